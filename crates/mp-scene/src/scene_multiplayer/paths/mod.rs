@@ -17,7 +17,7 @@ use bytes::Bytes;
 use mp_core::{DisconnectReason, Instant, PeerId};
 
 use super::sender::Sender;
-use super::{GodotQuirks, NotAccepted, Refusal, Refusals};
+use super::{GodotQuirks, NotAccepted, Refusal, Refusals, refusal};
 use crate::SceneMessage;
 use crate::path_cache::{Announcement, OwnPaths, RemotePaths};
 use crate::tree::{NodeId, NodeTree, TreeChange};
@@ -293,7 +293,7 @@ impl Paths {
             }
             MessageKind::Sync | MessageKind::Delta(_) => &mut self.stats.refused_elements,
         } += 1;
-        self.refusals.count(from, refusal);
+        refusal::count(&mut self.refusals, from, refusal);
     }
 
     pub(super) fn refusals(&self) -> &Refusals {

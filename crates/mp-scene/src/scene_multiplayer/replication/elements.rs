@@ -5,8 +5,8 @@ use bytes::Bytes;
 use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
 
-use super::super::Refusal;
 use super::super::paths::{Awaited, MessageKind};
+use super::super::{Refusal, refusal};
 use super::state::set_state;
 use super::{Context, Replication};
 use crate::SceneMessage;
@@ -223,7 +223,7 @@ impl Replication {
 
     fn refuse_element(&mut self, sender: PeerId, refusal: Refusal) {
         self.stats.refused_elements += 1;
-        self.refusals.count(sender, refusal);
+        refusal::count(&mut self.refusals, sender, refusal);
     }
 }
 

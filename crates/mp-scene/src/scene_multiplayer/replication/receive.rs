@@ -5,7 +5,7 @@ use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
 
 use super::super::paths::Awaited;
-use super::super::{NotAccepted, Refusal};
+use super::super::{NotAccepted, Refusal, refusal};
 use super::state::set_state;
 use super::tree_changes::spawner_at;
 use super::{Context, Entity, EntityOrigin, IncomingSpawn, Replication};
@@ -113,7 +113,7 @@ impl Replication {
             };
             tracing::debug!(%error, "announced synchronizers do not match");
             self.stats.refused_announcements += 1;
-            self.refusals.count(sender, Refusal::MismatchedAnnouncement);
+            refusal::count(&mut self.refusals, sender, Refusal::MismatchedAnnouncement);
             cx.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
         cx.events.emit(Signal::Spawned { spawner, node });

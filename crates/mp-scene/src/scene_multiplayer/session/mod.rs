@@ -26,7 +26,7 @@ use mp_core::{
 
 use super::events::Events;
 use super::sender::{Route, Sender};
-use super::{GodotQuirks, Refusal, Refusals};
+use super::{GodotQuirks, Refusal, Refusals, refusal};
 use crate::SceneMessage;
 use crate::api::ApiEvent;
 use crate::limits::MALFORMED_PACKETS_MAX;
@@ -305,14 +305,14 @@ impl Session {
     /// count as malformed.
     fn refuse_stray(&mut self, from: PeerId, refusal: Refusal) {
         self.stats.stray_packets += 1;
-        self.refusals.count(from, refusal);
+        refusal::count(&mut self.refusals, from, refusal);
     }
 
     /// Counts a malformed packet. The sender is disconnected at its [`MALFORMED_PACKETS_MAX`]th
     /// one.
     fn refuse_malformed(&mut self, sender: &mut Sender, from: PeerId, refusal: Refusal) {
         self.stats.malformed_packets += 1;
-        self.refusals.count(from, refusal);
+        refusal::count(&mut self.refusals, from, refusal);
         if self.peers.count_malformed(from) == Some(MALFORMED_PACKETS_MAX) {
             sender.disconnect(from, DisconnectReason::ProtocolViolation);
         }
