@@ -1,6 +1,8 @@
 //! Clients of servers with a name or several addresses, over virtual and real sockets.
 
 mod common;
+#[path = "common/theirs.rs"]
+mod theirs;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +17,8 @@ use mp_transport_enet::testing::{Link, Network, Socket};
 use mp_transport_enet::{
     ClientOptions, ConnectError, CreateError, EnetMultiplayerPeer, ServerOptions,
 };
-use rusty_enet::{PacketReceived, PeerState, SocketOptions};
+use rusty_enet::PeerState;
+use theirs::Theirs;
 
 const CLIENT: &str = "10.0.0.9:5000";
 const FIRST: &str = "10.0.0.1:7777";
@@ -209,34 +212,6 @@ fn a_lost_disconnect_of_an_abandoned_attempt_is_repeated() {
     assert_eq!(server.host().peers().count(), 2);
     run(&network, START + Duration::from_millis(3_000), &mut server, &mut client);
     assert_eq!(server.host().peers().count(), 1);
-}
-
-/// A socket of a `rusty_enet` server.
-struct Theirs(Socket);
-
-impl rusty_enet::Socket for Theirs {
-    type Address = SocketAddr;
-    type Error = io::Error;
-
-    fn init(&mut self, _options: SocketOptions) -> Result<(), io::Error> {
-        Ok(())
-    }
-
-    fn send(&mut self, address: SocketAddr, buffer: &[u8]) -> Result<usize, io::Error> {
-        self.0.try_send_to(buffer, address)?;
-        Ok(buffer.len())
-    }
-
-    fn receive(
-        &mut self,
-        buffer: &mut [u8; rusty_enet::MTU_MAX],
-    ) -> Result<Option<(SocketAddr, PacketReceived)>, io::Error> {
-        match self.0.try_recv_from(buffer) {
-            Ok((len, from)) => Ok(Some((from, PacketReceived::Complete(len)))),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 #[test]

@@ -3,11 +3,11 @@
 //! as server.
 
 mod common;
+#[path = "common/theirs.rs"]
+mod theirs;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,10 +18,8 @@ use mp_transport_enet::proto::{
     Admission, CompressionMode, Host, HostEvent, HostSettings, PacketFlags, TimeoutConfig,
 };
 use mp_transport_enet::testing::{Link, Network, Socket};
-use rusty_enet::{
-    Compressor, EventNoRef, Packet, PacketKind, PacketReceived, PeerID, RangeCoder, SocketOptions,
-    crc32,
-};
+use rusty_enet::{Compressor, EventNoRef, Packet, PacketKind, PeerID, RangeCoder, crc32};
+use theirs::Theirs;
 
 const CLIENT: &str = "10.0.0.2:5000";
 /// Virtual time within which all packets of a run must be received. It is long because ENet doubles
@@ -281,34 +279,6 @@ struct World {
     to_them: Direction,
     to_us: Direction,
     place: String,
-}
-
-/// The socket of the `rusty_enet` host.
-struct Theirs(Socket);
-
-impl rusty_enet::Socket for Theirs {
-    type Address = SocketAddr;
-    type Error = io::Error;
-
-    fn init(&mut self, _options: SocketOptions) -> Result<(), io::Error> {
-        Ok(())
-    }
-
-    fn send(&mut self, address: SocketAddr, buffer: &[u8]) -> Result<usize, io::Error> {
-        self.0.try_send_to(buffer, address)?;
-        Ok(buffer.len())
-    }
-
-    fn receive(
-        &mut self,
-        buffer: &mut [u8; rusty_enet::MTU_MAX],
-    ) -> Result<Option<(SocketAddr, PacketReceived)>, io::Error> {
-        match self.0.try_recv_from(buffer) {
-            Ok((len, from)) => Ok(Some((from, PacketReceived::Complete(len)))),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 impl World {
