@@ -9,7 +9,8 @@
 //! | debug builds, simulated worlds | panics |
 //! | release builds | counts ([`count`]), logs an error the first time at each place |
 //!
-//! What a remote peer or a program can cause is not a bug of mp: it is rejected and counted.
+//! A state that a remote peer or a program can cause is not a bug of mp: its cause is rejected and
+//! counted.
 
 use std::cell::Cell;
 use std::fmt;
