@@ -9,6 +9,7 @@ use super::{files, read, root, sources};
 /// Folders and pages that are checked. Add a crate when its prose is done.
 const DONE: &[&str] = &[
     "bench",
+    "crates/mp",
     "crates/mp-actor",
     "crates/mp-core",
     "crates/mp-host",

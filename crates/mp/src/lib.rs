@@ -1,0 +1,28 @@
+//! Godot's high-level multiplayer without the engine: the crate that programs depend on.
+//!
+//! It re-exports the workspace's crates, so that a program names one dependency:
+//!
+//! | module | crate | feature |
+//! |---|---|---|
+//! | [`core`] | `mp-core`: ids, packets, `Variant`, the trait `MultiplayerPeer` | always |
+//! | [`scene`] | `mp-scene`: nodes, RPCs, replication | always |
+//! | [`actor`] | `mp-actor`: branches and transports as actors | `actor` (default) |
+//! | [`enet`] | `mp-transport-enet` | `enet` (default) |
+//! | [`ws`] | `mp-transport-ws` | `ws` |
+//! | [`webrtc`] | `mp-transport-webrtc` | `webrtc` |
+//!
+//! [`prelude`] has the items that most programs import.
+
+pub mod prelude;
+
+pub use mp_core as core;
+pub use mp_scene as scene;
+
+#[cfg(feature = "actor")]
+pub use mp_actor as actor;
+#[cfg(feature = "enet")]
+pub use mp_transport_enet as enet;
+#[cfg(feature = "webrtc")]
+pub use mp_transport_webrtc as webrtc;
+#[cfg(feature = "ws")]
+pub use mp_transport_ws as ws;

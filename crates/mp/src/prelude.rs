@@ -1,0 +1,7 @@
+//! Items that most programs import.
+
+// The prelude of mp-actor contains the one of mp-scene.
+#[cfg(feature = "actor")]
+pub use mp_actor::prelude::*;
+#[cfg(not(feature = "actor"))]
+pub use mp_scene::prelude::*;
