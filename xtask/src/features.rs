@@ -50,6 +50,7 @@ fn needs_no_c(package: &str) -> Result<(), String> {
 const C_BUILDERS: [&str; 2] = ["cc", "cmake"];
 
 /// Crates that need no C compiler without their default features.
-const WITHOUT_C: [&str; 5] = ["mp-core", "mp-host", "mp-scene", "mp-transport-enet", "mp-actor"];
+const WITHOUT_C: [&str; 6] =
+    ["mp-core", "mp-host", "mp-scene", "mp-transport-enet", "mp-transport-ws", "mp-actor"];
 
 const CARGO_HACK: Tool = Tool { name: "cargo-hack", version: "0.6.46" };

@@ -41,6 +41,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `tokio` | [`io::TokioTcp`], TCP connections that wake their task |
+//! | `tls` | `wss://`, with rustls: [`ServerOptions::tls`], [`ClientOptions::tls`] |
 //! | `testing` | [`testing::VirtualNetwork`], connections in virtual time |
 
 mod connection_io;
@@ -60,6 +61,7 @@ mod text;
 
 pub use info::WebSocketPeerInfo;
 /// Certificates of servers, and settings of clients for their verification.
+#[cfg(feature = "tls")]
 pub use mp_tls as tls;
 pub use options::{ClientOptions, CreateError, ServerOptions, WebSocketSettings};
 pub use peer::{ServerStats, WebSocketMultiplayerPeer};

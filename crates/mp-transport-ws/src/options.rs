@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use mp_core::limits::PACKET_BYTES_MAX;
 use mp_core::{OutOfRange, Rng};
+#[cfg(feature = "tls")]
 use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
 
 use crate::io::BindError;
 use crate::limits;
 use crate::proto::request::RequestRules;
 use crate::proto::session::Settings;
-use crate::proto::url::UrlError;
+use crate::proto::tls::{TlsClient, TlsServer};
+use crate::proto::url::{Url, UrlError};
 
 /// Settings that servers and clients have in common: the members of Godot's
 /// `WebSocketMultiplayerPeer`, with its defaults, and limits. [`ServerOptions`] and
@@ -56,7 +58,8 @@ pub struct WebSocketSettings {
 #[must_use = "a setter returns the changed options"]
 pub struct ServerOptions {
     web_socket: WebSocketSettings,
-    pub(crate) tls: Option<CertificateStore>,
+    #[cfg(feature = "tls")]
+    tls: Option<CertificateStore>,
     max_clients: u16,
     pub(crate) max_handshakes: usize,
     trusted_proxies: usize,
@@ -75,7 +78,8 @@ pub struct ServerOptions {
 #[must_use = "a setter returns the changed options"]
 pub struct ClientOptions {
     web_socket: WebSocketSettings,
-    pub(crate) tls: ClientTlsOptions,
+    #[cfg(feature = "tls")]
+    tls: ClientTlsOptions,
     pub(crate) seed: Option<[u8; 32]>,
 }
 
@@ -207,6 +211,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             web_socket: WebSocketSettings::default(),
+            #[cfg(feature = "tls")]
             tls: None,
             max_clients: limits::CLIENTS_MAX,
             max_handshakes: limits::HANDSHAKES_MAX,
@@ -247,7 +252,8 @@ impl WebSocketSettings {
 }
 
 impl ServerOptions {
-    /// Accepts clients over TLS, `wss://`, with this certificate (default: without TLS).
+    /// Accepts clients over TLS (feature `tls`), `wss://`, with this certificate (default: without TLS).
+    #[cfg(feature = "tls")]
     pub fn tls(mut self, certificate: impl Into<CertificateStore>) -> Self {
         self.tls = Some(certificate.into());
         self
@@ -288,14 +294,27 @@ impl ServerOptions {
 
     common_setters!();
 
+    /// Returns the TLS settings of the server, if it uses TLS.
+    pub(crate) fn tls_server(&self) -> Result<Option<TlsServer>, CreateError> {
+        #[cfg(feature = "tls")]
+        let tls = self.tls.as_ref().map(TlsServer::new).transpose()?;
+        #[cfg(not(feature = "tls"))]
+        let tls = None;
+        Ok(tls)
+    }
+
     pub(crate) fn read(&self) -> Result<(Settings, RequestRules), CreateError> {
         OutOfRange::check("max_clients", self.max_clients, 1..=u16::MAX)?;
         OutOfRange::check("max_handshakes", self.max_handshakes, 1..)?;
+        #[cfg(feature = "tls")]
+        let secure = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let secure = false;
         let rules = RequestRules {
             supported_protocols: self.web_socket.supported_protocols.clone(),
             handshake_headers: self.web_socket.handshake_headers.clone(),
             trusted_proxies: self.trusted_proxies,
-            secure: self.tls.is_some(),
+            secure,
             allowed_origins: self.allowed_origins.clone(),
             text_path: None,
         };
@@ -305,13 +324,25 @@ impl ServerOptions {
 
 impl ClientOptions {
     /// Sets the verification of servers whose URL begins with `wss://` (default: by the system's
-    /// certificates).
+    /// certificates). Requires the feature `tls`.
+    #[cfg(feature = "tls")]
     pub fn tls(mut self, options: ClientTlsOptions) -> Self {
         self.tls = options;
         self
     }
 
     common_setters!();
+
+    /// Returns the TLS settings for the server at `url`.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls_client(&self, url: &Url) -> Result<TlsClient, CreateError> {
+        Ok(TlsClient::new(&self.tls, url.host())?)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn tls_client(&self, url: &Url) -> Result<TlsClient, CreateError> {
+        Err(CreateError::WithoutTls(url.clone()))
+    }
 
     pub(crate) fn read(&self) -> Result<Settings, CreateError> {
         settings(&self.web_socket, 0)
@@ -376,11 +407,15 @@ pub enum CreateError {
     #[error("cannot start the thread that connects")]
     Thread(#[source] io::Error),
     /// A certificate or a TLS setting is invalid.
+    #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The URL is invalid.
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// The scheme of the URL is `wss`, and the crate was built without its feature `tls`.
+    #[error("{0} needs TLS; enable the feature `tls` of mp-transport-ws")]
+    WithoutTls(Url),
 }
 
 /// Size in bytes of the largest control frame, which every peer must accept.

@@ -183,7 +183,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// Returns an error if an option is invalid.
     pub fn server(source: S, options: ServerOptions) -> Result<Self, CreateError> {
         let (settings, rules) = options.read()?;
-        let tls = options.tls.map(|store| store.server_config()).transpose()?;
+        let tls = options.tls_server()?;
         let rng = rng(options.seed)?;
         let session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
         let role = Role::Server(Acceptor {
@@ -205,10 +205,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let url: Url = url.parse()?;
         let settings = options.read()?;
         let mut rng = rng(options.seed)?;
-        let tls = match url.is_secure() {
-            true => Some((options.tls.client_config()?, options.tls.server_name(url.host())?)),
-            false => None,
-        };
+        let tls = if url.is_secure() { Some(options.tls_client(&url)?) } else { None };
         let mut key = [0; 16];
         key[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
         key[8..].copy_from_slice(&rng.next_u64().to_le_bytes());

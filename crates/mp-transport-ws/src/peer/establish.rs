@@ -3,14 +3,9 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use mp_core::{ConnectionId, ConnectionOrigin, ConnectionStatus, Instant};
-use mp_tls::rustls::pki_types::ServerName;
-use mp_tls::rustls::{
-    ClientConfig, ClientConnection, Connection as TlsConnection, ServerConfig, ServerConnection,
-};
 
 use super::{Role, WebSocketMultiplayerPeer};
 use crate::connection_io::ConnectionIo;
@@ -18,13 +13,13 @@ use crate::io::{StreamSource, is_of_one_connection, is_shortage};
 use crate::limits::{ACCEPT_RETRY, ACCEPT_WARNING_INTERVAL, ACCEPTS_PER_POLL};
 use crate::proto::connection::Connection;
 use crate::proto::response::SentRequest;
-use crate::proto::tls::Tls;
+use crate::proto::tls::{TlsClient, TlsServer};
 use crate::proto::url::Url;
 
 /// State of a server that accepts connections.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) tls: Option<TlsServer>,
     pub(super) max_handshakes: usize,
     /// Connections whose handshake may be incomplete, oldest first.
     pub(super) handshakes: VecDeque<ConnectionId>,
@@ -55,7 +50,7 @@ impl Acceptor {
 pub(super) struct ConnectAttempt {
     pub(super) url: Url,
     pub(super) sent: (SentRequest, Vec<u8>),
-    pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    pub(super) tls: Option<TlsClient>,
     pub(super) deadline: Option<Instant>,
 }
 
@@ -98,10 +93,9 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             mp_core::bug!("a client accepts a connection");
             return;
         };
-        let tls = match acceptor.tls.as_ref().map(|tls| ServerConnection::new(Arc::clone(tls))) {
-            None => None,
-            Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
-            Some(Err(error)) => {
+        let tls = match acceptor.tls.as_ref().map(TlsServer::accept).transpose() {
+            Ok(tls) => tls,
+            Err(error) => {
                 tracing::debug!(%error, "cannot create a TLS session");
                 return;
             }
@@ -157,10 +151,9 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             }
         };
         let ConnectAttempt { url, sent, tls, deadline } = *attempt;
-        let tls = match tls.map(|(config, name)| ClientConnection::new(config, name)) {
-            None => None,
-            Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
-            Some(Err(error)) => {
+        let tls = match tls.map(TlsClient::connect).transpose() {
+            Ok(tls) => tls,
+            Err(error) => {
                 tracing::debug!(%error, "cannot create a TLS session");
                 self.session.status = ConnectionStatus::Disconnected;
                 return;

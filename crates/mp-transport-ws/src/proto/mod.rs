@@ -16,5 +16,9 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod session;
 pub(crate) mod text;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
 pub(crate) mod tls;
 pub(crate) mod url;

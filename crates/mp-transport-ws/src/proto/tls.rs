@@ -1,8 +1,43 @@
 //! TLS on byte buffers, by rustls.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
-use mp_tls::rustls::Connection;
+use mp_tls::rustls::pki_types::ServerName;
+use mp_tls::rustls::{
+    ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection,
+};
+use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
+
+/// TLS settings of a server.
+#[derive(Debug)]
+pub(crate) struct TlsServer(Arc<ServerConfig>);
+
+impl TlsServer {
+    pub(crate) fn new(certificate: &CertificateStore) -> Result<Self, TlsError> {
+        certificate.server_config().map(Self)
+    }
+
+    /// Starts TLS on an accepted connection.
+    pub(crate) fn accept(&self) -> Result<Tls, Error> {
+        ServerConnection::new(Arc::clone(&self.0)).map(|accepted| Tls::new(accepted.into()))
+    }
+}
+
+/// TLS settings of a client, for one server.
+#[derive(Debug)]
+pub(crate) struct TlsClient(Arc<ClientConfig>, ServerName<'static>);
+
+impl TlsClient {
+    pub(crate) fn new(options: &ClientTlsOptions, host: &str) -> Result<Self, TlsError> {
+        Ok(Self(options.client_config()?, options.server_name(host)?))
+    }
+
+    /// Starts TLS on the connection to the server.
+    pub(crate) fn connect(self) -> Result<Tls, Error> {
+        ClientConnection::new(self.0, self.1).map(|connected| Tls::new(connected.into()))
+    }
+}
 
 /// One side of a TLS connection.
 #[derive(Debug)]
@@ -23,7 +58,7 @@ pub(crate) enum TlsInput {
 }
 
 impl Tls {
-    pub(crate) fn new(mut connection: Connection) -> Self {
+    fn new(mut connection: Connection) -> Self {
         // Written bytes are encrypted immediately; the queues before TLS are bounded.
         connection.set_buffer_limit(None);
         Self(connection)
@@ -81,14 +116,9 @@ impl Tls {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use mp_tls::rustls::pki_types::ServerName;
+    use mp_tls::DevelopmentCertificate;
+    use mp_tls::rustls::SupportedProtocolVersion;
     use mp_tls::rustls::version::{TLS12, TLS13};
-    use mp_tls::rustls::{
-        ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion,
-    };
-    use mp_tls::{CertificateStore, ClientTlsOptions, DevelopmentCertificate};
 
     use super::*;
 
