@@ -39,6 +39,7 @@ pub mod prelude;
 mod scene_tree;
 mod signals;
 mod start;
+mod system;
 mod turn;
 #[cfg(debug_assertions)]
 mod watchdog;
@@ -56,6 +57,7 @@ pub use peer::{
 pub use scene_tree::{SceneTree, SceneTreeError};
 pub use signals::Signals;
 pub use start::{BranchStarter, TransportError, branch};
+pub use system::block_on;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -11,6 +11,8 @@
 //! | [`ws`] | `mp-transport-ws` | `ws` |
 //! | [`webrtc`] | `mp-transport-webrtc` | `webrtc` |
 //!
+//! The feature `macros` (default) adds the attribute `#[mp::main]`.
+//!
 //! [`prelude`] has the items that most programs import.
 
 pub mod prelude;
@@ -20,6 +22,8 @@ pub use mp_scene as scene;
 
 #[cfg(feature = "actor")]
 pub use mp_actor as actor;
+#[cfg(all(feature = "actor", feature = "macros"))]
+pub use mp_macros::main;
 #[cfg(feature = "enet")]
 pub use mp_transport_enet as enet;
 #[cfg(feature = "webrtc")]
