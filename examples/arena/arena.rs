@@ -22,15 +22,15 @@ impl Node for Arena {
 impl Arena {
     /// RPC of a client: registers a name, and adds a player, which is spawned on all peers.
     fn enter(&mut self, cx: &mut RpcContext<'_>, (name,): (String,)) {
-        let (peer, arena) = (cx.remote_sender(), cx.node());
+        let peer = cx.remote_sender();
         let letters = name.chars().count();
         let answer = if !(1..=16).contains(&letters) {
-            cx.rpc_id(peer, arena, "refuse", ("a name has 1 to 16 characters",))
+            cx.reply("refuse", ("a name has 1 to 16 characters",))
         } else if add_player(cx, peer, &name).is_err() {
-            cx.rpc_id(peer, arena, "refuse", ("you have a name",))
+            cx.reply("refuse", ("you have a name",))
         } else {
             println!("{name} enters");
-            cx.rpc_id(peer, arena, "welcome", (format!("welcome, {name}"),))
+            cx.reply("welcome", (format!("welcome, {name}"),))
         };
         // Fails if the peer has just left.
         answer.ok();

@@ -38,8 +38,7 @@ impl Node for Greeter {
         RpcTable::new()
             .method("welcome", RpcConfig::authority(), |_, cx, (text,): (String,)| {
                 println!("client: the server calls: {text:?}");
-                let (server, greeter) = (cx.remote_sender(), cx.node());
-                cx.rpc_id(server, greeter, "answer", ("thank you",)).ok();
+                cx.reply("answer", ("thank you",)).ok();
             })
             .method(
                 "answer",

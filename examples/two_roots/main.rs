@@ -37,9 +37,8 @@ impl Door {
     fn knock(&mut self, cx: &mut RpcContext<'_>, (name,): (String,)) {
         self.guests += 1;
         self.send_line(cx, &format!("{name} is here"));
-        let (guest, door) = (cx.remote_sender(), cx.node());
         // Fails if the guest has just left.
-        cx.rpc_id(guest, door, "let_in", (self.guests,)).ok();
+        cx.reply("let_in", (self.guests,)).ok();
     }
 
     /// RPC of the server to a client.

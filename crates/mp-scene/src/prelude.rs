@@ -10,4 +10,4 @@ pub use crate::replication::{
 };
 pub use crate::rpc::{RpcConfig, RpcMode, RpcTable};
 pub use crate::tree::{Group, Instance, Node, NodeId, NodeRef, PackedScene, Tree};
-pub use crate::{Branch, BranchBuilder, RpcContext, Scene, Signal};
+pub use crate::{Branch, BranchBuilder, NodeContext, RpcContext, Scene, Signal};

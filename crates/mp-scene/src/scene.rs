@@ -1,18 +1,22 @@
 //! The scene of a branch: the tree and the protocol.
 
-use std::any::Any;
+mod calls;
+mod context;
+mod nodes;
+
+pub use context::{NodeContext, RpcContext};
+pub use nodes::NodeOrPath;
+
 use std::collections::VecDeque;
-use std::ops::{Deref, DerefMut};
 
 use mp_core::{Channel, Instant, PeerId, Target, TransferMode, Variant};
 
 use crate::api::{Call, Configuration, MultiplayerApi, RpcOutcome};
-use crate::limits::BUSY_NODE_CALLS_MAX;
 use crate::property::PropertyError;
 use crate::replication::SpawnError;
-use crate::rpc::{IntoArgs, MethodCallError};
+use crate::rpc::IntoArgs;
 use crate::scene_multiplayer::SceneStats;
-use crate::tree::{CheckedOut, Instance, Node, NodeId, NodeRef, NodeTree, Tree, TreeError};
+use crate::tree::{NodeId, NodeTree, Tree, TreeError};
 use crate::{RpcError, SceneMultiplayer, SendBytesError};
 
 /// A tree and its protocol, passed to the hooks and methods of a [`Branch`](crate::Branch).
@@ -39,28 +43,6 @@ impl Scene {
         }
     }
 
-    /// Adds a node at `path`, relative to the multiplayer root. All nodes of the path but the last
-    /// must exist.
-    ///
-    /// # Errors
-    ///
-    /// See [`Tree::add`].
-    pub fn add<N: Node>(&mut self, path: &str, object: N) -> Result<NodeRef<N>, TreeError> {
-        let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
-        let parent = self.find(parent)?;
-        self.tree.add(parent, name, object)
-    }
-
-    /// Adds a node with its children under the node at `parent`, relative to the multiplayer root.
-    ///
-    /// # Errors
-    ///
-    /// See [`Tree::add_instance`].
-    pub fn add_instance(&mut self, parent: &str, instance: Instance) -> Result<NodeId, TreeError> {
-        let parent = self.find(parent)?;
-        self.tree.add_instance(parent, instance)
-    }
-
     /// Creates a node from `data` with the function of a local
     /// [`MultiplayerSpawner`](crate::MultiplayerSpawner), and announces it to peers. If the name
     /// that the function returns is taken by a sibling, a number is appended.
@@ -75,60 +57,6 @@ impl Scene {
     ) -> Result<NodeId, SpawnError> {
         self.flush_changes();
         self.api.spawn(&mut self.tree, spawner.into(), data.into())
-    }
-
-    /// Removes a node and its children. Returns the node's object, or `None` if one of its methods
-    /// is running.
-    ///
-    /// # Errors
-    ///
-    /// See [`Tree::remove`].
-    #[doc(alias = "queue_free")]
-    pub fn remove(&mut self, node: impl Into<NodeId>) -> Result<Option<Box<dyn Any>>, TreeError> {
-        self.tree.remove(node)
-    }
-
-    /// Returns the node at `path`, relative to the multiplayer root or absolute.
-    ///
-    /// # Errors
-    ///
-    /// [`TreeError::NotFound`].
-    #[doc(alias = "get_node")]
-    pub fn find(&self, path: &str) -> Result<NodeId, TreeError> {
-        self.tree.find(path).ok_or_else(|| TreeError::NotFound(path.to_owned()))
-    }
-
-    /// Returns the node at `path`, relative to the multiplayer root or absolute, whose object is an
-    /// `N`.
-    ///
-    /// # Errors
-    ///
-    /// [`TreeError::NotFound`], or [`TreeError::WrongType`] if the object has another type.
-    #[doc(alias = "get_node")]
-    pub fn node<N: Node>(&self, path: &str) -> Result<NodeRef<N>, TreeError> {
-        let node = NodeRef::new(self.find(path)?);
-        match self.tree.get(node) {
-            Ok(_) | Err(TreeError::Busy) => Ok(node),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Returns the object of a node.
-    ///
-    /// # Errors
-    ///
-    /// See [`Tree::get`].
-    pub fn get<N: Node>(&self, node: NodeRef<N>) -> Result<&N, TreeError> {
-        self.tree.get(node)
-    }
-
-    /// Returns a mutable reference to the object of a node.
-    ///
-    /// # Errors
-    ///
-    /// See [`Tree::get_mut`].
-    pub fn get_mut<N: Node>(&mut self, node: NodeRef<N>) -> Result<&mut N, TreeError> {
-        self.tree.get_mut(node)
     }
 
     /// Sets a property that the node's [`PropertyTable`](crate::PropertyTable) lists, and runs its
@@ -324,114 +252,5 @@ impl Scene {
     /// Returns the tree and the protocol.
     pub(crate) fn parts(&mut self) -> (&mut Tree, &mut dyn MultiplayerApi) {
         (&mut self.tree, &mut *self.api)
-    }
-
-    /// Makes a received call. A call that does not fit the method is dropped and counted, as in
-    /// Godot.
-    pub(crate) fn call_remote(&mut self, call: Call) {
-        let (sender, method) = (call.sender, call.method.clone());
-        if let Err(error) = self.call(call) {
-            tracing::debug!(%sender, %method, %error, "dropped a call");
-            self.failed_calls += 1;
-        }
-    }
-
-    fn call(&mut self, call: Call) -> Result<(), MethodCallError> {
-        let node = call.node;
-        let result = self.run(call);
-        while self.tree.is_checked_in(node)
-            && let Some(deferred) = self.pop_deferred(node)
-        {
-            let method = deferred.method.clone();
-            let result = self.run(deferred);
-            self.record_deferred(&method, result);
-        }
-        result
-    }
-
-    fn run(&mut self, call: Call) -> Result<(), MethodCallError> {
-        // The properties of a node that is checked out cannot be read, so flush changes first.
-        self.flush_changes();
-        let mut out = match self.tree.check_out(call.node) {
-            Ok(out) => out,
-            Err(TreeError::Busy) if self.deferred.len() < BUSY_NODE_CALLS_MAX => {
-                self.deferred.push_back(call);
-                return Ok(());
-            }
-            Err(_) => return Err(MethodCallError::NodeUnavailable),
-        };
-        let node = call.node;
-        let result = self.run_method(&mut out, call);
-        // A node that the method removed is dropped with `out`; run its deferred calls now.
-        while !self.tree.contains(node)
-            && let Some(deferred) = self.pop_deferred(node)
-        {
-            let method = deferred.method.clone();
-            let result = self.run_method(&mut out, deferred);
-            self.record_deferred(&method, result);
-        }
-        self.tree.check_in(out);
-        result
-    }
-
-    fn run_method(&mut self, out: &mut CheckedOut, call: Call) -> Result<(), MethodCallError> {
-        let method = out.method(&call.method).ok_or(MethodCallError::NotImplemented)?;
-        let caller = self.remote_sender.replace(call.sender);
-        let mut cx = RpcContext { scene: self, node: call.node, sender: call.sender };
-        let result = method(&mut *out.object, &mut cx, call.args);
-        self.remote_sender = caller;
-        result
-    }
-
-    /// Removes and returns the oldest call that is deferred until a method of `node` returns.
-    fn pop_deferred(&mut self, node: NodeId) -> Option<Call> {
-        let index = self.deferred.iter().position(|deferred| deferred.node == node)?;
-        self.deferred.remove(index)
-    }
-
-    fn record_deferred(&mut self, method: &str, result: Result<(), MethodCallError>) {
-        if let Err(error) = result {
-            tracing::debug!(%method, %error, "dropped a deferred call");
-            self.failed_calls += 1;
-        }
-    }
-}
-
-/// The context of a method that a peer calls: the [`Scene`] and the caller.
-///
-/// While the method runs its node is checked out of the tree. The rest of the scene can be changed,
-/// but the node itself cannot be borrowed ([`TreeError::Busy`]). Calls to the node, also
-/// `call_local` ones, run in order when the method returns.
-#[derive(Debug)]
-pub struct RpcContext<'a> {
-    scene: &'a mut Scene,
-    node: NodeId,
-    sender: PeerId,
-}
-
-impl RpcContext<'_> {
-    /// Returns the node whose method is running.
-    pub fn node(&self) -> NodeId {
-        self.node
-    }
-
-    /// Returns the caller: the local peer's id in a local call.
-    #[doc(alias = "get_remote_sender_id")]
-    pub fn remote_sender(&self) -> PeerId {
-        self.sender
-    }
-}
-
-impl Deref for RpcContext<'_> {
-    type Target = Scene;
-
-    fn deref(&self) -> &Scene {
-        self.scene
-    }
-}
-
-impl DerefMut for RpcContext<'_> {
-    fn deref_mut(&mut self) -> &mut Scene {
-        self.scene
     }
 }

@@ -24,13 +24,12 @@ impl Node for Mob {
                     let line = format!("{} dies {n}", cx.unique_id());
                     mob.0.borrow_mut().push(line);
                     if n > 0 {
-                        let node = cx.node();
-                        cx.rpc(node, "die", (n - 1,)).unwrap();
+                        cx.rpc_self("die", (n - 1,)).unwrap();
                     }
                 },
             )
             .method("hurt", RpcConfig::any_peer(), |_: &mut Self, cx, (n,): (i64,)| {
-                let node = cx.node();
+                let node = cx.node_id();
                 cx.rpc(node, "die", (n,)).unwrap();
                 cx.remove(node).unwrap();
             })

@@ -26,21 +26,19 @@ impl Node for Input {
                 input.calls += 1;
             })
             .method("ask", RpcConfig::any_peer(), |_input: &mut Self, cx, (): ()| {
-                let node = cx.node();
-                cx.rpc(node, "answer", ()).unwrap();
+                cx.rpc_self("answer", ()).unwrap();
             })
             .method("hide", RpcConfig::any_peer(), |input: &mut Self, cx, (): ()| {
                 input.sync.set_public_visibility(false);
-                let node = cx.node();
-                let _ = cx.rpc(node, "answer", ()); // fails if no peer is left that sees the node
+                let _ = cx.rpc_self("answer", ()); // fails if no peer is left that sees the node
             })
             .method("take_over", RpcConfig::any_peer(), |_input: &mut Self, cx, (): ()| {
-                let (node, peer) = (cx.node(), cx.remote_sender());
+                let (node, peer) = (cx.node_id(), cx.remote_sender());
                 cx.tree_mut().set_multiplayer_authority(node, peer, false).unwrap();
-                let _ = cx.rpc(node, "answer", ()); // is refused, by now
+                let _ = cx.rpc_self("answer", ()); // is refused, by now
             })
             .method("pass_on", RpcConfig::any_peer(), |_input: &mut Self, cx, (): ()| {
-                let (node, peer) = (cx.node(), cx.remote_sender());
+                let (node, peer) = (cx.node_id(), cx.remote_sender());
                 cx.tree_mut().set_multiplayer_authority(node, peer, false).unwrap();
                 for _ in 0..64 {
                     cx.flush_changes();
@@ -143,7 +141,7 @@ fn nodes_added_by_a_method_of_a_spawner_are_announced() {
                 RpcConfig::any_peer(),
                 move |_spawner: &mut MultiplayerSpawner, cx, (): ()| {
                     cx.add_instance("Units", unit.instantiate()).unwrap();
-                    let node = cx.node();
+                    let node = cx.node_id();
                     let denied = cx.spawn(node, 1).unwrap_err();
                     assert!(denied.to_string().contains("running"), "{denied}");
                 },

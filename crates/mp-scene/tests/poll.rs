@@ -36,8 +36,7 @@ impl Node for Talk {
             })
             .method("ask", RpcConfig::any_peer(), |talk: &mut Self, cx, (number,): (i64,)| {
                 talk.write(cx, &format!("ask {number}"));
-                let (asker, node) = (cx.remote_sender(), cx.node());
-                cx.rpc_id(asker, node, "say", (format!("it is {}", number * number),)).unwrap();
+                cx.reply("say", (format!("it is {}", number * number),)).unwrap();
             })
             .method(
                 "again",
@@ -45,15 +44,15 @@ impl Node for Talk {
                 |talk: &mut Self, cx, (n,): (i64,)| {
                     talk.write(cx, &format!("again {n}"));
                     if n > 0 {
-                        let (own, node) = (cx.unique_id(), cx.node());
-                        cx.rpc_id(own, node, "again", (n - 1,)).unwrap();
+                        let own = cx.unique_id();
+                        cx.rpc_id_self(own, "again", (n - 1,)).unwrap();
                         talk.write(cx, &format!("end of {n}"));
                     }
                 },
             )
             .method("vanish", RpcConfig::any_peer(), |talk: &mut Self, cx, ()| {
                 talk.write(cx, "vanish");
-                let node = cx.node();
+                let node = cx.node_id();
                 cx.remove(node).unwrap();
             })
     }

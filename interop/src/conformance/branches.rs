@@ -159,9 +159,9 @@ impl Node for Chat {
                 }
             })
             .method("post", any_peer, |chat: &mut Self, cx, (text,): (String,)| {
-                let (sender, node) = (cx.remote_sender(), cx.node());
+                let sender = cx.remote_sender();
                 chat.received.push((sender, text.clone()));
-                if let Err(error) = cx.rpc(node, "line", (sender.get(), text)) {
+                if let Err(error) = cx.rpc_self("line", (sender.get(), text)) {
                     chat.report.fail(format!("the line of {sender}: {error}"));
                 }
             })

@@ -66,8 +66,7 @@ impl Node for Pipe {
         let (authority, any_peer) = (RpcConfig::authority(), RpcConfig::any_peer());
         let echo = |method: &'static str| {
             move |pipe: &mut Self, cx: &mut RpcContext<'_>, args: (i64, Vec<u8>)| {
-                let (to, node) = (cx.remote_sender(), cx.node());
-                if let Err(error) = cx.rpc_id(to, node, method, args) {
+                if let Err(error) = cx.reply(method, args) {
                     pipe.report.fail(format!("{method}: {error}"));
                 }
             }

@@ -83,9 +83,9 @@ impl Node for Echo {
                 echo.answers.push((cx.remote_sender(), n));
             })
             .method("ask", RpcConfig::any_peer(), |echo: &mut Self, cx, (n,): (i64,)| {
-                let (sender, node) = (cx.remote_sender(), cx.node());
+                let sender = cx.remote_sender();
                 echo.requests.push((sender, n));
-                if let Err(error) = cx.rpc_id(sender, node, "answer", (n * n,)) {
+                if let Err(error) = cx.reply("answer", (n * n,)) {
                     echo.report.fail(format!("answer to {n}: {error}"));
                 }
             })

@@ -172,8 +172,7 @@ impl Echo {
     }
 
     fn answer(&self, cx: &mut RpcContext<'_>, method: &str, args: Vec<Variant>) {
-        let (to, node) = (cx.remote_sender(), cx.node());
-        if let Err(error) = cx.rpc_id(to, node, method, args) {
+        if let Err(error) = cx.reply(method, args) {
             self.report.fail(format!("{method}: {error}"));
         }
     }

@@ -203,9 +203,8 @@ impl SharedLog {
     }
 
     fn answer(&self, cx: &mut RpcContext<'_>, method: &str, args: Vec<Variant>) {
-        let (to, node) = (cx.remote_sender(), cx.node());
         if self.0.borrow().answering
-            && let Err(error) = cx.rpc_id(to, node, method, args)
+            && let Err(error) = cx.reply(method, args)
         {
             self.report().fail(format!("the answer to {method}: {error}"));
         }

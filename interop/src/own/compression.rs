@@ -83,8 +83,7 @@ impl Echo {
             return false;
         }
         self.report.check(&format!("payload {n} of {method}"), data.to_vec(), payload(n));
-        let (to, node) = (cx.remote_sender(), cx.node());
-        if let Err(error) = cx.rpc_id(to, node, method, (n, data.to_vec())) {
+        if let Err(error) = cx.reply(method, (n, data.to_vec())) {
             self.report.fail(format!("{method}: {error}"));
         }
         true

@@ -417,6 +417,11 @@ impl Tree {
         self.nodes.get(node.0).is_some_and(|entry| entry.object.is_some())
     }
 
+    /// Returns whether the node is in the tree and its object is checked out.
+    pub(crate) fn is_checked_out(&self, node: NodeId) -> bool {
+        self.nodes.get(node.0).is_some_and(|entry| entry.object.is_none())
+    }
+
     /// Takes the object out of the tree while one of its methods runs.
     pub(crate) fn check_out(&mut self, node: NodeId) -> Result<CheckedOut, TreeError> {
         let entry = self.entry_mut(node)?;

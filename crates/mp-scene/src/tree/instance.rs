@@ -1,12 +1,13 @@
 //! Nodes outside of a tree, and the scenes that create them.
 
+use std::any::{Any, type_name};
 use std::fmt;
 use std::rc::Rc;
 
 use mp_core::PeerId;
 
-use super::Node;
 use super::class::ClassOf;
+use super::{Node, TreeError};
 use crate::rpc::RpcTable;
 
 /// A node with its children outside of a tree, as `PackedScene.instantiate()` creates it in Godot.
@@ -72,6 +73,23 @@ impl Instance {
         self
     }
 
+    /// Returns the object of this node (path `"."`) or of a child, for example to set fields before
+    /// the instance is added: `instance.get_mut::<Label>("Panel/Label")`.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::NotFound`], or [`TreeError::WrongType`] if the object is not an `N`.
+    #[doc(alias = "get_node")]
+    pub fn get_mut<N: Node>(&mut self, path: &str) -> Result<&mut N, TreeError> {
+        let mut instance = self;
+        for step in path.split('/').filter(|&step| step != ".") {
+            let child = instance.children.iter_mut().find(|child| child.name == step);
+            instance = child.ok_or_else(|| TreeError::NotFound(path.to_owned()))?;
+        }
+        let object: &mut dyn Any = &mut *instance.object;
+        object.downcast_mut().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
+    }
+
     /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
@@ -113,6 +131,34 @@ impl PackedScene {
     pub fn instantiate(&self) -> Instance {
         let mut instance = (self.make)();
         instance.scene_file_path = Some(Rc::clone(&self.path));
+        instance
+    }
+
+    /// Creates the nodes of the scene, and sets fields of the topmost one with `set`.
+    ///
+    /// ```
+    /// use mp_scene::prelude::*;
+    ///
+    /// #[derive(Default)]
+    /// struct Player { health: i64 }
+    /// impl Node for Player {}
+    ///
+    /// let scene = PackedScene::new("res://player.tscn", || Instance::new("Player", Player::default()));
+    /// let mut instance = scene.instantiate_with(|player: &mut Player| player.health = 7);
+    /// assert_eq!(instance.get_mut::<Player>(".")?.health, 7);
+    /// # Ok::<(), mp_scene::TreeError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the object of the topmost node is not an `N`. [`Instance::get_mut`] returns an error
+    /// instead.
+    pub fn instantiate_with<N: Node>(&self, set: impl FnOnce(&mut N)) -> Instance {
+        let mut instance = self.instantiate();
+        match instance.get_mut(".") {
+            Ok(object) => set(object),
+            Err(error) => panic!("{}: {error}", self.path),
+        }
         instance
     }
 

@@ -40,7 +40,7 @@ impl Node for Entity {
     fn rpc_table() -> RpcTable<Self> {
         let any = RpcConfig::any_peer().call_local();
         RpcTable::new().method("hit", any, |entity: &mut Self, cx, (n,): (Variant,)| {
-            let path = cx.tree().path_of(cx.node()).unwrap();
+            let path = cx.tree().path_of(cx.node_id()).unwrap();
             entity.log.borrow_mut().push(Event::Call {
                 peer: entity.peer,
                 node: path,
