@@ -19,7 +19,7 @@ use str0m::change::SdpPendingOffer;
 use self::channel::DataChannel;
 pub(crate) use self::outcome::Outcome;
 use self::pending::PendingPackets;
-pub use self::state::{ConnectionState, DescriptionError};
+pub use self::state::{ConnectionState, DescriptionError, SdpError};
 use crate::candidate::CandidatePolicy;
 use crate::channels::ChannelTable;
 use crate::clock::Clock;

@@ -18,15 +18,17 @@ pub mod io;
 pub mod limits;
 mod options;
 mod peer;
+mod refusal;
 mod routes;
 mod sdp;
 mod signal;
 mod signaling;
 
 pub use candidate::{CandidateError, CandidatePolicy, IceCandidate};
-pub use connection::{ConnectionState, DescriptionError};
+pub use connection::{ConnectionState, DescriptionError, SdpError};
 pub use options::{CreateError, WebRtcOptions};
 pub use peer::{AddPeerError, PeerInfo, WebRtcMultiplayerPeer, WebRtcPeerStats};
+pub use refusal::{DatagramRefusal, MessageRefusal};
 pub use sdp::SdpKind;
 pub use signal::Signal;
 pub use signaling::{Signaling, SignalingError};

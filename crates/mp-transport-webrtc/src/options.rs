@@ -181,7 +181,7 @@ pub enum CreateError {
     /// The address of the socket is unknown.
     #[error("cannot read the address of the socket")]
     Socket(#[source] std::io::Error),
-    /// The certificate could not be generated.
-    #[error("cannot generate a DTLS certificate: {0}")]
-    Certificate(String),
+    /// The cryptography provider generated no certificate.
+    #[error("cannot generate a DTLS certificate")]
+    Certificate,
 }

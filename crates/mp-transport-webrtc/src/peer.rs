@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mp_core::{
     CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, Instant, PeerEvent, PeerId,
-    RunningClock, TransferMode,
+    ReasonCounts, RunningClock, TransferMode,
 };
 use mp_udp::host_addresses;
 use str0m::crypto::CryptoProvider;
@@ -22,9 +22,10 @@ use crate::connections::Connections;
 #[cfg(feature = "tokio")]
 use crate::io::TokioUdpSocket;
 use crate::io::{DatagramSocket, NetworkPath, SocketDriver, UdpSocket};
-use crate::limits::LOCAL_CANDIDATES_MAX;
+use crate::limits::{DATAGRAM_BYTES_MAX, LOCAL_CANDIDATES_MAX};
 use crate::options::{CreateError, WebRtcOptions};
-use crate::routes::{Routes, is_stun};
+use crate::refusal::{DatagramRefusal, MessageRefusal};
+use crate::routes::{Protocol, Routes};
 use crate::signal::Signal;
 use crate::signaling::Signaling;
 
@@ -81,10 +82,8 @@ enum Mode {
 pub struct WebRtcPeerStats {
     /// Datagrams received.
     pub received_datagrams: u64,
-    /// Datagrams from unknown addresses and with unknown ICE user names.
-    pub unrouted_datagrams: u64,
-    /// Datagrams that are neither STUN nor DTLS, or that a protocol rejected.
-    pub malformed_datagrams: u64,
+    /// Datagrams that were ignored, by reason.
+    pub refused_datagrams: ReasonCounts<DatagramRefusal>,
     /// Datagrams dropped because the socket was blocked for too long, or the operating system
     /// rejected them.
     pub dropped_datagrams: u64,
@@ -94,8 +93,11 @@ pub struct WebRtcPeerStats {
     pub stalls: u64,
     /// Packets and datagrams dropped because their connection was paused.
     pub paused_drops: u64,
-    /// Messages on channels that the remote peer opened itself.
-    pub foreign_messages: u64,
+    /// Messages that were ignored, by reason.
+    pub refused_messages: ReasonCounts<MessageRefusal>,
+    /// Connections closed because DTLS or SCTP failed, for example because the certificate is not
+    /// that of the session description.
+    pub failed_connections: u64,
     /// Signals dropped because the program did not poll them.
     pub dropped_signals: u64,
     /// Connections dropped at the limit, before their channels were open.
@@ -200,9 +202,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         let address = socket.local_addr().map_err(CreateError::Socket)?;
         let local_candidates = local_candidates(address, &options)?;
         let crypto = Arc::new(str0m::crypto::from_feature_flags());
-        let certificate = crypto.dtls_provider.generate_certificate().ok_or_else(|| {
-            CreateError::Certificate("the crypto provider returned none".to_owned())
-        })?;
+        let certificate =
+            crypto.dtls_provider.generate_certificate().ok_or(CreateError::Certificate)?;
         let status = match mode {
             Mode::Client => ConnectionStatus::Connecting,
             Mode::Server | Mode::Mesh => ConnectionStatus::Connected,
@@ -264,12 +265,13 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// Returns the statistics.
     pub fn stats(&self) -> WebRtcPeerStats {
         WebRtcPeerStats {
-            malformed_datagrams: self.outcome.malformed_datagrams,
+            refused_datagrams: self.outcome.refused_datagrams,
             dropped_datagrams: self.outcome.dropped_datagrams + self.socket.dropped(),
             queue_drops: self.outcome.queue_drops,
             stalls: self.running.stalls(),
             paused_drops: self.outcome.paused_drops,
-            foreign_messages: self.outcome.foreign_messages,
+            refused_messages: self.outcome.refused_messages,
+            failed_connections: self.outcome.failed_connections,
             dropped_signals: self.outcome.dropped_signals,
             ..self.stats
         }
@@ -373,28 +375,26 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
 
     /// Handles a received datagram.
     fn handle_datagram(&mut self, path: NetworkPath, datagram: &[u8]) {
-        let from = path.remote;
         self.stats.received_datagrams += 1;
-        let slot = match self.routes.by_user_name(datagram) {
-            Some(slot) => Some(slot),
-            None => self.routes.by_address(from).or_else(|| self.find(from, datagram)),
-        };
-        let Some(slot) = slot else {
-            if !self.routes.keep_early(self.now, from, datagram) {
-                self.stats.unrouted_datagrams += 1;
+        let handled = match Protocol::of(datagram) {
+            _ if datagram.len() > DATAGRAM_BYTES_MAX => Err(DatagramRefusal::TooLong),
+            Some(Protocol::Stun) => self.handle_stun(path, datagram),
+            Some(Protocol::Dtls) => {
+                self.handle_dtls(path, datagram);
+                Ok(())
             }
-            return;
+            None => Err(DatagramRefusal::UnknownProtocol),
         };
-        let accepts = self.connections.at(slot).is_some_and(|connection| {
-            !is_stun(datagram) || connection.accepts(&self.clock, self.now, from, datagram)
-        });
-        if !accepts {
-            self.stats.unrouted_datagrams += 1;
-            return;
+        if let Err(refusal) = handled {
+            self.outcome.refused_datagrams.count(refusal);
         }
-        let early = match self.routes.by_address(from) == Some(slot) {
+    }
+
+    fn handle_stun(&mut self, path: NetworkPath, datagram: &[u8]) -> Result<(), DatagramRefusal> {
+        let slot = self.find(path.remote, datagram)?;
+        let early = match self.routes.by_address(path.remote) == Some(slot) {
             true => Vec::new(),
-            false => self.routes.learn(from, slot),
+            false => self.routes.learn(path.remote, slot),
         };
         self.with(slot, |connection, cx| {
             connection.handle_datagram(cx, (path, datagram));
@@ -402,20 +402,33 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
                 connection.handle_datagram(cx, (path, &datagram));
             }
         });
+        Ok(())
     }
 
-    /// Returns the connection for a STUN response from a new address. An ICE-lite peer sends no
-    /// requests, so it gets no responses.
-    fn find(&self, from: SocketAddr, datagram: &[u8]) -> Option<usize> {
-        if self.options.ice_lite || !is_stun(datagram) {
-            return None;
+    fn handle_dtls(&mut self, path: NetworkPath, datagram: &[u8]) {
+        if let Some(slot) = self.routes.by_address(path.remote) {
+            self.with(slot, |connection, cx| connection.handle_datagram(cx, (path, datagram)));
+        } else {
+            let dropped = self.routes.keep_early(self.now, path.remote, datagram);
+            self.outcome.refused_datagrams.add(DatagramRefusal::UnknownAddress, dropped);
         }
-        let mut opening = self.connections.peers().map(|(_, slot)| slot);
-        opening.find(|&slot| {
-            self.connections
-                .at(slot)
-                .is_some_and(|connection| connection.accepts(&self.clock, self.now, from, datagram))
-        })
+    }
+
+    /// Returns the slot of the connection that accepts a STUN message: the one with its user name
+    /// or address. For a response from a new address it is the one that sent the request.
+    fn find(&self, from: SocketAddr, datagram: &[u8]) -> Result<usize, DatagramRefusal> {
+        let accepts = |&slot: &usize| {
+            let connection = self.connections.at(slot);
+            connection.is_some_and(|it| it.accepts(&self.clock, self.now, from, datagram))
+        };
+        let by_user_name = self.routes.by_user_name(datagram)?;
+        if let Some(slot) = by_user_name.or_else(|| self.routes.by_address(from)) {
+            return Some(slot).filter(accepts).ok_or(DatagramRefusal::RejectedByIce);
+        }
+        // An ICE-lite peer sends no requests, so it gets no responses.
+        let mut slots = self.connections.peers().map(|(_, slot)| slot);
+        let requester = if self.options.ice_lite { None } else { slots.find(accepts) };
+        requester.ok_or(DatagramRefusal::UnknownConnection)
     }
 }
 

@@ -7,6 +7,7 @@ use mp_core::Instant;
 use str0m::ice::StunMessage;
 
 use crate::limits::{DEFERRED_TIME, EARLY_ADDRESSES_MAX, EARLY_DATAGRAMS_PER_ADDRESS};
+use crate::refusal::DatagramRefusal;
 
 /// Routes by address and by ICE user name, and early datagrams without a route.
 #[derive(Debug, Default)]
@@ -41,14 +42,11 @@ impl Routes {
         self.addresses.get(&from).copied()
     }
 
-    /// Returns the connection whose user name a STUN request contains.
-    pub(crate) fn by_user_name(&self, datagram: &[u8]) -> Option<usize> {
-        if !is_stun(datagram) {
-            return None;
-        }
-        let message = StunMessage::parse(datagram).ok()?;
-        let (local, _) = message.split_username()?;
-        self.user_names.get(local).copied()
+    /// Returns the connection whose user name a STUN request contains. Responses contain none.
+    pub(crate) fn by_user_name(&self, datagram: &[u8]) -> Result<Option<usize>, DatagramRefusal> {
+        let message = StunMessage::parse(datagram).map_err(|_| DatagramRefusal::MalformedStun)?;
+        let user_name = message.split_username();
+        Ok(user_name.and_then(|(local, _)| self.user_names.get(local).copied()))
     }
 
     /// Adds the address of an accepted check as a route. Returns earlier datagrams of that address.
@@ -60,38 +58,51 @@ impl Routes {
         }
     }
 
-    /// Buffers a DTLS datagram of an address without a route for a short time. Returns false if it
-    /// is dropped.
-    pub(crate) fn keep_early(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        while self.early.front().is_some_and(|early| early.until <= now) {
-            self.early.pop_front();
-        }
-        if !is_dtls(datagram) {
-            return false;
+    /// Buffers a DTLS datagram of an address without a route for [`DEFERRED_TIME`]. Returns the
+    /// number of datagrams dropped at the limits: this one, expired ones, and those of the oldest
+    /// address.
+    pub(crate) fn keep_early(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> u64 {
+        let mut dropped = 0;
+        while self.early.front().is_some_and(|oldest| oldest.until <= now) {
+            dropped += self.drop_oldest();
         }
         if let Some(early) = self.early.iter_mut().find(|early| early.from == from) {
-            let has_room = early.datagrams.len() < EARLY_DATAGRAMS_PER_ADDRESS;
-            if has_room {
-                early.datagrams.push(datagram.into());
+            if early.datagrams.len() == EARLY_DATAGRAMS_PER_ADDRESS {
+                return dropped + 1;
             }
-            return has_room;
+            early.datagrams.push(datagram.into());
+            return dropped;
         }
         if self.early.len() == EARLY_ADDRESSES_MAX {
-            self.early.pop_front();
+            dropped += self.drop_oldest();
         }
         let datagrams = vec![datagram.into()];
         self.early.push_back(Early { from, until: now + DEFERRED_TIME, datagrams });
-        true
+        dropped
+    }
+
+    /// Drops the datagrams of the oldest address. Returns their number.
+    fn drop_oldest(&mut self) -> u64 {
+        self.early.pop_front().map_or(0, |early| early.datagrams.len() as u64)
     }
 }
 
-/// Returns whether a datagram is STUN. The first byte identifies the protocol (RFC 7983).
-pub(crate) fn is_stun(datagram: &[u8]) -> bool {
-    matches!(datagram.first(), Some(0..=3))
+/// The protocol of a datagram, which its first byte identifies (RFC 7983).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Stun,
+    Dtls,
 }
 
-fn is_dtls(datagram: &[u8]) -> bool {
-    matches!(datagram.first(), Some(20..=63))
+impl Protocol {
+    /// Returns the protocol of `datagram`. `None` if it is not one of WebRTC data channels.
+    pub(crate) fn of(datagram: &[u8]) -> Option<Self> {
+        match datagram.first()? {
+            0..=3 => Some(Self::Stun),
+            20..=63 => Some(Self::Dtls),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -117,23 +128,20 @@ mod tests {
     #[test]
     fn a_stun_request_finds_its_connection_by_user_name() {
         let mut routes = Routes::default();
-        assert_eq!(routes.by_user_name(&bytes(BINDING_REQUEST)), None);
+        assert_eq!(routes.by_user_name(&bytes(BINDING_REQUEST)), Ok(None));
         routes.insert("v68uzc0XQ99Elfs3", 7);
-        assert_eq!(routes.by_user_name(&bytes(BINDING_REQUEST)), Some(7));
+        assert_eq!(routes.by_user_name(&bytes(BINDING_REQUEST)), Ok(Some(7)));
         routes.remove("v68uzc0XQ99Elfs3", 7);
-        assert_eq!(routes.by_user_name(&bytes(BINDING_REQUEST)), None);
+        assert_eq!(routes.by_user_name(&bytes(BINDING_REQUEST)), Ok(None));
     }
 
     #[test]
     fn early_dtls_datagrams_are_buffered_for_a_short_time() {
         let mut routes = Routes::default();
         for number in 0..EARLY_DATAGRAMS_PER_ADDRESS as u8 {
-            assert!(routes.keep_early(Instant::ZERO, FROM, &[22, number]));
+            assert_eq!(routes.keep_early(Instant::ZERO, FROM, &[22, number]), 0);
         }
-        assert!(
-            !routes.keep_early(Instant::ZERO, FROM, &[22, 99]),
-            "the limit per address is reached"
-        );
+        assert_eq!(routes.keep_early(Instant::ZERO, FROM, &[22, 99]), 1, "the limit per address");
         let kept = routes.learn(FROM, 3);
         assert_eq!(kept.len(), EARLY_DATAGRAMS_PER_ADDRESS);
         assert_eq!(&*kept[0], &[22, 0]);
@@ -145,26 +153,28 @@ mod tests {
     fn early_datagrams_expire() {
         let mut routes = Routes::default();
         let other = SocketAddr::from(([192, 0, 2, 1], 9));
-        assert!(routes.keep_early(Instant::ZERO, FROM, &[22]));
-        assert!(routes.keep_early(Instant::ZERO + DEFERRED_TIME, other, &[22]));
+        assert_eq!(routes.keep_early(Instant::ZERO, FROM, &[22]), 0);
+        assert_eq!(routes.keep_early(Instant::ZERO + DEFERRED_TIME, other, &[22]), 1);
         assert!(routes.learn(FROM, 0).is_empty());
     }
 
     #[test]
     fn a_flood_of_early_datagrams_is_bounded() {
         let mut routes = Routes::default();
+        let mut dropped = 0;
         for port in 0..u16::try_from(EARLY_ADDRESSES_MAX * 2).unwrap() {
             let from = SocketAddr::from(([192, 0, 2, 1], port));
-            assert!(routes.keep_early(Instant::ZERO, from, &[22]));
+            dropped += routes.keep_early(Instant::ZERO, from, &[22]);
         }
-        assert_eq!(routes.early.len(), EARLY_ADDRESSES_MAX);
+        let max = EARLY_ADDRESSES_MAX;
+        assert_eq!((routes.early.len(), dropped), (max, max as u64));
     }
 
     #[test]
-    fn datagrams_of_unknown_protocols_are_not_buffered() {
-        let mut routes = Routes::default();
-        for datagram in [&[][..], &[0, 1], &[5], &[200; 20]] {
-            assert!(!routes.keep_early(Instant::ZERO, FROM, datagram));
-        }
+    fn the_first_byte_identifies_the_protocol() {
+        let protocols = [0, 3, 4, 19, 20, 63, 64, 128].map(|first| Protocol::of(&[first]));
+        let (stun, dtls) = (Some(Protocol::Stun), Some(Protocol::Dtls));
+        assert_eq!(protocols, [stun, stun, None, None, dtls, dtls, None, None]);
+        assert_eq!(Protocol::of(&[]), None);
     }
 }

@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
-use mp_core::{DisconnectReason, Instant, Packet};
+use mp_core::{DisconnectReason, ErrorChain, Instant, Packet};
 use mp_udp::NetworkPath;
 use str0m::net::{DatagramRecv, Protocol, Receive};
-use str0m::{Event, IceConnectionState, Input, Output};
+use str0m::{Event, IceConnectionState, Input, Output, RtcError};
 
 use super::channel::DataChannel;
 use super::{Connection, ConnectionState, Context, End, PendingPackets, Phase};
 use crate::clock::Clock;
 use crate::limits::{CLOSE_TIMEOUT, RESET_TIMEOUT};
+use crate::refusal::{DatagramRefusal, MessageRefusal};
 
 impl Connection {
     /// Returns whether a datagram from an unknown address belongs to this connection.
@@ -38,13 +39,14 @@ impl Connection {
             return;
         }
         let Some(input) = self.input(cx.clock, cx.now, path.remote, datagram) else {
-            cx.outcome.malformed_datagrams += 1;
+            cx.outcome.refused_datagrams.count(DatagramRefusal::UnknownProtocol);
             return;
         };
         self.path = Some(path);
         if let Err(error) = self.rtc.handle_input(input) {
-            tracing::debug!(peer = %self.peer, %error, "malformed datagram");
-            cx.outcome.malformed_datagrams += 1;
+            let error = ErrorChain::new(&error);
+            tracing::debug!(peer = %self.peer, %error, "DTLS does not accept a record");
+            cx.outcome.refused_datagrams.count(DatagramRefusal::RejectedByDtls);
         }
         self.drive(cx);
     }
@@ -53,7 +55,7 @@ impl Connection {
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         if self.rtc_due <= cx.now {
             if let Err(error) = self.rtc.handle_input(Input::Timeout(cx.clock.to_std(cx.now))) {
-                tracing::debug!(peer = %self.peer, %error, "timer failed");
+                self.fail(cx, &error);
             }
             self.drive(cx);
         }
@@ -115,10 +117,7 @@ impl Connection {
                     cx.outcome.datagram(path, transmit.contents.into());
                 }
                 Ok(Output::Event(event)) => self.handle_event(cx, event),
-                Err(error) => {
-                    tracing::debug!(peer = %self.peer, %error, "connection failed");
-                    self.rtc.disconnect();
-                }
+                Err(error) => self.fail(cx, &error),
             }
         }
         if !self.rtc.is_alive() && self.end.is_none() {
@@ -154,7 +153,7 @@ impl Connection {
                 // A channel that the remote peer opened in band does not belong to the multiplayer
                 // peer.
                 let Some(index) = index else {
-                    cx.outcome.foreign_messages += 1;
+                    cx.outcome.refused_messages.count(MessageRefusal::ForeignChannel);
                     return;
                 };
                 if matches!(self.phase, Phase::Opening | Phase::Open) {
@@ -167,6 +166,8 @@ impl Connection {
                         self.pending.push(packet);
                         self.report_pending(cx);
                     }
+                } else {
+                    cx.outcome.refused_messages.count(MessageRefusal::Closing);
                 }
             }
             // As in Godot, closing one channel ends the connection. str0m also reports channels
@@ -187,6 +188,14 @@ impl Connection {
         if self.phase == Phase::Open && !self.is_paused {
             cx.outcome.packets(self.pending.take());
         }
+    }
+
+    /// Ends the connection because one of its protocols failed.
+    fn fail(&mut self, cx: &mut Context<'_>, error: &RtcError) {
+        tracing::debug!(peer = %self.peer, error = %ErrorChain::new(error), "connection failed");
+        cx.outcome.failed_connections += 1;
+        self.rtc.disconnect();
+        self.lose(cx, DisconnectReason::ProtocolViolation, ConnectionState::Closed);
     }
 
     /// Records that the remote peer closed the connection or is unreachable. Packets buffered while

@@ -3,7 +3,7 @@
 use mp_core::Instant;
 use str0m::change::{SdpAnswer, SdpOffer};
 
-use super::{Connection, ConnectionState, Context, DescriptionError};
+use super::{Connection, ConnectionState, Context, DescriptionError, SdpError};
 use crate::candidate::{self, CandidateError, IceCandidate};
 use crate::limits::{CONNECT_TIMEOUT, REMOTE_CANDIDATES_MAX, SDP_BYTES_MAX};
 use crate::sdp::{self, RemoteDescription, SdpKind};
@@ -41,14 +41,16 @@ impl Connection {
         if sdp.len() > SDP_BYTES_MAX {
             return Err(DescriptionError::TooLong);
         }
+        let malformed = |error| DescriptionError::Malformed(SdpError::new(error));
+        let unusable = |error| DescriptionError::Unusable(SdpError::new(error));
         match kind {
             SdpKind::Offer => {
                 if self.state != ConnectionState::New {
                     return Err(DescriptionError::NotNew);
                 }
-                let offer = SdpOffer::from_sdp_string(sdp).map_err(DescriptionError::malformed)?;
+                let offer = SdpOffer::from_sdp_string(sdp).map_err(malformed)?;
                 let answer = self.rtc.sdp_api().accept_offer(offer);
-                let answer = answer.map_err(DescriptionError::refused)?;
+                let answer = answer.map_err(unusable)?;
                 let configs = cx.table.configs(self.lifetime);
                 let ids = configs.map(|config| self.rtc.direct_api().create_data_channel(config));
                 let ids = ids.collect();
@@ -62,10 +64,9 @@ impl Connection {
             }
             SdpKind::Answer => {
                 let pending = self.pending_offer.take().ok_or(DescriptionError::NoOffer)?;
-                let answer =
-                    SdpAnswer::from_sdp_string(sdp).map_err(DescriptionError::malformed)?;
+                let answer = SdpAnswer::from_sdp_string(sdp).map_err(malformed)?;
                 let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
-                accepted.map_err(DescriptionError::refused)?;
+                accepted.map_err(unusable)?;
                 self.remote = Some(RemoteDescription::read(sdp));
             }
         }

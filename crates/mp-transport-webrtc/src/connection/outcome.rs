@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use mp_core::{ConnectionId, ConnectionOrigin, Packet, PeerEvent, PeerId, SharedLimit};
+use mp_core::{
+    ConnectionId, ConnectionOrigin, Packet, PeerEvent, PeerId, ReasonCounts, SharedLimit,
+};
 use mp_udp::NetworkPath;
 
 use crate::candidate::IceCandidate;
@@ -11,6 +13,7 @@ use crate::limits::{
     DATAGRAMS_QUEUED_MAX, PENDING_BYTES_MAX, PENDING_BYTES_OF_EACH, QUEUED_BYTES_MAX,
     QUEUED_BYTES_SHARE, SIGNALS_MAX,
 };
+use crate::refusal::{DatagramRefusal, MessageRefusal};
 use crate::sdp::SdpKind;
 use crate::signal::Signal;
 
@@ -32,12 +35,14 @@ pub(crate) struct Outcome {
     pub(crate) dropped_signals: u64,
     /// Datagrams dropped because [`DATAGRAMS_QUEUED_MAX`] were queued.
     pub(crate) dropped_datagrams: u64,
-    /// Datagrams that were neither STUN nor DTLS, or that a protocol rejected.
-    pub(crate) malformed_datagrams: u64,
+    /// Datagrams that were ignored.
+    pub(crate) refused_datagrams: ReasonCounts<DatagramRefusal>,
     /// Datagrams dropped because their connection was paused.
     pub(crate) paused_drops: u64,
-    /// Messages on channels that do not belong to the multiplayer peer.
-    pub(crate) foreign_messages: u64,
+    /// Messages that were ignored.
+    pub(crate) refused_messages: ReasonCounts<MessageRefusal>,
+    /// Connections closed because one of their protocols failed.
+    pub(crate) failed_connections: u64,
 }
 
 impl Default for Outcome {
@@ -52,9 +57,10 @@ impl Default for Outcome {
             datagrams: VecDeque::new(),
             dropped_signals: 0,
             dropped_datagrams: 0,
-            malformed_datagrams: 0,
+            refused_datagrams: ReasonCounts::default(),
             paused_drops: 0,
-            foreign_messages: 0,
+            refused_messages: ReasonCounts::default(),
+            failed_connections: 0,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! States and errors of a connection.
 #![expect(clippy::exhaustive_enums, reason = "Godot lists the states")]
 
-use str0m::RtcError;
-use str0m::error::SdpError;
+use std::error::Error;
+use std::sync::Arc;
 
 use crate::limits::SDP_BYTES_MAX;
 
@@ -40,19 +40,28 @@ pub enum DescriptionError {
     #[error("the session description is longer than {SDP_BYTES_MAX} bytes")]
     TooLong,
     /// The description cannot be parsed.
-    #[error("the session description is malformed: {0}")]
-    Malformed(String),
+    #[error("the session description is malformed")]
+    Malformed(#[source] SdpError),
     /// The description was parsed, but cannot be used.
-    #[error("cannot use the session description: {0}")]
-    Refused(String),
+    #[error("cannot use the session description")]
+    Unusable(#[source] SdpError),
 }
 
-impl DescriptionError {
-    pub(super) fn malformed(error: SdpError) -> Self {
-        Self::Malformed(error.to_string())
-    }
+/// The error of str0m for a session description. Clones share it, and only they are equal.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SdpError(Arc<dyn Error + Send + Sync>);
 
-    pub(super) fn refused(error: RtcError) -> Self {
-        Self::Refused(error.to_string())
+impl SdpError {
+    pub(super) fn new(error: impl Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
     }
 }
+
+impl PartialEq for SdpError {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for SdpError {}

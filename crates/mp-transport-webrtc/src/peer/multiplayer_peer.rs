@@ -12,8 +12,8 @@ use crate::channels::ChannelTable;
 use crate::connection::Connection;
 use crate::io::DatagramSocket;
 use crate::limits::{
-    DATAGRAM_BYTES_MAX, DATAGRAMS_PER_POLL, DATAGRAMS_PER_RECEIVE, DATAGRAMS_PER_SEND,
-    EVENTS_PER_POLL, MESSAGE_BYTES_MAX,
+    DATAGRAMS_PER_POLL, DATAGRAMS_PER_RECEIVE, DATAGRAMS_PER_SEND, EVENTS_PER_POLL,
+    MESSAGE_BYTES_MAX,
 };
 
 impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
@@ -179,11 +179,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         while left > 0 && self.outcome.events.len() < EVENTS_PER_POLL {
             let received = self.socket.receive(left.min(DATAGRAMS_PER_RECEIVE));
             for (path, datagram) in received.datagrams() {
-                if datagram.len() > DATAGRAM_BYTES_MAX {
-                    self.outcome.malformed_datagrams += 1;
-                } else {
-                    self.handle_datagram(path, datagram);
-                }
+                self.handle_datagram(path, datagram);
             }
             left = left.saturating_sub(received.len().max(1));
             self.socket.put_back(received);
