@@ -24,6 +24,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("interop, wss, client", 3),
     ("interop, webrtc", 60),
     ("interop, web, ws", 50),
+    ("mp.js", 2),
     ("one room", 8),
     ("Godot's DTLS", 6),
     ("nginx proxy", 5),

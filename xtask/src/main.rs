@@ -1,5 +1,5 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `fuzz`, `audit`, `interop`,
-//! `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
+//! `web-page`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
 
 mod bench;
 mod budget;
@@ -20,6 +20,7 @@ mod steps;
 mod suite;
 mod tool;
 mod web;
+mod web_page;
 mod workspace;
 mod worlds;
 
@@ -94,6 +95,10 @@ enum Command {
     ///
     /// The player over WebRTC and one over WebSocket run in a browser.
     OneRoom,
+    /// Checks examples/web/mp.js against recordings of Godot.
+    ///
+    /// Needs node.
+    WebPage,
     /// Connects Godot players over TLS through nginx to mp-server, which must read their addresses
     /// from X-Forwarded-For.
     ///
@@ -177,6 +182,7 @@ fn main() -> ExitCode {
         Command::OneRoom => godot::find().and_then(|godot| one_room::play(&godot)).map(|done| {
             println!("one room: {done}");
         }),
+        Command::WebPage => web_page::recordings().map(|done| println!("mp.js: {done}")),
         Command::Proxy => godot::find().and_then(|godot| proxy::play(&godot)).map(|done| {
             println!("proxy: {done}");
         }),

@@ -18,6 +18,7 @@ use crate::one_room;
 use crate::process::now;
 use crate::proxy;
 use crate::suite::Suite;
+use crate::web_page;
 use crate::workspace::{cargo, run, target};
 use crate::worlds::{self, WorldsArgs};
 
@@ -100,6 +101,7 @@ fn tests(steps: &mut Steps) {
     steps.interop("interop, webrtc", &godot, args);
     let args = InteropArgs { transport: Transport::Ws, web: true, ..InteropArgs::new() };
     steps.interop("interop, web, ws", &godot, args);
+    steps.run("mp.js", web_page::recordings);
     steps.with_godot("one room", &godot, one_room::play);
     steps.with_godot("Godot's DTLS", &godot, dtls::play);
     steps.with_godot("nginx proxy", &godot, proxy::play);
