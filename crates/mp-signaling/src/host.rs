@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
-use mp_core::{ConnectionId, Instant, PeerId, Reason as _, Rng, RunningClock};
+use mp_core::{ConnectionId, ErrorChain, Instant, PeerId, Reason as _, Rng, RunningClock};
 use mp_transport_webrtc::{SdpKind, Signal, Signaling, SignalingError};
 use mp_transport_ws::{TextAction, TextService};
 
@@ -127,7 +127,8 @@ impl LobbyHost {
             }
             Signal::PeerRemoved { peer } => self.remove(peer, CloseReason::ConnectionEnded),
             Signal::Failed { peer, error } => {
-                tracing::debug!(%peer, %error, "signaling fails");
+                let cause = ErrorChain::new(&error);
+                tracing::debug!(%peer, error = %cause, "signaling failed");
                 let reason = match error {
                     SignalingError::AddPeer(_) => CloseReason::LobbyFull,
                     _ => CloseReason::InvalidMessage,

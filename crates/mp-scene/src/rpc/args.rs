@@ -1,5 +1,6 @@
 //! Conversion of arguments between Rust types and [`Variant`]s.
 
+use mp_core::variant::FromVariantError;
 use mp_core::{FromVariant, Variant};
 
 /// Parameters of an RPC method: a tuple of [`FromVariant`] types, or `Vec<Variant>` for any
@@ -27,12 +28,12 @@ pub trait IntoArgs {
 #[non_exhaustive]
 pub enum MethodCallError {
     /// An argument does not convert.
-    #[error("argument {index}: {why}")]
+    #[error("argument {index} does not convert")]
     Argument {
         /// Position of the argument, from 0.
         index: usize,
         /// The expected type and the received one.
-        why: String,
+        source: FromVariantError,
     },
     /// There are too few or too many arguments.
     #[error("the call has {got} arguments, and the method takes {takes}")]
@@ -56,10 +57,7 @@ pub enum MethodCallError {
 /// Converts the argument at `index`; `None` if it is missing and the parameter needs one.
 fn read<T: FromVariant>(arg: Option<Variant>, index: usize) -> Option<Result<T, MethodCallError>> {
     let Some(arg) = arg else { return T::absent().map(Ok) };
-    Some(
-        T::from_variant(arg)
-            .map_err(|error| MethodCallError::Argument { index, why: error.to_string() }),
-    )
+    Some(T::from_variant(arg).map_err(|source| MethodCallError::Argument { index, source }))
 }
 
 impl FromArgs for Vec<Variant> {
@@ -108,4 +106,19 @@ tuples! {
     (A 0 B 1 C 2 D 3 E 4 F 5)
     (A 0 B 1 C 2 D 3 E 4 F 5 G 6)
     (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use mp_core::ErrorChain;
+
+    use super::*;
+
+    #[test]
+    fn an_argument_that_does_not_convert_is_reported_with_its_position_and_types() {
+        let args = vec![Variant::from(1), Variant::from("two")];
+        let error = <(i64, i64)>::from_args(args).unwrap_err();
+        let chain = "argument 1 does not convert: expected int, got String";
+        assert_eq!(ErrorChain::new(&error).to_string(), chain);
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::any::{Any, type_name};
 
+use mp_core::ErrorChain;
+
 use super::{NodeContext, RpcContext, Scene};
 use crate::api::Call;
 use crate::limits::BUSY_NODE_CALLS_MAX;
@@ -14,6 +16,7 @@ impl Scene {
     pub(crate) fn call_remote(&mut self, call: Call) {
         let (sender, method) = (call.sender, call.method.clone());
         if let Err(error) = self.call(call) {
+            let error = ErrorChain::new(&error);
             tracing::debug!(%sender, %method, %error, "dropped a call");
             self.failed_calls += 1;
         }
@@ -102,6 +105,7 @@ impl Scene {
 
     fn record_deferred(&mut self, method: &str, result: Result<(), MethodCallError>) {
         if let Err(error) = result {
+            let error = ErrorChain::new(&error);
             tracing::debug!(%method, %error, "dropped a deferred call");
             self.failed_calls += 1;
         }

@@ -39,9 +39,23 @@ pub(super) enum End {
     /// The certificate of the remote peer is not trusted.
     Untrusted(TlsError),
     /// The handshake failed.
-    Failed(String),
+    Failed(HandshakeError),
     /// The remote peer did not reply in time.
     TimedOut,
+}
+
+/// The reason why a handshake failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HandshakeError {
+    #[error("DTLS rejected a record")]
+    Rejected(#[source] dimpl::Error),
+    #[error("the server sent no certificate")]
+    NoCertificate,
+    /// A certificate that is larger than any handshake message should be.
+    #[error("an output of {needed} bytes exceeds the buffer")]
+    OutputTooLarge { needed: usize },
+    #[error("the DTLS library has more than {DTLS_OUTPUTS_MAX} outputs")]
+    TooManyOutputs,
 }
 
 /// A DTLS association with one address.
@@ -158,7 +172,7 @@ impl Association {
                     self.is_verified = true;
                 }
                 Output::Connected if !self.is_verified => {
-                    return Err(End::Failed("the server sent no certificate".to_owned()));
+                    return Err(End::Failed(HandshakeError::NoCertificate));
                 }
                 Output::Connected => (self.phase, self.last_received) = (Phase::Established, now),
                 Output::CloseNotify => return Err(End::Closed),
@@ -166,16 +180,13 @@ impl Association {
                     self.due = clock.ours(at);
                     return Ok(());
                 }
-                // A certificate that is larger than any handshake message should be.
                 Output::BufferTooSmall { needed } => {
-                    return Err(End::Failed(format!(
-                        "an output of {needed} bytes exceeds the buffer"
-                    )));
+                    return Err(End::Failed(HandshakeError::OutputTooLarge { needed }));
                 }
                 _ => {}
             }
         }
-        Err(End::Failed("the DTLS library did not stop producing output".to_owned()))
+        Err(End::Failed(HandshakeError::TooManyOutputs))
     }
 }
 
@@ -188,6 +199,6 @@ impl fmt::Debug for Association {
 fn failed(error: dimpl::Error) -> End {
     match error {
         dimpl::Error::Timeout(_) => End::TimedOut,
-        error => End::Failed(error.to_string()),
+        error => End::Failed(HandshakeError::Rejected(error)),
     }
 }

@@ -344,8 +344,9 @@ impl Dtls {
                 self.stats.refusals.count(DtlsRefusal::UntrustedCertificate);
                 self.untrusted = Some(error);
             }
-            End::Failed(why) => {
-                tracing::debug!(%address, why, "DTLS handshake failed");
+            End::Failed(error) => {
+                let error = ErrorChain::new(&error);
+                tracing::debug!(%address, %error, "DTLS handshake failed");
                 self.stats.refusals.count(DtlsRefusal::HandshakeFailed);
             }
             End::TimedOut => self.stats.refusals.count(DtlsRefusal::HandshakeTimeout),

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
-    CloseMode, ConnectionId, ConnectionOrigin, ConnectionStats, DisconnectReason, Instant, PeerId,
-    SendQueue, TransferMode,
+    CloseMode, ConnectionId, ConnectionOrigin, ConnectionStats, DisconnectReason, ErrorChain,
+    Instant, PeerId, SendQueue, TransferMode,
 };
 
 use super::messages::{MessageKind, Messages};
 use super::refusal::{RefusedRequest, RequestRefusal};
 use super::response::SentRequest;
 use super::session::Session;
-use super::tls::{Tls, TlsFailure, TlsInput};
+use super::tls::{Tls, TlsInput};
 use crate::limits::{
     ANSWER_BYTES_MAX, CLOSE_FRAME_TIMEOUT, MESSAGE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT,
     TEXT_QUEUE_BYTES_MAX, WRITE_BYTES,
@@ -178,8 +178,9 @@ impl Connection {
         match received {
             Ok(TlsInput::Open) => {}
             Ok(TlsInput::Closed) => self.handle_disconnect(DisconnectReason::Remote(0)),
-            Err(TlsFailure(why)) => {
-                tracing::debug!(connection = %self.id, origin = %self.origin, why, "TLS failed");
+            Err(error) => {
+                let error = ErrorChain::new(&error);
+                tracing::debug!(connection = %self.id, origin = %self.origin, %error, "TLS failed");
                 self.handle_disconnect(DisconnectReason::ProtocolViolation);
             }
         }

@@ -26,10 +26,6 @@ impl TlsClient {
 #[derive(Debug)]
 pub(crate) enum Tls {}
 
-/// The reason why TLS failed.
-#[derive(Debug)]
-pub(crate) struct TlsFailure(pub(crate) String);
-
 /// State of the receiving direction.
 #[derive(Debug)]
 #[expect(dead_code, reason = "only TLS constructs it")]
@@ -46,7 +42,7 @@ impl Tls {
         _bytes: &[u8],
         _plain: &mut Vec<u8>,
         _wire: &mut Vec<u8>,
-    ) -> Result<TlsInput, TlsFailure> {
+    ) -> Result<TlsInput, Infallible> {
         match *self {}
     }
 

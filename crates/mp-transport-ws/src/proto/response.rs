@@ -23,8 +23,29 @@ pub(crate) enum ResponseOutcome {
     Incomplete,
     /// The WebSocket is open. The response has `len` bytes.
     Open { len: usize, protocol: Option<String> },
-    /// The server is not a WebSocket server or rejected the request, for this reason.
-    Rejected(String),
+    /// The server is not a WebSocket server or rejected the request.
+    Rejected(ResponseError),
+}
+
+/// The reason why a response does not open a WebSocket.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ResponseError {
+    #[error("the response has more than {HEAD_BYTES_MAX} bytes of headers")]
+    TooLong,
+    #[error("the response is not HTTP/1.1")]
+    NotHttp(#[source] httparse::Error),
+    #[error("the response has HTTP status {0}")]
+    Status(u16),
+    #[error("the response does not upgrade to a WebSocket")]
+    NoUpgrade,
+    #[error("the response has an extension that was not offered")]
+    UnofferedExtension,
+    #[error("the response has a wrong Sec-WebSocket-Accept")]
+    WrongAccept,
+    #[error("the response selects the subprotocol {0:?}, which was not offered")]
+    UnofferedProtocol(String),
+    #[error("the response selects none of the offered subprotocols")]
+    NoProtocol,
 }
 
 impl SentRequest {
@@ -69,14 +90,14 @@ impl SentRequest {
     /// Parses one response of at most `max` bytes. Returns the length of an interim response, or
     /// the result of the final one as `Err`.
     fn parse_one(&self, head: &[u8], max: usize) -> Result<usize, ResponseOutcome> {
-        let rejected = |why: String| Err(ResponseOutcome::Rejected(why));
+        let rejected = |error| Err(ResponseOutcome::Rejected(error));
         let mut headers = [EMPTY_HEADER; HEADERS_MAX];
         let mut response = Response::new(&mut headers);
         let len = match response.parse(head) {
             Ok(Status::Complete(len)) if len <= max => len,
             Ok(Status::Partial) if head.len() <= max => return Err(ResponseOutcome::Incomplete),
-            Ok(_) => return rejected(format!("more than {HEAD_BYTES_MAX} bytes of headers")),
-            Err(error) => return rejected(format!("not an HTTP/1.1 response: {error}")),
+            Ok(_) => return rejected(ResponseError::TooLong),
+            Err(error) => return rejected(ResponseError::NotHttp(error)),
         };
         let (code, headers) = (response.code.unwrap_or_default(), &*response.headers);
         let is = |name, value: &str| {
@@ -86,30 +107,27 @@ impl SentRequest {
         match code {
             101 => {}
             100..200 if len > 0 => return Ok(len),
-            _ => return rejected(format!("HTTP status {code}")),
+            _ => return rejected(ResponseError::Status(code)),
         }
         let has =
             |name, token: &str| elements(headers, name).any(|e| e.eq_ignore_ascii_case(token));
         if !is("Upgrade", "websocket") || !has("Connection", "upgrade") {
-            return rejected("the response does not upgrade to a WebSocket".to_owned());
+            return rejected(ResponseError::NoUpgrade);
         }
         if elements(headers, "Sec-WebSocket-Extensions").next().is_some() {
-            return rejected("the response has an extension that was not offered".to_owned());
+            return rejected(ResponseError::UnofferedExtension);
         }
         let accept = derive_accept_key(self.key.as_bytes());
         if values(headers, "Sec-WebSocket-Accept").next() != Some(accept.as_str()) {
-            return rejected("the response has a wrong Sec-WebSocket-Accept".to_owned());
+            return rejected(ResponseError::WrongAccept);
         }
         let protocol = elements(headers, "Sec-WebSocket-Protocol").next().map(str::to_owned);
-        let fits = match &protocol {
-            None => self.protocols.is_empty(),
-            Some(protocol) => self.protocols.contains(protocol),
-        };
-        if !fits {
-            return rejected(format!(
-                "the response selects subprotocol {protocol:?}, which was not offered"
-            ));
+        match protocol {
+            None if !self.protocols.is_empty() => rejected(ResponseError::NoProtocol),
+            Some(protocol) if !self.protocols.contains(&protocol) => {
+                rejected(ResponseError::UnofferedProtocol(protocol))
+            }
+            protocol => Err(ResponseOutcome::Open { len, protocol }),
         }
-        Err(ResponseOutcome::Open { len, protocol })
     }
 }

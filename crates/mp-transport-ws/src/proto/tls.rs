@@ -43,9 +43,19 @@ impl TlsClient {
 #[derive(Debug)]
 pub(crate) struct Tls(Connection);
 
-/// TLS failed: malformed records or an untrusted certificate. The alert is written already.
-#[derive(Debug)]
-pub(crate) struct TlsFailure(pub(crate) String);
+/// The reason why TLS failed. The alert is written already.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsFailure {
+    /// Malformed records or an untrusted certificate.
+    #[error("TLS rejected a record")]
+    Rejected(#[from] Error),
+    /// A buffer of rustls was not read or written.
+    #[error("TLS cannot buffer a record")]
+    Buffer(#[from] io::Error),
+    /// The record is longer than rustls buffers.
+    #[error("TLS accepts no more bytes")]
+    Full,
+}
 
 /// State of the receiving direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,22 +81,21 @@ impl Tls {
         plain: &mut Vec<u8>,
         wire: &mut Vec<u8>,
     ) -> Result<TlsInput, TlsFailure> {
-        let failed = |error: &dyn ToString| TlsFailure(error.to_string());
         while !bytes.is_empty() {
-            let accepted = self.0.read_tls(&mut bytes).map_err(|error| failed(&error))?;
+            let accepted = self.0.read_tls(&mut bytes)?;
             let processed = self.0.process_new_packets();
             self.transmit(wire);
-            let state = processed.map_err(|error| failed(&error))?;
+            let state = processed?;
             match self.0.reader().read_to_end(plain) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(failed(&error)),
+                Err(error) => return Err(error.into()),
             }
             if state.peer_has_closed() {
                 return Ok(TlsInput::Closed);
             }
             if accepted == 0 {
-                return Err(TlsFailure("TLS accepts no more bytes".to_owned()));
+                return Err(TlsFailure::Full);
             }
         }
         Ok(TlsInput::Open)

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionOrigin, ConnectionStatus, DisconnectReason, Instant, Packet, PeerEvent, PeerId,
-    TransferMode,
+    ConnectionOrigin, ConnectionStatus, DisconnectReason, ErrorChain, Instant, Packet, PeerEvent,
+    PeerId, TransferMode,
 };
 use tungstenite::protocol::Role;
 
@@ -90,8 +90,9 @@ impl Connection {
     ) {
         match sent.parse(&head) {
             ResponseOutcome::Incomplete => self.phase = Phase::Handshake { head, sent: Some(sent) },
-            ResponseOutcome::Rejected(why) => {
-                tracing::debug!(server = %self.origin, why, "the server rejected the handshake");
+            ResponseOutcome::Rejected(error) => {
+                let error = ErrorChain::new(&error);
+                tracing::debug!(server = %self.origin, %error, "the server rejected the handshake");
                 self.phase = Phase::Ended(ConnectionEnd { reason: None });
             }
             ResponseOutcome::Open { len, protocol } => {
