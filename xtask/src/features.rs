@@ -50,7 +50,14 @@ fn needs_no_c(package: &str) -> Result<(), String> {
 const C_BUILDERS: [&str; 2] = ["cc", "cmake"];
 
 /// Crates that need no C compiler without their default features.
-const WITHOUT_C: [&str; 6] =
-    ["mp-core", "mp-host", "mp-scene", "mp-transport-enet", "mp-transport-ws", "mp-actor"];
+const WITHOUT_C: [&str; 7] = [
+    "mp-core",
+    "mp-host",
+    "mp-scene",
+    "mp-project",
+    "mp-transport-enet",
+    "mp-transport-ws",
+    "mp-actor",
+];
 
 const CARGO_HACK: Tool = Tool { name: "cargo-hack", version: "0.6.46" };

@@ -13,6 +13,7 @@ const DONE: &[&str] = &[
     "crates/mp-actor",
     "crates/mp-core",
     "crates/mp-host",
+    "crates/mp-project",
     "crates/mp-scene",
     "crates/mp-server",
     "crates/mp-signaling",
@@ -93,9 +94,14 @@ const PARALLEL_TYPES: &[(&str, &str)] = &[
     ("HostEvent", "events of an ENet host, and of mp-host's branches"),
     ("MessageRefusal", "reasons for which WebRTC and WebSocket peers refuse a message"),
     ("PeerSignal", "signals of a peer in Godot 4, and in Godot 3.2 (`godot3`)"),
+    ("ReplicationMode", "setting of mp-scene's properties, and of those in a scene file"),
+    ("RpcConfig", "settings of mp-scene's methods, and of those in a script"),
+    ("RpcMode", "setting of mp-scene's methods, and of those in a script"),
     ("ServerOptions", "options of each transport's servers"),
     ("Signal", "messages of WebRTC signaling, and Godot's signals"),
     ("TokioUdpSocket", "implementations for Linux and for other systems"),
+    ("TransferMode", "setting of packets, and of methods in a script"),
+    ("VisibilityUpdateMode", "setting of mp-scene's synchronizers, and of those in a scene file"),
 ];
 
 /// Returns the checked files with one of these extensions.
