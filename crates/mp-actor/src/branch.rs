@@ -55,7 +55,7 @@ impl BranchActor {
             ctx.set_mailbox_capacity(shared.mailbox());
             Self {
                 branch: Some(branch),
-                host: BranchHost::new(shared.id()),
+                host: BranchHost::new(),
                 peers: PeerActors::new(Arc::clone(&shared), authenticators),
                 shared,
                 subscribers: Subscribers::default(),

@@ -234,7 +234,7 @@ impl BranchRef {
                 let (mail, connection_stats) =
                     (endpoint.clone().recipient(), endpoint.clone().recipient());
                 // `Attach` is in the mailbox before the endpoint's first message.
-                let mailbox = EndpointMailbox { mail, connection_stats };
+                let mailbox = EndpointMailbox { branch: shared.id(), mail, connection_stats };
                 control(&address, Attach { endpoint: id, mailbox });
                 EndpointRef { id, ask: endpoint.recipient() }
             });

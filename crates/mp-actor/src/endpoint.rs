@@ -95,10 +95,10 @@ impl<P: MultiplayerPeer + Unpin + 'static> TurnActor for EndpointActor<P> {
 impl<P: MultiplayerPeer + Unpin + 'static> Handler<EndpointMail> for EndpointActor<P> {
     type Result = ();
 
-    fn handle(&mut self, EndpointMail(message): EndpointMail, ctx: &mut Context<Self>) {
+    fn handle(&mut self, EndpointMail(branch, message): EndpointMail, ctx: &mut Context<Self>) {
         #[cfg(debug_assertions)]
         let _turn = crate::watchdog::Turn::begin();
-        self.host.handle_input(&mut self.endpoint, self.timer.now(), message);
+        self.host.handle_input(&mut self.endpoint, self.timer.now(), branch, message);
         after_input(self, ctx);
     }
 }

@@ -2,7 +2,9 @@
 
 use actix::dev::{SendError, ToEnvelope};
 use actix::prelude::*;
-use mp_core::{ConnectionId, ConnectionStats, EndpointId, EndpointStats, ToBranch, ToEndpoint};
+use mp_core::{
+    BranchId, ConnectionId, ConnectionStats, EndpointId, EndpointStats, ToBranch, ToEndpoint,
+};
 use mp_host::{Mailbox, TrySendError};
 
 /// A batch for a branch.
@@ -10,10 +12,10 @@ use mp_host::{Mailbox, TrySendError};
 #[rtype(result = "()")]
 pub(crate) struct BranchMail(pub(crate) ToBranch);
 
-/// A batch for an endpoint.
+/// A batch of a branch for an endpoint.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct EndpointMail(pub(crate) ToEndpoint);
+pub(crate) struct EndpointMail(pub(crate) BranchId, pub(crate) ToEndpoint);
 
 /// A request for the statistics of a connection.
 #[derive(Clone, Copy, Debug, Message)]
@@ -50,23 +52,25 @@ impl Mailbox<ToBranch> for BranchMailbox {
     }
 }
 
-/// The mailbox of an endpoint, and the recipient that has statistics of its connections.
+/// The mailbox of an endpoint for one branch, and the recipient that has statistics of its
+/// connections.
 #[derive(Debug)]
 pub(crate) struct EndpointMailbox {
+    pub(crate) branch: BranchId,
     pub(crate) mail: Recipient<EndpointMail>,
     pub(crate) connection_stats: Recipient<GetConnectionStats>,
 }
 
 impl Mailbox<ToEndpoint> for EndpointMailbox {
     fn try_send(&self, message: ToEndpoint) -> Result<(), TrySendError<ToEndpoint>> {
-        self.mail.try_send(EndpointMail(message)).map_err(|error| match error {
-            SendError::Full(EndpointMail(message)) => TrySendError::Full(message),
-            SendError::Closed(EndpointMail(message)) => TrySendError::Closed(message),
+        self.mail.try_send(EndpointMail(self.branch, message)).map_err(|error| match error {
+            SendError::Full(EndpointMail(_, message)) => TrySendError::Full(message),
+            SendError::Closed(EndpointMail(_, message)) => TrySendError::Closed(message),
         })
     }
 
     fn send_unbounded(&self, message: ToEndpoint) {
-        control_to(&self.mail, EndpointMail(message));
+        control_to(&self.mail, EndpointMail(self.branch, message));
     }
 }
 

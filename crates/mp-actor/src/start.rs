@@ -177,7 +177,6 @@ where
         arbiter.spawn_fn(move || {
             let started = build().map_err(StartError::Build).map(|mut branch| {
                 let id = BranchId(next_number());
-                branch.set_id(id);
                 if !auth.is_empty() {
                     branch.scene().multiplayer_mut().set_authentication(true);
                 }

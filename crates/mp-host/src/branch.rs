@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
 use mp_core::{
-    BranchId, CloseMode, DisconnectReason, EndpointId, Instant, RunningClock, StateMachine,
-    ToBranch, ToEndpoint,
+    CloseMode, DisconnectReason, EndpointId, Instant, RunningClock, StateMachine, ToBranch,
+    ToEndpoint,
 };
 
 use crate::budget::TurnBudget;
@@ -35,7 +35,6 @@ pub trait HostedBranch:
 /// The host of a branch, which runs it between its mailbox and those of its endpoints.
 #[derive(Debug)]
 pub struct BranchHost<M> {
-    id: BranchId,
     endpoints: BTreeMap<EndpointId, EndpointHandle<M>>,
     budget: TurnBudget,
     /// Clock of `congestion` and `closing`. Time in which the process did not run does not count
@@ -104,10 +103,9 @@ struct Congestion {
 }
 
 impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
-    /// Returns the host of the branch `id`.
-    pub fn new(id: BranchId) -> Self {
+    /// Returns the host of a branch without endpoints.
+    pub fn new() -> Self {
         Self {
-            id,
             endpoints: BTreeMap::new(),
             budget: TurnBudget::default(),
             clock: RunningClock::default(),
@@ -126,7 +124,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         let mut handle =
             EndpointHandle { mailbox, is_open: false, is_abandoned: false, has_left: false };
         if self.closing.is_some() {
-            handle.leave(self.id, DisconnectReason::Closed, CloseMode::Drain);
+            handle.leave(DisconnectReason::Closed, CloseMode::Drain);
         }
         self.endpoints.insert(endpoint, handle);
     }
@@ -178,7 +176,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         self.closing = Some(self.advance(now) + CLOSE_TIMEOUT);
         branch.close(DisconnectReason::Closed, CloseMode::Drain);
         for handle in self.endpoints.values_mut().filter(|handle| !handle.is_open) {
-            handle.leave(self.id, DisconnectReason::Closed, CloseMode::Drain);
+            handle.leave(DisconnectReason::Closed, CloseMode::Drain);
         }
     }
 
@@ -186,7 +184,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
     /// that they have accepted.
     pub fn leave_all(&mut self, reason: DisconnectReason) {
         for handle in self.endpoints.values_mut() {
-            handle.leave(self.id, reason, CloseMode::Drain);
+            handle.leave(reason, CloseMode::Drain);
         }
     }
 
@@ -268,7 +266,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         while let Some(endpoint) = branch.next_abandoned() {
             let Some(handle) = self.endpoints.get_mut(&endpoint) else { continue };
             handle.is_abandoned = true;
-            handle.leave(self.id, DisconnectReason::QueueFull, CloseMode::Immediate);
+            handle.leave(DisconnectReason::QueueFull, CloseMode::Immediate);
             self.events.push_back(HostEvent::EndpointAbandoned(endpoint));
             self.stats.abandoned_endpoints += 1;
         }
@@ -308,10 +306,16 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
     }
 }
 
+impl<M: Mailbox<ToEndpoint>> Default for BranchHost<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<M: Mailbox<ToEndpoint>> EndpointHandle<M> {
-    fn leave(&mut self, branch: BranchId, reason: DisconnectReason, close_mode: CloseMode) {
+    fn leave(&mut self, reason: DisconnectReason, close_mode: CloseMode) {
         if !std::mem::replace(&mut self.has_left, true) {
-            self.mailbox.send_unbounded(ToEndpoint::Leave { branch, reason, close_mode });
+            self.mailbox.send_unbounded(ToEndpoint::Leave { reason, close_mode });
         }
     }
 }

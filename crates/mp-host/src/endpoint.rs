@@ -15,7 +15,7 @@ use crate::mailbox::{Mailbox, TrySendError};
 /// An endpoint as its host uses it: [`Endpoint`], or a wrapper, for example one that records the
 /// input.
 pub trait HostedEndpoint:
-    StateMachine<Input = ToEndpoint, Output = ToBranch, Destination = BranchId>
+    StateMachine<Input = (BranchId, ToEndpoint), Output = ToBranch, Destination = BranchId>
 {
     /// Starts to serve `branch`.
     fn serve(&mut self, branch: BranchId);
@@ -68,11 +68,12 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         endpoint.serve(branch);
     }
 
-    /// Passes a message of a branch to the endpoint.
+    /// Passes a message of `branch` to the endpoint.
     pub fn handle_input(
         &mut self,
         endpoint: &mut impl HostedEndpoint,
         now: Instant,
+        branch: BranchId,
         message: ToEndpoint,
     ) {
         let packets = match &message {
@@ -80,7 +81,7 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
             _ => 0,
         };
         self.budget.spend(packets);
-        endpoint.handle_input(now, message);
+        endpoint.handle_input(now, (branch, message));
     }
 
     /// Returns whether there was input since the last turn.
@@ -143,7 +144,7 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         });
         for &branch in &ended {
             let (reason, close_mode) = (DisconnectReason::Closed, CloseMode::Drain);
-            endpoint.handle_input(now, ToEndpoint::Leave { branch, reason, close_mode });
+            endpoint.handle_input(now, (branch, ToEndpoint::Leave { reason, close_mode }));
         }
         !ended.is_empty()
     }

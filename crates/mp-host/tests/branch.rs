@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
-    BranchId, Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId,
-    EndpointInfo, Instant, OutgoingPacket, Packet, PeerEvent, PeerId, Prefix, StateMachine,
-    ToBranch, ToEndpoint, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo,
+    Instant, OutgoingPacket, Packet, PeerEvent, PeerId, Prefix, StateMachine, ToBranch, ToEndpoint,
+    TransferMode,
 };
 use mp_host::limits::{
     CLOSE_TIMEOUT, DELIVERY_RETRY, MESSAGE_WORK, QUEUED_PACKETS_HIGH, STALL_TIMEOUT, WORK_PER_TURN,
 };
 use mp_host::{BranchEnd, BranchHost, HostEvent, HostedBranch, LocalMailbox};
 
-const BRANCH: BranchId = BranchId(3);
 const ONE: EndpointId = EndpointId(1);
 const TWO: EndpointId = EndpointId(2);
 const START: Instant = Instant::from_millis(1_000);
@@ -87,7 +86,7 @@ type Host = BranchHost<LocalMailbox<ToEndpoint>>;
 /// Returns a host with one open endpoint, whose mailbox has capacity 1.
 fn hosted() -> (Host, ScriptedBranch, LocalMailbox<ToEndpoint>) {
     let (mut host, mut branch, mailbox) =
-        (Host::new(BRANCH), ScriptedBranch::default(), LocalMailbox::new(1));
+        (Host::new(), ScriptedBranch::default(), LocalMailbox::new(1));
     host.attach(ONE, mailbox.clone());
     host.handle_input(&mut branch, START, opened(ONE));
     (host, branch, mailbox)
@@ -116,7 +115,7 @@ fn send() -> ToEndpoint {
 }
 
 fn leave(reason: DisconnectReason, close_mode: CloseMode) -> ToEndpoint {
-    ToEndpoint::Leave { branch: BRANCH, reason, close_mode }
+    ToEndpoint::Leave { reason, close_mode }
 }
 
 fn drained(mailbox: &LocalMailbox<ToEndpoint>) -> Vec<ToEndpoint> {
@@ -243,7 +242,7 @@ fn branch_ends_with_its_last_endpoint() {
 
 #[test]
 fn branch_without_endpoints_continues() {
-    let (mut host, mut branch) = (Host::new(BRANCH), ScriptedBranch::default());
+    let (mut host, mut branch) = (Host::new(), ScriptedBranch::default());
     assert_eq!(host.turn(&mut branch, START), ControlFlow::Continue(None));
     host.close(&mut branch, START);
     assert_eq!(host.turn(&mut branch, START), ControlFlow::Break(BranchEnd::Closed));

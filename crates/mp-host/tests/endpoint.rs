@@ -83,9 +83,9 @@ fn packet_counts_once_per_receiving_connection() {
     let mut host = EndpointHost::<LocalMailbox<_>>::new();
     let to = vec![ConnectionId { slot: 0, generation: 0 }; WORK_PER_TURN / 2];
     let packet = OutgoingPacket { to: mp_core::Connections::Many(to.into()), ..outgoing() };
-    host.handle_input(&mut endpoint, START, ToEndpoint::Send(vec![packet.clone()]));
+    host.handle_input(&mut endpoint, START, LOBBY, ToEndpoint::Send(vec![packet.clone()]));
     assert!(host.has_input() && !host.needs_turn());
-    host.handle_input(&mut endpoint, START, ToEndpoint::Send(vec![packet]));
+    host.handle_input(&mut endpoint, START, LOBBY, ToEndpoint::Send(vec![packet]));
     assert!(host.needs_turn());
     let _ = host.turn(&mut endpoint, START);
     assert!(!host.has_input() && !host.needs_turn());
@@ -116,8 +116,8 @@ fn endpoint_has_ended_when_its_branches_received_closed() {
     let (mut host, mailbox) = (EndpointHost::new(), LocalMailbox::new(1));
     host.serve(&mut endpoint, LOBBY, mailbox.clone());
     let (reason, close_mode) = (DisconnectReason::Closed, CloseMode::Drain);
-    let leave = ToEndpoint::Leave { branch: LOBBY, reason, close_mode };
-    host.handle_input(&mut endpoint, START, leave);
+    let leave = ToEndpoint::Leave { reason, close_mode };
+    host.handle_input(&mut endpoint, START, LOBBY, leave);
     let retry = ControlFlow::Continue(Some(START + DELIVERY_RETRY));
     assert_eq!(host.turn(&mut endpoint, START), retry, "`Opened` fills the mailbox");
     mailbox.pop();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use mp_core::{
-    BranchId, CloseMode, ConnectionStatus, DisconnectReason, EndpointId, EndpointStats, Instant,
+    CloseMode, ConnectionStatus, DisconnectReason, EndpointId, EndpointStats, Instant,
     MultiplayerPeer, PeerEvent, PeerId, StateMachine, ToBranch, ToEndpoint,
 };
 use mp_host::HostedBranch;
@@ -21,7 +21,6 @@ use crate::{Scene, Signal};
 /// loop. Nodes need not be `Send`, so a branch stays on the thread that built it.
 #[derive(Debug)]
 pub struct Branch {
-    id: BranchId,
     scene: Scene,
     hooks: Hooks,
     events: VecDeque<BranchEvent>,
@@ -58,7 +57,6 @@ impl Branch {
 
     pub(crate) fn new(scene: Scene, hooks: Hooks) -> Self {
         Self {
-            id: BranchId(0),
             scene,
             hooks,
             events: VecDeque::new(),
@@ -72,12 +70,6 @@ impl Branch {
         }
     }
 
-    /// Sets the number by which endpoints identify the branch (default: 0). A host that runs
-    /// several branches gives each its own.
-    pub fn set_id(&mut self, id: BranchId) {
-        self.id = id;
-    }
-
     /// Runs one turn with `peer` as the only transport: receives, runs calls, signal hooks and the
     /// tick that is due, and sends. All hooks and methods of the program run inside, as in Godot.
     ///
@@ -85,7 +77,7 @@ impl Branch {
     /// [`replace_peer`](Self::replace_peer).
     pub fn poll(&mut self, peer: &mut dyn MultiplayerPeer, now: Instant) {
         let is_open = peer.connection_status() != ConnectionStatus::Disconnected;
-        let polled = self.polled.take().or_else(|| is_open.then(|| Polled::new(self.id, peer)));
+        let polled = self.polled.take().or_else(|| is_open.then(|| Polled::new(peer)));
         if let Some(polled) = polled {
             self.polled = polled.turn(self, peer, now);
             return;
@@ -114,7 +106,7 @@ impl Branch {
     /// transport is disconnected. Calls and packets that the program sends from now on, for example
     /// in a method that a last received packet calls, are refused as not connected.
     pub fn close(&mut self, reason: DisconnectReason, close_mode: CloseMode) {
-        let leave = ToEndpoint::Leave { branch: self.id, reason, close_mode };
+        let leave = ToEndpoint::Leave { reason, close_mode };
         self.scene.api_mut().handle_leave(&leave);
     }
 

@@ -28,17 +28,19 @@ struct Hosts {
 impl Polled {
     /// The id of the only endpoint of a polled branch.
     pub(crate) const ENDPOINT: EndpointId = EndpointId(0);
+    /// The id of the only branch of that endpoint.
+    const BRANCH: BranchId = BranchId(0);
 
-    /// Starts a session of the branch `id` on `peer`.
-    pub(crate) fn new(id: BranchId, peer: &mut dyn MultiplayerPeer) -> Self {
+    /// Starts a session on `peer`.
+    pub(crate) fn new(peer: &mut dyn MultiplayerPeer) -> Self {
         let mut hosts = Hosts {
             endpoint: EndpointHost::new(),
-            branch: BranchHost::new(id),
+            branch: BranchHost::new(),
             to_branch: LocalMailbox::unbounded(),
             to_endpoint: LocalMailbox::unbounded(),
         };
-        let mut endpoint = Endpoint::new(Self::ENDPOINT, peer, id);
-        hosts.endpoint.serve(&mut endpoint, id, hosts.to_branch.clone());
+        let mut endpoint = Endpoint::new(Self::ENDPOINT, peer, Self::BRANCH);
+        hosts.endpoint.serve(&mut endpoint, Self::BRANCH, hosts.to_branch.clone());
         hosts.branch.attach(Self::ENDPOINT, hosts.to_endpoint.clone());
         Self { endpoint: endpoint.map_peer(drop), hosts }
     }
@@ -98,7 +100,7 @@ impl Hosts {
         // The result is not needed: the session ends with its endpoint, and the branch stays.
         let _ = self.branch.turn(branch, now);
         while let Some(message) = self.to_endpoint.pop() {
-            self.endpoint.handle_input(endpoint, now, message);
+            self.endpoint.handle_input(endpoint, now, Polled::BRANCH, message);
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use mp_core::limits::BATCH_EVENTS_MAX;
 use mp_core::{
-    BranchId, ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason, EndpointId,
-    EndpointInfo, Instant, OutgoingPacket, PeerEvent, PeerId, StateMachine, ToBranch, ToEndpoint,
+    ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo,
+    Instant, OutgoingPacket, PeerEvent, PeerId, StateMachine, ToBranch, ToEndpoint,
 };
 use mp_scene::Branch;
 
@@ -21,7 +21,6 @@ fn arrival(slot: u16) -> PeerEvent {
 /// Returns a server without peers, on an endpoint that relays.
 fn room() -> Branch {
     let mut branch = Branch::builder("/root").build().unwrap();
-    branch.set_id(BranchId(0));
     let info = EndpointInfo {
         unique_id: PeerId::SERVER,
         status: ConnectionStatus::Connected,

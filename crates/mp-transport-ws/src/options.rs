@@ -252,7 +252,8 @@ impl WebSocketSettings {
 }
 
 impl ServerOptions {
-    /// Accepts clients over TLS (feature `tls`), `wss://`, with this certificate (default: without TLS).
+    /// Accepts clients over TLS (feature `tls`), `wss://`, with this certificate (default: without
+    /// TLS).
     #[cfg(feature = "tls")]
     pub fn tls(mut self, certificate: impl Into<CertificateStore>) -> Self {
         self.tls = Some(certificate.into());

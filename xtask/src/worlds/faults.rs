@@ -102,7 +102,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "abandoned-but-serving",
         what: "an endpoint that the branch has abandoned keeps serving its connections",
         file: "crates/mp-host/src/branch.rs",
-        right: "handle.leave(self.id, DisconnectReason::QueueFull, CloseMode::Immediate);",
+        right: "handle.leave(DisconnectReason::QueueFull, CloseMode::Immediate);",
         wrong: "",
     },
     Fault {

@@ -31,7 +31,7 @@ impl Actor for HangingEndpoint {
 impl Handler<EndpointMail> for HangingEndpoint {
     type Result = ();
 
-    fn handle(&mut self, EndpointMail(message): EndpointMail, _: &mut Context<Self>) {
+    fn handle(&mut self, EndpointMail(_, message): EndpointMail, _: &mut Context<Self>) {
         self.mail.borrow_mut().push(message);
     }
 }
@@ -61,6 +61,7 @@ fn branch_abandons_an_endpoint_that_hangs_and_continues() {
         });
         let id = EndpointId(9);
         let mailbox = EndpointMailbox {
+            branch: branch.id(),
             mail: hanging.clone().recipient(),
             connection_stats: hanging.recipient(),
         };
@@ -97,7 +98,7 @@ fn branch_abandons_an_endpoint_that_hangs_and_continues() {
         tokio::time::sleep(STALL_TIMEOUT).await;
         let reason = DisconnectReason::QueueFull;
         let close_mode = CloseMode::Immediate;
-        let left = ToEndpoint::Leave { branch: branch.id(), reason, close_mode };
+        let left = ToEndpoint::Leave { reason, close_mode };
         assert_eq!(mail.borrow().last(), Some(&left));
     });
 }

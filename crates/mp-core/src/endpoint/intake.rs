@@ -1,5 +1,5 @@
-//! Receiving: events of the transport are routed to branch queues, and connections are assigned,
-//! rejected and moved.
+//! Receiving: events of the transport are routed to branch queues, and connections are assigned or
+//! rejected.
 
 use super::router::{Candidate, Identity};
 use super::{BranchQueue, ConnectionRouter, Endpoint, Route, Routed};
@@ -47,8 +47,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             PeerEvent::Packet(packet) => self.handle_packet_event(packet),
             PeerEvent::Disconnected { connection, reason } => {
                 self.last_reason = Some(reason);
-                if let Some(routed) = self.routes.swap_remove(&connection) {
-                    self.queue(routed.branch, event);
+                if let Some(branch) = self.forget_route(connection) {
+                    self.queue(branch, event);
                 } else if self.undecided.remove(connection).is_some() {
                     self.router.forget(connection);
                 }
@@ -73,6 +73,14 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
+    /// Routes an undecided connection, for a router whose decision needs something else than
+    /// packets of the connection. Does nothing if the connection is not undecided any more.
+    pub fn decide(&mut self, connection: ConnectionId, route: Route) {
+        if let Some(candidate) = self.undecided.remove(connection) {
+            self.apply_route(connection, candidate, route);
+        }
+    }
+
     /// Applies a decision of the router.
     fn apply_route(&mut self, connection: ConnectionId, candidate: Candidate, route: Route) {
         match route {
@@ -89,16 +97,18 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Returns whether connections may be added to a branch: it is served, does not leave, and its
-    /// queue is not full. The number of queued `Connected` and `Disconnected` events is thus
-    /// bounded by the connections that existed when the queue became full.
-    fn accepts_connections(&self, branch: BranchId) -> bool {
+    /// Returns whether connections may be added to a branch: it is served, does not leave or refuse
+    /// them, and its queue is not full. The number of queued `Connected` and `Disconnected` events
+    /// is thus bounded by the connections that existed when the queue became full.
+    pub(super) fn accepts_connections(&self, branch: BranchId) -> bool {
         let queue = self.branches.get(&branch);
-        queue.is_some_and(|queue| queue.leaving().is_none() && !queue.is_full())
+        queue.is_some_and(|queue| {
+            queue.leaving().is_none() && !queue.is_full() && !(self.is_shared && queue.is_refusing)
+        })
     }
 
     /// Assigns a connection to a branch and queues `Connected`, then `events`.
-    fn assign(
+    pub(super) fn assign(
         &mut self,
         connection: ConnectionId,
         identity: Identity,
@@ -107,6 +117,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     ) {
         let Identity { claimed_id, origin } = identity.clone();
         self.routes.insert(connection, Routed { branch, identity });
+        if let Some(queue) = self.branches.get_mut(&branch) {
+            queue.connections.insert(connection);
+        }
         self.queue(branch, PeerEvent::Connected { connection, claimed_id, origin });
         events.for_each(|event| self.queue(branch, event));
     }
@@ -124,40 +137,13 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Moves a connection to another branch; see [`ToEndpoint::Move`](crate::ToEndpoint::Move).
-    pub(super) fn move_connection(&mut self, connection: ConnectionId, branch: BranchId) {
-        let Some(routed) = self.routes.get(&connection) else { return };
-        let (from, identity) = (routed.branch, routed.identity.clone());
-        if from == branch {
-            return;
-        }
-        if !self.accepts_connections(branch) {
-            self.stats.rejected_moves += 1;
-            return;
-        }
-        let Some(queue) = self.branches.get_mut(&from) else {
-            crate::bug!("{connection} belongs to {from:?}, which has no queue");
-            return;
-        };
-        let (was_paused, mut events) = (queue.is_full(), queue.extract(connection));
-        if let Some(PeerEvent::Connected { .. }) = events.first() {
-            events.remove(0); // the branch has not received `Connected` yet
-        } else {
-            let reason = DisconnectReason::Moved;
-            self.queue(from, PeerEvent::Disconnected { connection, reason });
-        }
-        if was_paused {
-            self.peer.pause_receiving(connection, false);
-        }
-        self.assign(connection, identity, branch, events.into_iter());
-    }
-
     /// Queues an event, and pauses the branch's connections if its queue becomes full.
     pub(super) fn queue(&mut self, branch: BranchId, event: PeerEvent) {
         let Some(queue) = self.branches.get_mut(&branch) else {
             crate::bug!("an event is for {branch:?}, which has no queue");
             return;
         };
+        self.pending.insert(branch);
         if queue.push(event) {
             self.stats.pauses += 1;
             self.set_paused(branch, true);
@@ -170,7 +156,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.stats.dropped_packets += 1;
         if packet.mode.is_reliable() {
             let (connection, reason) = (packet.from, DisconnectReason::QueueFull);
-            self.routes.swap_remove(&connection);
+            self.forget_route(connection);
             self.peer.disconnect(connection, reason, CloseMode::Immediate);
             self.queue(branch, PeerEvent::Disconnected { connection, reason });
         }

@@ -5,9 +5,10 @@
 mod intake;
 mod protocol;
 mod queue;
+mod requests;
 mod router;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -16,9 +17,8 @@ pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};
 use self::queue::{BranchQueue, LeaveRequest};
 use self::router::{Candidates, Identity};
 pub use self::router::{ConnectionRouter, NewConnection, Route};
-use crate::limits::DRAIN_TIMEOUT;
 #[cfg(doc)]
-use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, DRAIN_TIMEOUT, PENDING_BATCHES_MAX};
 use crate::{
     BranchId, CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason,
     EndpointId, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, RunningClock, StateMachine,
@@ -44,6 +44,9 @@ pub struct EndpointStats {
     pub dropped_packets: u64,
     /// Packets that the transport did not accept.
     pub rejected_packets: u64,
+    /// Packets and disconnects of branches to connections that they do not have, for example one
+    /// that has moved to another branch. Packets count once per connection.
+    pub foreign_sends: u64,
 }
 
 /// A transport with its router and the branches of its connections. See [`StateMachine`] for how to
@@ -66,6 +69,15 @@ pub struct Endpoint<P, R = BranchId> {
     routes: IndexMap<ConnectionId, Routed>,
     undecided: Candidates,
     branches: BTreeMap<BranchId, BranchQueue>,
+    /// Branches for which messages are queued. A turn handles only these, [leaving](Self::leaving)
+    /// ones, and those with events.
+    pending: BTreeSet<BranchId>,
+    /// Branches that leave.
+    leaving: BTreeSet<BranchId>,
+    /// True if the endpoint stays open without branches.
+    is_shared: bool,
+    /// True if the endpoint is closed when all of its branches have left.
+    is_closing: bool,
     /// Clock of undecided and draining connections. Time in which the process did not run does not
     /// count against them: their packets could not be received or sent.
     clock: RunningClock,
@@ -99,6 +111,10 @@ impl<P, R> Endpoint<P, R> {
             routes: self.routes,
             undecided: self.undecided,
             branches: self.branches,
+            pending: self.pending,
+            leaving: self.leaving,
+            is_shared: self.is_shared,
+            is_closing: self.is_closing,
             clock: self.clock,
             last_reason: self.last_reason,
             interrupted: self.interrupted,
@@ -116,7 +132,7 @@ impl<P, R> Endpoint<P, R> {
 
     /// Returns whether a message is queued for a branch.
     pub fn has_output(&self) -> bool {
-        self.branches.values().any(|queue| !queue.is_empty())
+        !self.pending.is_empty()
     }
 
     /// Returns the transport, for methods that only it has, such as its socket address.
@@ -145,8 +161,8 @@ impl<P, R> Endpoint<P, R> {
 
     /// Returns [`deadline`](Self::deadline) by the endpoint's clock.
     fn due(&self) -> Option<Instant> {
-        let open = self.branches.values().filter(|queue| !queue.is_closed());
-        let drained = open.filter_map(|queue| queue.leaving().map(|leaving| leaving.deadline));
+        let leaving = self.leaving.iter().filter_map(|branch| self.branches.get(branch)?.leaving());
+        let drained = leaving.map(|leaving| leaving.deadline);
         let deadline = drained.chain(self.undecided.deadline()).min()?;
         Some(deadline.min(self.clock.now() + RunningClock::STALL_MIN))
     }
@@ -169,6 +185,10 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             routes: IndexMap::new(),
             undecided: Candidates::default(),
             branches: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            is_shared: false,
+            is_closing: false,
             clock: RunningClock::default(),
             last_reason: None,
             interrupted: None,
@@ -179,12 +199,37 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
+    /// Keeps the endpoint open while it serves no branch, until [`close`](Self::close). For a
+    /// server whose branches come and go.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.is_shared = true;
+        self
+    }
+
     /// Starts to serve `branch`: queues [`ToBranch::Opened`] for it and accepts connections for it.
     /// Does nothing if the branch is already served. After [`ToBranch::Closed`] a branch may be
     /// served again.
     pub fn serve(&mut self, branch: BranchId) {
-        let queue = || BranchQueue::new(self.id, EndpointInfo::of(&self.peer));
-        self.branches.entry(branch).or_insert_with(queue);
+        let (id, peer, pending) = (self.id, &self.peer, &mut self.pending);
+        self.branches.entry(branch).or_insert_with(|| {
+            pending.insert(branch);
+            BranchQueue::new(id, EndpointInfo::of(peer))
+        });
+    }
+
+    /// Closes the endpoint: rejects undecided connections and closes those of all branches. It is
+    /// [finished](Self::is_finished) when they have drained, or after [`DRAIN_TIMEOUT`].
+    pub fn close(&mut self, now: Instant, reason: DisconnectReason) {
+        self.has_input = true;
+        self.advance(now);
+        for connection in self.undecided.connections() {
+            self.decide(connection, Route::Reject(reason));
+        }
+        for branch in self.branches.keys().copied().collect::<Vec<_>>() {
+            self.leave(branch, reason, CloseMode::Drain);
+        }
+        self.stop_accepting();
     }
 
     /// Returns statistics of one connection.
@@ -224,24 +269,19 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    fn set_paused(&mut self, branch: BranchId, paused: bool) {
-        for (&connection, _) in self.routes.iter().filter(|(_, routed)| routed.branch == branch) {
-            self.peer.pause_receiving(connection, paused);
+    /// Removes a connection from its branch, and returns the branch.
+    fn forget_route(&mut self, connection: ConnectionId) -> Option<BranchId> {
+        let Routed { branch, .. } = self.routes.swap_remove(&connection)?;
+        if let Some(queue) = self.branches.get_mut(&branch) {
+            queue.connections.swap_remove(&connection);
         }
+        Some(branch)
     }
 
-    fn leave(&mut self, branch: BranchId, reason: DisconnectReason, close_mode: CloseMode) {
-        let queue = self.branches.get_mut(&branch).filter(|queue| !queue.is_closed());
-        let Some(queue) = queue else { return };
-        queue.leave(LeaveRequest { deadline: self.clock.now() + DRAIN_TIMEOUT, reason });
-        for (&connection, _) in self.routes.iter().filter(|(_, routed)| routed.branch == branch) {
-            self.peer.disconnect(connection, reason, close_mode);
-        }
-        if close_mode == CloseMode::Immediate {
-            self.routes.retain(|_, routed| routed.branch != branch);
-        }
-        if self.branches.values().all(|queue| queue.leaving().is_some()) {
-            self.peer.stop_accepting();
+    fn set_paused(&mut self, branch: BranchId, paused: bool) {
+        let queue = self.branches.get(&branch);
+        for &connection in queue.iter().flat_map(|queue| &queue.connections) {
+            self.peer.pause_receiving(connection, paused);
         }
     }
 
@@ -251,26 +291,28 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         let session_ended = self.interrupted.is_none()
             && self.peer.connection_status() == ConnectionStatus::Disconnected;
         let (time, mut closing) = (self.clock.now(), Vec::new());
-        for (&branch, queue) in self.branches.iter().filter(|(_, queue)| !queue.is_closed()) {
-            match queue.leaving() {
-                Some(LeaveRequest { deadline, reason })
-                    if session_ended || time >= deadline || !self.has_connections(branch) =>
-                {
-                    closing.push((branch, reason));
-                }
-                // A client whose server never responded has no reason from a `Disconnected` event.
-                None if session_ended => {
-                    let reason = self.last_reason.unwrap_or(DisconnectReason::Timeout);
-                    closing.push((branch, reason));
-                }
-                _ => {}
+        for branch in &self.leaving {
+            let Some((queue, LeaveRequest { deadline, reason })) =
+                self.branches.get(branch).and_then(|queue| Some((queue, queue.leaving()?)))
+            else {
+                crate::bug!("{branch:?} leaves, but is not served");
+                continue;
+            };
+            if session_ended || time >= deadline || queue.connections.is_empty() {
+                closing.push((*branch, reason));
             }
         }
-        let closes = !closing.is_empty();
+        if session_ended {
+            // A client whose server never responded has no reason from a `Disconnected` event.
+            let reason = self.last_reason.unwrap_or(DisconnectReason::Timeout);
+            let open = self.branches.iter().filter(|(_, it)| it.leaving().is_none());
+            closing.extend(open.filter(|(_, it)| !it.is_closed()).map(|(&it, _)| (it, reason)));
+        }
         for (branch, reason) in closing {
             self.close_queue(branch, reason);
         }
-        if session_ended || (closes && self.branches.values().all(BranchQueue::is_closed)) {
+        let is_left = self.is_closing && self.branches.values().all(BranchQueue::is_closed);
+        if session_ended || is_left {
             // `close` drops pending acknowledgements of a remote disconnect, so flush them before.
             self.peer.flush(now);
             self.peer.close();
@@ -280,18 +322,18 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
 
     /// Queues `Disconnected` for each connection of the branch that is left, then the last message.
     fn close_queue(&mut self, branch: BranchId, reason: DisconnectReason) {
-        let routes = std::mem::take(&mut self.routes);
-        let (ended, kept): (IndexMap<_, _>, IndexMap<_, _>) =
-            routes.into_iter().partition(|(_, routed)| routed.branch == branch);
-        self.routes = kept;
-        for (connection, _) in ended {
+        self.leaving.remove(&branch);
+        let Some(queue) = self.branches.get_mut(&branch) else {
+            crate::bug!("{branch:?} is closed, but has no queue");
+            return;
+        };
+        for connection in std::mem::take(&mut queue.connections) {
+            self.routes.swap_remove(&connection);
             self.peer.disconnect(connection, reason, CloseMode::Immediate);
-            self.queue(branch, PeerEvent::Disconnected { connection, reason });
+            queue.push(PeerEvent::Disconnected { connection, reason });
         }
-        match self.branches.get_mut(&branch) {
-            Some(queue) => queue.close(reason),
-            None => crate::bug!("{branch:?} is closed, but has no queue"),
-        }
+        queue.close(reason);
+        self.pending.insert(branch);
     }
 
     fn flush(&mut self, now: Instant) {
@@ -299,39 +341,18 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.flush_by = None;
         self.peer.flush(now);
     }
-
-    fn has_connections(&self, branch: BranchId) -> bool {
-        self.routes.values().any(|routed| routed.branch == branch)
-    }
 }
 
 impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
-    type Input = ToEndpoint;
+    /// The branch that sends, and its message.
+    type Input = (BranchId, ToEndpoint);
     type Output = ToBranch;
     type Destination = BranchId;
 
-    fn handle_input(&mut self, now: Instant, input: ToEndpoint) {
+    fn handle_input(&mut self, now: Instant, (branch, input): (BranchId, ToEndpoint)) {
         self.has_input = true;
         self.advance(now);
-        match input {
-            ToEndpoint::Send(packets) => self.send(packets),
-            ToEndpoint::Disconnect { connection, reason, close_mode } => {
-                self.peer.disconnect(connection, reason, close_mode);
-                if close_mode == CloseMode::Immediate
-                    && self.routes.swap_remove(&connection).is_some()
-                {
-                    // No event follows, so remember the reason in case it ends a client's session.
-                    self.last_reason = Some(reason);
-                }
-            }
-            ToEndpoint::Move { connection, branch } => self.move_connection(connection, branch),
-            ToEndpoint::RefuseNewConnections(refuse) => {
-                self.peer.set_refuse_new_connections(refuse);
-            }
-            ToEndpoint::Leave { branch, reason, close_mode } => {
-                self.leave(branch, reason, close_mode);
-            }
-        }
+        self.handle_request(branch, input);
     }
 
     fn end_turn(&mut self, now: Instant) {
@@ -357,14 +378,19 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
 
     fn deliver(&mut self, accept: &mut dyn FnMut(BranchId, ToBranch) -> Result<(), ToBranch>) {
         let mut released = Vec::new();
-        for (&branch, queue) in &mut self.branches {
+        self.pending.retain(|&branch| {
+            let Some(queue) = self.branches.get_mut(&branch) else { return false };
             let (batches, is_released) = queue.deliver(|message| accept(branch, message));
             self.stats.batches += batches;
             if is_released {
                 released.push(branch);
             }
-        }
-        self.branches.retain(|_, queue| !queue.is_closed() || !queue.is_empty());
+            if queue.is_closed() && queue.is_empty() {
+                self.branches.remove(&branch);
+                return false;
+            }
+            !queue.is_empty()
+        });
         for branch in released {
             self.set_paused(branch, false);
         }

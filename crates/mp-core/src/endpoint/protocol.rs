@@ -23,13 +23,14 @@ pub enum ToBranch {
     Closed(EndpointId, DisconnectReason),
 }
 
-/// A message of a branch to an endpoint.
+/// A message of a branch to an endpoint. The endpoint receives it together with the branch's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ToEndpoint {
-    /// Packets to send, in order.
+    /// Packets to send to connections of the branch, in order. Other connections do not receive
+    /// them, for example one that has moved to another branch.
     Send(Vec<OutgoingPacket>),
-    /// Closes a connection.
+    /// Closes a connection of the branch.
     Disconnect {
         /// The connection.
         connection: ConnectionId,
@@ -38,8 +39,8 @@ pub enum ToEndpoint {
         /// The way in which it is closed.
         close_mode: CloseMode,
     },
-    /// Moves a connection, with its events that this branch has not accepted yet, to another branch
-    /// of the endpoint.
+    /// Moves a connection of the branch, with its events that this branch has not accepted yet, to
+    /// another branch of the endpoint.
     ///
     /// After the events that it has accepted, this branch receives
     /// [`Disconnected`](PeerEvent::Disconnected) with the reason
@@ -52,13 +53,12 @@ pub enum ToEndpoint {
         /// The branch to move the connection to.
         branch: BranchId,
     },
-    /// Sets whether new connections are refused.
+    /// Sets whether the branch refuses new connections. The transport refuses them while all
+    /// branches do, unless the endpoint is [shared](crate::Endpoint::shared).
     RefuseNewConnections(bool),
     /// The branch leaves: its connections are closed, and the endpoint too if no other branch is
-    /// left. The reply is [`ToBranch::Closed`].
+    /// left, unless it is [shared](crate::Endpoint::shared). The reply is [`ToBranch::Closed`].
     Leave {
-        /// The branch.
-        branch: BranchId,
         /// The reason.
         reason: DisconnectReason,
         /// The way in which its connections are closed. [`CloseMode::Drain`] waits up to

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use indexmap::IndexSet;
+
 use super::{EndpointInfo, ToBranch};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use crate::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerEvent};
@@ -18,6 +20,10 @@ pub(super) struct BranchQueue {
     /// Payload bytes of the newest batch.
     open_bytes: usize,
     is_full: bool,
+    /// Connections that are assigned to the branch.
+    pub(super) connections: IndexSet<ConnectionId>,
+    /// True if the branch refuses new connections.
+    pub(super) is_refusing: bool,
     leaving: Option<LeaveRequest>,
     is_closed: bool,
 }
@@ -38,6 +44,8 @@ impl BranchQueue {
             messages: VecDeque::from([ToBranch::Opened(endpoint, info)]),
             open_bytes: 0,
             is_full: false,
+            connections: IndexSet::new(),
+            is_refusing: false,
             leaving: None,
             is_closed: false,
         }

@@ -121,6 +121,11 @@ impl Candidates {
         self.0.remove(&connection)
     }
 
+    /// Returns all connections.
+    pub(super) fn connections(&self) -> Vec<ConnectionId> {
+        self.0.keys().copied().collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -55,7 +55,7 @@ fn reply_of_a_branch_is_flushed_with_the_acknowledgements() {
     let mut endpoint = endpoint(ACK_DELAY);
     assert_eq!(turn(&mut endpoint, 5_000), [Poll]);
     assert_eq!(endpoint.poll_timeout(), Some(Instant::from_micros(6_000)));
-    endpoint.handle_input(Instant::from_micros(5_100), reply());
+    endpoint.handle_input(Instant::from_micros(5_100), (LOBBY, reply()));
     // The reply is flushed before anything else is received.
     receive_packet(&mut endpoint);
     assert_eq!(turn(&mut endpoint, 5_100), [Send, Flush, Poll]);
@@ -85,7 +85,7 @@ fn turn_that_receives_nothing_flushes() {
 fn transport_without_ack_delay_flushes_immediately() {
     let mut endpoint = endpoint(Duration::ZERO);
     assert_eq!(turn(&mut endpoint, 5_000), [Poll, Flush]);
-    endpoint.handle_input(Instant::from_micros(5_100), reply());
+    endpoint.handle_input(Instant::from_micros(5_100), (LOBBY, reply()));
     receive_packet(&mut endpoint);
     assert_eq!(turn(&mut endpoint, 5_100), [Send, Poll, Flush]);
 }

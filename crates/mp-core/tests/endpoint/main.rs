@@ -3,6 +3,7 @@
 mod ack_delay;
 mod overflow;
 mod routing;
+mod shared;
 mod world;
 
 use std::collections::BTreeMap;
@@ -229,15 +230,21 @@ fn branch_sends_to_its_connections_and_closes_them() {
     world.turn();
     client.turn();
     let connection = world.connections()[0];
-    world.handle(ToEndpoint::Send(vec![packet(connection, "one"), packet(connection, "two")]));
+    world.handle(
+        LOBBY,
+        ToEndpoint::Send(vec![packet(connection, "one"), packet(connection, "two")]),
+    );
     world.turn();
     client.turn();
     assert_eq!(client.payloads(), ["one", "two"]);
-    world.handle(ToEndpoint::Disconnect {
-        connection,
-        reason: DisconnectReason::Kicked,
-        close_mode: CloseMode::Graceful,
-    });
+    world.handle(
+        LOBBY,
+        ToEndpoint::Disconnect {
+            connection,
+            reason: DisconnectReason::Kicked,
+            close_mode: CloseMode::Graceful,
+        },
+    );
     world.turn();
     world.turn();
     client.turn();
@@ -253,7 +260,10 @@ fn immediate_disconnect_is_not_reported_to_the_branch() {
     client.turn();
     client.send("discarded");
     let (connection, reason) = (world.connections()[0], DisconnectReason::Kicked);
-    world.handle(ToEndpoint::Disconnect { connection, reason, close_mode: CloseMode::Immediate });
+    world.handle(
+        LOBBY,
+        ToEndpoint::Disconnect { connection, reason, close_mode: CloseMode::Immediate },
+    );
     world.turn();
     world.turn();
     assert!(world.ends(LOBBY).is_empty() && world.payloads(LOBBY).is_empty());
@@ -269,14 +279,14 @@ fn packet_rejected_by_the_transport_is_counted() {
     world.turn();
     let max = world.endpoint.peer().max_packet_size();
     let too_large = packet(world.connections()[0], vec![0; max + 1]);
-    world.handle(ToEndpoint::Send(vec![too_large]));
+    world.handle(LOBBY, ToEndpoint::Send(vec![too_large]));
     assert_eq!(world.endpoint.stats().rejected_packets, 1);
 }
 
 #[test]
 fn branch_can_refuse_new_connections() {
     let mut world = World::new(LOBBY, [LOBBY]);
-    world.handle(ToEndpoint::RefuseNewConnections(true));
+    world.handle(LOBBY, ToEndpoint::RefuseNewConnections(true));
     let mut client = world.join(2);
     world.turn();
     client.turn();
@@ -291,7 +301,10 @@ fn leaving_with_drain_delivers_accepted_packets_and_then_closes() {
     world.turn();
     client.turn();
     let connection = world.connections()[0];
-    world.handle(ToEndpoint::Send((0..100).map(|n| packet(connection, vec![n; 1_000])).collect()));
+    world.handle(
+        LOBBY,
+        ToEndpoint::Send((0..100).map(|n| packet(connection, vec![n; 1_000])).collect()),
+    );
     world.leave(LOBBY, CloseMode::Drain);
     world.turn();
     world.turn();
@@ -314,7 +327,7 @@ fn drain_is_aborted_at_its_deadline() {
     world.turn();
     client.turn();
     let connection = world.connections()[0];
-    world.handle(ToEndpoint::Send(vec![packet(connection, "never read")]));
+    world.handle(LOBBY, ToEndpoint::Send(vec![packet(connection, "never read")]));
     world.leave(LOBBY, CloseMode::Drain);
     world.turn();
     let deadline = world.now + DRAIN_TIMEOUT;
@@ -339,7 +352,7 @@ fn second_leave_does_not_extend_the_deadline() {
     world.turn();
     client.turn();
     let connection = world.connections()[0];
-    world.handle(ToEndpoint::Send(vec![packet(connection, "never read")]));
+    world.handle(LOBBY, ToEndpoint::Send(vec![packet(connection, "never read")]));
     world.leave(LOBBY, CloseMode::Drain);
     let deadline = world.now + DRAIN_TIMEOUT;
     world.now += Duration::from_secs(1);
@@ -358,7 +371,7 @@ fn time_in_which_the_process_was_stopped_does_not_abort_a_drain() {
     world.turn();
     client.turn();
     let connection = world.connections()[0];
-    world.handle(ToEndpoint::Send(vec![packet(connection, "read after the stop")]));
+    world.handle(LOBBY, ToEndpoint::Send(vec![packet(connection, "read after the stop")]));
     world.leave(LOBBY, CloseMode::Drain);
     world.turn();
     world.now += DRAIN_TIMEOUT * 2;
@@ -483,7 +496,10 @@ fn client_that_disconnects_immediately_is_closed_with_its_own_reason() {
     drain(&mut server);
     world.turn();
     let (connection, reason) = (world.connections()[0], DisconnectReason::Closed);
-    world.handle(ToEndpoint::Disconnect { connection, reason, close_mode: CloseMode::Immediate });
+    world.handle(
+        LOBBY,
+        ToEndpoint::Disconnect { connection, reason, close_mode: CloseMode::Immediate },
+    );
     world.turn();
     assert!(world.ends(LOBBY).is_empty());
     assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
@@ -510,7 +526,11 @@ fn each_branch_receives_connected_then_packets_then_disconnected() {
                         let close_mode =
                             [CloseMode::Graceful, CloseMode::Drain][rng.below(2) as usize];
                         let reason = DisconnectReason::Kicked;
-                        world.handle(ToEndpoint::Disconnect { connection, reason, close_mode });
+                        let branch = world.branch_of(connection);
+                        world.handle(
+                            branch,
+                            ToEndpoint::Disconnect { connection, reason, close_mode },
+                        );
                     }
                 }
                 4 => drop(world.full.insert([LOBBY, ARENA][rng.below(2) as usize])),

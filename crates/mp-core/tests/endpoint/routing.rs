@@ -202,11 +202,11 @@ fn moved_connection_keeps_its_queued_packets_in_order() {
         other.send(format!("stayer {number}"));
         world.turn();
     }
-    world.handle(ToEndpoint::Send(vec![packet(connection, "last packet of the lobby")]));
-    world.handle(ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(LOBBY, ToEndpoint::Send(vec![packet(connection, "last packet of the lobby")]));
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA });
     client.send("mover 5");
     world.turn();
-    world.handle(ToEndpoint::Send(vec![packet(connection, "welcome to the arena")]));
+    world.handle(ARENA, ToEndpoint::Send(vec![packet(connection, "welcome to the arena")]));
     world.full.clear();
     world.turn();
     client.turn();
@@ -234,7 +234,7 @@ fn connection_moved_before_connected_is_not_reported_to_the_first_branch() {
     client.send("first words");
     world.turn();
     let connection = ConnectionId { slot: 0, generation: 0 };
-    world.handle(ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA });
     world.full.clear();
     world.turn();
     assert_eq!((connections(&world, LOBBY), world.ends(LOBBY)), (0, vec![]));
@@ -254,7 +254,7 @@ fn moved_connection_of_a_full_branch_resumes() {
     client.send("withheld");
     world.turn();
     assert_eq!(world.payloads(ARENA).len(), 0);
-    world.handle(ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA });
     for _ in 0..4 {
         world.turn();
     }
@@ -273,9 +273,9 @@ fn connection_stays_when_the_other_branch_does_not_accept_it() {
     world.full.insert(ARENA);
     world.fill(&mut filler);
     for branch in [NOWHERE, ARENA] {
-        world.handle(ToEndpoint::Move { connection, branch });
+        world.handle(LOBBY, ToEndpoint::Move { connection, branch });
     }
-    world.handle(ToEndpoint::Move { connection, branch: LOBBY });
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: LOBBY });
     client.send("still here");
     world.turn();
     assert_eq!(world.payloads(LOBBY), ["still here"]);

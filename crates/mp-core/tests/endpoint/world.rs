@@ -62,6 +62,11 @@ impl<R: ConnectionRouter> World<R> {
         Self { endpoint, address, received: BTreeMap::new(), full: BTreeSet::new(), now }
     }
 
+    /// Keeps the endpoint open while it serves no branch.
+    pub(crate) fn shared(self) -> Self {
+        Self { endpoint: self.endpoint.shared(), ..self }
+    }
+
     pub(crate) fn join(&self, id: i32) -> Client {
         Client { peer: self.address.connect(peer_id(id)), log: Vec::new() }
     }
@@ -82,12 +87,12 @@ impl<R: ConnectionRouter> World<R> {
         });
     }
 
-    pub(crate) fn handle(&mut self, input: ToEndpoint) {
-        self.endpoint.handle_input(self.now, input);
+    pub(crate) fn handle(&mut self, branch: BranchId, input: ToEndpoint) {
+        self.endpoint.handle_input(self.now, (branch, input));
     }
 
     pub(crate) fn leave(&mut self, branch: BranchId, close_mode: CloseMode) {
-        self.handle(ToEndpoint::Leave { branch, reason: DisconnectReason::Closed, close_mode });
+        self.handle(branch, ToEndpoint::Leave { reason: DisconnectReason::Closed, close_mode });
     }
 
     /// Sends from `client` until the endpoint pauses a connection.
@@ -139,6 +144,17 @@ impl<R: ConnectionRouter> World<R> {
             Some(ToBranch::Closed(ENDPOINT, reason)) => Some(*reason),
             _ => None,
         }
+    }
+
+    /// Returns the branch that received `Connected` of a connection.
+    pub(crate) fn branch_of(&self, of: ConnectionId) -> BranchId {
+        let knows = |branch| {
+            let mut events = self.events(branch);
+            events.any(
+                |it| matches!(it, PeerEvent::Connected { connection, .. } if *connection == of),
+            )
+        };
+        *self.received.keys().find(|&&branch| knows(branch)).expect("a branch knows it")
     }
 
     /// Returns the connections that branches know and that have not ended.

@@ -96,7 +96,7 @@ impl Process {
         clock_offset: Duration,
     ) -> Self {
         let mail = LocalMailbox::new(mailbox);
-        let mut branch_host = BranchHost::new(BRANCH);
+        let mut branch_host = BranchHost::new();
         let host = |(number, peer)| {
             let id = EndpointId(number);
             let own_mail = LocalMailbox::new(mailbox);
@@ -271,7 +271,7 @@ impl Process {
                 break;
             }
             let Some(message) = mail.pop() else { break };
-            host.handle_input(endpoint, now, message);
+            host.handle_input(endpoint, now, BRANCH, message);
         }
         let mut result = TurnResult::default();
         if let ControlFlow::Continue(next) = host.turn(endpoint, now) {
