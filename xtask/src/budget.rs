@@ -13,7 +13,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("features", 75),
     ("dependencies", 60),
     ("Godot", 5),
-    ("cargo test", 220),
+    ("cargo test", 260),
     ("interop, server", 25),
     ("interop, client", 15),
     ("interop, mixed", 5),

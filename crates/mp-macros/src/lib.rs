@@ -1,8 +1,196 @@
-//! Attribute and derive macros of mp, which the crate `mp` re-exports.
+//! The macros of the crate `mp`, which re-exports them: [`Node`](macro@Node) for the structs of
+//! nodes, [`rpc_methods`] for their methods, and [`macro@main`] for programs.
+//!
+//! Each mistake is one error at its place in the program. The generated code names only `::mp`.
 
+mod errors;
 mod main_fn;
+mod node;
+mod rpc;
 
 use proc_macro::TokenStream;
+
+/// Implements `Node` for a struct.
+///
+/// ```
+/// use mp::prelude::*;
+///
+/// #[derive(Default, Node)]
+/// struct Player {
+///     #[replicate(spawn, rename = "name_tag")]
+///     name: String,
+///     #[replicate(on_change)]
+///     health: Replicated<i64>,
+///     cooldown: f32, // not replicated
+/// }
+///
+/// let player = Instance::new("Player", Player::default()).child(Instance::new(
+///     "Sync",
+///     MultiplayerSynchronizer::new(Player::replication_config()),
+/// ));
+/// ```
+///
+/// # Fields
+///
+/// `#[replicate(…)]` adds the field to the node's property table, and to `replication_config()`,
+/// the configuration of a synchronizer whose root is the node. The order of the fields is the order
+/// in packets, which must be the one in the game's scene.
+///
+/// | word | meaning |
+/// |---|---|
+/// | `spawn` | part of announcements of the node, and not sent afterwards |
+/// | `always` | part of announcements, and sent at every interval, unreliably |
+/// | `on_change` | part of announcements, and sent after a change, reliably |
+/// | `rename = "name"` | the property's name in the game's script, if the field has another |
+///
+/// At most 64 properties can be `on_change`.
+///
+/// `#[node(synchronizer)]` and `#[node(spawner)]` mark the field that makes the node a synchronizer
+/// or a spawner, like a script that extends one (`Node::as_synchronizer`, `Node::as_spawner`).
+///
+/// # Hooks
+///
+/// `#[node(enter_tree = function)]` on the struct calls `function(&mut self, &mut Tree, NodeId)`
+/// when the node enters the tree.
+///
+/// # RPCs
+///
+/// The node has the methods of [`rpc_methods`], or none without it.
+///
+/// # Expanded code
+///
+/// The struct above becomes:
+///
+/// ```
+/// # #[derive(Default)]
+/// # struct Player { name: String, health: mp::prelude::Replicated<i64>, cooldown: f32 }
+/// use mp::__macros::*;
+///
+/// impl Node for Player {
+///     fn rpc_table() -> RpcTable<Self> {
+///         use NoRpcs as _; // an empty table, if there is no #[rpc_methods]
+///         TableOf::<Self>::rpc_table()
+///     }
+///
+///     fn property_table() -> PropertyTable<Self> {
+///         PropertyTable::new()
+///             .property("name_tag", |node: &mut Self| &mut node.name)
+///             .property("health", |node: &mut Self| &mut node.health)
+///     }
+/// }
+///
+/// impl Player {
+///     /// Returns the configuration of a synchronizer of the replicated fields, in their order.
+///     pub fn replication_config() -> ReplicationConfig {
+///         ReplicationConfig::new().spawn(".:name_tag").on_change(".:health")
+///     }
+/// }
+/// ```
+#[proc_macro_derive(Node, attributes(node, replicate))]
+pub fn node(item: TokenStream) -> TokenStream {
+    node::derive(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes methods of a node RPCs, and writes their typed callers.
+///
+/// ```
+/// use mp::prelude::*;
+///
+/// #[derive(Default, Node)]
+/// struct Score {
+///     points: i64,
+/// }
+///
+/// #[rpc_methods]
+/// impl Score {
+///     /// Adds points of the caller.
+///     #[rpc(any_peer)]
+///     fn add(&mut self, cx: &mut RpcContext<'_>, points: i64) {
+///         self.points += points.clamp(0, 10);
+///         let _ = cx.this::<Self>().rpcs().shown(self.points).call(cx);
+///     }
+///
+///     /// Shows the points, on clients.
+///     #[rpc(unreliable_ordered, channel = 2)]
+///     fn shown(total: i64);
+/// }
+///
+/// let branch = Branch::builder("/root").setup(|scene| {
+///     let score = scene.add("Score", Score::default())?;
+///     score.rpcs().shown(0).call(scene)?; // to all peers
+///     Ok(())
+/// });
+/// # branch.build().unwrap();
+/// ```
+///
+/// A method with a body runs when a peer calls it. It takes `&mut self`, optionally the context
+/// `&mut RpcContext`, and its arguments: owned values of types that implement `FromVariant`. A call
+/// whose arguments do not convert is dropped and counted. A method without a body is only called
+/// from here; its types implement `Into<Variant>`. Other methods of the impl are left as they are.
+///
+/// The words of `#[rpc(…)]` are Godot's, with Godot's defaults:
+///
+/// | word | meaning |
+/// |---|---|
+/// | `authority` (default), `any_peer` | the peers that may call the method |
+/// | `call_remote` (default), `call_local` | whether a call from here runs here too |
+/// | `reliable` (default), `unreliable`, `unreliable_ordered` | the transfer mode of calls |
+/// | `channel = N` | the transfer channel of calls, from 0 (default) to 255 |
+/// | `rename = "name"` | the method's name in the game's script, if this one has another |
+/// | `stub` | a method of the game's script that is neither called from here nor runs here: it keeps the ids of the others right |
+///
+/// A type has one impl with `#[rpc_methods]`, since all its RPCs are numbered together.
+///
+/// # Expanded code
+///
+/// The impl above becomes:
+///
+/// ```
+/// # use mp::prelude::*;
+/// # #[derive(Default, Node)]
+/// # struct Score { points: i64 }
+/// # impl Score { fn add(&mut self, cx: &mut RpcContext<'_>, points: i64) {} }
+/// use mp::__macros::*;
+///
+/// // impl Score { fn add(…) {…} }
+///
+/// /// Typed calls of the RPCs of a `Score`: `NodeRef::rpcs` returns them.
+/// pub struct ScoreRpcs(NodeRef<Score>);
+///
+/// impl ScoreRpcs {
+///     /// Adds points of the caller.
+///     pub fn add(&self, points: i64) -> RpcCall<(i64,)> {
+///         RpcCall::new(self.0, "add", (points,))
+///     }
+///
+///     /// Shows the points, on clients.
+///     pub fn shown(&self, total: i64) -> RpcCall<(i64,)> {
+///         RpcCall::new(self.0, "shown", (total,))
+///     }
+/// }
+///
+/// impl HasRpcs for Score {
+///     type Rpcs = ScoreRpcs;
+///
+///     fn rpcs_of(node: NodeRef<Self>) -> ScoreRpcs {
+///         ScoreRpcs(node)
+///     }
+///
+///     fn typed_table() -> RpcTable<Self> {
+///         RpcTable::new()
+///             .converting("add", RpcConfig::any_peer(), |node: &mut Self, cx, args| {
+///                 let mut args = Arguments::new(args, 1)?;
+///                 node.add(cx, args.next_as::<i64>()?);
+///                 Ok(())
+///             })
+///             .remote("shown", RpcConfig::authority().unreliable_ordered().channel(2))
+///     }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn rpc_methods(attr: TokenStream, item: TokenStream) -> TokenStream {
+    rpc::expand(attr.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
 
 /// Runs an async `main` in an actix system on the thread that calls it, like
 /// `mp::actor::block_on`. The program must depend on the crate `mp` under this name.

@@ -11,10 +11,15 @@
 //! | [`ws`] | `mp-transport-ws` | `ws` |
 //! | [`webrtc`] | `mp-transport-webrtc` | `webrtc` |
 //!
-//! The feature `macros` (default) adds the attribute `#[mp::main]`.
+//! The feature `macros` (default) adds `derive(Node)` and `#[rpc_methods]`, for nodes with typed
+//! RPCs, and `#[mp::main]` for programs.
 //!
 //! [`prelude`] has the items that most programs import.
 
+/// The items that code of the macros uses.
+#[doc(hidden)]
+#[cfg(feature = "macros")]
+pub mod __macros;
 pub mod prelude;
 
 pub use mp_core as core;
@@ -24,6 +29,8 @@ pub use mp_scene as scene;
 pub use mp_actor as actor;
 #[cfg(all(feature = "actor", feature = "macros"))]
 pub use mp_macros::main;
+#[cfg(feature = "macros")]
+pub use mp_macros::{Node, rpc_methods};
 #[cfg(feature = "enet")]
 pub use mp_transport_enet as enet;
 #[cfg(feature = "webrtc")]

@@ -9,6 +9,11 @@ use crate::{NodePath, PeerId};
 
 /// A Rust type that a [`Variant`] converts to, by the rules for an argument of a typed GDScript
 /// parameter (see [`Variant::convert`]). Integers must also be in the range of the Rust type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be converted from a `Variant`",
+    label = "not a value of Godot",
+    note = "derive ToVariant and FromVariant for `{Self}`, or use a Dictionary"
+)]
 pub trait FromVariant: Sized {
     /// Converts `value`.
     ///

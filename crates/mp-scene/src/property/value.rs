@@ -15,6 +15,12 @@ use crate::codec::{Objects, godot};
 
 /// A field that can be replicated: Rust types for Godot's types, and
 /// [`Replicated`](super::Replicated) of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a property",
+    label = "not a value of Godot",
+    note = "properties are of Godot's types (bool, i64, f64, String, Vector2, Dictionary, …), or \
+            Replicated<T> of one"
+)]
 pub trait Property: 'static {
     /// Returns the value.
     fn to_variant(&self) -> Variant;

@@ -8,6 +8,11 @@ use mp_core::{FromVariant, Variant};
 ///
 /// As in Godot the number of arguments must match. An `Option` at the end of a tuple may be
 /// missing: it stands for a parameter with a default.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the arguments of an RPC method",
+    label = "not a tuple of Godot's values",
+    note = "write a tuple, also for one argument: `(text,): (String,)`"
+)]
 pub trait FromArgs: Sized {
     /// Converts the arguments of a call.
     ///
@@ -18,6 +23,11 @@ pub trait FromArgs: Sized {
 }
 
 /// Arguments of a call: a tuple of types that convert into [`Variant`], or `Vec<Variant>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the arguments of a call",
+    label = "not a tuple of Godot's values",
+    note = "write a tuple, also for one argument: `(text,)`"
+)]
 pub trait IntoArgs {
     /// Converts the arguments of a call.
     fn into_args(self) -> Vec<Variant>;
@@ -54,10 +64,39 @@ pub enum MethodCallError {
     WrongNodeType,
 }
 
-/// Converts the argument at `index`; `None` if it is missing and the parameter needs one.
-fn read<T: FromVariant>(arg: Option<Variant>, index: usize) -> Option<Result<T, MethodCallError>> {
-    let Some(arg) = arg else { return T::absent().map(Ok) };
-    Some(T::from_variant(arg).map_err(|source| MethodCallError::Argument { index, source }))
+/// The arguments of a received call, converted one by one.
+#[derive(Debug)]
+pub struct Arguments {
+    rest: std::iter::Enumerate<std::vec::IntoIter<Variant>>,
+    count: MethodCallError,
+}
+
+impl Arguments {
+    /// Creates the arguments of a call of a method with `takes` parameters.
+    ///
+    /// # Errors
+    ///
+    /// If there are more arguments than parameters.
+    pub fn new(args: Vec<Variant>, takes: usize) -> Result<Self, MethodCallError> {
+        let got = args.len();
+        let count = MethodCallError::ArgumentCount { got, takes };
+        if got > takes {
+            return Err(count);
+        }
+        Ok(Self { rest: args.into_iter().enumerate(), count })
+    }
+
+    /// Converts the next argument.
+    ///
+    /// # Errors
+    ///
+    /// If it does not convert, or is missing and the parameter needs one.
+    pub fn next_as<T: FromVariant>(&mut self) -> Result<T, MethodCallError> {
+        let Some((index, arg)) = self.rest.next() else {
+            return T::absent().ok_or_else(|| self.count.clone());
+        };
+        T::from_variant(arg).map_err(|source| MethodCallError::Argument { index, source })
+    }
 }
 
 impl FromArgs for Vec<Variant> {
@@ -78,13 +117,8 @@ macro_rules! tuples {
             #[allow(unused_mut, unused_variables, reason = "the empty tuple has no parameters")]
             fn from_args(args: Vec<Variant>) -> Result<Self, MethodCallError> {
                 const TAKES: usize = 0 $(+ { let _ = $index; 1 })*;
-                let got = args.len();
-                let count = MethodCallError::ArgumentCount { got, takes: TAKES };
-                if got > TAKES {
-                    return Err(count);
-                }
-                let mut args = args.into_iter();
-                Ok(($(read::<$name>(args.next(), $index).ok_or_else(|| count.clone())??,)*))
+                let mut args = Arguments::new(args, TAKES)?;
+                Ok(($(args.next_as::<$name>()?,)*))
             }
         }
 

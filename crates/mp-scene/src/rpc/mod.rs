@@ -4,9 +4,15 @@ mod args;
 mod config;
 mod ids;
 mod table;
+mod typed;
 
+#[doc(hidden)]
+pub use args::Arguments;
 pub use args::{FromArgs, IntoArgs, MethodCallError};
 pub use config::{RpcConfig, RpcMode};
 pub use ids::{RpcEntry, RpcIds};
 pub use table::RpcTable;
 pub(crate) use table::{Method, MethodTable};
+pub use typed::{HasRpcs, RpcCall};
+#[doc(hidden)]
+pub use typed::{NoRpcs, TableOf};

@@ -64,6 +64,19 @@ impl<N: 'static> RpcTable<N> {
         self.register(name, true, Some(config), Some(erase(method)))
     }
 
+    /// Adds `method`, which converts its arguments itself, for code of `#[rpc_methods]`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn converting(
+        self,
+        name: &str,
+        config: RpcConfig,
+        method: impl Fn(&mut N, &mut RpcContext<'_>, Vec<Variant>) -> Result<(), MethodCallError>
+        + 'static,
+    ) -> Self {
+        self.register(name, true, Some(config), Some(erase_converting(method)))
+    }
+
     /// Adds `method` without an RPC config: peers may call it only after
     /// [`Tree::rpc_config`](crate::Tree::rpc_config).
     #[must_use]
@@ -138,9 +151,17 @@ impl MethodTable {
 fn erase<N: 'static, A: FromArgs>(
     method: impl Fn(&mut N, &mut RpcContext<'_>, A) + 'static,
 ) -> Method {
-    Rc::new(move |object, cx, args| {
-        let node = object.downcast_mut::<N>().ok_or(MethodCallError::WrongNodeType)?;
+    erase_converting(move |node, cx, args| {
         method(node, cx, A::from_args(args)?);
         Ok(())
+    })
+}
+
+fn erase_converting<N: 'static>(
+    method: impl Fn(&mut N, &mut RpcContext<'_>, Vec<Variant>) -> Result<(), MethodCallError> + 'static,
+) -> Method {
+    Rc::new(move |object, cx, args| {
+        let node = object.downcast_mut::<N>().ok_or(MethodCallError::WrongNodeType)?;
+        method(node, cx, args)
     })
 }

@@ -32,6 +32,11 @@ use crate::rpc::RpcTable;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a node",
+    label = "not a node",
+    note = "write #[derive(Node)] on the struct, or `impl Node for {Self} {{}}`"
+)]
 pub trait Node: Any {
     /// Returns the methods that peers may call, as Godot reads them from the `@rpc` annotations of
     /// a script. All peers must list the same names, else their ids differ.

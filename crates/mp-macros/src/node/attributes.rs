@@ -1,0 +1,101 @@
+//! `#[node(…)]` on the struct and on fields.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Field, Ident, Path, Result};
+
+/// The attributes `#[node(…)]` of a struct.
+#[derive(Default)]
+pub(super) struct StructAttributes {
+    enter_tree: Option<Path>,
+}
+
+impl StructAttributes {
+    pub(super) fn parse(attrs: &[Attribute]) -> Result<Self> {
+        let mut parsed = Self::default();
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("node")) {
+            attr.parse_nested_meta(|word| {
+                if word.path.is_ident("enter_tree") {
+                    parsed.enter_tree = Some(word.value()?.parse()?);
+                    return Ok(());
+                }
+                let text = "#[node(…)] on a struct takes enter_tree = function";
+                Err(word.error(text))
+            })?;
+        }
+        Ok(parsed)
+    }
+
+    /// Returns the hooks of the node.
+    pub(super) fn expand(&self) -> TokenStream {
+        let enter_tree = self.enter_tree.as_ref().map(|function| {
+            let call = quote_spanned!(function.span()=> #function(self, tree, node));
+            quote! {
+                fn enter_tree(
+                    &mut self,
+                    tree: &mut ::mp::__macros::Tree,
+                    node: ::mp::__macros::NodeId,
+                ) {
+                    #call;
+                }
+            }
+        });
+        quote!(#enter_tree)
+    }
+}
+
+/// The fields that make a node a synchronizer or a spawner.
+#[derive(Default)]
+pub(super) struct FieldAttributes<'a> {
+    synchronizer: Option<&'a Field>,
+    spawner: Option<&'a Field>,
+}
+
+impl<'a> FieldAttributes<'a> {
+    pub(super) fn add(&mut self, field: &'a Field) -> Result<()> {
+        for attr in field.attrs.iter().filter(|attr| attr.path().is_ident("node")) {
+            attr.parse_nested_meta(|word| {
+                let role = if word.path.is_ident("synchronizer") {
+                    &mut self.synchronizer
+                } else if word.path.is_ident("spawner") {
+                    &mut self.spawner
+                } else {
+                    return Err(word.error("#[node(…)] on a field takes synchronizer or spawner"));
+                };
+                if role.is_some() {
+                    let name = word.path.get_ident().map(Ident::to_string).unwrap_or_default();
+                    return Err(word.error(format!("a node has one {name}")));
+                }
+                name_of(field)?;
+                *role = Some(field);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Returns the methods that return the fields.
+    pub(super) fn expand(&self) -> TokenStream {
+        let role = |field: Option<&Field>, method: TokenStream, object: TokenStream| {
+            let Field { ident, ty, .. } = field?;
+            // The error of a field of another type is at the type.
+            let value = quote_spanned!(ty.span()=> &mut self.#ident);
+            Some(quote! {
+                fn #method(&mut self) -> ::core::option::Option<&mut ::mp::__macros::#object> {
+                    ::core::option::Option::Some(#value)
+                }
+            })
+        };
+        let synchronizer =
+            role(self.synchronizer, quote!(as_synchronizer), quote!(MultiplayerSynchronizer));
+        let spawner = role(self.spawner, quote!(as_spawner), quote!(MultiplayerSpawner));
+        quote!(#synchronizer #spawner)
+    }
+}
+
+/// Returns the name of a field. The fields of a tuple struct have none in Godot.
+pub(super) fn name_of(field: &Field) -> Result<&Ident> {
+    let text = "a field with a name is needed: write a struct with { }";
+    field.ident.as_ref().ok_or_else(|| Error::new_spanned(&field.ty, text))
+}

@@ -1,0 +1,26 @@
+//! The items that code of the macros uses. Programs depend on `mp` alone, so that code names
+//! nothing else.
+
+pub use mp_core::{FromVariant, Variant};
+pub use mp_scene::rpc::{
+    Arguments, HasRpcs, MethodCallError, NoRpcs, RpcCall, RpcConfig, RpcTable, TableOf,
+};
+pub use mp_scene::tree::{Node, NodeId, NodeRef, Tree};
+pub use mp_scene::{
+    MultiplayerSpawner, MultiplayerSynchronizer, Property, PropertyTable, ReplicationConfig,
+    RpcContext,
+};
+
+/// A type of arguments of outgoing calls.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of an RPC",
+    label = "not an RPC argument",
+    note = "derive ToVariant and FromVariant for `{Self}`, or pass a Dictionary"
+)]
+pub trait Argument {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<Variant>> Argument for T {}
+
+/// Checks that `T` is a type of arguments.
+pub const fn is_argument<T: Argument>() {}

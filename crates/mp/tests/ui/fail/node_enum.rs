@@ -1,0 +1,8 @@
+use mp::Node;
+
+#[derive(Node)]
+enum Score {
+    Points(i64),
+}
+
+fn main() {}

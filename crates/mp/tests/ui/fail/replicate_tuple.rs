@@ -1,0 +1,6 @@
+use mp::Node;
+
+#[derive(Node)]
+struct Player(#[replicate(always)] i64);
+
+fn main() {}

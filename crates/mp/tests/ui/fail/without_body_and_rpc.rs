@@ -1,0 +1,11 @@
+use mp::{Node, rpc_methods};
+
+#[derive(Node)]
+struct Score;
+
+#[rpc_methods]
+impl Score {
+    fn add(points: i64);
+}
+
+fn main() {}
