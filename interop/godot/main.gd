@@ -73,16 +73,8 @@ func _on_timeout() -> void:
 	finish("time limit of %s s exceeded; waiting for %s" % [options["timeout"], scenario.waiting_for])
 
 
-## In a browser the arguments are those of the page.
-func _arguments() -> PackedStringArray:
-	if not OS.has_feature("web"):
-		return OS.get_cmdline_user_args()
-	var query: String = JavaScriptBridge.eval("new URLSearchParams(location.search).getAll('arg').join('\\n')")
-	return query.split("\n", false)
-
-
 func _read_command_line() -> String:
-	for argument in _arguments():
+	for argument in OS.get_cmdline_user_args():
 		var pair := argument.trim_prefix("--").split("=", true, 1)
 		var key := pair[0]
 		if not options.has(key):

@@ -17,15 +17,8 @@ use crate::workspace::{binary, cargo, program, root, run, target};
 ///
 /// Returns an error if one does not print what its comment promises, or does not exit with 0.
 pub(crate) fn arena(godot: &Godot) -> Result<String, String> {
-    run(cargo().args(["build", "--quiet", "--package", "mp-examples"]))?;
     let port = free_port()?;
-    let mut command = Command::new(binary("arena-server"));
-    command.arg(port.to_string());
-    let mut server = Process::start("server", &mut command, &log("arena-server"))?;
-    let address = port.to_string();
-    if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&address)) {
-        return Err(format!("the server does not listen: {}", server.errors()));
-    }
+    let mut server = start_arena(port, &log("arena-server"))?;
     let mut command = godot.command(&root().join("examples/arena/godot"));
     command.arg(format!("--port={port}"));
     let mut player = Process::start("player", &mut command, &log("arena-player"))?;
@@ -36,6 +29,23 @@ pub(crate) fn arena(godot: &Godot) -> Result<String, String> {
     server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     expect(&mut server, &root().join("examples/arena/server.rs"), port)?;
     Ok("server and client print what their comments promise".to_owned())
+}
+
+/// Builds and starts the server of the example `arena`.
+///
+/// # Errors
+///
+/// Returns an error if it cannot be built, or does not listen.
+pub(crate) fn start_arena(port: u16, log: &Path) -> Result<Process, String> {
+    run(cargo().args(["build", "--quiet", "--package", "mp-examples"]))?;
+    let mut command = Command::new(binary("arena-server"));
+    command.arg(port.to_string());
+    let mut server = Process::start("server", &mut command, log)?;
+    let address = port.to_string();
+    if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&address)) {
+        return Err(format!("the server does not listen: {}", server.errors()));
+    }
+    Ok(server)
 }
 
 /// Runs the README's GDScript: two players that greet each other through mp-server.

@@ -121,7 +121,7 @@ pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<ScenarioCoun
         return Err("over webrtc mp is the server, in the project's own suite".to_owned());
     }
     let web = match is_webrtc || args.web {
-        true => Some(WebGodot::start(godot, &suite, "")?),
+        true => Some(WebGodot::start(godot, &suite.folder, "")?),
         false => None,
     };
     let table = Table { godot, suite, args, tls, web };

@@ -95,9 +95,10 @@ enum Command {
     ///
     /// The player over WebRTC and one over WebSocket run in a browser.
     OneRoom,
-    /// Checks examples/web/mp.js against recordings of Godot.
+    /// Checks examples/web: mp.js against recordings of Godot, and the page in a browser.
     ///
-    /// Needs node.
+    /// The page joins the example `arena` beside Godot over ENet and Godot's web build over WebRTC,
+    /// and must see both move. Needs node. Screenshots are in target/web-page.
     WebPage,
     /// Connects Godot players over TLS through nginx to mp-server, which must read their addresses
     /// from X-Forwarded-For.
@@ -182,7 +183,10 @@ fn main() -> ExitCode {
         Command::OneRoom => godot::find().and_then(|godot| one_room::play(&godot)).map(|done| {
             println!("one room: {done}");
         }),
-        Command::WebPage => web_page::recordings().map(|done| println!("mp.js: {done}")),
+        Command::WebPage => godot::find().and_then(|godot| {
+            println!("mp.js: {}", web_page::recordings()?);
+            web_page::play(&godot).map(|done| println!("web page: {done}"))
+        }),
         Command::Proxy => godot::find().and_then(|godot| proxy::play(&godot)).map(|done| {
             println!("proxy: {done}");
         }),

@@ -30,7 +30,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     }
 
     let project = Suite::own_folder();
-    let web = WebGodot::start(godot, &Suite::read(&project)?, LARGE_BUFFER)?;
+    let web = WebGodot::start(godot, &project, LARGE_BUFFER)?;
     let players = [
         ("godot-enet", godot.command(&project), "enet", enet),
         ("godot-ws", godot.command(&project), "ws", ws),

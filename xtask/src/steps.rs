@@ -102,6 +102,7 @@ fn tests(steps: &mut Steps) {
     let args = InteropArgs { transport: Transport::Ws, web: true, ..InteropArgs::new() };
     steps.interop("interop, web, ws", &godot, args);
     steps.run("mp.js", web_page::recordings);
+    steps.with_godot("web page", &godot, web_page::play);
     steps.with_godot("one room", &godot, one_room::play);
     steps.with_godot("Godot's DTLS", &godot, dtls::play);
     steps.with_godot("nginx proxy", &godot, proxy::play);

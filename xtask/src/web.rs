@@ -18,7 +18,6 @@ use std::process::Command;
 use crate::debian::{self, CHROMIUM};
 use crate::godot::{Godot, on_path};
 use crate::process::Process;
-use crate::suite::Suite;
 use crate::workspace::{binary, quiet, root, target};
 
 use server::RunServer;
@@ -31,16 +30,16 @@ pub(crate) struct WebGodot {
 }
 
 impl WebGodot {
-    /// Packs the project of `suite`, with more lines for its settings, and starts a browser.
+    /// Packs the Godot project in `project`, with more lines for its settings. Starts a browser.
     ///
     /// # Errors
     ///
     /// Returns an error if the web build or the browser is missing and cannot be downloaded.
-    pub(crate) fn start(godot: &Godot, suite: &Suite, settings: &str) -> Result<Self, String> {
+    pub(crate) fn start(godot: &Godot, project: &Path, settings: &str) -> Result<Self, String> {
         let folder = target().join("web");
         let template = template::unpacked(&folder.join("template"))?;
         let pack = folder.join("game.pck");
-        write_pack(godot, suite, settings, &pack)?;
+        write_pack(godot, project, settings, &pack)?;
         let pages = root().join("interop/web");
         let server = RunServer::start(vec![pages, template, folder.clone()])?;
         let address = server.address();
@@ -66,7 +65,7 @@ impl WebGodot {
 }
 
 /// Returns the path of a Chromium: that on PATH, else Debian's.
-fn browser() -> Result<PathBuf, String> {
+pub(crate) fn browser() -> Result<PathBuf, String> {
     match on_path(CHROMIUM) {
         Some(path) => Ok(path),
         None => debian::chromium(&target().join(CHROMIUM))
@@ -75,18 +74,18 @@ fn browser() -> Result<PathBuf, String> {
 }
 
 /// Writes the project with mp-server's script for WebRTC clients.
-fn write_pack(godot: &Godot, suite: &Suite, settings: &str, pack: &Path) -> Result<(), String> {
+fn write_pack(godot: &Godot, folder: &Path, settings: &str, pack: &Path) -> Result<(), String> {
     let write = |name: &str, text: &str| -> Result<PathBuf, String> {
         let file = target().join("web").join(name);
         fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
         Ok(file)
     };
-    let project = suite.folder.join(PROJECT);
+    let project = folder.join(PROJECT);
     let text = fs::read_to_string(&project).map_err(|e| format!("{}: {e}", project.display()))?;
     let project = write(PROJECT, &format!("{text}\n{settings}"))?;
     let classes = write("global_script_class_cache.cfg", "list=Array[Dictionary]([])\n")?;
     let mut files = Vec::new();
-    list(&suite.folder, &suite.folder, &mut files)?;
+    list(folder, folder, &mut files)?;
     files.push((PROJECT.into(), project));
     files.push((WEBRTC_CLIENT.into(), root().join("crates/mp-server").join(WEBRTC_CLIENT)));
     files.push((".godot/global_script_class_cache.cfg".into(), classes));
