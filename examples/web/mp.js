@@ -774,6 +774,9 @@ function* split(elements, header, max) {
 // Godot's demo: JSON messages { type, id, data } over WebSocket.
 
 const JOIN = 0, ID = 1, OFFER = 4, ANSWER = 5, CANDIDATE = 6;
+/** Close code of a session that is refused, also if it has not sent JOIN after a second. */
+const REFUSED = 4000;
+const JOIN_ATTEMPTS = 3;
 
 const CHANNELS = {
 	reliable: { id: 1, label: 'reliable', options: {} },
@@ -787,7 +790,7 @@ const CHANNELS = {
  */
 function connectWebRtc(url, handlers, { iceServers = [], timeout = 20000 } = {}) {
 	const connection = new RTCPeerConnection({ iceServers });
-	const socket = new WebSocket(url);
+	let socket;
 	const transport = { id: 0, send, close };
 	const channels = {};
 	const early = [];
@@ -860,16 +863,26 @@ function connectWebRtc(url, handlers, { iceServers = [], timeout = 20000 } = {})
 		}
 		}
 	};
-	socket.onopen = () => signal(JOIN, '');
 	// One message at a time: a candidate must not overtake the answer.
 	let answered = Promise.resolve();
-	socket.onmessage = ({ data }) => {
-		answered = answered.then(() => answer(JSON.parse(data)));
-		answered.catch((error) => close(`signaling: ${error.message}`));
+	let attempts = 0;
+	const dial = () => {
+		attempts += 1;
+		socket = new WebSocket(url);
+		socket.onopen = () => signal(JOIN, '');
+		socket.onmessage = ({ data }) => {
+			answered = answered.then(() => answer(JSON.parse(data)));
+			answered.catch((error) => close(`signaling: ${error.message}`));
+		};
+		socket.onclose = ({ code, reason }) => {
+			if (isOpen || isClosed) return;
+			// The browser may have been so slow that the server no longer waited for JOIN.
+			const isRefused = code === REFUSED && transport.id === 0;
+			if (isRefused && attempts < JOIN_ATTEMPTS) return dial();
+			close(reason || (code === 1006 ? 'no server' : `signaling ends with code ${code}`));
+		};
 	};
-	socket.onclose = ({ code, reason }) => {
-		if (!isOpen) close(reason || (code === 1006 ? 'no server' : `signaling ends with code ${code}`));
-	};
+	dial();
 }
 
 // ---------------------------------------------------------------------------------------------

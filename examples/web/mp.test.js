@@ -293,3 +293,36 @@ test('malformed packets that Godot refuses are refused, and others are not', () 
 	}
 	assert.ok(refused >= 40 && accepted >= 30, `${refused} refused, ${accepted} accepted`);
 });
+
+test('a session that is closed before JOIN is opened again, a later one is not', async () => {
+	const sockets = [];
+	global.WebSocket = class {
+		static OPEN = 1;
+		readyState = 1;
+		sent = [];
+		constructor() { sockets.push(this); }
+		send(text) { this.sent.push(JSON.parse(text)); }
+		close() {}
+	};
+	global.RTCPeerConnection = class {
+		createDataChannel() { return { readyState: 'connecting' }; }
+		createOffer() { return {}; }
+		setLocalDescription() { this.localDescription = { sdp: 'offer' }; }
+		close() {}
+	};
+	const client = new mp.SceneMultiplayer();
+	const reasons = [];
+	client.onDisconnected = (reason) => reasons.push(reason);
+	client.join('ws://localhost/webrtc');
+	sockets[0].onclose({ code: 4000, reason: 'no JOIN' });
+	assert.strictEqual(sockets.length, 2);
+	const [, socket] = sockets;
+	socket.onopen();
+	assert.deepStrictEqual(socket.sent, [{ type: 0, id: 1, data: '' }]);
+	socket.onmessage({ data: '{"type": 1, "id": 7, "data": ""}' });
+	await new Promise(setImmediate);
+	assert.deepStrictEqual(socket.sent[1], { type: 4, id: 1, data: 'offer' });
+	socket.onclose({ code: 4000, reason: 'full' });
+	assert.strictEqual(sockets.length, 2);
+	assert.deepStrictEqual(reasons, ['full']);
+});

@@ -171,8 +171,9 @@ async function play(page, url, folder, names) {
 
 const [browser, profile, url, folder, ...names] = process.argv.slice(2);
 const page = new Page(browser, profile);
-play(page, url, folder, names).then(() => 0, (error) => {
-	console.error(String(error.stack), page.errors.join('\n'));
+play(page, url, folder, names).then(() => 0, async (error) => {
+	const shown = await page.evaluate('document.body.innerText').catch(String);
+	console.error([error.stack, ...page.errors, `the page shows: ${shown}`].join('\n'));
 	return 1;
 }).then(async (code) => {
 	await page.close();
