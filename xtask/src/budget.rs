@@ -27,6 +27,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("mp.js", 2),
     ("web page", 28),
     ("one room", 8),
+    ("Godot's projects", 20),
     ("Godot's DTLS", 6),
     ("nginx proxy", 5),
     ("planted fault, server", 2),
@@ -46,7 +47,7 @@ const SECONDS: &[(&str, u64)] = &[
 #[cfg(test)]
 const RESERVED: &[(&str, u64)] = &[
     ("WebRTC", 3 * 60 + 30),
-    ("API", 5 * 60),
+    ("API", 4 * 60),
     ("server", 6 * 60),
     ("operations", 5 * 60),
     ("bots", 3 * 60),

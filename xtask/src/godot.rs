@@ -34,7 +34,14 @@ impl Godot {
         with_home(command)
     }
 
-    /// Returns a command that runs a script of `folder` in headless mode.
+    /// Returns a command that runs the editor of `project` in headless mode.
+    pub(crate) fn editor(&self, project: &Path) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(["--headless", "--path"]).arg(project);
+        with_home(command)
+    }
+
+    /// Returns a command that runs a script of `folder`, or at an absolute path, in headless mode.
     pub(crate) fn script(&self, folder: &Path, script: &str) -> Command {
         let mut command = Command::new(&self.path);
         command

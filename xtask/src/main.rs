@@ -1,5 +1,5 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `fuzz`, `audit`, `interop`,
-//! `web-page`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
+//! `web-page`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
 
 mod bench;
 mod budget;
@@ -14,6 +14,7 @@ mod godot;
 mod interop;
 mod one_room;
 mod process;
+mod projects;
 mod proxy;
 mod scenario_run;
 mod steps;
@@ -134,6 +135,12 @@ enum Command {
     /// The copy and its build are in target/sim-faults; the faults are listed in
     /// xtask/src/worlds/faults.rs.
     SimFaults(FaultsArgs),
+    /// Compares mp-project with Godot on all Godot projects of the repository, and on the
+    /// additional suite if there is one.
+    ///
+    /// Both print RPC tables, checksums, nodes, synchronizers and spawners. Godot imports into a
+    /// copy of each project in target/projects.
+    Projects,
     /// Runs the project of interop/godot in the browser behind a server that `interop` has started.
     #[command(hide = true)]
     WebPlayer {
@@ -197,6 +204,11 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Worlds(args) => worlds::worlds(&args).map(drop),
         Command::SimFaults(args) => worlds::sim_faults(&args),
+        Command::Projects => {
+            godot::find().and_then(|godot| projects::compare(&godot)).map(|done| {
+                println!("projects: {done}");
+            })
+        }
         Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),
     };
     match done {

@@ -16,6 +16,7 @@ use crate::godot::{self, Godot, on_path};
 use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::one_room;
 use crate::process::now;
+use crate::projects;
 use crate::proxy;
 use crate::suite::Suite;
 use crate::web_page;
@@ -104,6 +105,7 @@ fn tests(steps: &mut Steps) {
     steps.run("mp.js", web_page::recordings);
     steps.with_godot("web page", &godot, web_page::play);
     steps.with_godot("one room", &godot, one_room::play);
+    steps.with_godot("Godot's projects", &godot, projects::compare);
     steps.with_godot("Godot's DTLS", &godot, dtls::play);
     steps.with_godot("nginx proxy", &godot, proxy::play);
     for role in [Role::Server, Role::Client] {

@@ -1,30 +1,40 @@
 //! Prints the RPC tables of all scripts of a Godot project, and the nodes of all its scenes.
 //!
 //! `cargo run -p mp-project --example print_project -- FOLDER`
+//!
+//! print_project.gd prints the same in Godot.
 #![allow(missing_docs, reason = "an example")]
 
 use mp_project::{Error, Project, RpcMode, SceneFile, Script, TransferMode};
 
 fn main() -> Result<(), Error> {
     let folder = std::env::args_os().nth(1).unwrap_or_else(|| ".".into());
-    let project = Project::open(folder)?;
-    for path in project.find(&["gd"])? {
-        match project.script(&path) {
-            Ok(script) => print_script(&script),
-            Err(error) => println!("script {path} error {error}"),
-        }
-    }
-    for path in project.find(&["tscn"])? {
-        match project.scene(&path) {
-            Ok(scene) => print_scene(&scene),
-            Err(error) => println!("scene {path} error {error}"),
-        }
-    }
+    print!("{}", describe(&Project::open(folder)?)?);
     Ok(())
 }
 
-fn print_script(script: &Script) {
-    println!("script {} {}", script.path(), script.rpc_checksum());
+/// Returns the description. Prints errors of files to standard error.
+pub(crate) fn describe(project: &Project) -> Result<String, Error> {
+    let mut text = String::new();
+    for path in project.find(&["gd"])? {
+        let script = project.script(&path).map(|script| describe_script(&script));
+        text += &script.unwrap_or_else(|error| {
+            eprintln!("{error}");
+            format!("script {path} error\n")
+        });
+    }
+    for path in project.find(&["tscn"])? {
+        let scene = project.scene(&path).map(|scene| describe_scene(&scene));
+        text += &scene.unwrap_or_else(|error| {
+            eprintln!("{error}");
+            format!("scene {path} error\n")
+        });
+    }
+    Ok(text)
+}
+
+fn describe_script(script: &Script) -> String {
+    let mut text = format!("script {} {}\n", script.path(), script.rpc_checksum());
     for method in script.rpc_methods() {
         let config = method.config;
         let mode = match config.mode {
@@ -39,27 +49,33 @@ fn print_script(script: &Script) {
         let (name, local, channel) = (&method.name, config.call_local, config.channel);
         let arguments = method.arguments.iter().filter(|argument| !argument.is_rest).count();
         let required = method.required_arguments();
-        println!("  {name} {mode} {local} {transfer_mode} {channel} {arguments} {required}");
+        text +=
+            &format!("  {name} {mode} {local} {transfer_mode} {channel} {arguments} {required}\n");
     }
+    text
 }
 
-fn print_scene(scene: &SceneFile) {
-    println!("scene {}", scene.path());
-    for node in scene.nodes() {
+fn describe_scene(scene: &SceneFile) -> String {
+    let mut text = format!("scene {}\n", scene.path());
+    let mut nodes: Vec<_> = scene.nodes().iter().collect();
+    nodes.sort_by_key(|node| node.path());
+    for node in nodes {
         let script = node.script_path().unwrap_or("-");
-        println!("  {} {} {script}", node.path(), node.type_name());
+        text += &format!("  {} {} {script}\n", node.path(), node.type_name());
         if let Some(synchronizer) = node.synchronizer() {
             let (root, visible) = (&synchronizer.root_path, synchronizer.public_visibility);
             let (full, delta) = (synchronizer.replication_interval, synchronizer.delta_interval);
             let update = synchronizer.visibility_update_mode as u8;
-            println!("    synchronizer {root} {full:.3} {delta:.3} {update} {visible}");
+            text += &format!("    synchronizer {root} {full:.3} {delta:.3} {update} {visible}\n");
             for property in &synchronizer.properties {
-                println!("    {} {} {}", property.path, property.spawn, property.mode as u8);
+                let mode = property.mode as u8;
+                text += &format!("    {} {} {mode}\n", property.path, property.spawn);
             }
         }
         if let Some(spawner) = node.spawner() {
-            println!("    spawner {} {}", spawner.spawn_path, spawner.spawn_limit);
-            spawner.scenes.iter().for_each(|scene| println!("    {scene}"));
+            text += &format!("    spawner {} {}\n", spawner.spawn_path, spawner.spawn_limit);
+            spawner.scenes.iter().for_each(|scene| text += &format!("    {scene}\n"));
         }
     }
+    text
 }

@@ -166,7 +166,10 @@ impl Project {
         let paths = crate::files::find(&self.root, |name| {
             name.rsplit_once('.').is_some_and(|(_, extension)| extensions.contains(&extension))
         })?;
-        paths.iter().map(|path| self.resource_path(path)).collect()
+        let paths = paths.iter().map(|path| self.resource_path(path));
+        let mut paths = paths.collect::<Result<Vec<_>>>()?;
+        paths.sort_unstable();
+        Ok(paths)
     }
 
     /// Returns the `res://…` path of the script that declares `class_name`.

@@ -19,12 +19,15 @@ const SCENES: &[&str] = &[
 
 #[test]
 fn scripts_are_parsed_or_are_errors_with_a_position() {
-    check("gdscript", Seeds::texts(SCRIPTS), 20_000, fuzz::gdscript);
+    let seeds = Seeds::texts(SCRIPTS).and(Seeds::texts(&[include_str!("project/scripts/base.gd")]));
+    check("gdscript", seeds, 20_000, fuzz::gdscript);
 }
 
 #[test]
 fn scenes_are_parsed_or_are_errors_with_a_position() {
-    check("scene_file", Seeds::texts(SCENES), 20_000, fuzz::scene_file);
+    let seeds =
+        Seeds::texts(SCENES).and(Seeds::texts(&[include_str!("project/scenes/player.tscn")]));
+    check("scene_file", seeds, 20_000, fuzz::scene_file);
 }
 
 /// Text with the characters that the parsers distinguish.

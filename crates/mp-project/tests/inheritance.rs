@@ -101,9 +101,10 @@ fn a_script_may_extend_the_script_of_a_singleton() {
 }
 
 #[test]
-fn a_script_may_extend_a_uid() {
+fn a_script_may_preload_its_base_by_uid() {
     let files = [("base.gd.uid", "uid://abc\n")];
-    assert_eq!(load(&files, "extends \"uid://abc\"\n").0, INHERITED);
+    let text = "extends P\nconst P = preload(\"uid://abc\")\n";
+    assert_eq!(load(&files, text).0, INHERITED);
 }
 
 #[test]

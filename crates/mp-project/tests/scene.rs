@@ -301,3 +301,37 @@ fn malformed_scenes_are_errors_with_a_position() {
         "4:33: properties/0/replication_mode: expected 0, 1 or 2"
     );
 }
+
+#[test]
+fn a_placeholder_has_no_scene() {
+    let text = header(
+        "[node name=\"A\" type=\"Node\"]\n[node name=\"B\" parent=\".\" instance_placeholder=\"res://no.tscn\"]\n",
+    );
+    let folder = Folder::new(&[("a.tscn", &text)]);
+    let scene = folder.project.scene("res://a.tscn").unwrap();
+    assert_eq!(scene.node("B").unwrap().type_name(), "InstancePlaceholder");
+}
+
+#[test]
+fn unreadable_scenes_are_errors() {
+    let text = header(
+        "[ext_resource type=\"PackedScene\" path=\"res://large.tscn\" id=\"1\"]\n[node name=\"A\" instance=ExtResource(\"1\")]\n",
+    );
+    let folder = Folder::new(&[("a.tscn", &text)]);
+    assert_eq!(folder.scene_error("res://a.tscn"), "a.tscn:3:1: res://large.tscn does not exist");
+    folder.write("large.tscn", vec![b'\n'; 10 << 20]);
+    assert_eq!(folder.scene_error("res://a.tscn"), "large.tscn: larger than 8 MiB");
+    folder.write("bytes.tscn", b"[gd_scene format=3]\n\xff");
+    assert_eq!(folder.scene_error("res://bytes.tscn"), "bytes.tscn:2:1: not UTF-8 text");
+    assert!(folder.scene_error("res://no.tscn").starts_with("no.tscn: cannot read the file: "));
+}
+
+#[test]
+fn malformed_settings_are_errors_with_a_position() {
+    let error = |text: &str| {
+        let folder = Folder::new(&[("project.godot", text)]);
+        folder.describe(&folder.project.settings().unwrap_err())
+    };
+    assert_eq!(error("[autoload]\nA=1\n"), "project.godot:2:3: expected the path of an autoload");
+    assert_eq!(error("config_version"), "project.godot:1:1: expected = after config_version");
+}

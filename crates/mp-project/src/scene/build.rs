@@ -121,9 +121,13 @@ impl Builder<'_> {
             }
             return Ok(());
         }
-        let Some(type_name) = section.text("type") else {
+        let type_name = match section.attribute("instance_placeholder") {
+            Some(_) => Some("InstancePlaceholder"),
+            None => section.text("type"),
+        };
+        let Some(type_name) = type_name else {
             // The node is part of an instanced or inherited scene. Godot ignores the properties of
-            // one that does not exist any more, or of a placeholder.
+            // one that does not exist any more.
             if let Some(&index) = nodes.indexes.get(&path) {
                 nodes.list[index].layers.push(layer);
             }

@@ -121,7 +121,7 @@ impl<'a> ValueParser<'a> {
                 self.cursor.bump();
                 Ok(Value::NodePath(self.string()?))
             }
-            Some('-' | '+' | '.' | '0'..='9') => self.number(),
+            Some('-' | '0'..='9') => self.number(),
             Some(c) if c.is_alphabetic() || c == '_' => self.word(position),
             Some(c) => self.error(format!("expected a value, found {c}")),
             None => self.error("expected a value"),
@@ -266,7 +266,18 @@ impl<'a> ValueParser<'a> {
         Err(SyntaxError::new(position, "string is not closed"))
     }
 
+    /// Parses the digits of `\u` or `\U`. A pair of surrogates is one character.
     fn code_point(&mut self, digits: usize, string: Position) -> Result<char> {
+        let mut code = self.hex(digits, string)?;
+        if (0xd800..0xdc00).contains(&code) && self.cursor.eat("\\u") {
+            let low = self.hex(4, string)?;
+            code = 0x10000 + ((code - 0xd800) << 10) + (low & 0x3ff);
+        }
+        // A lone surrogate is no character.
+        Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    fn hex(&mut self, digits: usize, string: Position) -> Result<u32> {
         let mut code = 0;
         for _ in 0..digits {
             match self.cursor.bump().and_then(|digit| digit.to_digit(16)) {
@@ -274,7 +285,6 @@ impl<'a> ValueParser<'a> {
                 None => return Err(SyntaxError::new(string, "malformed \\u in a string")),
             }
         }
-        // Godot writes characters above U+FFFF directly; a lone surrogate has no character.
-        Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
+        Ok(code)
     }
 }

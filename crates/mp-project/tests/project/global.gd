@@ -1,0 +1,6 @@
+extends Node
+
+
+@rpc
+func announce(text: String) -> void:
+	print(text)

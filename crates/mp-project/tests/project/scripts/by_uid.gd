@@ -1,0 +1,3 @@
+extends Parent
+
+const Parent = preload("uid://bmpproject1aa")

@@ -1,0 +1,4 @@
+@tool
+class_name Concrete extends Virtual
+
+func must() -> void: pass

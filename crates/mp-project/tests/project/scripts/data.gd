@@ -1,0 +1,3 @@
+extends Resource
+
+@rpc func unused() -> void: pass

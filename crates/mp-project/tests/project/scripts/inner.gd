@@ -1,0 +1,3 @@
+extends "base.gd".Inner
+
+@rpc func outer() -> void: pass

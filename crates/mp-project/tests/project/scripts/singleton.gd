@@ -1,0 +1,3 @@
+extends Global
+
+@rpc func more() -> void: pass

@@ -1,0 +1,6 @@
+extends "derived.gd"
+
+@rpc("any_peer")
+func crlf():
+    if true:
+        pass

@@ -1,0 +1,3 @@
+extends Node
+
+@rpc("any_peer") func by_uid() -> void: pass

@@ -1,0 +1,5 @@
+@abstract
+class_name Virtual
+extends Base
+
+@rpc @abstract func must() -> void
