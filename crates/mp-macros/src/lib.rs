@@ -4,6 +4,7 @@
 //! Each mistake is one error at its place in the program. The generated code names only `::mp`.
 
 mod errors;
+mod godot;
 mod main_fn;
 mod node;
 mod rpc;
@@ -38,12 +39,14 @@ use proc_macro::TokenStream;
 ///
 /// | word | meaning |
 /// |---|---|
-/// | `spawn` | part of announcements of the node, and not sent afterwards |
-/// | `always` | part of announcements, and sent at every interval, unreliably |
-/// | `on_change` | part of announcements, and sent after a change, reliably |
+/// | `spawn` (default) | part of announcements of the node |
+/// | `no_spawn` | not part of announcements |
+/// | `always` | sent at every interval, unreliably |
+/// | `on_change` | sent after a change, reliably |
 /// | `rename = "name"` | the property's name in the game's script, if the field has another |
 ///
-/// At most 64 properties can be `on_change`.
+/// A field with `spawn` alone is not sent after the announcement. At most 64 fields can be
+/// `on_change`.
 ///
 /// `#[node(synchronizer)]` and `#[node(spawner)]` mark the field that makes the node a synchronizer
 /// or a spawner, like a script that extends one (`Node::as_synchronizer`, `Node::as_spawner`).
@@ -52,6 +55,15 @@ use proc_macro::TokenStream;
 ///
 /// `#[node(enter_tree = function)]` on the struct calls `function(&mut self, &mut Tree, NodeId)`
 /// when the node enters the tree.
+///
+/// # Checked against the scene
+///
+/// `#[node(tscn = "godot/player.tscn")]` on the struct compares the fields with the synchronizer of
+/// that scene: names, order, and when each property is sent. A difference is an error of the
+/// compiler. The path is relative to the folder of the crate's `Cargo.toml`. If the scene has
+/// several synchronizers, `synchronizer = "Input"` names one by its path from the scene's root.
+/// Properties of other nodes than the synchronizer's root cannot be fields of the struct. All files
+/// that were read, also of inherited and instanced scenes, are dependencies of the crate.
 ///
 /// # RPCs
 ///
@@ -140,6 +152,14 @@ pub fn node(item: TokenStream) -> TokenStream {
 /// | `stub` | a method of the game's script that is neither called from here nor runs here: it keeps the ids of the others right |
 ///
 /// A type has one impl with `#[rpc_methods]`, since all its RPCs are numbered together.
+///
+/// # Checked against the script
+///
+/// `#[rpc_methods(gd = "godot/score.gd")]` compares the methods with the `@rpc` functions of that
+/// script and of the scripts that it extends: names, settings, and numbers of arguments. A
+/// difference is an error of the compiler that shows the line to write, where Godot reports a
+/// mismatch of checksums when a peer joins. The path is relative to the folder of the crate's
+/// `Cargo.toml`. All files that were read are dependencies of the crate.
 ///
 /// # Expanded code
 ///

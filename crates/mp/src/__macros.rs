@@ -8,7 +8,7 @@ pub use mp_scene::rpc::{
 pub use mp_scene::tree::{Node, NodeId, NodeRef, Tree};
 pub use mp_scene::{
     MultiplayerSpawner, MultiplayerSynchronizer, Property, PropertyTable, ReplicationConfig,
-    RpcContext,
+    ReplicationMode,
 };
 
 /// A type of arguments of outgoing calls.
@@ -17,10 +17,10 @@ pub use mp_scene::{
     label = "not an RPC argument",
     note = "derive ToVariant and FromVariant for `{Self}`, or pass a Dictionary"
 )]
-pub trait Argument {}
+pub trait CallArgument {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Into<Variant>> Argument for T {}
+impl<T: Into<Variant>> CallArgument for T {}
 
 /// Checks that `T` is a type of arguments.
-pub const fn is_argument<T: Argument>() {}
+pub const fn is_argument<T: CallArgument>() {}

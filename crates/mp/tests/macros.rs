@@ -244,3 +244,28 @@ fn generic_node_has_typed_calls() {
 fn node_without_rpcs_has_an_empty_table() {
     assert_eq!(format!("{:?}", <Players as Node>::rpc_table()), "{}");
 }
+
+#[derive(Node)]
+struct FromScript;
+
+#[rpc_methods(gd = "tests/ui/godot/score.gd")]
+impl FromScript {
+    #[rpc(any_peer)]
+    fn add(points: i64, reason: String);
+
+    #[rpc(stub)]
+    fn reset();
+
+    #[rpc(stub)]
+    fn shown();
+}
+
+#[test]
+fn files_of_the_game_are_dependencies_of_the_crate() {
+    let table = format!("{:?}", <FromScript as Node>::rpc_table());
+    assert_eq!(table, "{\"add\", \"reset\", \"shown\"}");
+    // The compiler lists the files beside the program.
+    let files = std::env::current_exe().unwrap().with_extension("d");
+    let files = std::fs::read_to_string(files).unwrap();
+    assert!(files.contains("score.gd") && files.contains("counter.gd"), "{files}");
+}

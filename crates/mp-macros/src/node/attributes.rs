@@ -3,12 +3,16 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Field, Ident, Path, Result};
+use syn::{Attribute, Error, Field, Ident, LitStr, Path, Result, Token};
 
 /// The attributes `#[node(…)]` of a struct.
 #[derive(Default)]
 pub(super) struct StructAttributes {
     enter_tree: Option<Path>,
+    /// The scene of the node.
+    pub(super) tscn: Option<LitStr>,
+    /// The path of its synchronizer in the scene.
+    pub(super) synchronizer: Option<LitStr>,
 }
 
 impl StructAttributes {
@@ -18,10 +22,16 @@ impl StructAttributes {
             attr.parse_nested_meta(|word| {
                 if word.path.is_ident("enter_tree") {
                     parsed.enter_tree = Some(word.value()?.parse()?);
-                    return Ok(());
+                } else if word.path.is_ident("tscn") {
+                    parsed.tscn = Some(word.value()?.parse()?);
+                } else if word.path.is_ident("synchronizer") && word.input.peek(Token![=]) {
+                    parsed.synchronizer = Some(word.value()?.parse()?);
+                } else {
+                    let text = "#[node(…)] on a struct takes enter_tree = function, tscn = \
+                                \"path of the scene\", synchronizer = \"path in the scene\"";
+                    return Err(word.error(text));
                 }
-                let text = "#[node(…)] on a struct takes enter_tree = function";
-                Err(word.error(text))
+                Ok(())
             })?;
         }
         Ok(parsed)

@@ -8,6 +8,7 @@ use quote::{quote, quote_spanned};
 use syn::{Data, DeriveInput, Error, Result, parse2};
 
 use crate::errors::Errors;
+use crate::godot;
 use attributes::{FieldAttributes, StructAttributes};
 use replicate::Replicated;
 
@@ -26,6 +27,11 @@ pub(crate) fn derive(item: TokenStream) -> Result<TokenStream> {
         replicated.extend(errors.ok(Replicated::parse(field)).flatten());
     }
     replicate::check(&replicated, &mut errors);
+    let track = attributes.tscn.as_ref().map(|tscn| {
+        let properties: Vec<_> = replicated.iter().map(Replicated::described).collect();
+        let synchronizer = attributes.synchronizer.as_ref();
+        godot::compare_properties(tscn, synchronizer, &properties, &mut errors)
+    });
     // With errors, too, so that the use of what is right causes no further ones.
     let errors = errors.into_compile_errors();
 
@@ -38,6 +44,8 @@ pub(crate) fn derive(item: TokenStream) -> Result<TokenStream> {
     let rpc_table = rpc_table(&input);
     Ok(quote! {
         #errors
+
+        #track
 
         #[automatically_derived]
         impl #generics ::mp::__macros::Node for #this #parameters #bounds {

@@ -9,6 +9,7 @@ use syn::{Error, Field, Ident, LitStr, Meta, Result, Type};
 
 use super::attributes::name_of;
 use crate::errors::Errors;
+use crate::godot::Property;
 
 /// Maximum number of `on_change` fields: `ReplicationConfig::WATCHED_MAX`.
 const ON_CHANGE_MAX: usize = 64;
@@ -20,6 +21,7 @@ pub(super) struct Replicated {
     name_span: Span,
     field: Ident,
     ty: Type,
+    is_spawned: bool,
     mode: Mode,
 }
 
@@ -34,7 +36,7 @@ enum Mode {
 /// The words of an attribute.
 #[derive(Default)]
 struct Words {
-    is_spawned: bool,
+    is_spawned: Option<bool>,
     mode: Option<Mode>,
     rename: Option<LitStr>,
 }
@@ -51,7 +53,7 @@ impl Replicated {
         if !matches!(attr.meta, Meta::Path(_)) {
             attr.parse_nested_meta(|word| words.add(&word))?;
         }
-        if !words.is_spawned && words.mode.is_none() {
+        if words.is_spawned != Some(true) && words.mode.is_none() {
             let text = "when is it sent? write spawn, always or on_change";
             return Err(Error::new_spanned(attr, text));
         }
@@ -61,6 +63,7 @@ impl Replicated {
             name_span: words.rename.map_or_else(|| ident.span(), |name| name.span()),
             field: ident,
             ty: field.ty.clone(),
+            is_spawned: words.is_spawned.unwrap_or(true),
             mode: words.mode.unwrap_or(Mode::Never),
         }))
     }
@@ -77,9 +80,26 @@ impl Replicated {
         let path = format!(".:{}", self.name);
         match self.mode {
             Mode::Never => quote!(.spawn(#path)),
-            Mode::Always => quote!(.always(#path)),
-            Mode::OnChange => quote!(.on_change(#path)),
+            Mode::Always if self.is_spawned => quote!(.always(#path)),
+            Mode::OnChange if self.is_spawned => quote!(.on_change(#path)),
+            Mode::Always => {
+                quote!(.with(#path, false, ::mp::__macros::ReplicationMode::Always))
+            }
+            Mode::OnChange => {
+                quote!(.with(#path, false, ::mp::__macros::ReplicationMode::OnChange))
+            }
         }
+    }
+
+    /// Returns the field for the comparison with a scene.
+    pub(super) fn described(&self) -> Property {
+        let spawn = if self.is_spawned { "spawn" } else { "no_spawn" };
+        let words = match self.mode {
+            Mode::Never => spawn.to_owned(),
+            Mode::Always => format!("{spawn}, always"),
+            Mode::OnChange => format!("{spawn}, on_change"),
+        };
+        Property { name: self.name.clone(), span: self.field.span(), words }
     }
 }
 
@@ -87,7 +107,11 @@ impl Words {
     fn add(&mut self, word: &ParseNestedMeta<'_>) -> Result<()> {
         let name = word.path.get_ident().map(ToString::to_string).unwrap_or_default();
         match &*name {
-            "spawn" => self.is_spawned = true,
+            "spawn" | "no_spawn" if self.is_spawned.is_some() => {
+                return Err(word.error("write spawn or no_spawn once, not both"));
+            }
+            "spawn" => self.is_spawned = Some(true),
+            "no_spawn" => self.is_spawned = Some(false),
             "always" | "on_change" if self.mode.is_some() => {
                 return Err(word.error("write always or on_change once, not both"));
             }
@@ -100,7 +124,7 @@ impl Words {
             }
             _ => {
                 let text = format!(
-                    "unknown: {name}; a #[replicate] takes spawn, always or on_change, rename = \
+                    "unknown: {name}; a #[replicate] takes spawn or no_spawn, always or on_change, rename = \
                      \"name\""
                 );
                 return Err(word.error(text));

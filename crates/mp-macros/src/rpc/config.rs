@@ -18,8 +18,20 @@ pub(crate) struct Config {
     pub(crate) is_stub: bool,
 }
 
+/// The settings of an RPC that all peers must agree on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) struct Settings {
+    pub(crate) any_peer: bool,
+    pub(crate) call_local: bool,
+    pub(crate) mode: Mode,
+    /// Godot accepts any integer.
+    pub(crate) channel: i64,
+}
+
+/// The transfer mode of calls.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    #[default]
     Reliable,
     Unreliable,
     UnreliableOrdered,
@@ -81,21 +93,27 @@ impl Config {
         set(&mut self.mode, word, "the transfer mode", mode)
     }
 
-    pub(crate) fn is_call_local(&self) -> bool {
-        self.call_local == Some(true)
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            any_peer: self.any_peer.unwrap_or(false),
+            call_local: self.call_local.unwrap_or(false),
+            mode: self.mode.unwrap_or_default(),
+            channel: self.channel.unwrap_or(0).into(),
+        }
     }
 
     /// Returns the expression of the `RpcConfig`.
     pub(crate) fn expand(&self) -> TokenStream {
-        let mut config = if self.any_peer == Some(true) {
+        let Settings { any_peer, call_local, mode, .. } = self.settings();
+        let mut config = if any_peer {
             quote!(::mp::__macros::RpcConfig::any_peer())
         } else {
             quote!(::mp::__macros::RpcConfig::authority())
         };
-        if self.is_call_local() {
+        if call_local {
             config.extend(quote!(.call_local()));
         }
-        match self.mode.unwrap_or(Mode::Reliable) {
+        match mode {
             Mode::Reliable => {}
             Mode::Unreliable => config.extend(quote!(.unreliable())),
             Mode::UnreliableOrdered => config.extend(quote!(.unreliable_ordered())),
@@ -122,20 +140,20 @@ fn set<T>(
 }
 
 /// The words as they are written in `#[rpc(…)]`, defaults left out except for the callers.
-impl fmt::Display for Config {
+impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.any_peer == Some(true) { "any_peer" } else { "authority" })?;
-        if self.is_call_local() {
+        f.write_str(if self.any_peer { "any_peer" } else { "authority" })?;
+        if self.call_local {
             f.write_str(", call_local")?;
         }
-        match self.mode.unwrap_or(Mode::Reliable) {
+        match self.mode {
             Mode::Reliable => {}
             Mode::Unreliable => f.write_str(", unreliable")?,
             Mode::UnreliableOrdered => f.write_str(", unreliable_ordered")?,
         }
         match self.channel {
-            Some(channel) if channel > 0 => write!(f, ", channel = {channel}"),
-            _ => Ok(()),
+            0 => Ok(()),
+            channel => write!(f, ", channel = {channel}"),
         }
     }
 }

@@ -14,26 +14,26 @@ use super::config::Config;
 const ARGUMENTS_MAX: usize = 8;
 
 /// An RPC.
-pub(super) struct Method {
+pub(crate) struct Method {
     /// The name in Godot.
-    pub(super) name: String,
-    pub(super) ident: Ident,
-    pub(super) config: Config,
-    pub(super) args: Vec<Argument>,
-    pub(super) body: Body,
+    pub(crate) name: String,
+    pub(crate) ident: Ident,
+    pub(crate) config: Config,
+    pub(crate) args: Vec<Argument>,
+    pub(crate) body: Body,
     /// The doc comment.
     pub(super) docs: Vec<Attribute>,
 }
 
 /// An argument of an RPC, without the receiver and the context.
-pub(super) struct Argument {
+pub(crate) struct Argument {
     pub(super) name: Ident,
     pub(super) ty: Type,
 }
 
 /// The body of an RPC.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
+pub(crate) enum Body {
     /// The method is only called from here.
     None,
     /// The method runs here, and takes the context if this is true.
@@ -64,7 +64,7 @@ impl Method {
 
     pub(super) fn without_body(function: &TraitItemFn, config: Config) -> Result<Self> {
         let signature = &function.sig;
-        if config.is_call_local() {
+        if config.settings().call_local {
             let text = "a call_local method also runs here, and this one has no body: write one, \
                         or remove call_local";
             return Err(Error::new(signature.ident.span(), text));

@@ -7,22 +7,23 @@ mod table;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::spanned::Spanned;
-use syn::{Attribute, Error, Ident, ImplItem, ItemImpl, Result, TraitItemFn, Type, parse2};
+use syn::parse::Parser;
+use syn::{Attribute, Error, Ident, ImplItem, ItemImpl, LitStr, Result, TraitItemFn, Type, parse2};
 
 use crate::errors::Errors;
+use crate::godot;
 use config::Config;
-use method::Method;
+pub(crate) use config::{Mode, Settings};
+pub(crate) use method::{Body, Method};
 
 /// Expands an impl with `#[rpc_methods]`.
 pub(crate) fn expand(attr: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    if !attr.is_empty() {
-        return Err(Error::new(attr.span(), "#[rpc_methods] has no parameters"));
-    }
+    let gd = parse_attribute(attr)?;
     let mut item: ItemImpl = parse2(item)?;
     let name = name_of(&item)?;
     let mut errors = Errors::default();
     let methods = take_methods(&mut item, &mut errors);
+    let track = gd.map(|gd| godot::compare_rpcs(&gd, &methods, &mut errors));
     // With errors, too, so that the use of what is right causes no further ones.
     let errors = errors.into_compile_errors();
 
@@ -33,6 +34,8 @@ pub(crate) fn expand(attr: TokenStream, item: TokenStream) -> Result<TokenStream
     let callers_name = callers::name_of(&name);
     Ok(quote! {
         #errors
+
+        #track
 
         #item
 
@@ -51,6 +54,20 @@ pub(crate) fn expand(attr: TokenStream, item: TokenStream) -> Result<TokenStream
             }
         }
     })
+}
+
+/// Returns the path in `gd = "path"`.
+fn parse_attribute(attr: TokenStream) -> Result<Option<LitStr>> {
+    let mut gd = None;
+    let parser = syn::meta::parser(|word| {
+        if word.path.is_ident("gd") {
+            gd = Some(word.value()?.parse()?);
+            return Ok(());
+        }
+        Err(word.error("#[rpc_methods] takes gd = \"path of the GDScript\""))
+    });
+    parser.parse2(attr)?;
+    Ok(gd)
 }
 
 /// Returns the name of the type that the impl is for.

@@ -1,0 +1,5 @@
+extends Node
+
+@rpc("anybody")
+func add(points: int) -> void:
+	pass
