@@ -88,7 +88,6 @@ const RETIRED: &[(&str, &str)] = &[
 
 /// Public types that several crates define under the same name, with the reason.
 const PARALLEL_TYPES: &[(&str, &str)] = &[
-    ("Argument", "bound of the arguments of typed calls, and an argument in a script"),
     ("BindError", "error of binding TCP and UDP sockets"),
     ("ClientOptions", "options of each transport's clients"),
     ("CreateError", "error of each transport's constructors"),
