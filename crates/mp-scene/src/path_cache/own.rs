@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use mp_core::{Instant, PeerId};
+use mp_core::{Instant, PeerId, bug};
 
 use super::announced::{AnnouncedPaths, ConfirmedPath};
 use super::repeats::Repeats;
@@ -109,7 +109,10 @@ impl OwnPaths {
 
     /// Records that an id was announced again now, which restarts the time until the next repeat.
     pub(crate) fn record_repeated(&mut self, peer: PeerId, id: u32) {
-        let Some(paths) = self.peers.get_mut(&peer) else { return };
+        let Some(paths) = self.peers.get_mut(&peer) else {
+            bug!("path id {id} is announced to {peer} again, which is no peer");
+            return;
+        };
         self.last_order += 1;
         if let Some((before, due)) = paths.record_repeated(self.now, self.last_order, id) {
             self.repeats.remove(before, peer, id);
@@ -123,8 +126,11 @@ impl OwnPaths {
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<(PeerId, u32, NodeId)> {
         loop {
             let (peer, id) = self.repeats.take(now)?;
-            let Some(paths) = self.peers.get_mut(&peer) else { continue };
-            let Some((node, due)) = paths.take_due(now, id) else { continue };
+            let paths = self.peers.get_mut(&peer);
+            let Some((node, due)) = paths.and_then(|paths| paths.take_due(now, id)) else {
+                bug!("path id {id} is to be announced to {peer} again, but is not announced");
+                continue;
+            };
             self.repeats.insert(due, peer, id);
             if let Some(node) = node {
                 self.repeats.count();
@@ -165,6 +171,8 @@ const ID_MAX: u32 = (1 << 31) - 1;
 mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
+
+    use mp_core::bug::{OnBug, with_policy};
 
     use super::*;
     use crate::limits::{PATH_REPEAT, PATH_REPEAT_INTERVAL, PATH_REPEATS_MAX};
@@ -328,5 +336,15 @@ mod tests {
         let OwnPaths { last_id, ids, peers, repeats, .. } = world.paths;
         assert_eq!((last_id, ids.len(), repeats.len()), (110_000, 0, 0));
         assert!(peers.values().all(AnnouncedPaths::is_empty));
+    }
+
+    #[test]
+    fn a_repeat_of_an_id_that_is_not_announced_is_dropped_and_later_ones_are_sent() {
+        let mut world = World::new();
+        world.paths.repeats.insert(world.now, PEER, 99);
+        let id = world.announce(PEER);
+        world.wait(PATH_REPEAT);
+        let repeated = with_policy(OnBug::Count, || world.repeat());
+        assert_eq!(repeated, [id]);
     }
 }

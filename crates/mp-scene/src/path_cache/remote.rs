@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use mp_core::PeerId;
+use mp_core::{PeerId, bug};
 
 use crate::limits::{
     PATH_CACHE_BYTES_MAX, PATH_CACHE_RESERVED_BYTES, PATH_CACHE_TOTAL_BYTES_MAX, PATH_ENTRY_BYTES,
@@ -184,8 +184,12 @@ impl RemotePaths {
     }
 
     fn discard(&mut self, peer: PeerId, id: u32) {
-        let Some(paths) = self.peers.get_mut(&peer) else { return };
-        let Some(assigned) = paths.assigned.remove(&id) else { return };
+        let mut paths = self.peers.get_mut(&peer);
+        let assigned = paths.as_mut().and_then(|paths| paths.assigned.remove(&id));
+        let (Some(paths), Some(assigned)) = (paths, assigned) else {
+            bug!("path id {id} of {peer} is unused, but not assigned");
+            return self.forget_unused(peer, id);
+        };
         if let Some(place) = assigned.unused {
             paths.unused.remove(&place);
             self.unused.remove(&place);
@@ -194,6 +198,14 @@ impl RemotePaths {
         paths.bytes -= bytes;
         self.bytes -= bytes;
         self.discarded += 1;
+    }
+
+    /// Removes an id that is not assigned from the unused ones.
+    fn forget_unused(&mut self, peer: PeerId, id: u32) {
+        self.unused.retain(|_, unused| *unused != (peer, id));
+        if let Some(paths) = self.peers.get_mut(&peer) {
+            paths.unused.retain(|_, unused| *unused != id);
+        }
     }
 
     /// Returns the node to which `peer` assigned `id`. If the node has left the tree, its path is
@@ -241,11 +253,13 @@ impl PeerPaths {
         unused: &mut BTreeMap<u64, (PeerId, u32)>,
         last: &mut u64,
     ) {
-        let Some(assigned) =
-            self.assigned.get_mut(&id).filter(|assigned| assigned.unused.is_none())
-        else {
+        let Some(assigned) = self.assigned.get_mut(&id) else {
+            bug!("path id {id} of {peer} has a node, but is not assigned");
             return;
         };
+        if assigned.unused.is_some() {
+            return;
+        }
         *last += 1;
         assigned.unused = Some(*last);
         self.unused.insert(*last, id);
@@ -255,6 +269,8 @@ impl PeerPaths {
 
 #[cfg(test)]
 mod tests {
+    use mp_core::bug::{OnBug, with_policy};
+
     use super::*;
     use crate::tree::{Group, Tree};
 
@@ -352,5 +368,17 @@ mod tests {
         assert!(*bytes <= PATH_CACHE_BYTES_MAX && *bytes == paths.bytes, "{bytes}");
         assert_eq!((assigned.len(), in_use.len(), mismatched.len()), (unused.len(), 0, 0));
         assert_eq!(paths.discarded() as usize, 110_000 - assigned.len());
+    }
+
+    #[test]
+    fn an_unused_id_that_is_not_assigned_is_removed_when_memory_is_freed() {
+        let nodes = nodes(OF_ONE + 1);
+        let mut paths = RemotePaths::default();
+        assert_eq!(fill(&mut paths, peer(2), &nodes), OF_ONE);
+        paths.unused.insert(0, (peer(2), 999));
+        paths.peers.get_mut(&peer(2)).unwrap().unused.insert(0, 999);
+        let refused = with_policy(OnBug::Count, || paths.free_memory(peer(2), ENTRY));
+        assert_eq!(refused, Err(RefusedId::Full));
+        assert!(paths.unused.is_empty() && paths.peers[&peer(2)].unused.is_empty());
     }
 }

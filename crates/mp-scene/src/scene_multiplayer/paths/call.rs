@@ -60,7 +60,7 @@ impl Paths {
                     };
                     let call = RemoteCall { node, method: number, args, complete: true };
                     let message = SceneMessage::RemoteCall(call);
-                    let packet = sender.wire().try_encode(&message)?;
+                    let packet = sender.wire().encode(&message)?;
                     let SceneMessage::RemoteCall(call) = message else { unreachable!() };
                     args = call.args;
                     form.insert(packet)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use mp_core::{Instant, PeerId};
+use mp_core::{Instant, PeerId, bug};
 
 use crate::limits::{
     DEFERRED_BYTES_MAX, DEFERRED_PACKETS_MAX, DEFERRED_TIME, LEVEL_BYTES_MAX, LEVEL_PACKETS_MAX,
@@ -349,12 +349,15 @@ impl DeferredMessages {
     fn subtract_usage(&mut self, message: &DeferredMessage, len: usize) {
         self.announced.remove(&(message.sender, message.kind));
         let key = (message.sender, message.kind.quota());
-        let Some(usage) = self.usage.get_mut(&key) else { return };
+        let Some(usage) = self.usage.get_mut(&key) else {
+            bug!("a message of {} is deferred, but none is counted", message.sender);
+            return;
+        };
         let bytes = message.packet.len() + len;
-        usage.packets -= 1;
-        usage.bytes -= bytes;
+        bug::subtract(&mut usage.packets, 1);
+        bug::subtract(&mut usage.bytes, bytes);
         if message.kind.quota() == Quota::Level {
-            self.level_bytes -= bytes;
+            bug::subtract(&mut self.level_bytes, bytes);
         }
         if usage.packets == 0 {
             self.usage.remove(&key);
@@ -364,6 +367,8 @@ impl DeferredMessages {
 
 #[cfg(test)]
 mod tests {
+    use mp_core::bug::with_policy;
+
     use super::*;
 
     const NOW: Instant = Instant::from_millis(1_000);
@@ -406,5 +411,17 @@ mod tests {
         );
         assert!(!deferred.sweep(NOW + LEVEL_TIME).is_empty());
         assert_eq!((deferred.level_bytes, deferred.usage.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_deferred_message_that_is_not_counted_can_be_taken() {
+        let mut deferred = DeferredMessages::default();
+        let sender = PeerId::new(2).unwrap();
+        let of = Awaited::Path("x".to_owned());
+        let packet = Bytes::from_static(b"call");
+        assert!(deferred.defer(NOW, sender, of.clone(), MessageKind::Call, &packet));
+        deferred.usage.clear();
+        let taken = with_policy(bug::OnBug::Count, || deferred.take(&of));
+        assert_eq!(taken.len(), 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use indexmap::IndexSet;
-use mp_core::{PeerId, Prefix};
+use mp_core::{PeerId, Prefix, bug};
 
 use super::super::sender::SendOptions;
 use super::tree_changes::spawner_at;
@@ -40,10 +40,8 @@ impl Replication {
         }
         let Some(entity) = self.entities.get(&node) else { return };
         let EntityOrigin::Own { spawner } = entity.origin else { return };
-        let spawn = match self.spawn_message(cx, node, spawner) {
-            Some(spawn) => cx.sender.wire().encode(&SceneMessage::Spawn(spawn)),
-            None => return,
-        };
+        let Some(spawn) = self.spawn_message(cx, node, spawner) else { return };
+        let Some(spawn) = cx.sender.encode(&SceneMessage::Spawn(spawn), peers) else { return };
         for &peer in peers {
             cx.paths.announce(cx.sender, cx.tree, peer, spawner);
             cx.sender.send_packet(&[peer], SendOptions::INTERNAL, Prefix::EMPTY, &spawn);
@@ -76,7 +74,10 @@ impl Replication {
         let Some(entity) = self.entities.get(&node) else { return };
         if !peers.is_empty() && !entity.inner.is_empty() {
             for inner in entity.inner.iter().rev().copied().collect::<Vec<_>>() {
-                let Some(entity) = self.entities.get(&inner) else { continue };
+                let Some(entity) = self.entities.get(&inner) else {
+                    bug!("{inner:?} is an inner entity of {node:?}, but no entity");
+                    continue;
+                };
                 let has_entity = |peer: &PeerId| entity.announced_to.contains(peer);
                 let peers: Vec<_> = peers.iter().copied().filter(has_entity).collect();
                 self.despawn(cx, inner, &peers);

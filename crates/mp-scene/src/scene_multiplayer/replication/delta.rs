@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use indexmap::IndexMap;
-use mp_core::{Instant, PeerId, Prefix};
+use mp_core::{Instant, PeerId, Prefix, bug};
 use slotmap::DefaultKey as Key;
 
 use super::super::sender::SendOptions;
@@ -64,12 +64,17 @@ impl Deltas {
         info.candidates.sort_unstable_by_key(|candidate| candidate.position);
         self.elements.clear();
         for DeltaCandidate { key, viewer, .. } in info.candidates.drain(..) {
-            let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
+            let Some(synchronizer) = synchronizers.get_mut(key) else {
+                cx.sender.fail(peer);
+                continue;
+            };
             let id = synchronizer.wire_id(|node| cx.paths.id_of(node));
             if id & BY_PATH != 0 && !cx.paths.is_confirmed(peer, id & !BY_PATH) {
                 continue;
             }
             let Some((_, &Viewer { last, .. })) = synchronizer.viewers.get_index(viewer) else {
+                bug!("{peer} is sent a change of {key:?}, but does not view it");
+                cx.sender.fail(peer);
                 continue;
             };
             let (mask, size) = synchronizer.changes(last);
@@ -129,7 +134,8 @@ impl Replication {
         to_check.clear();
         self.deltas.changed.clear();
         for key in self.dirty.borrow_mut().drain(..) {
-            let Some(synchronizer) = self.synchronizers.get(key) else { continue };
+            // A synchronizer may leave after its field has changed.
+            let Some(synchronizer) = self.synchronizers.find(key) else { continue };
             if let Some(mark) = &synchronizer.mark {
                 mark.clear();
             }
@@ -215,7 +221,10 @@ fn add_candidates(
         if !synchronizer.has_changed(last) {
             continue;
         }
-        let Some((index, _, info)) = peers.get_full_mut(peer) else { continue };
+        let Some((index, _, info)) = peers.get_full_mut(peer) else {
+            bug!("{peer} views {key:?}, but is no peer");
+            continue;
+        };
         debug_assert_eq!(
             info.synchronizers.get_index(position),
             Some(&key),

@@ -178,8 +178,8 @@ impl Replication {
             Ok::<_, std::convert::Infallible>(())
         });
         let Ok(()) = put;
-        let packet =
-            cx.sender.wire().encode(&SceneMessage::Sync { time, elements: elements.freeze() });
+        let message = SceneMessage::Sync { time, elements: elements.freeze() };
+        let Some(packet) = cx.sender.encode(&message, &[sender]) else { return };
         let of = Awaited::Sync(sender, id);
         if cx.paths.has_departed(cx.now, sender, &of) {
             return self.refuse_element(sender, Refusal::NodeLeft);
@@ -198,7 +198,8 @@ impl Replication {
         let mut elements = bytes::BytesMut::new();
         let value = std::iter::once(&values[..]);
         crate::codec::godot::sync::put_delta_element(id, mask, values.len(), value, &mut elements);
-        let packet = cx.sender.wire().encode(&SceneMessage::Delta(elements.freeze()));
+        let message = SceneMessage::Delta(elements.freeze());
+        let Some(packet) = cx.sender.encode(&message, &[sender]) else { return };
         self.defer_element(
             cx,
             Awaited::Delta(sender, id),

@@ -9,7 +9,7 @@
 //! * `receive` handles SPAWN and DESPAWN of peers, `elements` SYNC and DELTA;
 //! * `renamed` announces the new paths of renamed nodes;
 //! * `targets` resolves the property paths of synchronizers;
-//! * `state` is one synchronizer.
+//! * `synchronizers` stores the synchronizers, `state` is one of them.
 //!
 //! Decisions are stored: the viewers of each synchronizer, the synchronizers of each peer, and a
 //! plan of what each peer is sent at every step. Peers with the same plan share the packets of a
@@ -26,7 +26,10 @@ mod spawners;
 mod state;
 mod step;
 mod sync;
+mod synchronizers;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod tree_changes;
 mod visibility;
 
@@ -37,7 +40,7 @@ use bytes::{Bytes, BytesMut};
 use indexmap::{IndexMap, IndexSet};
 use mp_core::{Instant, PeerId, Variant};
 use rustc_hash::FxBuildHasher;
-use slotmap::{DefaultKey as Key, SlotMap};
+use slotmap::DefaultKey as Key;
 
 use super::events::Events;
 use super::paths::Paths;
@@ -48,8 +51,8 @@ use crate::replication::Inbox;
 use crate::tree::{NodeId, NodeTree};
 use delta::Deltas;
 use errors::Errors;
-use state::Synchronizer;
 use sync::{Plan, Syncs};
+use synchronizers::Synchronizers;
 
 /// Default maximum size of a SYNC packet in bytes, as in Godot; it fits a datagram.
 const SYNC_PACKET_MAX: usize = 1350;
@@ -142,8 +145,6 @@ pub(super) struct ReplicationStats {
     pub(super) refused_elements: u64,
     pub(super) old_syncs: u64,
 }
-
-type Synchronizers = SlotMap<Key, Synchronizer>;
 
 /// A set of synchronizers. Their keys are not chosen by peers, so a fast hash is safe.
 type KeySet = IndexSet<Key, FxBuildHasher>;
@@ -243,7 +244,7 @@ impl Default for Replication {
             spawn_parents: HashMap::new(),
             orphans: IndexSet::new(),
             entities: IndexMap::new(),
-            synchronizers: SlotMap::new(),
+            synchronizers: Synchronizers::default(),
             by_node: IndexMap::new(),
             peers: IndexMap::new(),
             last_net_id: 0,

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
-use mp_core::{Channel, Instant, PeerId, TransferMode};
+use mp_core::{Channel, Instant, PeerId, TransferMode, bug};
 use rustc_hash::FxBuildHasher;
 use slotmap::DefaultKey as Key;
 
@@ -89,7 +89,10 @@ impl Syncs {
         if info.synchronizers.is_empty() {
             return;
         }
-        let Some(plan) = &info.plan else { return };
+        let Some(plan) = &info.plan else {
+            bug!("{peer} has synchronizers, but no plan");
+            return cx.sender.fail(peer);
+        };
         info.time = info.time.wrapping_add(1);
         let prefix = sync_prefix(info.time);
         let packets = match self.plans.get(&plan.hash) {

@@ -87,7 +87,7 @@ impl Replication {
             let mark = mark.at(place);
             let mut attached = property.attach(tree, &mark, false);
             if let Some(Attached::Held { key, place }) = attached {
-                let holder = self.synchronizers.get(key).and_then(|s| s.watched.get(place));
+                let holder = self.synchronizers.find(key).and_then(|s| s.watched.get(place));
                 if holder.is_none_or(|holder| !holder.property.is_same_field(property)) {
                     // The value was moved here from the other property.
                     attached = property.attach(tree, &mark, true);

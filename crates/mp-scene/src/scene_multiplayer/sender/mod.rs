@@ -6,6 +6,8 @@
 
 mod paused_queue;
 mod routes;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mp_core::{
     Channel, CloseMode, ConnectionId, Connections, DisconnectReason, EndpointId, OutgoingPacket,
-    PeerId, Prefix, Target, ToEndpoint, TransferMode,
+    PeerId, Prefix, Target, ToEndpoint, TransferMode, bug,
 };
 
 use crate::SceneMessage;
@@ -111,30 +113,51 @@ impl Sender {
         }
     }
 
+    /// Closes the connection through which `peer` is reached. The caller has reported the reason
+    /// as a bug.
+    pub(super) fn fail(&mut self, peer: PeerId) {
+        let next = match self.routes.get(peer) {
+            Some(Route::Relayed) => PeerId::SERVER,
+            _ => peer,
+        };
+        self.disconnect(next, DisconnectReason::InternalError);
+    }
+
+    /// Encodes a message without unchecked values of the program, which cannot fail. If it does
+    /// all the same, the connections to `peers`, which the message is for, are closed.
+    pub(super) fn encode(&mut self, message: &SceneMessage, peers: &[PeerId]) -> Option<Bytes> {
+        match self.wire.encode(message) {
+            Ok(packet) => Some(packet),
+            Err(error) => {
+                bug!("a message without values of the program cannot be encoded: {error}");
+                peers.iter().for_each(|&peer| self.fail(peer));
+                None
+            }
+        }
+    }
+
     /// Sends a message to one peer, with the internal options.
     pub(super) fn send_message(&mut self, message: &SceneMessage, to: PeerId) {
-        let packet = self.wire.encode(message);
-        self.send_to(to, SendOptions::INTERNAL, Prefix::EMPTY, packet);
+        if let Some(packet) = self.encode(message, &[to]) {
+            self.send_to(to, SendOptions::INTERNAL, Prefix::EMPTY, packet);
+        }
     }
 
     /// Sends a message to several peers, with the internal options.
     pub(super) fn send_to_all(&mut self, peers: &[PeerId], message: &SceneMessage) {
-        if !peers.is_empty() {
-            let packet = self.wire.encode(message);
+        if !peers.is_empty()
+            && let Some(packet) = self.encode(message, peers)
+        {
             self.send_packet(peers, SendOptions::INTERNAL, Prefix::EMPTY, &packet);
         }
     }
 
     /// Sends a message to one peer, before the last call of this turn.
     pub(super) fn send_before_last_call(&mut self, message: &SceneMessage, to: PeerId) {
-        let packet = self.wire.encode(message);
-        self.send_at(
-            QueuePosition::BeforeLastCall,
-            to,
-            SendOptions::INTERNAL,
-            Prefix::EMPTY,
-            packet,
-        );
+        if let Some(packet) = self.encode(message, &[to]) {
+            let (position, options) = (QueuePosition::BeforeLastCall, SendOptions::INTERNAL);
+            self.send_at(position, to, options, Prefix::EMPTY, packet);
+        }
     }
 
     /// Sends one packet to several peers. It is queued once per endpoint, and once for each relayed
@@ -400,7 +423,11 @@ impl Sender {
     }
 
     fn queue(&mut self, position: QueuePosition, endpoint: EndpointId, packet: OutgoingPacket) {
-        let Some(outbox) = self.outboxes.get_mut(&endpoint) else { return };
+        let Some(outbox) = self.outboxes.get_mut(&endpoint) else {
+            bug!("a peer is reached through {endpoint:?}, which has no outbox");
+            self.unroutable += 1;
+            return;
+        };
         let result = match position {
             QueuePosition::Back => outbox.send(packet),
             QueuePosition::BeforeLastCall => outbox.send_in_front_of_call(packet),

@@ -1,7 +1,6 @@
 //! The codec of a branch and its settings.
 
 use bytes::{Bytes, BytesMut};
-use mp_core::bug;
 
 use crate::SceneMessage;
 use crate::codec::{Codec, DecodeError, EncodeError, Limits, Objects};
@@ -25,15 +24,7 @@ impl Wire {
         self.limits.full_objects = allow.then_some(|_| true);
     }
 
-    /// Encodes a message without values of the program, which cannot fail.
-    pub(crate) fn encode(&self, message: &SceneMessage) -> Bytes {
-        self.try_encode(message).unwrap_or_else(|error| {
-            bug!("a message without values of the program cannot be encoded: {error}");
-            Bytes::new()
-        })
-    }
-
-    pub(crate) fn try_encode(&self, message: &SceneMessage) -> Result<Bytes, EncodeError> {
+    pub(crate) fn encode(&self, message: &SceneMessage) -> Result<Bytes, EncodeError> {
         let mut packet = BytesMut::new();
         self.codec.encode(message, self.objects, &mut packet)?;
         Ok(packet.freeze())

@@ -24,7 +24,10 @@ impl Session {
             return Err(SendBytesError::NotConnected);
         }
         let options = SendOptions { mode, channel };
-        let packet = sender.wire().encode(&SceneMessage::Raw(data.to_owned().into()));
+        let message = SceneMessage::Raw(data.to_owned().into());
+        let Some(packet) = sender.encode(&message, &sender.peers_of(target)) else {
+            return Ok(());
+        };
         if self.is_relayed_client() && target != Target::SERVER {
             if !sender.routes().contains(PeerId::SERVER) {
                 return Err(SendBytesError::NotConnected);

@@ -139,13 +139,14 @@ impl Session {
             return false;
         }
         tracing::debug!(?endpoint, %reason, "endpoint closed");
-        cx.sender.remove_endpoint(endpoint);
         if !self.endpoints.is_empty() {
             for peer in cx.sender.routes().of_endpoint(endpoint) {
                 self.remove_peer(cx, peer, true);
             }
+            cx.sender.remove_endpoint(endpoint);
             return false;
         }
+        cx.sender.remove_endpoint(endpoint);
         self.is_leaving = false;
         let was = std::mem::replace(&mut self.status, ConnectionStatus::Disconnected);
         let is_joining = std::mem::take(&mut self.is_joining);
