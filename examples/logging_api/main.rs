@@ -185,7 +185,7 @@ fn game() -> BranchBuilder {
         _ => None,
     });
     Branch::builder("/root/Game")
-        .interface(|base| Logging { base, calls: Cell::new(0) })
+        .protocol(|base| Logging { base, calls: Cell::new(0) })
         .setup(|scene| scene.add("Greeter", Greeter))
         .setup(|scene| scene.add("Flags", Group))
         .setup(|scene| scene.add("Spawner", spawner))

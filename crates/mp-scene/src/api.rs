@@ -14,7 +14,7 @@ use crate::{RpcError, SceneMultiplayer, SendBytesError, Signal, SpawnError};
 
 /// The protocol of a branch (Godot: `MultiplayerAPIExtension`). [`SceneMultiplayer`] is mp's own.
 /// Another implementation may contain a `SceneMultiplayer` and forward to it.
-/// [`BranchBuilder::interface`](crate::BranchBuilder::interface) sets the protocol of a branch.
+/// [`BranchBuilder::protocol`](crate::BranchBuilder::protocol) sets the protocol of a branch.
 ///
 /// An implementation receives transport events, changes of the tree, and requests of the program.
 /// It queues its output: messages for endpoints ([`deliver`](Self::deliver)) and events for the

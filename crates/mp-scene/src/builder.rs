@@ -34,7 +34,7 @@ pub struct BranchBuilder {
     server_relay: bool,
     authentication: bool,
     quirks: GodotQuirks,
-    interface: ApiFactory,
+    protocol: ApiFactory,
     setups: Setups,
     hooks: Hooks,
 }
@@ -68,7 +68,7 @@ impl BranchBuilder {
             server_relay: true,
             authentication: false,
             quirks: GodotQuirks::default(),
-            interface: ApiFactory(Box::new(|multiplayer| Box::new(multiplayer))),
+            protocol: ApiFactory(Box::new(|multiplayer| Box::new(multiplayer))),
             setups: Setups::default(),
             hooks: Hooks::default(),
         }
@@ -183,11 +183,11 @@ impl BranchBuilder {
     /// Godot chooses by name for the whole process (`MultiplayerAPI.set_default_interface`), or
     /// sets `MultiplayerAPI` objects per path.
     #[doc(alias = "set_default_interface")]
-    pub fn interface<A: MultiplayerApi + 'static>(
+    pub fn protocol<A: MultiplayerApi + 'static>(
         mut self,
         make: impl FnOnce(SceneMultiplayer) -> A + 'static,
     ) -> Self {
-        self.interface = ApiFactory(Box::new(|multiplayer| Box::new(make(multiplayer))));
+        self.protocol = ApiFactory(Box::new(|multiplayer| Box::new(make(multiplayer))));
         self
     }
 
@@ -208,7 +208,7 @@ impl BranchBuilder {
         multiplayer.set_server_relay(self.server_relay);
         multiplayer.set_authentication(self.authentication);
         multiplayer.set_quirks(self.quirks);
-        let mut scene = Scene::new(tree, (self.interface.0)(multiplayer));
+        let mut scene = Scene::new(tree, (self.protocol.0)(multiplayer));
         for setup in self.setups.0 {
             setup(&mut scene).map_err(|source| {
                 let root_path = self.root_path.clone();

@@ -7,10 +7,11 @@ mod channels;
 mod close;
 mod common;
 mod enet;
-mod interface;
+
 mod mailboxes;
 mod panics;
 mod peers;
+mod protocol;
 mod scene_tree;
 mod session;
 mod streams;

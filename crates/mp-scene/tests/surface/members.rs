@@ -67,7 +67,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
         (base, "method", "object_configuration_add", is!(Scene::object_configuration_add)),
         (base, "method", "object_configuration_remove", is!(Scene::object_configuration_remove)),
         (base, "method", "get_peers", is!(SceneMultiplayer::peers)),
-        (base, "method", "set_default_interface", Never("the protocol is chosen when a branch is built: BranchBuilder::interface")),
+        (base, "method", "set_default_interface", Never("the protocol is chosen when a branch is built: BranchBuilder::protocol")),
         (base, "method", "get_default_interface", Never("a branch runs SceneMultiplayer unless it is built with another protocol")),
         (base, "method", "create_default_interface", Never("BranchBuilder::build creates the protocol with the branch")),
         (base, "signal", "peer_connected", is!(Signal::PeerConnected)),

@@ -11,7 +11,7 @@ use crate::common::*;
 #[test]
 fn protocol_that_does_not_use_its_scene_multiplayer_runs() {
     run(async {
-        let build = || Branch::builder("/root").interface(Own::new).build();
+        let build = || Branch::builder("/root").protocol(Own::new).build();
         let (server, address) = serve(here(build)).await;
         let client = address.connect(peer(2));
         let other = empty_branch("/root").start().await.unwrap();
