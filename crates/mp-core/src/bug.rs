@@ -59,16 +59,20 @@ pub fn with_policy<T>(policy: OnBug, run: impl FnOnce() -> T) -> T {
 
 /// Subtracts `amount` from `counter`, a sum of bytes or packets to which it was added before. If
 /// the counter is less all the same, reports it as [`bug!`](crate::bug!) does, and sets it to 0.
+#[inline]
 #[track_caller]
 pub fn subtract(counter: &mut usize, amount: usize) {
-    static SITE: BugSite = BugSite::new();
     match counter.checked_sub(amount) {
         Some(rest) => *counter = rest,
-        None => {
-            SITE.reached(format_args!("{amount} is subtracted from a counter of {counter}"));
-            *counter = 0;
-        }
+        None => underflow(counter, amount),
     }
+}
+
+#[cold]
+#[track_caller]
+fn underflow(counter: &mut usize, amount: usize) {
+    crate::bug!("{amount} is subtracted from a counter of {counter}");
+    *counter = 0;
 }
 
 /// A place in the code that no input can reach. Made by [`bug!`](crate::bug!).

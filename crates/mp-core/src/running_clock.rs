@@ -14,8 +14,8 @@ use crate::Instant;
 pub struct RunningClock {
     /// Program time of the last turn; `None` before the first.
     last: Option<Instant>,
-    /// Sum of all stalls.
-    stalled: Duration,
+    /// Sum of all stalls in microseconds.
+    stalled: u64,
     stalls: u64,
 }
 
@@ -28,8 +28,9 @@ impl RunningClock {
     /// machine time for which the state machine had requested this turn.
     pub fn advance(&mut self, now: Instant, due: impl FnOnce() -> Option<Instant>) -> Instant {
         let stall = self.stall(now, due);
-        if stall > Duration::ZERO {
-            tracing::debug!(late = ?stall, "turn was late; timers continue where they were");
+        if stall > 0 {
+            let late = Duration::from_micros(stall);
+            tracing::debug!(?late, "turn was late; timers continue where they were");
             self.stalled += stall;
             self.stalls += 1;
         }
@@ -44,27 +45,28 @@ impl RunningClock {
         Self { last: self.last.max(Some(now)), stalled, stalls: self.stalls }.now()
     }
 
-    /// Returns the delay of a turn at the program time `now`, zero if it does not count as a stall.
-    fn stall(&self, now: Instant, due: impl FnOnce() -> Option<Instant>) -> Duration {
+    /// Returns the delay in microseconds of a turn at the program time `now`; 0 if it does not
+    /// count as a stall.
+    fn stall(&self, now: Instant, due: impl FnOnce() -> Option<Instant>) -> u64 {
         let last = self.last.unwrap_or(now);
         // The fast path is one comparison: this runs for each input.
-        if now.saturating_since(last) <= Self::STALL_MIN {
-            return Duration::ZERO;
+        if now <= last + Self::STALL_MIN {
+            return 0;
         }
-        let Some(due) = due() else { return Duration::ZERO };
-        let late = now - self.to_program(due).max(last).min(now);
-        if late > Self::STALL_MIN { late } else { Duration::ZERO }
+        let Some(due) = due() else { return 0 };
+        let due = self.to_program(due).max(last);
+        if now <= due + Self::STALL_MIN { 0 } else { now.as_micros() - due.as_micros() }
     }
 
     /// Returns the machine time of the last turn; [`Instant::ZERO`] before the first.
     pub fn now(&self) -> Instant {
         let last = self.last.unwrap_or(Instant::ZERO);
-        Instant::ZERO + (last - Instant::ZERO).saturating_sub(self.stalled)
+        Instant::from_micros(last.as_micros().saturating_sub(self.stalled))
     }
 
     /// Converts a machine time to program time.
     pub fn to_program(&self, at: Instant) -> Instant {
-        at + self.stalled
+        Instant::from_micros(at.as_micros().saturating_add(self.stalled))
     }
 
     /// Returns the number of stalls.

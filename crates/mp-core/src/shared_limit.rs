@@ -30,6 +30,7 @@ impl SharedLimit {
 
     /// Records that a connection, or another user of the limit, has `after` bytes instead of
     /// `before`.
+    #[inline]
     pub fn replace(&mut self, before: usize, after: usize) {
         bug::subtract(&mut self.bytes, before);
         self.bytes += after;
@@ -44,8 +45,8 @@ impl SharedLimit {
 /// Returns the memory in bytes that each of `connections` connections is charged for a queued
 /// packet of `len` bytes. The connections share the payload.
 pub const fn queued_bytes(len: usize, connections: usize) -> usize {
-    let sharing = if connections > 1 { connections } else { 1 };
-    len / sharing + QUEUED_PACKET_OVERHEAD
+    let share = if connections > 1 { len / connections } else { len };
+    share + QUEUED_PACKET_OVERHEAD
 }
 
 #[cfg(test)]

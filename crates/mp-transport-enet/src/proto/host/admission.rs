@@ -99,8 +99,18 @@ impl Host {
         self.host_refusal().or_else(|| is_address_full().then_some(HandshakeRefusal::AddressFull))
     }
 
+    /// Returns the reason why the client in `slot` may not complete its handshake now. `None` for a
+    /// peer that was admitted.
+    pub(super) fn admission_refusal(&self, slot: u16) -> Option<HandshakeRefusal> {
+        let entry = self.slots.get(slot).filter(|it| !it.is_counted)?;
+        if self.ids.contains_key(&entry.peer.data()) {
+            return Some(HandshakeRefusal::PeerIdTaken);
+        }
+        self.host_refusal()
+    }
+
     /// Returns the reason why the host admits no client now.
-    pub(super) const fn host_refusal(&self) -> Option<HandshakeRefusal> {
+    const fn host_refusal(&self) -> Option<HandshakeRefusal> {
         if self.is_refusing {
             Some(HandshakeRefusal::Refusing)
         } else if self.connected >= self.settings.max_peers {

@@ -94,6 +94,14 @@ impl PeerEntry {
     const fn new(peer: Peer, age: Option<u64>) -> Self {
         Self { peer, is_queued: false, has_buffered: false, timer: None, is_counted: false, age }
     }
+
+    /// Adds the peer to `dirty`, the peers to pack at the end of the turn.
+    fn mark_dirty(&mut self, dirty: &mut Vec<u16>) {
+        if !self.is_queued {
+            self.is_queued = true;
+            dirty.push(self.peer.connection().slot as u16);
+        }
+    }
 }
 
 // Bounds the memory of an idle peer. A server may have 4,095 of them.
@@ -216,24 +224,15 @@ impl Host {
         self.epoch.get_or_insert(self.now.as_millis());
     }
 
-    /// Marks a peer to be packed at the end of the turn.
+    /// Marks a peer to be packed at the end of the turn, and updates its share in the limits of all
+    /// peers.
     pub(super) fn touch(&mut self, slot: u16) {
-        self.record(slot);
-        match self.slots.get_mut(slot) {
-            Some(PeerEntry { is_queued: true, .. }) => {}
-            Some(entry) => {
-                entry.is_queued = true;
-                self.dirty.push(slot);
-            }
-            None => bug!("slot {slot} has something to send, but no peer"),
-        }
-    }
-
-    /// Updates the share of a peer in the limits of all peers.
-    pub(super) fn record(&mut self, slot: u16) {
-        if let Some(entry) = self.slots.get_mut(slot) {
-            entry.peer.record(&mut self.queued, &mut self.received);
-        }
+        let Some(entry) = self.slots.get_mut(slot) else {
+            bug!("slot {slot} has something to send, but no peer");
+            return;
+        };
+        entry.peer.record(&mut self.queued, &mut self.received);
+        entry.mark_dirty(&mut self.dirty);
     }
 
     /// Removes the peer in a slot.

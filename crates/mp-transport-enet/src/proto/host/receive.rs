@@ -9,7 +9,7 @@ use crate::proto::channel::delivered_bytes;
 use crate::proto::header::Header;
 use crate::proto::peer::Context;
 use crate::proto::wire::DatagramCodec;
-use crate::proto::{DatagramRefusal, HandshakeRefusal, HostEvent, NO_PEER, NetworkPath};
+use crate::proto::{DatagramRefusal, HostEvent, NO_PEER, NetworkPath};
 
 impl Host {
     /// Handles a datagram that was received on `path`. Datagrams to a client are sent from the
@@ -45,7 +45,7 @@ impl Host {
             return;
         }
         let (slot, now) = (header.peer_id, self.now.as_millis());
-        let host_refusal = self.host_refusal();
+        let refusal = self.admission_refusal(slot);
         let entry = self.slots.get_mut(slot);
         let Some(entry) = entry.filter(|it| it.peer.expects(path.remote, header.session)) else {
             self.stats.refused_datagrams.count(DatagramRefusal::UnknownPeer);
@@ -63,11 +63,6 @@ impl Host {
         if is_new {
             peer.count_unvalidated(len);
         }
-        let refusal = match self.ids.contains_key(&peer.data()) {
-            _ if !is_new => None,
-            true => Some(HandshakeRefusal::PeerIdTaken),
-            false => host_refusal,
-        };
         let (events, limit) = (&mut self.events, &mut self.received);
         let mut context = Context::new(&self.settings, events, limit, refusal.is_none());
         let flow = peer.handle_commands(now, header.sent_time, commands, &mut context);

@@ -1,6 +1,6 @@
 //! Sending packets from a host.
 
-use mp_core::ConnectionId;
+use mp_core::{ConnectionId, DisconnectReason};
 
 use super::Host;
 use crate::limits::RELIABLE_FRAGMENTS_MAX;
@@ -47,10 +47,15 @@ impl Host {
         if len > max {
             return Err(HostSendError::TooLarge { len, max });
         }
-        let Some(peer) = self.slots.peer_mut(connection) else { return Ok(()) };
-        let (limit, events) = (&mut self.queued, &mut self.events);
-        match peer.send(channel, flags, payload, &self.settings, limit, events) {
-            Ok(is_shed) => self.stats.shed += u64::from(is_shed),
+        let Some(entry) = self.slots.connection_mut(connection) else { return Ok(()) };
+        let peer = &mut entry.peer;
+        match peer.send(channel, flags, payload, &self.settings, &mut self.queued) {
+            Ok(()) => entry.mark_dirty(&mut self.dirty),
+            Err(QueueError::Full { is_shed }) => {
+                self.stats.shed += u64::from(is_shed);
+                peer.fail(DisconnectReason::QueueFull, &mut self.events);
+                self.touch(connection.slot as u16);
+            }
             Err(QueueError::NoChannel) => {
                 return Err(HostSendError::NoChannel { channel, count: peer.channel_count() });
             }
@@ -59,7 +64,6 @@ impl Host {
                 return Err(HostSendError::TooLarge { len, max });
             }
         }
-        self.touch(connection.slot as u16);
         Ok(())
     }
 

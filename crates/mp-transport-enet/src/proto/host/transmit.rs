@@ -123,10 +123,10 @@ impl Host {
 
     /// Updates a peer when nothing is left to send to it in this turn.
     fn packed(&mut self, slot: u16, now: Instant) {
-        self.record(slot);
         // The peer may have ended since it was queued.
         let Some(PeerEntry { peer, is_queued, .. }) = self.slots.get_mut(slot) else { return };
         *is_queued = false;
+        peer.record(&mut self.queued, &mut self.received);
         if peer.fail_if_broken(&mut self.events) {
             self.touch(slot);
             self.packing.extend(self.dirty.drain(..));

@@ -16,18 +16,17 @@ mod throttle;
 mod timeout;
 mod transmit;
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, SharedLimit};
+use mp_core::{ConnectionId, ConnectionStats, SharedLimit};
 
 use crate::limits::RELIABLE_FRAGMENTS_MAX;
 use crate::proto::channel::{Channels, ReceiveBudget, Unsequenced};
 use crate::proto::command::{Body, Connect, Terms, ThrottleParameters};
 use crate::proto::settings::HostSettings;
 use crate::proto::wire::Payload;
-use crate::proto::{HostEvent, Millis, NO_PEER, NetworkPath, PacketFlags};
+use crate::proto::{Millis, NO_PEER, NetworkPath, PacketFlags};
 use ack::Acknowledgements;
 pub(crate) use address_validation::AddressValidation;
 use closing::Closing;
@@ -297,9 +296,8 @@ impl Peer {
         self.window = HostSettings::send_window(settings.outgoing_bandwidth, incoming);
     }
 
-    /// Queues a packet if the peer is connected. If a queue is full, or `limit`, the limit of all
-    /// peers, is exceeded, drops the oldest unreliable packets or closes the connection. Returns
-    /// whether it closed the connection because of `limit`.
+    /// Queues a packet if the peer is connected. Drops the oldest unreliable packets beyond the
+    /// limit of their queue, and beyond `limit`, the limit of all peers.
     pub(crate) fn send(
         &mut self,
         channel: u8,
@@ -307,19 +305,18 @@ impl Peer {
         payload: Payload,
         settings: &HostSettings,
         limit: &mut SharedLimit,
-        events: &mut VecDeque<HostEvent>,
-    ) -> Result<bool, QueueError> {
+    ) -> Result<(), QueueError> {
         if self.state != State::Connected {
-            return Ok(false);
+            return Ok(());
         }
         let is_reliable = self.sender.queue_packet(&mut self.channels, channel, flags, payload)?;
         self.stats.send_drops +=
             self.sender.shed_unreliable(settings.unreliable_queue_bytes, limit);
         let is_shed = is_reliable && !self.sender.is_within(limit);
         if is_shed || self.sender.is_over(settings.reliable_queue_bytes) {
-            self.fail(DisconnectReason::QueueFull, events);
+            return Err(QueueError::Full { is_shed });
         }
-        Ok(is_shed)
+        Ok(())
     }
 
     /// Returns the statistics for the application.

@@ -80,6 +80,9 @@ pub(crate) enum QueueError {
     NoChannel,
     /// The packet has more fragments than can be sent reliably.
     TooManyPieces,
+    /// The reliable packets exceed a limit, so the connection must be closed. `is_shed`: the limit
+    /// of all peers.
+    Full { is_shed: bool },
 }
 
 impl Sender {
