@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use actix::prelude::*;
 use dashmap::DashMap;
-use mp_core::{BranchId, Channel, EndpointId, MultiplayerPeer, PeerId, TransferMode};
+use mp_core::{BranchId, Channel, Endpoint, EndpointId, MultiplayerPeer, PeerId, TransferMode};
 use mp_scene::Scene;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot, watch};
 
 use crate::arbiter_guard::{ArbiterGuard, WeakArbiterGuard};
 use crate::branch::{BranchActor, BranchCall};
 use crate::channel::{ChannelMessage, ChannelRef, open_channel};
-use crate::endpoint::{EndpointActor, EndpointRef};
+use crate::endpoint::{EndpointActor, EndpointRef, EndpointUse};
 use crate::error::{CallError, ChannelError, EndReason, StartError};
 use crate::limits::{CLOSE_TIMEOUT, PENDING_CALLS_MAX};
-use crate::mail::{Attach, Close, EndpointMailbox, control};
+use crate::mail::{Close, control};
 use crate::peer::PeerRef;
 use crate::scene_tree::Directory;
 use crate::signals::Signals;
@@ -221,21 +221,16 @@ impl BranchRef {
         P: MultiplayerPeer + Unpin + 'static,
         E: Into<TransportError>,
     {
-        let BranchCaller { shared, address } = self.0.caller.clone();
+        let caller = self.0.caller.clone();
         let (reply, response) = oneshot::channel();
         let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
             let started = make().map_err(|error| StartError::Transport(error.into())).map(|peer| {
                 let id = EndpointId(next_number());
-                let mail = address.clone().recipient();
-                let (mailbox, alive) = (shared.mailbox(), shared.endpoints.subscribe());
+                let (endpoint, mailbox) =
+                    (Endpoint::new(id, peer, caller.id()), caller.shared.mailbox());
                 let endpoint =
-                    EndpointActor::start(id, peer, shared.id(), mail, mailbox, guard, alive);
-                let (mail, connection_stats) =
-                    (endpoint.clone().recipient(), endpoint.clone().recipient());
-                // `Attach` is in the mailbox before the endpoint's first message.
-                let mailbox = EndpointMailbox { branch: shared.id(), mail, connection_stats };
-                control(&address, Attach { endpoint: id, mailbox });
+                    EndpointActor::start(id, endpoint, EndpointUse::Of(&caller), mailbox, guard);
                 EndpointRef { id, ask: endpoint.recipient() }
             });
             let _ = reply.send(started);
@@ -245,6 +240,10 @@ impl BranchRef {
 
     pub(crate) fn new(address: Addr<BranchActor>, shared: Arc<Shared>) -> Self {
         Self(Arc::new(Handle { caller: BranchCaller { shared, address } }))
+    }
+
+    pub(crate) fn caller(&self) -> &BranchCaller {
+        &self.0.caller
     }
 
     pub(crate) fn downgrade(&self) -> WeakBranchRef {
@@ -351,6 +350,19 @@ impl BranchCaller {
     ) -> Result<R, CallError> {
         let permit = Arc::clone(&self.shared.calls).acquire_owned().await;
         self.run(permit.map_err(|_| CallError::Ended)?, call).await
+    }
+
+    pub(crate) fn id(&self) -> BranchId {
+        self.shared.id()
+    }
+
+    pub(crate) fn address(&self) -> &Addr<BranchActor> {
+        &self.address
+    }
+
+    /// Returns a receiver that an endpoint holds while it serves the branch.
+    pub(crate) fn alive(&self) -> watch::Receiver<()> {
+        self.shared.endpoints.subscribe()
     }
 
     pub(crate) fn count_failed_authentication(&self) {

@@ -1,17 +1,25 @@
 //! [`EndpointActor`]: runs an endpoint with any transport.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::task::{self, Poll};
 
 use actix::prelude::*;
-use mp_core::{BranchId, Endpoint, EndpointId, EndpointStats, Instant, MultiplayerPeer, Readiness};
+use mp_core::{
+    BranchId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId, EndpointStats, Instant,
+    MultiplayerPeer, Readiness,
+};
 use mp_host::EndpointHost;
 use tokio::sync::watch;
 
 use crate::arbiter_guard::ArbiterGuard;
+use crate::branch_ref::BranchCaller;
 use crate::error::CallError;
 use crate::guarded_log::log_guarded;
-use crate::mail::{BranchMail, BranchMailbox, EndpointMail, GetConnectionStats, GetEndpointStats};
+use crate::mail::{
+    Attach, BranchMailbox, CloseEndpoint, Decide, EndpointMail, EndpointMailbox,
+    GetConnectionStats, GetEndpointStats, Serve, control,
+};
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
 /// The actor that runs an [`Endpoint`] and its host, on the thread on which the transport was
@@ -19,39 +27,80 @@ use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 ///
 /// It keeps the addresses of its branches. A new address (from a weak one) may always put one more
 /// message into a full mailbox, so creating one per message would defeat the mailbox's limit.
-pub(crate) struct EndpointActor<P: MultiplayerPeer + Unpin + 'static> {
+pub(crate) struct EndpointActor<P, R = BranchId>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
     id: EndpointId,
-    endpoint: Endpoint<P>,
+    endpoint: Endpoint<P, R>,
     host: EndpointHost<BranchMailbox>,
     timer: TurnTimer,
-    /// Notifies the branch's handles of the end of this endpoint by being dropped.
-    _alive: watch::Receiver<()>,
+    /// A receiver per served branch. It notifies the branch's handles, by being dropped,
+    /// that the endpoint has disconnected the branch's peers.
+    alive: BTreeMap<BranchId, watch::Receiver<()>>,
+    /// Notifies the handles of a shared endpoint of its end, by being dropped.
+    _ended: Option<watch::Sender<()>>,
     /// Dropped last: it may end the thread.
     _guard: ArbiterGuard,
 }
 
-impl<P: MultiplayerPeer + Unpin + 'static> EndpointActor<P> {
-    /// Starts an endpoint around `peer` that serves `branch`.
+/// The use of an endpoint.
+pub(crate) enum EndpointUse<'a> {
+    /// By one branch.
+    Of(&'a BranchCaller),
+    /// By branches that come and go. Dropping the sender reports the endpoint's end.
+    Shared(watch::Sender<()>),
+}
+
+impl<P, R> EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    /// Starts an endpoint.
     pub(crate) fn start(
         id: EndpointId,
-        peer: P,
-        branch: BranchId,
-        mail: Recipient<BranchMail>,
+        endpoint: Endpoint<P, R>,
+        used: EndpointUse<'_>,
         mailbox: usize,
         guard: ArbiterGuard,
-        alive: watch::Receiver<()>,
     ) -> Addr<Self> {
-        let mut endpoint = Endpoint::new(id, peer, branch);
-        let mut host = EndpointHost::new();
-        host.serve(&mut endpoint, branch, BranchMailbox(mail));
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(mailbox);
-            Self { id, endpoint, host, timer: TurnTimer::new(), _alive: alive, _guard: guard }
+            let (branch, ended) = match used {
+                EndpointUse::Of(branch) => (Some(branch), None),
+                EndpointUse::Shared(ended) => (None, Some(ended)),
+            };
+            let (host, timer, alive) = (EndpointHost::new(), TurnTimer::new(), BTreeMap::new());
+            let mut actor = Self { id, endpoint, host, timer, alive, _ended: ended, _guard: guard };
+            if let Some(branch) = branch {
+                actor.serve(branch, ctx);
+            }
+            actor
         })
+    }
+
+    fn serve(&mut self, branch: &BranchCaller, ctx: &Context<Self>) {
+        let id = branch.id();
+        if self.endpoint.serves(id) || self.endpoint.is_finished() {
+            return;
+        }
+        let (mail, connection_stats) = (ctx.address().recipient(), ctx.address().recipient());
+        let mailbox = EndpointMailbox { branch: id, mail, connection_stats };
+        // `Attach` is in the branch's mailbox before the endpoint's first message.
+        control(branch.address(), Attach { endpoint: self.id, mailbox });
+        self.alive.insert(id, branch.alive());
+        let mailbox = BranchMailbox(branch.address().clone().recipient());
+        self.host.serve(&mut self.endpoint, id, mailbox);
     }
 }
 
-impl<P: MultiplayerPeer + Unpin + 'static> Actor for EndpointActor<P> {
+impl<P, R> Actor for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
@@ -60,13 +109,21 @@ impl<P: MultiplayerPeer + Unpin + 'static> Actor for EndpointActor<P> {
     }
 }
 
-impl<P: MultiplayerPeer + Unpin + 'static> TurnActor for EndpointActor<P> {
+impl<P, R> TurnActor for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
     fn timer(&mut self) -> &mut TurnTimer {
         &mut self.timer
     }
 
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant> {
-        match self.host.turn(&mut self.endpoint, now) {
+        let turned = self.host.turn(&mut self.endpoint, now);
+        if self.alive.len() > self.endpoint.served() {
+            self.alive.retain(|&branch, _| self.endpoint.serves(branch));
+        }
+        match turned {
             ControlFlow::Continue(next) => next,
             ControlFlow::Break(()) => {
                 ctx.stop();
@@ -92,7 +149,11 @@ impl<P: MultiplayerPeer + Unpin + 'static> TurnActor for EndpointActor<P> {
     }
 }
 
-impl<P: MultiplayerPeer + Unpin + 'static> Handler<EndpointMail> for EndpointActor<P> {
+impl<P, R> Handler<EndpointMail> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
     type Result = ();
 
     fn handle(&mut self, EndpointMail(branch, message): EndpointMail, ctx: &mut Context<Self>) {
@@ -103,7 +164,11 @@ impl<P: MultiplayerPeer + Unpin + 'static> Handler<EndpointMail> for EndpointAct
     }
 }
 
-impl<P: MultiplayerPeer + Unpin + 'static> Handler<GetConnectionStats> for EndpointActor<P> {
+impl<P, R> Handler<GetConnectionStats> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
     type Result = MessageResult<GetConnectionStats>;
 
     fn handle(
@@ -115,7 +180,11 @@ impl<P: MultiplayerPeer + Unpin + 'static> Handler<GetConnectionStats> for Endpo
     }
 }
 
-impl<P: MultiplayerPeer + Unpin + 'static> Handler<GetEndpointStats> for EndpointActor<P> {
+impl<P, R> Handler<GetEndpointStats> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
     type Result = MessageResult<GetEndpointStats>;
 
     fn handle(&mut self, _: GetEndpointStats, _: &mut Context<Self>) -> Self::Result {
@@ -123,8 +192,54 @@ impl<P: MultiplayerPeer + Unpin + 'static> Handler<GetEndpointStats> for Endpoin
     }
 }
 
+impl<P, R> Handler<Serve> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = ();
+
+    fn handle(&mut self, Serve(branch): Serve, ctx: &mut Context<Self>) {
+        self.serve(&branch, ctx);
+        self.host.record_call();
+        after_input(self, ctx);
+    }
+}
+
+impl<P, R> Handler<Decide> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = ();
+
+    fn handle(&mut self, Decide(connection, route): Decide, ctx: &mut Context<Self>) {
+        self.endpoint.decide(connection, route);
+        self.host.record_call();
+        after_input(self, ctx);
+    }
+}
+
+impl<P, R> Handler<CloseEndpoint> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = ();
+
+    fn handle(&mut self, _: CloseEndpoint, ctx: &mut Context<Self>) {
+        self.endpoint.close(self.timer.now(), DisconnectReason::Closed);
+        self.host.record_call();
+        after_input(self, ctx);
+    }
+}
+
 /// Notifies the branches if the actor ends by a panic or with its thread.
-impl<P: MultiplayerPeer + Unpin + 'static> Drop for EndpointActor<P> {
+impl<P, R> Drop for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
     fn drop(&mut self) {
         if self.host.abort(self.id) {
             log_guarded(|| {

@@ -37,6 +37,7 @@ mod peer;
 mod peer_actors;
 pub mod prelude;
 mod scene_tree;
+mod shared_endpoint;
 mod signals;
 mod start;
 mod system;
@@ -55,6 +56,7 @@ pub use peer::{
     CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, PeerStats, SendAuth,
 };
 pub use scene_tree::{SceneTree, SceneTreeError};
+pub use shared_endpoint::SharedEndpoint;
 pub use signals::Signals;
 pub use start::{BranchStarter, TransportError, branch};
 pub use system::block_on;

@@ -3,9 +3,11 @@
 use actix::dev::{SendError, ToEnvelope};
 use actix::prelude::*;
 use mp_core::{
-    BranchId, ConnectionId, ConnectionStats, EndpointId, EndpointStats, ToBranch, ToEndpoint,
+    BranchId, ConnectionId, ConnectionStats, EndpointId, EndpointStats, Route, ToBranch, ToEndpoint,
 };
 use mp_host::{Mailbox, TrySendError};
+
+use crate::branch_ref::BranchCaller;
 
 /// A batch for a branch.
 #[derive(Debug, Message)]
@@ -26,6 +28,21 @@ pub(crate) struct GetConnectionStats(pub(crate) ConnectionId);
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "EndpointStats")]
 pub(crate) struct GetEndpointStats;
+
+/// A branch that the endpoint is to serve.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Serve(pub(crate) BranchCaller);
+
+/// The decision about an undecided connection.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Decide(pub(crate) ConnectionId, pub(crate) Route);
+
+/// A request to close the endpoint.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct CloseEndpoint;
 
 /// An endpoint that is about to serve the branch.
 #[derive(Message)]

@@ -84,6 +84,11 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         endpoint.handle_input(now, (branch, message));
     }
 
+    /// Records that the program called the endpoint outside its turn, so that a turn has to follow.
+    pub fn record_call(&mut self) {
+        self.budget.spend(0);
+    }
+
     /// Returns whether there was input since the last turn.
     pub fn has_input(&self) -> bool {
         self.budget.is_touched()

@@ -14,4 +14,5 @@ mod peers;
 mod protocol;
 mod scene_tree;
 mod session;
+mod shared;
 mod streams;

@@ -146,6 +146,17 @@ impl<P, R> Endpoint<P, R> {
         &mut self.peer
     }
 
+    /// Returns whether the endpoint serves `branch`: it has not delivered the branch's last
+    /// message.
+    pub fn serves(&self, branch: BranchId) -> bool {
+        self.branches.contains_key(&branch)
+    }
+
+    /// Returns the number of branches that the endpoint serves.
+    pub fn served(&self) -> usize {
+        self.branches.len()
+    }
+
     /// Returns the endpoint's statistics.
     pub fn stats(&self) -> EndpointStats {
         let undecided = self.undecided.len();

@@ -1,0 +1,196 @@
+//! [`SharedEndpoint`]: a transport that serves branches which come and go.
+
+use std::fmt;
+
+use actix::prelude::*;
+use mp_core::limits::MAILBOX_BATCHES;
+use mp_core::{
+    ConnectionId, ConnectionRouter, Endpoint, EndpointId, EndpointStats, MultiplayerPeer, Route,
+};
+use tokio::sync::{oneshot, watch};
+
+use crate::arbiter_guard::ArbiterGuard;
+use crate::branch_ref::{BranchRef, next_number};
+use crate::endpoint::{EndpointActor, EndpointUse};
+use crate::error::{CallError, StartError};
+use crate::limits::CLOSE_TIMEOUT;
+use crate::mail::{CloseEndpoint, Decide, GetEndpointStats, Serve, control_to};
+use crate::start::TransportError;
+
+/// A handle to an endpoint that serves branches which come and go, for example the rooms of a
+/// server. Clones refer to the same endpoint.
+///
+/// A [`ConnectionRouter`] assigns each new connection to a branch, or leaves the decision to
+/// [`decide`](Self::decide). Branches that the endpoint [serves](Self::serve) share its socket, and
+/// do not reach each other's connections. A branch that closes or panics does not affect the
+/// others.
+///
+/// ```
+/// use mp_actor::SharedEndpoint;
+/// use mp_actor::prelude::*;
+/// use mp_core::{ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket, Route};
+///
+/// /// Assigns even peer ids to one room, and rejects the others.
+/// struct EvenOnly(mp_core::BranchId);
+///
+/// impl ConnectionRouter for EvenOnly {
+///     fn route(&mut self, new: &NewConnection<'_>, _: &mut Vec<OutgoingPacket>) -> Route {
+///         match new.claimed_id {
+///             Some(id) if id.get() % 2 == 0 => Route::Branch(self.0),
+///             _ => Route::Reject(DisconnectReason::Refused),
+///         }
+///     }
+/// }
+///
+/// # fn game() -> Result<Branch, BuildError> { Branch::builder("/root").build() }
+/// # actix::System::new().block_on(async {
+/// let transport = mp_core::MemoryMultiplayerPeer::server();
+/// let address = transport.address();
+/// let room = mp_actor::branch(game).start().await?;
+/// let router = EvenOnly(room.id());
+/// let endpoint = SharedEndpoint::start(move || Ok::<_, StartError>((transport, router))).await?;
+/// endpoint.serve(&room).await?;
+///
+/// let seat = address.connect(PeerId::new(4).unwrap());
+/// let client = mp_actor::branch(game).connect(move || Ok::<_, StartError>(seat)).await?;
+/// assert_eq!(client.peers().await?, [PeerId::SERVER]);
+/// endpoint.close().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct SharedEndpoint {
+    id: EndpointId,
+    serve: Recipient<Serve>,
+    decide: Recipient<Decide>,
+    close: Recipient<CloseEndpoint>,
+    stats: Recipient<GetEndpointStats>,
+    ended: watch::Receiver<()>,
+}
+
+impl SharedEndpoint {
+    /// Starts an endpoint on a new thread, where `make` creates its transport and its router.
+    /// Neither needs to be `Send`. The endpoint runs until it is [closed](Self::close), or until
+    /// its transport ends.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub async fn start<P, R, E>(
+        make: impl FnOnce() -> Result<(P, R), E> + Send + 'static,
+    ) -> Result<Self, StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        R: ConnectionRouter + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        Self::start_with(ArbiterGuard::new()?, make).await
+    }
+
+    /// Same as [`start`](Self::start), on the thread of `arbiter`.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub async fn start_on<P, R, E>(
+        arbiter: ArbiterHandle,
+        make: impl FnOnce() -> Result<(P, R), E> + Send + 'static,
+    ) -> Result<Self, StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        R: ConnectionRouter + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        Self::start_with(ArbiterGuard::shared(arbiter), make).await
+    }
+
+    async fn start_with<P, R, E>(
+        guard: ArbiterGuard,
+        make: impl FnOnce() -> Result<(P, R), E> + Send + 'static,
+    ) -> Result<Self, StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        R: ConnectionRouter + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        let (reply, response) = oneshot::channel();
+        let arbiter = guard.arbiter().clone();
+        arbiter.spawn_fn(move || {
+            let made = make().map_err(|error| StartError::Transport(error.into()));
+            let started = made.map(|(peer, router)| {
+                let id = EndpointId(next_number());
+                let endpoint = Endpoint::new(id, peer, router).shared();
+                let (alive, ended) = watch::channel(());
+                let endpoint = EndpointActor::start(
+                    id,
+                    endpoint,
+                    EndpointUse::Shared(alive),
+                    MAILBOX_BATCHES,
+                    guard,
+                );
+                Self {
+                    id,
+                    serve: endpoint.clone().recipient(),
+                    decide: endpoint.clone().recipient(),
+                    close: endpoint.clone().recipient(),
+                    stats: endpoint.recipient(),
+                    ended,
+                }
+            });
+            let _ = reply.send(started);
+        });
+        response.await.map_err(|_| StartError::Panicked)?
+    }
+
+    /// Starts to serve `branch`, until the branch ends. When this returns, the router may assign
+    /// connections to the branch. Does nothing if the branch is served already.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Ended`] if the endpoint has ended.
+    pub async fn serve(&self, branch: &BranchRef) -> Result<(), CallError> {
+        let serve = Serve(branch.caller().clone());
+        self.serve.send(serve).await.map_err(|_| CallError::Ended)
+    }
+
+    /// Routes a connection that its router left [undecided](Route::Undecided). Does nothing if the
+    /// connection is not undecided any more.
+    pub fn decide(&self, connection: ConnectionId, route: Route) {
+        // At most one per undecided connection, whose number is bounded.
+        control_to(&self.decide, Decide(connection, route));
+    }
+
+    /// Returns the endpoint's id.
+    pub fn id(&self) -> EndpointId {
+        self.id
+    }
+
+    /// Returns the endpoint's statistics.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Ended`].
+    pub async fn stats(&self) -> Result<EndpointStats, CallError> {
+        self.stats.send(GetEndpointStats).await.map_err(|_| CallError::Ended)
+    }
+
+    /// Closes the endpoint: rejects undecided connections, delivers accepted packets of the others
+    /// for up to [`DRAIN_TIMEOUT`](mp_core::limits::DRAIN_TIMEOUT), disconnects them, and ends.
+    /// Waits at most [`CLOSE_TIMEOUT`]. Branches that no other endpoint serves end, too.
+    pub async fn close(&self) {
+        control_to(&self.close, CloseEndpoint);
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.ended()).await;
+    }
+
+    /// Waits until the endpoint has ended for any reason.
+    pub async fn ended(&self) {
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
+    }
+}
+
+impl fmt::Debug for SharedEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedEndpoint").field("id", &self.id).finish_non_exhaustive()
+    }
+}
