@@ -1,8 +1,6 @@
 //! Game logic of the example `arena`, decided by the server. The Godot project is in `godot/`.
 
-use mp_core::variant::Vector2;
-use mp_scene::TreeError;
-use mp_scene::prelude::*;
+use mp::prelude::*;
 
 /// Maximum speed of a player in pixels per second.
 pub(crate) const SPEED_MAX: f32 = 120.0;

@@ -17,9 +17,9 @@
 use std::error::Error;
 use std::time::Duration;
 
-use mp_core::MultiplayerPeer;
-use mp_core::host::SystemClock;
-use mp_scene::prelude::*;
+use mp::core::MultiplayerPeer;
+use mp::core::host::SystemClock;
+use mp::prelude::*;
 use tcp::TcpMultiplayerPeer;
 
 mod tcp;

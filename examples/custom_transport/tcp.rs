@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mp_core::{
+use mp::core::{
     CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
     MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, SendError,
 };

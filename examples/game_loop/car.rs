@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use mp_core::variant::Vector2;
-use mp_scene::prelude::*;
+use mp::prelude::*;
 
 /// Node `Car`.
 #[derive(Default)]

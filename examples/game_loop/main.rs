@@ -16,11 +16,10 @@ use std::error::Error;
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
-use mp_core::host::SystemClock;
-use mp_core::variant::Vector2;
-use mp_core::{CloseMode, DisconnectReason};
-use mp_scene::prelude::*;
-use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
+use mp::core::host::SystemClock;
+use mp::core::{CloseMode, DisconnectReason};
+use mp::enet::{ClientOptions, ServerOptions};
+use mp::prelude::*;
 
 mod car;
 

@@ -16,14 +16,14 @@
 
 use std::cell::Cell;
 
-use mp_core::{
+use mp::core::{
     DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId, Target, ToEndpoint,
 };
-use mp_scene::api::{ApiEvent, Configuration, MultiplayerApi, RpcOutcome};
-use mp_scene::prelude::*;
-use mp_scene::testing::Lan;
-use mp_scene::tree::NodeTree;
-use mp_scene::{RpcError, SceneMultiplayer, SendBytesError, SpawnError, TreeError};
+use mp::prelude::*;
+use mp::scene::api::{ApiEvent, Configuration, MultiplayerApi, RpcOutcome};
+use mp::scene::testing::Lan;
+use mp::scene::tree::NodeTree;
+use mp::scene::{RpcError, SceneMultiplayer, SendBytesError, SpawnError, TreeError};
 
 /// Forwards to SceneMultiplayer, and logs signals and calls.
 #[derive(Debug)]

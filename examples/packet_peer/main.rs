@@ -21,9 +21,9 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use mp_core::host::SystemClock;
-use mp_core::{Channel, CloseMode, PacketPeer, PeerId, PeerSignal, Target, TransferMode};
-use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
+use mp::core::host::SystemClock;
+use mp::core::{Channel, CloseMode, PacketPeer, PeerId, PeerSignal, Target, TransferMode};
+use mp::enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
 
 type Peer = PacketPeer<EnetMultiplayerPeer>;
 

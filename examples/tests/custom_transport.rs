@@ -6,10 +6,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use mp_core::conformance::{Capabilities, Rig, suite};
-use mp_core::host::SystemClock;
-use mp_core::limits::{DRAIN_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT};
-use mp_core::{
+use mp::core::conformance::{Capabilities, Rig, suite};
+use mp::core::host::SystemClock;
+use mp::core::limits::{DRAIN_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT};
+use mp::core::{
     Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, Instant, MultiplayerPeer,
     OutgoingPacket, PeerEvent, PeerId, Prefix, TransferMode,
 };

@@ -11,7 +11,7 @@
 //!     /root/Client, called by 1: you are guest number 1
 //!     /root/Server: closed, /root/Client: disconnected: closed by the remote peer
 
-use mp_actor::prelude::*;
+use mp::prelude::*;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Node `Lobby/Door`. Paths on the wire are relative to each root: `/root/Server/Lobby/Door` and
@@ -63,18 +63,18 @@ fn game(root: &str, lines: Sender<String>) -> Result<Branch, BuildError> {
         .build()
 }
 
-#[actix_rt::main]
+#[mp::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tree = SceneTree::new();
     let (lines, mut received_lines) = channel(16);
-    let (at_server, at_client) = mp_core::memory::pair(PeerId::new(7).ok_or("7 is a valid id")?);
+    let (at_server, at_client) = mp::core::memory::pair(PeerId::new(7).ok_or("7 is a valid id")?);
 
     let server_lines = lines.clone();
-    let server = mp_actor::branch(move || game("/root/Server", server_lines))
+    let server = mp::actor::branch(move || game("/root/Server", server_lines))
         .in_tree(&tree)
         .serve(move || Ok::<_, StartError>(at_server))
         .await?;
-    let client = mp_actor::branch(move || game("/root/Client", lines))
+    let client = mp::actor::branch(move || game("/root/Client", lines))
         .in_tree(&tree)
         .connect(move || Ok::<_, StartError>(at_client))
         .await?;
@@ -99,7 +99,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn id(branch: &BranchRef) -> Result<PeerId, mp_actor::CallError> {
+async fn id(branch: &BranchRef) -> Result<PeerId, mp::actor::CallError> {
     branch.with(|scene| scene.unique_id()).await
 }
 

@@ -60,7 +60,3 @@ pub use shared_endpoint::SharedEndpoint;
 pub use signals::Signals;
 pub use start::{BranchStarter, TransportError, branch};
 pub use system::block_on;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

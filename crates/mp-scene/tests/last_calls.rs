@@ -47,7 +47,7 @@ impl Node for Mob {
 }
 
 /// Returns what was logged after the client called `method` of the server's mob.
-fn lines(method: &str, args: impl mp_scene::rpc::IntoArgs) -> Vec<String> {
+fn lines(method: &str, args: impl IntoArgs) -> Vec<String> {
     let log = Log::default();
     let game = || {
         let log = log.clone();

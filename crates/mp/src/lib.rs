@@ -1,6 +1,29 @@
 //! Godot's high-level multiplayer without the engine: the crate that programs depend on.
 //!
-//! It re-exports the workspace's crates, so that a program names one dependency:
+//! A server that Godot games connect to over ENet:
+//!
+//! ```no_run
+//! use mp::prelude::*;
+//!
+//! fn game() -> Result<Branch, BuildError> {
+//!     Branch::builder("/root").setup(|scene| scene.add("Main", Group)).build()
+//! }
+//!
+//! # #[cfg(all(feature = "actor", feature = "enet", feature = "macros"))]
+//! #[mp::main]
+//! async fn main() -> Result<(), mp::ServeError> {
+//!     mp::serve(game).enet(7777).await?.close_on_ctrl_c().await;
+//!     Ok(())
+//! }
+//! # #[cfg(not(all(feature = "actor", feature = "enet", feature = "macros")))]
+//! # fn main() {}
+//! ```
+//!
+//! Read [`serve()`] first, then [`Scene`](mp_scene::Scene) and [`Node`](mp_scene::tree::Node). mp
+//! logs with `tracing`: without a subscriber, such as `tracing_subscriber::fmt::init()`, a program
+//! shows no logs.
+//!
+//! # Modules and features
 //!
 //! | module | crate | feature |
 //! |---|---|---|
@@ -9,18 +32,25 @@
 //! | [`actor`] | `mp-actor`: branches and transports as actors | `actor` (default) |
 //! | [`enet`] | `mp-transport-enet` | `enet` (default) |
 //! | [`ws`] | `mp-transport-ws` | `ws` |
-//! | [`webrtc`] | `mp-transport-webrtc` | `webrtc` |
+//! | [`webrtc`] | `mp-transport-webrtc` | `webrtc`, which includes `ws` |
+//! | [`signaling`] | `mp-signaling` | `webrtc` |
 //!
-//! The feature `macros` (default) adds `derive(Node)` and `#[rpc_methods]`, for nodes with typed
-//! RPCs, and `#[mp::main]` for programs.
+//! | feature | adds |
+//! |---|---|
+//! | `macros` (default) | `derive(Node)` and `#[rpc_methods]`, for nodes with typed RPCs; `#[mp::main]` for programs |
+//! | `tls` | DTLS for ENet, and `wss://` for WebSocket. Without it neither builds a TLS library |
+//! | `serde` | `Serialize` and `Deserialize` for ids, channels, vectors and geometry |
 //!
-//! [`prelude`] has the items that most programs import.
+//! With `actor` the transports use tokio. Without it the program polls them in its own loop, by
+//! [`Branch::poll`](mp_scene::Branch::poll).
 
 /// The items that code of the macros uses.
 #[doc(hidden)]
 #[cfg(feature = "macros")]
 pub mod __macros;
 pub mod prelude;
+#[cfg(all(feature = "actor", any(feature = "enet", feature = "ws")))]
+mod serve;
 
 pub use mp_core as core;
 pub use mp_scene as scene;
@@ -29,11 +59,17 @@ pub use mp_scene as scene;
 pub use mp_actor as actor;
 #[cfg(all(feature = "actor", feature = "macros"))]
 pub use mp_macros::main;
-#[cfg(feature = "macros")]
-pub use mp_macros::{Node, rpc_methods};
+#[cfg(feature = "webrtc")]
+pub use mp_signaling as signaling;
 #[cfg(feature = "enet")]
 pub use mp_transport_enet as enet;
 #[cfg(feature = "webrtc")]
 pub use mp_transport_webrtc as webrtc;
 #[cfg(feature = "ws")]
 pub use mp_transport_ws as ws;
+#[cfg(all(feature = "actor", any(feature = "enet", feature = "ws")))]
+pub use serve::{ListenAddress, Serve, ServeError, Server, Starting, serve};
+
+#[cfg(all(doctest, feature = "actor", feature = "enet", feature = "macros", feature = "ws"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use mp_core::limits::{DRAIN_TIMEOUT, QUEUED_PACKET_OVERHEAD, RELIABLE_PROGRESS_TIMEOUT};
-use mp_core::{
+use mp::core::limits::{DRAIN_TIMEOUT, QUEUED_PACKET_OVERHEAD, RELIABLE_PROGRESS_TIMEOUT};
+use mp::core::{
     ConnectionId, ConnectionOrigin, ConnectionStats, DisconnectReason, Instant, OutgoingPacket,
     Packet, PeerEvent, PeerId, SendQueue,
 };

@@ -11,7 +11,7 @@
 //!
 //! There is no disconnect frame: TCP has one.
 
-use mp_core::{Channel, PeerId, TransferMode};
+use mp::core::{Channel, PeerId, TransferMode};
 
 use super::PACKET_BYTES_MAX;
 

@@ -118,7 +118,7 @@ fn negative_zero_is_not_a_change_and_nan_equals_itself_within_containers() {
         lan.settle();
         deltas(&signals(&mut lan, ids[0]))
     };
-    let nan = || Variant::from(mp_core::variant::Array::from([f64::NAN]));
+    let nan = || Variant::from(Array::from([f64::NAN]));
     assert_eq!(sent((-0.0).into()), 0);
     assert_eq!(sent(f64::NAN.into()), 1);
     assert_eq!(sent(f64::NAN.into()), 0);
@@ -137,7 +137,7 @@ fn single_component_can_be_watched() {
             .child(Instance::new("Sync", MultiplayerSynchronizer::new(config)));
         lan.scene(peer).add_instance(".", node).unwrap();
     }
-    let at = |lan: &mut mp_scene::testing::Lan, peer| -> mp_core::variant::Vector2 {
+    let at = |lan: &mut mp_scene::testing::Lan, peer| -> Vector2 {
         let scene = lan.scene(peer);
         let node: NodeRef<Unit> = NodeRef::new(scene.find("Slider").unwrap());
         scene.get(node).unwrap().position

@@ -303,7 +303,7 @@ impl Play {
             }
             "peer 1: move b to be the first child, free a" => self.free(1, "Ents/a"),
             "peer 1: e.extra = [1, 2], then appended in place" => {
-                self.entity(1, "e").extra = mp_core::variant::Array::from([1, 2]).into();
+                self.entity(1, "e").extra = Array::from([1, 2]).into();
             }
             "peer 1: e.extra.append(3) in place" => {
                 if let Variant::Array(array) = &mut self.entity(1, "e").extra {
