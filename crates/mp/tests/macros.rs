@@ -135,7 +135,7 @@ struct Player {
     #[replicate(spawn, on_change)]
     health: Replicated<i64>,
     #[replicate(always)]
-    position: mp::core::variant::Vector2,
+    position: Vector2,
     cooldown: f32,
 }
 
@@ -215,13 +215,13 @@ fn attributes_of_a_node_are_its_hooks() {
 
 /// A node of any type of values.
 #[derive(Node)]
-struct Slot<T: mp::core::FromVariant + Into<Variant> + 'static> {
+struct Slot<T: FromVariant + Into<Variant> + 'static> {
     content: PhantomData<T>,
     changes: usize,
 }
 
 #[rpc_methods]
-impl<T: mp::core::FromVariant + Into<Variant> + 'static> Slot<T> {
+impl<T: FromVariant + Into<Variant> + 'static> Slot<T> {
     #[rpc(call_local)]
     fn set(&mut self, _content: T, r#type: String) {
         let _ = (r#type, &self.content);

@@ -1,7 +1,9 @@
 //! Servers that `mp::serve` starts, over real sockets.
 #![allow(missing_docs, reason = "a test")]
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+#[cfg(feature = "webrtc")]
+use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
 use mp::actor::block_on;
 use mp::core::ErrorChain;
@@ -67,8 +69,6 @@ fn server_without_a_transport_does_not_start() {
     block_on(async {
         let error = mp::serve(game).await.unwrap_err();
         assert!(matches!(error, ServeError::NoTransport), "{error}");
-        let error = mp::serve(game).enet(any_port()).webrtc(any_port()).await.unwrap_err();
-        assert!(matches!(error, ServeError::NoSignaling), "{error}");
     });
 }
 
@@ -83,6 +83,16 @@ fn error_of_the_branch_is_the_source() {
     });
 }
 
+#[cfg(feature = "webrtc")]
+#[test]
+fn webrtc_needs_websocket() {
+    block_on(async {
+        let error = mp::serve(game).enet(any_port()).webrtc(any_port()).await.unwrap_err();
+        assert!(matches!(error, ServeError::NoSignaling), "{error}");
+    });
+}
+
+#[cfg(feature = "webrtc")]
 #[test]
 fn websocket_carries_the_signaling_of_webrtc() {
     block_on(async {
