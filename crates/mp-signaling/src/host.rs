@@ -81,10 +81,10 @@ impl LobbyHost {
                     let reason = reason.text().to_owned();
                     self.actions.push_back(TextAction::Close { session, code, reason });
                 }
-                Output::AddPeer { peer, .. } => {
+                Output::AddPeer { peer, address, .. } => {
                     let due = self.advance(now) + OFFER_TIMEOUT;
                     self.offers_due.insert(peer, due);
-                    let added = self.room.add_peer(peer, UNRELIABLE_LIFETIME_MS);
+                    let added = self.room.add_peer_of(peer, UNRELIABLE_LIFETIME_MS, address);
                     self.check(peer, added);
                 }
                 Output::Deliver { peer, message, .. } => self.deliver(peer, message),

@@ -1,5 +1,7 @@
 //! Actions that the server requests from its host.
 
+use std::net::IpAddr;
+
 use mp_core::PeerId;
 
 use crate::message::Message;
@@ -29,6 +31,8 @@ pub enum Output {
         lobby: String,
         /// The peer. It sends the offer, since its id is larger than 1.
         peer: PeerId,
+        /// The address of its socket.
+        address: IpAddr,
     },
     /// Passes an offer, answer or candidate of a peer to the WebRTC peer that hosts a lobby of this
     /// server.

@@ -291,11 +291,13 @@ impl SignalingServer {
             send(socket, MessageKind::PeerConnect, PeerId::SERVER.get(), "");
         }
         send(socket, MessageKind::Join, 0, name);
-        if lobby.host() == Host::Server {
-            self.outputs.push_back(Output::AddPeer { lobby: name.to_owned(), peer });
-        }
+        let host = lobby.host();
         lobby.insert(peer, socket);
         if let Some(state) = self.sockets.get_mut(&socket) {
+            if host == Host::Server {
+                let (lobby, address) = (name.to_owned(), state.address);
+                self.outputs.push_back(Output::AddPeer { lobby, peer, address });
+            }
             state.joined = Some((name.to_owned(), peer));
             self.unjoined.remove(&(state.deadline, socket));
         }

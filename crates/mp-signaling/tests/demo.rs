@@ -322,7 +322,7 @@ fn server_hosts_a_lobby_itself() {
         ]
     );
     let lobby = || "arena".to_owned();
-    assert_eq!(demo.others, [Output::AddPeer { lobby: lobby(), peer }]);
+    assert_eq!(demo.others, [Output::AddPeer { lobby: lobby(), peer, address: ADDRESS }]);
     demo.send(GUEST, MessageKind::Offer, 1, "SDP");
     let offer = message(MessageKind::Offer, 1, "SDP");
     assert_eq!(demo.others[1], Output::Deliver { lobby: lobby(), peer, message: offer });

@@ -8,7 +8,7 @@ mod pacer;
 mod pending;
 mod state;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use mp_core::{CloseMode, ConnectionId, DisconnectReason, Instant, PeerId, queued_bytes};
@@ -34,6 +34,8 @@ use crate::sdp::RemoteDescription;
 pub(crate) struct Connection {
     id: ConnectionId,
     peer: PeerId,
+    /// IP address of the remote peer's signaling.
+    requested_by: Option<IpAddr>,
     rtc: Rtc,
     ufrag: String,
     local_candidates: Vec<SocketAddr>,
@@ -99,6 +101,18 @@ enum Phase {
     Closing,
 }
 
+/// Progress of a connection whose channels are not all open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Progress {
+    /// No connectivity check was received.
+    Signaling,
+    /// A connectivity check with the connection's password was received, whose source address may
+    /// be forged.
+    Checked,
+    /// The DTLS handshake is complete, so the remote peer receives at its address.
+    Secured,
+}
+
 /// The end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
@@ -111,6 +125,7 @@ pub(crate) struct End {
 pub(crate) struct Setup<'a> {
     pub(crate) id: ConnectionId,
     pub(crate) peer: PeerId,
+    pub(crate) requested_by: Option<IpAddr>,
     pub(crate) rtc: Rtc,
     pub(crate) ufrag: String,
     pub(crate) local_candidates: Vec<SocketAddr>,
@@ -125,6 +140,7 @@ impl Connection {
         Self {
             id: setup.id,
             peer: setup.peer,
+            requested_by: setup.requested_by,
             rtc: setup.rtc,
             ufrag: setup.ufrag,
             local_candidates: setup.local_candidates,
@@ -175,6 +191,20 @@ impl Connection {
     /// Returns whether the connection has not ended, and some of its channels are not open.
     pub(crate) fn is_opening(&self) -> bool {
         self.phase == Phase::Opening && self.end.is_none()
+    }
+
+    /// Returns the progress of the connection until its channels are open.
+    pub(crate) fn progress(&self) -> Progress {
+        match (self.state, self.path) {
+            (ConnectionState::Connected, _) => Progress::Secured,
+            (_, Some(_)) => Progress::Checked,
+            (_, None) => Progress::Signaling,
+        }
+    }
+
+    /// Returns the IP address of the remote peer's signaling, if it is known.
+    pub(crate) const fn requested_by(&self) -> Option<IpAddr> {
+        self.requested_by
     }
 
     /// Returns the end of the connection, if it has ended.

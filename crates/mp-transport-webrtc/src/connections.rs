@@ -1,12 +1,13 @@
 //! The connections of a peer: by slot, by peer id and by timer.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 
 use mp_core::{ConnectionId, Instant, PeerId};
 use slab::Slab;
 
-use crate::connection::Connection;
-use crate::limits::CLOSING_MAX;
+use crate::connection::{Connection, Progress};
+use crate::limits::{CLOSING_MAX, OPENING_PER_ADDRESS_MAX};
 
 /// The connections of a peer.
 #[derive(Debug, Default)]
@@ -17,8 +18,9 @@ pub(crate) struct Connections {
     peers: BTreeMap<PeerId, usize>,
     timers: BTreeSet<(Instant, usize)>,
     dirty: Vec<usize>,
-    /// Slots of connections whose channels are not all open, oldest first.
-    opening: BTreeSet<(u64, usize)>,
+    /// Connections whose channels are not all open: those with the least progress first, and of
+    /// equal progress the oldest. The last field is the slot.
+    opening: BTreeSet<(Progress, u64, usize)>,
     /// Total number of connections inserted.
     inserted: u64,
     /// Slots of connections that have ended and still send datagrams, oldest first.
@@ -32,6 +34,8 @@ struct Slot {
     is_dirty: bool,
     /// Number in the order of insertion.
     number: u64,
+    /// Progress until the channels are open.
+    progress: Progress,
 }
 
 impl Connections {
@@ -50,8 +54,10 @@ impl Connections {
         let timer = connection.due();
         let number = self.inserted;
         self.inserted += 1;
-        let slot = self.slots.insert(Slot { connection, timer, is_dirty: false, number });
-        self.opening.insert((number, slot));
+        let progress = connection.progress();
+        let slot = Slot { connection, timer, is_dirty: false, number, progress };
+        let slot = self.slots.insert(slot);
+        self.opening.insert((progress, number, slot));
         self.timers.insert((timer, slot));
         self.peers.insert(peer, slot);
         slot
@@ -72,14 +78,23 @@ impl Connections {
         self.peers.len() - self.opening.len()
     }
 
-    /// Returns the number of connections that are opening.
-    pub(crate) fn opening_count(&self) -> usize {
-        self.opening.len()
-    }
-
-    /// Returns the slot of the oldest connection that is opening.
-    pub(crate) fn oldest_opening(&self) -> Option<usize> {
-        self.opening.first().map(|&(_, slot)| slot)
+    /// Returns the slot of the opening connection that another one must replace, if there is one.
+    ///
+    /// An IP address that already has [`OPENING_PER_ADDRESS_MAX`] replaces its own, so that it
+    /// cannot replace those of others. Otherwise, at `most` of all, the one with the least progress
+    /// is replaced, so that a flood of peers that never connect replaces itself.
+    pub(crate) fn replaced_by(&self, requested_by: Option<IpAddr>, most: usize) -> Option<usize> {
+        let of_address = |&&(_, _, slot): &&(Progress, u64, usize)| {
+            let by = self.at(slot).and_then(Connection::requested_by);
+            by.is_some() && by == requested_by
+        };
+        let mut own = self.opening.iter().filter(of_address);
+        let first_own = own.next();
+        let first = match own.nth(OPENING_PER_ADDRESS_MAX - 2) {
+            Some(_) => first_own,
+            None => self.opening.first().filter(|_| self.opening.len() >= most),
+        };
+        first.map(|&(_, _, slot)| slot)
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
@@ -124,8 +139,13 @@ impl Connections {
             mp_core::bug!("something was done with slot {slot}, which has no connection");
             return;
         };
+        let progress = entry.connection.progress();
         if !entry.connection.is_opening() {
-            self.opening.remove(&(entry.number, slot));
+            self.opening.remove(&(entry.progress, entry.number, slot));
+        } else if progress != entry.progress {
+            self.opening.remove(&(entry.progress, entry.number, slot));
+            self.opening.insert((progress, entry.number, slot));
+            entry.progress = progress;
         }
         let due = entry.connection.due();
         if due != entry.timer {
@@ -166,7 +186,7 @@ impl Connections {
     pub(crate) fn remove(&mut self, slot: usize) -> Option<Connection> {
         let entry = self.slots.try_remove(slot)?;
         self.generations[slot] = self.generations[slot].wrapping_add(1);
-        self.opening.remove(&(entry.number, slot));
+        self.opening.remove(&(entry.progress, entry.number, slot));
         self.timers.remove(&(entry.timer, slot));
         self.closing.retain(|&(closing, _)| closing != slot);
         Some(entry.connection)

@@ -55,16 +55,26 @@ pub const CHANNELS_CONFIG_MAX: usize = 252;
 /// Maximum number of connections of a peer, as for an ENet host.
 pub const PEERS_MAX: u16 = 4_095;
 
-/// Maximum number of connections of a peer whose channels are not all open. At the limit the oldest
-/// is dropped, so a flood must start this many within a few round trips to exclude a peer.
+/// Maximum number of connections of a peer whose channels are not all open. At the limit the one
+/// with the least progress is dropped, and of these the oldest. To exclude a peer, a flood must
+/// start this many before its first connectivity check is received.
 pub const OPENING_MAX: usize = 256;
+
+/// Maximum number of such connections of one IP address, as of its signaling: a household or a
+/// classroom behind one NAT. At the limit the address replaces its own.
+pub const OPENING_PER_ADDRESS_MAX: usize = 64;
 
 /// Maximum time from the first session description until all channels are open. Native Godot times
 /// out after 39.6 s, Chromium after 15 s.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Maximum time between two connectivity checks of an idle connection. Nine in a row without a
+/// reply end it, after 18.5 s at most.
+pub const CHECK_INTERVAL_MAX: Duration = Duration::from_millis(2_500);
+
 /// Maximum time for resetting the channels of a connection before it is closed. SCTP retransmits a
-/// reset after about 1, 3 and 7 s (RFC 4960: the RTO doubles each time).
+/// reset after 3 and 9 s if it has not measured the round trip, otherwise earlier (RFC 4960: the
+/// RTO is 3 s at first and at least 1 s, and doubles each time).
 pub const RESET_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum time for sending the last datagrams of a closing connection.

@@ -110,8 +110,8 @@ impl WebRtcOptions {
     }
 
     /// Sets the maximum number of connections whose channels are not all open, at least 1 (default:
-    /// [`OPENING_MAX`]). At the limit the oldest is dropped, so that peers that never connect do
-    /// not exclude others.
+    /// [`OPENING_MAX`]). At the limit the one with the least progress is dropped, so that peers
+    /// that never connect do not exclude others.
     #[must_use]
     pub fn max_opening(mut self, peers: usize) -> Self {
         self.max_opening = peers;

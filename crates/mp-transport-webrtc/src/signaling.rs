@@ -1,6 +1,7 @@
 //! A handle to the signaling of a peer that another task or thread runs.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -38,7 +39,7 @@ pub(crate) struct Command {
 
 #[derive(Debug)]
 pub(crate) enum Action {
-    AddPeer { unreliable_lifetime: u16 },
+    AddPeer { unreliable_lifetime: u16, requested_by: Option<IpAddr> },
     RemovePeer,
     CreateOffer,
     SetRemoteDescription { kind: SdpKind, sdp: String },
@@ -70,7 +71,22 @@ impl Signaling {
     ///
     /// [`SignalingError::Busy`].
     pub fn add_peer(&self, peer: PeerId, unreliable_lifetime: u16) -> Result<(), SignalingError> {
-        self.command(peer, Action::AddPeer { unreliable_lifetime })
+        self.command(peer, Action::AddPeer { unreliable_lifetime, requested_by: None })
+    }
+
+    /// Queues [`add_peer_of`](crate::WebRtcMultiplayerPeer::add_peer_of).
+    ///
+    /// # Errors
+    ///
+    /// [`SignalingError::Busy`].
+    pub fn add_peer_of(
+        &self,
+        peer: PeerId,
+        unreliable_lifetime: u16,
+        requested_by: IpAddr,
+    ) -> Result<(), SignalingError> {
+        let requested_by = Some(requested_by);
+        self.command(peer, Action::AddPeer { unreliable_lifetime, requested_by })
     }
 
     /// Queues [`remove_peer`](crate::WebRtcMultiplayerPeer::remove_peer).

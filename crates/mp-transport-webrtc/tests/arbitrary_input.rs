@@ -5,7 +5,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Conditions, Pair, end, packets};
+use common::{Pair, end, packets};
+use mp_core::link_shaper::LinkConditions;
 use mp_core::{MultiplayerPeer, PeerId, TransferMode};
 use mp_transport_webrtc::io::DatagramSocket;
 use mp_transport_webrtc::{IceCandidate, SdpKind, WebRtcMultiplayerPeer, WebRtcOptions};
@@ -34,7 +35,7 @@ fn id(number: i32) -> PeerId {
 }
 
 fn server() -> WebRtcMultiplayerPeer<common::VirtualSocket> {
-    let network = common::Network::new(1, Conditions::default());
+    let network = common::Network::new(1, LinkConditions::default());
     let mut server =
         WebRtcMultiplayerPeer::server(network.socket(), WebRtcOptions::default()).unwrap();
     server.add_peer(id(2), 1).unwrap();
@@ -106,7 +107,7 @@ proptest! {
             1..64,
         )
     ) {
-        let mut pair = Pair::new(1, Conditions::default());
+        let mut pair = Pair::new(1, LinkConditions::default());
         pair.connect();
         let server = "10.0.0.1:1001".parse().unwrap();
         let mut unknown_peer = pair.network.socket();

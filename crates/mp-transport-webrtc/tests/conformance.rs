@@ -4,8 +4,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Conditions, Network, Relay};
+use common::{Network, Relay};
 use mp_core::conformance::{Capabilities, Rig, suite};
+use mp_core::link_shaper::LinkConditions;
 use mp_core::{Instant, MultiplayerPeer, PeerId, TransferMode};
 use mp_transport_webrtc::{WebRtcMultiplayerPeer, WebRtcOptions};
 
@@ -19,7 +20,7 @@ struct Virtual {
 }
 
 impl Virtual {
-    fn new(seed: u64, conditions: Conditions) -> Self {
+    fn new(seed: u64, conditions: LinkConditions) -> Self {
         let options = WebRtcOptions::default()
             .channels_config([TransferMode::Reliable, TransferMode::Unreliable]);
         let network = Network::new(seed, conditions);
@@ -67,21 +68,23 @@ impl Rig for Virtual {
 
 #[test]
 fn over_a_perfect_network() {
-    suite(|| Virtual::new(1, Conditions::default()));
+    suite(|| Virtual::new(1, LinkConditions::default()));
 }
 
 #[test]
 fn over_a_slow_network() {
-    let latency = Duration::from_millis(40);
-    suite(|| Virtual::new(2, Conditions { latency, ..Conditions::default() }));
+    let delay = Duration::from_millis(40);
+    suite(|| Virtual::new(2, LinkConditions { delay, ..LinkConditions::default() }));
 }
 
 #[test]
 fn over_a_network_that_loses_and_reorders() {
-    let conditions = Conditions {
-        latency: Duration::from_millis(10),
+    let conditions = LinkConditions {
+        delay: Duration::from_millis(10),
         jitter: Duration::from_millis(15),
-        loss: 50,
+        loss_permille: 50,
+        reordering_permille: 100,
+        ..LinkConditions::default()
     };
     suite(|| Virtual::new(3, conditions));
 }
@@ -89,20 +92,20 @@ fn over_a_network_that_loses_and_reorders() {
 #[test]
 fn with_a_server_that_is_ice_lite() {
     suite(|| {
-        let rig = Virtual::new(4, Conditions::default());
+        let rig = Virtual::new(4, LinkConditions::default());
         Virtual { options: rig.options.clone().ice_lite(true), ..rig }
     });
 }
 
 #[test]
 fn with_a_server_that_offers() {
-    suite(|| Virtual { server_offers: true, ..Virtual::new(5, Conditions::default()) });
+    suite(|| Virtual { server_offers: true, ..Virtual::new(5, LinkConditions::default()) });
 }
 
 #[test]
 fn without_candidates_of_clients() {
     suite(|| {
-        let mut rig = Virtual::new(6, Conditions::default());
+        let mut rig = Virtual::new(6, LinkConditions::default());
         rig.relay.passes_candidates = false;
         rig
     });

@@ -5,14 +5,15 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Conditions, Network, Pair, Relay, Swarm, end, packets};
+use common::{Network, Pair, Relay, Swarm, end, packets};
+use mp_core::link_shaper::LinkConditions;
 use mp_core::{
     Channel, CloseMode, ConnectionStatus, DisconnectReason, MultiplayerPeer, PeerEvent, PeerId,
     SendError, TransferMode,
 };
 use mp_transport_webrtc::limits::{
-    CONNECT_TIMEOUT, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX, RELIABLE_QUEUE_BYTES_MAX,
-    WEB_MESSAGE_BYTES_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL,
+    CONNECT_TIMEOUT, MESSAGE_BYTES_MAX, OPENING_PER_ADDRESS_MAX, QUEUED_BYTES_MAX,
+    RELIABLE_QUEUE_BYTES_MAX, WEB_MESSAGE_BYTES_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL,
 };
 use mp_transport_webrtc::{
     AddPeerError, ConnectionState, CreateError, DescriptionError, SdpKind, Signal,
@@ -25,14 +26,14 @@ fn id(number: i32) -> PeerId {
 
 #[test]
 fn a_client_has_an_id_that_is_not_the_servers() {
-    let network = Network::new(1, Conditions::default());
+    let network = Network::new(1, LinkConditions::default());
     let error = WebRtcMultiplayerPeer::client(network.socket(), id(1), WebRtcOptions::default());
     assert!(matches!(error, Err(CreateError::InvalidId)));
 }
 
 #[test]
 fn options_out_of_range_are_rejected_with_name_value_and_range() {
-    let network = Network::new(1, Conditions::default());
+    let network = Network::new(1, LinkConditions::default());
     let error =
         |options| WebRtcMultiplayerPeer::server(network.socket(), options).unwrap_err().to_string();
     for (options, message) in [
@@ -53,7 +54,7 @@ fn options_out_of_range_are_rejected_with_name_value_and_range() {
 
 #[test]
 fn peers_are_added_under_godots_rules() {
-    let network = Network::new(1, Conditions::default());
+    let network = Network::new(1, LinkConditions::default());
     let options = WebRtcOptions::default();
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options.clone()).unwrap();
     assert_eq!(server.add_peer(id(1), 1), Err(AddPeerError::OwnId(id(1))));
@@ -82,7 +83,7 @@ fn peers_are_added_under_godots_rules() {
 #[test]
 fn a_server_that_is_full_adds_no_peers() {
     let mut pair =
-        Pair::with_options(1, Conditions::default(), WebRtcOptions::default().max_peers(1));
+        Pair::with_options(1, LinkConditions::default(), WebRtcOptions::default().max_peers(1));
     pair.connect();
     assert_eq!(pair.server.add_peer(id(3), 1), Err(AddPeerError::Full(1)));
     pair.server.remove_peer(id(2));
@@ -91,7 +92,7 @@ fn a_server_that_is_full_adds_no_peers() {
 
 #[test]
 fn peers_that_never_connect_do_not_exclude_others() {
-    let network = Network::new(1, Conditions::default());
+    let network = Network::new(1, LinkConditions::default());
     let options = WebRtcOptions::default().max_peers(1).max_opening(3);
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
     for number in 2..100 {
@@ -105,10 +106,26 @@ fn peers_that_never_connect_do_not_exclude_others() {
 }
 
 #[test]
+fn an_address_whose_peers_never_connect_excludes_only_its_own() {
+    let network = Network::new(1, LinkConditions::default());
+    let options = WebRtcOptions::default();
+    let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
+    let addresses = [[192, 0, 2, 1].into(), [192, 0, 2, 2].into()];
+    server.add_peer_of(id(2), 1, addresses[0]).unwrap();
+    for number in 3..500 {
+        server.add_peer_of(id(number), 1, addresses[1]).unwrap();
+    }
+    assert!(server.has_peer(id(2)));
+    assert_eq!(server.peers().count(), 1 + OPENING_PER_ADDRESS_MAX);
+    let left: Vec<_> = server.peers().map(|(peer, _)| peer.get()).skip(1).collect();
+    assert_eq!(left, (500 - OPENING_PER_ADDRESS_MAX as i32..500).collect::<Vec<_>>());
+}
+
+#[test]
 fn packets_for_an_unconfigured_channel_are_sent_on_channel_0_with_the_fallback_option() {
     for falls_back in [false, true] {
         let options = WebRtcOptions::default().channel_fallback(falls_back);
-        let mut pair = Pair::with_options(1, Conditions::default(), options);
+        let mut pair = Pair::with_options(1, LinkConditions::default(), options);
         pair.connect();
         for (mode, byte) in [(TransferMode::Reliable, 1), (TransferMode::Unreliable, 2)] {
             let sent = pair.try_send(true, mode, Channel(3), vec![byte]);
@@ -131,15 +148,14 @@ fn a_packet_that_is_too_large_for_a_web_peer_reaches_the_others() {
     for _ in 0..200 {
         swarm.turn();
     }
-    let mut received = swarm.received.clone();
-    received.sort_unstable();
-    assert_eq!(received, [0, len, len]);
+    let received: Vec<_> = swarm.at_clients.iter().map(|events| packets(events).len()).collect();
+    assert_eq!(received, [1, 0, 1]);
     assert_eq!(swarm.server.stats().too_large_packets, 1);
 }
 
 #[test]
 fn session_descriptions_are_accepted_in_order_only() {
-    let network = Network::new(1, Conditions::default());
+    let network = Network::new(1, LinkConditions::default());
     let options = WebRtcOptions::default();
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
     server.add_peer(id(2), 1).unwrap();
@@ -160,7 +176,7 @@ fn session_descriptions_are_accepted_in_order_only() {
 
 #[test]
 fn a_client_that_is_never_answered_becomes_disconnected() {
-    let mut pair = Pair::new(1, Conditions::default());
+    let mut pair = Pair::new(1, LinkConditions::default());
     pair.relay.is_broken = true;
     pair.pass(CONNECT_TIMEOUT + Duration::from_secs(1));
     assert_eq!(pair.client.connection_status(), ConnectionStatus::Disconnected);
@@ -170,7 +186,7 @@ fn a_client_that_is_never_answered_becomes_disconnected() {
 
 #[test]
 fn a_client_that_cannot_be_reached_becomes_disconnected() {
-    let mut pair = Pair::new(1, Conditions::default());
+    let mut pair = Pair::new(1, LinkConditions::default());
     pair.network.set_dark(true);
     pair.pass(CONNECT_TIMEOUT + Duration::from_secs(1));
     assert_eq!(pair.client.connection_status(), ConnectionStatus::Disconnected);
@@ -180,7 +196,7 @@ fn a_client_that_cannot_be_reached_becomes_disconnected() {
 
 #[test]
 fn a_removed_peer_is_notified_immediately() {
-    let mut pair = Pair::new(2, Conditions::default());
+    let mut pair = Pair::new(2, LinkConditions::default());
     pair.connect();
     pair.server.remove_peer(id(2));
     pair.pass(Duration::from_millis(100));
@@ -191,25 +207,19 @@ fn a_removed_peer_is_notified_immediately() {
 
 #[test]
 fn a_peer_can_be_added_again_under_its_id() {
-    let mut pair = Pair::new(3, Conditions::default());
+    let mut pair = Pair::new(3, LinkConditions::default());
     pair.connect();
     let first = pair.to_client.unwrap();
     pair.server.disconnect(first, DisconnectReason::Kicked, CloseMode::Graceful);
     pair.pass(Duration::from_millis(100));
-    let mut client =
-        WebRtcMultiplayerPeer::client(pair.network.socket(), id(2), WebRtcOptions::default())
-            .unwrap();
-    pair.relay.insert(id(2), client.signaling());
-    pair.client = client;
-    (pair.to_client, pair.to_server) = (None, None);
-    pair.relay.connect(id(2), id(1));
+    pair.reopen();
     pair.connect();
     assert_ne!(pair.to_client.unwrap(), first);
 }
 
 #[test]
 fn three_members_of_a_mesh_reach_each_other() {
-    let network = Network::new(4, Conditions::default());
+    let network = Network::new(4, LinkConditions::default());
     let mut relay = Relay::new();
     let mut members: Vec<_> = (1..=3)
         .map(|number| {
@@ -241,7 +251,7 @@ fn three_members_of_a_mesh_reach_each_other() {
 
 #[test]
 fn a_web_peer_is_sent_no_message_that_it_cannot_receive() {
-    let mut pair = Pair::new(5, Conditions::default());
+    let mut pair = Pair::new(5, LinkConditions::default());
     pair.relay.looks_like_web = true;
     pair.connect();
     let reliable = TransferMode::Reliable;
@@ -255,7 +265,7 @@ fn a_web_peer_is_sent_no_message_that_it_cannot_receive() {
 
 #[test]
 fn a_web_peer_is_sent_no_more_per_frame_than_it_buffers() {
-    let mut pair = Pair::new(6, Conditions::default());
+    let mut pair = Pair::new(6, LinkConditions::default());
     pair.relay.looks_like_web = true;
     pair.connect();
     for _ in 0..400 {
@@ -274,7 +284,7 @@ fn a_web_peer_is_sent_no_more_per_frame_than_it_buffers() {
 
 #[test]
 fn an_empty_packet_is_accepted_and_not_sent() {
-    let mut pair = Pair::new(9, Conditions::default());
+    let mut pair = Pair::new(9, LinkConditions::default());
     pair.connect();
     pair.send(true, TransferMode::Reliable, Vec::new());
     pair.send(true, TransferMode::Reliable, vec![1]);
@@ -286,7 +296,7 @@ fn an_empty_packet_is_accepted_and_not_sent() {
 #[test]
 fn channels_beyond_the_configured_ones_are_rejected() {
     let options = WebRtcOptions::default().channels_config([TransferMode::Unreliable]);
-    let mut pair = Pair::with_options(10, Conditions::default(), options);
+    let mut pair = Pair::with_options(10, LinkConditions::default(), options);
     pair.connect();
     let mut send = |channel| pair.try_send(true, TransferMode::Reliable, channel, vec![1]);
     assert_eq!(send(Channel(1)), Ok(()));
@@ -296,7 +306,7 @@ fn channels_beyond_the_configured_ones_are_rejected() {
 #[test]
 fn datagrams_of_unknown_addresses_have_no_effect() {
     use mp_transport_webrtc::io::DatagramSocket;
-    let mut pair = Pair::new(11, Conditions::default());
+    let mut pair = Pair::new(11, LinkConditions::default());
     pair.connect();
     let server = "10.0.0.1:1001".parse().unwrap();
     let mut unknown_peer = pair.network.socket();
@@ -313,7 +323,7 @@ fn datagrams_of_unknown_addresses_have_no_effect() {
 
 #[test]
 fn a_connection_is_closed_when_its_reliable_packets_exceed_the_limit() {
-    let mut pair = Pair::new(12, Conditions::default());
+    let mut pair = Pair::new(12, LinkConditions::default());
     pair.connect();
     pair.network.set_dark(true);
     let packets = RELIABLE_QUEUE_BYTES_MAX / MESSAGE_BYTES_MAX + 4;
@@ -338,13 +348,14 @@ fn connections_are_closed_at_the_limit_of_all_connections() {
         }
     }
     network.turn();
-    let full = network.ends.iter().filter(|reason| **reason == DisconnectReason::QueueFull);
-    assert!((1..6).contains(&full.count()), "{:?}", network.ends);
+    let ends = network.ends();
+    let full = ends.iter().filter(|reason| **reason == DisconnectReason::QueueFull);
+    assert!((1..6).contains(&full.count()), "{ends:?}");
 }
 
 #[test]
 fn unreliable_packets_beyond_the_bound_are_dropped_and_counted() {
-    let mut pair = Pair::new(13, Conditions::default());
+    let mut pair = Pair::new(13, LinkConditions::default());
     pair.connect();
     pair.network.set_dark(true);
     for _ in 0..2_000 {
@@ -358,7 +369,7 @@ fn unreliable_packets_beyond_the_bound_are_dropped_and_counted() {
 
 #[test]
 fn time_in_which_the_process_does_not_run_does_not_close_a_connection() {
-    let mut pair = Pair::new(14, Conditions::default());
+    let mut pair = Pair::new(14, LinkConditions::default());
     pair.connect();
     pair.network.advance(Duration::from_secs(60));
     pair.pass(Duration::from_secs(5));
@@ -371,7 +382,7 @@ fn time_in_which_the_process_does_not_run_does_not_close_a_connection() {
 
 #[test]
 fn time_in_which_the_process_does_not_run_fails_no_connection_that_waits_for_signaling() {
-    let network = Network::new(16, Conditions::default());
+    let network = Network::new(16, LinkConditions::default());
     let mut server =
         WebRtcMultiplayerPeer::server(network.socket(), WebRtcOptions::default()).unwrap();
     server.poll(network.now());
@@ -397,7 +408,7 @@ fn time_in_which_the_process_does_not_run_fails_no_connection_that_waits_for_sig
 
 #[test]
 fn packets_of_a_paused_connection_are_reported_before_its_end() {
-    let mut pair = Pair::new(15, Conditions::default());
+    let mut pair = Pair::new(15, LinkConditions::default());
     pair.connect();
     pair.server.pause_receiving(pair.to_client.unwrap(), true);
     pair.send(false, TransferMode::Reliable, vec![1]);

@@ -1,5 +1,6 @@
 //! Adding and removing peers, and their signaling.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use mp_core::{CloseMode, DisconnectReason, PeerId};
@@ -9,7 +10,7 @@ use super::{Mode, WebRtcMultiplayerPeer};
 use crate::candidate::{CandidateError, IceCandidate};
 use crate::connection::{Connection, DescriptionError, Setup};
 use crate::io::DatagramSocket;
-use crate::limits::{MESSAGE_BYTES_MAX, SCTP_BUFFER_BYTES};
+use crate::limits::{CHECK_INTERVAL_MAX, MESSAGE_BYTES_MAX, SCTP_BUFFER_BYTES};
 use crate::sdp::SdpKind;
 use crate::signal::Signal;
 use crate::signaling::{Action, Command, Signaling, SignalingError};
@@ -50,6 +51,32 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     ///
     /// See [`AddPeerError`]. Nothing was added then.
     pub fn add_peer(&mut self, peer: PeerId, unreliable_lifetime: u16) -> Result<(), AddPeerError> {
+        self.add(peer, unreliable_lifetime, None)
+    }
+
+    /// Same as [`add_peer`](Self::add_peer), for a peer whose signaling was received from the
+    /// address `requested_by`. It cannot exclude peers of other addresses: at most
+    /// [`OPENING_PER_ADDRESS_MAX`](crate::limits::OPENING_PER_ADDRESS_MAX) of its connections are
+    /// opening at the same time, and further ones replace them.
+    ///
+    /// # Errors
+    ///
+    /// Same as for [`add_peer`](Self::add_peer).
+    pub fn add_peer_of(
+        &mut self,
+        peer: PeerId,
+        unreliable_lifetime: u16,
+        requested_by: IpAddr,
+    ) -> Result<(), AddPeerError> {
+        self.add(peer, unreliable_lifetime, Some(requested_by))
+    }
+
+    fn add(
+        &mut self,
+        peer: PeerId,
+        unreliable_lifetime: u16,
+        requested_by: Option<IpAddr>,
+    ) -> Result<(), AddPeerError> {
         if self.is_closed {
             return Err(AddPeerError::Closed);
         }
@@ -69,15 +96,17 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         if open >= usize::from(self.options.max_peers) {
             return Err(AddPeerError::Full(open));
         }
-        while self.connections.opening_count() >= self.options.max_opening
-            && let Some(oldest) = self.connections.oldest_opening()
+        while let Some(replaced) =
+            self.connections.replaced_by(requested_by, self.options.max_opening)
         {
             self.stats.replaced_peers += 1;
-            self.end(oldest, DisconnectReason::Timeout, CloseMode::Immediate);
+            self.end(replaced, DisconnectReason::Timeout, CloseMode::Immediate);
         }
         let credentials = IceCreds::new();
         let ufrag = credentials.ufrag.clone();
-        let mut rtc = RtcConfig::new()
+        let mut config = RtcConfig::new();
+        config.set_max_stun_rto(CHECK_INTERVAL_MAX);
+        let mut rtc = config
             .clear_codecs()
             .set_crypto_provider(Arc::clone(&self.crypto))
             .set_dtls_cert(self.certificate.clone())
@@ -94,6 +123,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         let connection = Connection::new(Setup {
             id,
             peer,
+            requested_by,
             rtc,
             ufrag: ufrag.clone(),
             local_candidates: self.local_candidates.clone(),
@@ -176,8 +206,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         let Some(signaling) = self.signaling.clone() else { return };
         for Command { peer, action } in signaling.take_commands() {
             let result = match action {
-                Action::AddPeer { unreliable_lifetime } => {
-                    self.add_peer(peer, unreliable_lifetime).map_err(SignalingError::from)
+                Action::AddPeer { unreliable_lifetime, requested_by } => {
+                    let added = self.add(peer, unreliable_lifetime, requested_by);
+                    added.map_err(SignalingError::from)
                 }
                 Action::RemovePeer => {
                     self.remove_peer(peer);

@@ -2,32 +2,21 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mp_core::Rng;
+use mp_core::link_shaper::{Arrival, LinkConditions, LinkShaper};
 use mp_core::{
     Channel, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent,
-    PeerId, Prefix, SendError, TransferMode,
+    PeerId, Prefix, Rng, SendError, TransferMode,
 };
 use mp_transport_webrtc::io::DatagramSocket;
 use mp_transport_webrtc::{
     AddPeerError, Signal, Signaling, SignalingError, WebRtcMultiplayerPeer, WebRtcOptions,
 };
-
-/// Properties of the network.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Conditions {
-    /// Minimum delay.
-    pub(crate) latency: Duration,
-    /// Maximum additional delay.
-    pub(crate) jitter: Duration,
-    /// Number of datagrams in 1,000 that are lost.
-    pub(crate) loss: u64,
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Network(Rc<RefCell<State>>);
@@ -35,7 +24,9 @@ pub(crate) struct Network(Rc<RefCell<State>>);
 #[derive(Debug)]
 struct State {
     rng: Rng,
-    conditions: Conditions,
+    conditions: LinkConditions,
+    /// The links that carried a datagram, by sender and receiver.
+    links: HashMap<(SocketAddr, SocketAddr), LinkShaper>,
     now: Instant,
     sockets: BTreeMap<SocketAddr, VecDeque<(SocketAddr, Vec<u8>)>>,
     travelling: Vec<(Instant, SocketAddr, SocketAddr, Vec<u8>)>,
@@ -44,10 +35,11 @@ struct State {
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64, conditions: Conditions) -> Self {
+    pub(crate) fn new(seed: u64, conditions: LinkConditions) -> Self {
         Self(Rc::new(RefCell::new(State {
             rng: Rng::seed_from_u64(seed),
             conditions,
+            links: HashMap::new(),
             now: Instant::from_millis(1_000),
             sockets: BTreeMap::new(),
             travelling: Vec::new(),
@@ -74,8 +66,11 @@ impl Network {
         self.0.borrow().now
     }
 
-    pub(crate) fn set_conditions(&self, conditions: Conditions) {
-        self.0.borrow_mut().conditions = conditions;
+    /// Sets the conditions of all links.
+    pub(crate) fn set_conditions(&self, conditions: LinkConditions) {
+        let mut state = self.0.borrow_mut();
+        state.conditions = conditions;
+        state.links.values_mut().for_each(|link| link.set_conditions(conditions));
     }
 
     /// Sets whether all datagrams are lost.
@@ -109,13 +104,16 @@ pub(crate) struct VirtualSocket {
 impl DatagramSocket for VirtualSocket {
     fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         let mut state = self.network.0.borrow_mut();
-        let Conditions { latency, jitter, loss } = state.conditions;
-        if state.is_dark || state.rng.below(1_000) < loss {
+        let State { rng, conditions, links, now, travelling, is_dark, .. } = &mut *state;
+        let link = links.entry((self.address, to));
+        let link = link.or_insert_with(|| LinkShaper::new(*conditions, rng.fork()));
+        if *is_dark {
             return Ok(());
         }
-        let jitter = state.rng.below(jitter.as_micros() as u64 + 1);
-        let at = state.now + latency + Duration::from_micros(jitter);
-        state.travelling.push((at, self.address, to, datagram.to_vec()));
+        if let Ok(Arrival { at, copy }) = link.carry_datagram(*now, datagram.len()) {
+            let arrivals = [Some(at), copy].into_iter().flatten();
+            travelling.extend(arrivals.map(|at| (at, self.address, to, datagram.to_vec())));
+        }
         Ok(())
     }
 
@@ -145,7 +143,7 @@ impl Drop for VirtualSocket {
 pub(crate) struct Relay {
     peers: BTreeMap<PeerId, Signaling>,
     pub(crate) passes_candidates: bool,
-    /// `true` if all session descriptions look like those of a browser.
+    /// `true` if the session descriptions of clients look like those of a browser.
     pub(crate) looks_like_web: bool,
     /// A peer whose session descriptions look like those of a browser.
     pub(crate) web_peer: Option<PeerId>,
@@ -164,6 +162,10 @@ impl Relay {
         self.peers.insert(id, signaling);
     }
 
+    pub(crate) fn remove(&mut self, id: PeerId) {
+        self.peers.remove(&id);
+    }
+
     /// Adds `offerer` and `answerer` to each other.
     pub(crate) fn connect(&self, offerer: PeerId, answerer: PeerId) {
         self.peers[&offerer].add_peer(answerer, 1).unwrap();
@@ -174,18 +176,21 @@ impl Relay {
     /// Passes the queued signals.
     pub(crate) fn run(&self) {
         for (&from, signaling) in &self.peers {
+            let looks_like_web = self.looks_like_web && !from.is_server();
             while let Some(signal) = signaling.next_signal() {
                 match signal {
                     Signal::PeerRemoved { peer } => self.removed.borrow_mut().push((from, peer)),
                     _ if self.is_broken => {}
                     Signal::SessionDescriptionCreated { peer, kind, mut sdp } => {
-                        if self.looks_like_web || self.web_peer == Some(from) {
+                        if looks_like_web || self.web_peer == Some(from) {
                             sdp = sdp.replace("o=str0m", "o=browser");
                         }
-                        self.peers[&peer].set_remote_description(from, kind, sdp).unwrap();
+                        let Some(to) = self.peers.get(&peer) else { continue };
+                        to.set_remote_description(from, kind, sdp).unwrap();
                     }
                     Signal::IceCandidateCreated { peer, candidate } if self.passes_candidates => {
-                        self.peers[&peer].add_ice_candidate(from, candidate).unwrap();
+                        let Some(to) = self.peers.get(&peer) else { continue };
+                        to.add_ice_candidate(from, candidate).unwrap();
                     }
                     Signal::Failed { error, .. } if is_refusal(&error) => {}
                     Signal::Failed { peer, error } => panic!("{from} with {peer}: {error}"),
@@ -216,11 +221,15 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub(crate) fn new(seed: u64, conditions: Conditions) -> Self {
+    pub(crate) fn new(seed: u64, conditions: LinkConditions) -> Self {
         Self::with_options(seed, conditions, WebRtcOptions::default())
     }
 
-    pub(crate) fn with_options(seed: u64, conditions: Conditions, options: WebRtcOptions) -> Self {
+    pub(crate) fn with_options(
+        seed: u64,
+        conditions: LinkConditions,
+        options: WebRtcOptions,
+    ) -> Self {
         let network = Network::new(seed, conditions);
         let mut relay = Relay::new();
         let id = PeerId::new(2).unwrap();
@@ -273,6 +282,20 @@ impl Pair {
         panic!("no connection");
     }
 
+    /// Removes the client from the server, and starts another one with its id.
+    pub(crate) fn reopen(&mut self) {
+        let id = PeerId::new(2).unwrap();
+        self.server.remove_peer(id);
+        let options = WebRtcOptions::default();
+        let mut client = WebRtcMultiplayerPeer::client(self.network.socket(), id, options).unwrap();
+        self.relay.insert(id, client.signaling());
+        self.client = client;
+        (self.to_client, self.to_server) = (None, None);
+        self.at_server.clear();
+        self.at_client.clear();
+        self.relay.connect(id, PeerId::SERVER);
+    }
+
     /// Runs turns for `time`.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.network.now() + time;
@@ -321,57 +344,100 @@ pub(crate) struct Swarm {
     pub(crate) network: Network,
     pub(crate) relay: Relay,
     pub(crate) server: WebRtcMultiplayerPeer<VirtualSocket>,
-    clients: Vec<WebRtcMultiplayerPeer<VirtualSocket>>,
-    /// Bytes of the packets received by each client.
-    pub(crate) received: Vec<usize>,
-    connections: Vec<ConnectionId>,
-    /// Reasons of connections that ended, at the server.
-    pub(crate) ends: Vec<DisconnectReason>,
+    /// `None`: killed.
+    clients: Vec<Option<WebRtcMultiplayerPeer<VirtualSocket>>>,
+    pub(crate) at_server: Vec<PeerEvent>,
+    pub(crate) at_clients: Vec<Vec<PeerEvent>>,
+    /// Connections to the clients, by their order.
+    pub(crate) connections: Vec<ConnectionId>,
 }
 
 impl Swarm {
     pub(crate) fn new(clients: i32) -> Self {
-        let network = Network::new(1, Conditions::default());
+        Self::with_options(clients, 1, LinkConditions::default(), WebRtcOptions::default())
+    }
+
+    /// `options` are those of the server.
+    pub(crate) fn with_options(
+        clients: i32,
+        seed: u64,
+        conditions: LinkConditions,
+        options: WebRtcOptions,
+    ) -> Self {
+        let network = Network::new(seed, conditions);
         let mut relay = Relay::new();
-        let mut server =
-            WebRtcMultiplayerPeer::server(network.socket(), WebRtcOptions::default()).unwrap();
+        let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
         relay.insert(PeerId::SERVER, server.signaling());
-        let clients = (2..2 + clients).map(|number| {
-            let id = PeerId::new(number).unwrap();
-            let socket = network.socket();
-            let mut client =
-                WebRtcMultiplayerPeer::client(socket, id, WebRtcOptions::default()).unwrap();
-            relay.insert(id, client.signaling());
-            relay.connect(id, PeerId::SERVER);
-            client
-        });
-        let clients: Vec<_> = clients.collect();
-        let received = vec![0; clients.len()];
-        let (connections, ends) = (Vec::new(), Vec::new());
-        Self { clients, network, relay, server, received, connections, ends }
+        let mut swarm = Self {
+            clients: Vec::new(),
+            network,
+            relay,
+            server,
+            at_server: Vec::new(),
+            at_clients: Vec::new(),
+            connections: Vec::new(),
+        };
+        (0..clients).for_each(|_| swarm.join());
+        swarm
+    }
+
+    /// Starts another client.
+    pub(crate) fn join(&mut self) {
+        let id = PeerId::new(2 + self.clients.len() as i32).unwrap();
+        let socket = self.network.socket();
+        let mut client =
+            WebRtcMultiplayerPeer::client(socket, id, WebRtcOptions::default()).unwrap();
+        self.relay.insert(id, client.signaling());
+        self.relay.connect(id, PeerId::SERVER);
+        self.clients.push(Some(client));
+        self.at_clients.push(Vec::new());
+    }
+
+    /// Ends a client without a last datagram, as when its process is killed.
+    pub(crate) fn kill(&mut self, index: usize) {
+        self.relay.remove(PeerId::new(2 + index as i32).unwrap());
+        self.clients[index] = None;
     }
 
     pub(crate) fn turn(&mut self) {
         self.relay.run();
         let now = self.network.advance(Duration::from_millis(5));
         self.server.poll(now);
-        while let Some(event) = self.server.next_event() {
-            match event {
-                PeerEvent::Connected { connection, .. } => self.connections.push(connection),
-                PeerEvent::Disconnected { reason, .. } => self.ends.push(reason),
-                _ => {}
-            }
-        }
+        let events = std::iter::from_fn(|| self.server.next_event());
+        self.at_server.extend(events);
         self.server.flush(now);
-        for (client, received) in self.clients.iter_mut().zip(&mut self.received) {
+        for (client, events) in self.clients.iter_mut().zip(&mut self.at_clients) {
+            let Some(client) = client else { continue };
             client.poll(now);
-            while let Some(event) = client.next_event() {
-                if let PeerEvent::Packet(packet) = event {
-                    *received += packet.payload.len();
-                }
-            }
+            events.extend(std::iter::from_fn(|| client.next_event()));
             client.flush(now);
         }
+    }
+
+    /// Runs turns for `time`.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.network.now() + time;
+        while self.network.now() < end {
+            self.turn();
+        }
+    }
+
+    /// Returns the reasons of connections that ended, at the server.
+    pub(crate) fn ends(&self) -> Vec<DisconnectReason> {
+        let ends = self.at_server.iter().filter_map(|event| match event {
+            PeerEvent::Disconnected { reason, .. } => Some(*reason),
+            _ => None,
+        });
+        ends.collect()
+    }
+
+    /// Returns the packets that the server received on a connection.
+    pub(crate) fn packets_from(&self, connection: ConnectionId) -> Vec<&[u8]> {
+        let packets = self.at_server.iter().filter_map(|event| match event {
+            PeerEvent::Packet(packet) if packet.from == connection => Some(&packet.payload[..]),
+            _ => None,
+        });
+        packets.collect()
     }
 
     /// Sends a reliable packet to all clients.
@@ -381,16 +447,39 @@ impl Swarm {
         self.server.send(OutgoingPacket { to, mode, channel, prefix, payload })
     }
 
+    /// Runs turns until all clients are connected.
     pub(crate) fn connect(&mut self) {
-        for _ in 0..2_000 {
+        for _ in 0..6_000 {
             self.turn();
+            let connected = self.at_clients.iter().filter(|events| !events.is_empty()).count();
+            self.connections = self.connections();
+            if connected == self.clients.len() && self.connections.len() == connected {
+                return;
+            }
         }
-        assert_eq!(self.connections.len(), self.clients.len());
+        panic!("{} of {} connected", self.connections.len(), self.clients.len());
+    }
+
+    /// Returns the open connections at the server, by the order of the clients.
+    fn connections(&self) -> Vec<ConnectionId> {
+        let peers = self.server.peers().filter(|(_, info)| info.is_connected);
+        peers.map(|(_, info)| info.connection).collect()
     }
 
     pub(crate) fn send(&mut self, index: usize, payload: bytes::Bytes) {
-        let to = self.connections[index].into();
-        let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
-        self.server.send(OutgoingPacket { to, mode, channel, prefix, payload }).unwrap();
+        let to = self.connections[index];
+        send(&mut self.server, to, payload);
     }
+
+    pub(crate) fn send_to_server(&mut self, index: usize, payload: bytes::Bytes) {
+        let client = self.clients[index].as_mut().expect("a client that was not killed");
+        let to = client.peer(PeerId::SERVER).expect("a connected client").connection;
+        send(client, to, payload);
+    }
+}
+
+/// Sends a reliable packet.
+fn send(peer: &mut WebRtcMultiplayerPeer<VirtualSocket>, to: ConnectionId, payload: bytes::Bytes) {
+    let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
+    peer.send(OutgoingPacket { to: to.into(), mode, channel, prefix, payload }).unwrap();
 }
