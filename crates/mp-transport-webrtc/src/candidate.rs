@@ -23,11 +23,10 @@ pub struct IceCandidate {
 }
 
 /// The addresses of remote candidates that a connection with full ICE may send to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CandidatePolicy {
-    /// All unicast addresses (default): for clients, meshes and servers in a local network.
-    #[default]
+    /// All unicast addresses: for clients, meshes and servers in a local network.
     Any,
     /// Addresses of the public Internet only: for public servers. A client cannot make such a
     /// server send into its own network.

@@ -1,5 +1,6 @@
 //! A connection: str0m's `Rtc`, Godot's data channels and their queues. No I/O.
 
+mod amplification;
 mod channel;
 mod drive;
 mod negotiation;
@@ -16,6 +17,7 @@ use mp_udp::NetworkPath;
 use str0m::Rtc;
 use str0m::change::SdpPendingOffer;
 
+use self::amplification::AmplificationLimit;
 use self::channel::DataChannel;
 pub(crate) use self::outcome::Outcome;
 use self::pending::PendingPackets;
@@ -24,7 +26,8 @@ use crate::candidate::CandidatePolicy;
 use crate::channels::ChannelTable;
 use crate::clock::Clock;
 use crate::limits::{
-    MESSAGE_BYTES_MAX, RELIABLE_PROGRESS_TIMEOUT, RELIABLE_QUEUE_BYTES_MAX, WEB_MESSAGE_BYTES_MAX,
+    ADDRESS_IDLE_TIME, ADDRESSES_MAX, MESSAGE_BYTES_MAX, RELIABLE_PROGRESS_TIMEOUT,
+    RELIABLE_QUEUE_BYTES_MAX, WEB_MESSAGE_BYTES_MAX,
 };
 use crate::options::Pacing;
 use crate::sdp::RemoteDescription;
@@ -45,7 +48,9 @@ pub(crate) struct Connection {
     lifetime: u16,
     pending_offer: Option<SdpPendingOffer>,
     remote: Option<RemoteDescription>,
-    remote_candidates: usize,
+    /// Addresses of the remote peer's candidates.
+    remote_candidates: Vec<SocketAddr>,
+    amplification: AmplificationLimit,
     policy: CandidatePolicy,
     pacing: Pacing,
     /// Received packets that are reported when all channels are open and the connection is not
@@ -56,6 +61,8 @@ pub(crate) struct Connection {
     mid: String,
     /// Path of the last datagram from the remote peer.
     path: Option<NetworkPath>,
+    /// Time of the last datagram from the remote peer.
+    last_received: Instant,
     /// Time of str0m's next timer.
     rtc_due: Instant,
     /// Time of the next timer of this connection.
@@ -150,13 +157,15 @@ impl Connection {
             lifetime: setup.lifetime,
             pending_offer: None,
             remote: None,
-            remote_candidates: 0,
+            remote_candidates: Vec::new(),
+            amplification: AmplificationLimit::default(),
             policy: setup.policy,
             pacing: setup.pacing,
             pending: PendingPackets::default(),
             is_paused: false,
             mid: "0".to_owned(),
             path: None,
+            last_received: Instant::ZERO,
             rtc_due: Instant::from_micros(u64::MAX),
             deadline: None,
             progress_deadline: None,
@@ -200,6 +209,18 @@ impl Connection {
             (_, Some(_)) => Progress::Checked,
             (_, None) => Progress::Signaling,
         }
+    }
+
+    /// Returns whether `address` is in use by the connection, so that no other one may use it.
+    pub(crate) fn uses(&self, address: SocketAddr, now: Instant) -> bool {
+        self.progress() == Progress::Secured
+            && self.path.is_some_and(|path| path.remote == address)
+            && now.saturating_since(self.last_received) < ADDRESS_IDLE_TIME
+    }
+
+    /// Returns whether datagrams of a new address are accepted.
+    pub(crate) fn allows_new_address(&self) -> bool {
+        self.amplification.address_count() < ADDRESSES_MAX
     }
 
     /// Returns the IP address of the remote peer's signaling, if it is known.

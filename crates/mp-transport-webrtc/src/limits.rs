@@ -48,6 +48,17 @@ pub const CANDIDATE_BYTES_MAX: usize = 512;
 /// these addresses, which the remote peer chooses.
 pub const REMOTE_CANDIDATES_MAX: usize = 16;
 
+/// Maximum ratio of the bytes sent to an address that is not validated to those received, as in
+/// QUIC (RFC 9000, section 8).
+pub const AMPLIFICATION_MAX: usize = 3;
+
+/// Maximum number of addresses from which a connection accepts datagrams during its life: a mobile
+/// player that changes networks each minute for four hours. ICE stores each.
+pub const ADDRESSES_MAX: usize = 256;
+
+/// Time without datagrams after which the address of a connection may be used by another one.
+pub const ADDRESS_IDLE_TIME: Duration = Duration::from_secs(5);
+
 /// Maximum number of channels per connection beyond Godot's three. Stream ids are `4 + index`, and
 /// transfer channels are 8-bit.
 pub const CHANNELS_CONFIG_MAX: usize = 252;

@@ -25,7 +25,7 @@ pub struct WebRtcOptions {
     pub(crate) channels_config: Vec<TransferMode>,
     pub(crate) ice_lite: bool,
     pub(crate) advertised: Vec<SocketAddr>,
-    pub(crate) candidate_policy: CandidatePolicy,
+    pub(crate) candidate_policy: Option<CandidatePolicy>,
     pub(crate) max_peers: u16,
     pub(crate) max_opening: usize,
     pub(crate) falls_back: bool,
@@ -47,7 +47,7 @@ impl Default for WebRtcOptions {
             channels_config: Vec::new(),
             ice_lite: false,
             advertised: Vec::new(),
-            candidate_policy: CandidatePolicy::default(),
+            candidate_policy: None,
             max_peers: PEERS_MAX,
             max_opening: OPENING_MAX,
             falls_back: false,
@@ -86,10 +86,13 @@ impl WebRtcOptions {
     }
 
     /// Sets the candidates of remote peers that are used with full ICE (default:
-    /// [`CandidatePolicy::Any`]).
+    /// [`CandidatePolicy::Public`] for a server, [`CandidatePolicy::Any`] for clients and meshes).
+    ///
+    /// A server in a local network needs no other policy if its clients reach it: it learns their
+    /// addresses from their checks.
     #[must_use]
     pub fn candidate_policy(mut self, policy: CandidatePolicy) -> Self {
-        self.candidate_policy = policy;
+        self.candidate_policy = Some(policy);
         self
     }
 

@@ -91,6 +91,9 @@ pub struct WebRtcPeerStats {
     pub queue_drops: u64,
     /// Times that the process did not run for a second or more.
     pub stalls: u64,
+    /// Datagrams not sent because their destination is not validated, see
+    /// [`AMPLIFICATION_MAX`](crate::limits::AMPLIFICATION_MAX).
+    pub amplification_drops: u64,
     /// Packets and datagrams dropped because their connection was paused.
     pub paused_drops: u64,
     /// Messages that were ignored, by reason.
@@ -269,6 +272,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             dropped_datagrams: self.outcome.dropped_datagrams + self.socket.dropped(),
             queue_drops: self.outcome.queue_drops,
             stalls: self.running.stalls(),
+            amplification_drops: self.outcome.amplification_drops,
             paused_drops: self.outcome.paused_drops,
             refused_messages: self.outcome.refused_messages,
             failed_connections: self.outcome.failed_connections,
@@ -362,6 +366,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             }
         }
         if self.connections.at(slot).is_some_and(Connection::is_finished) {
+            if self.connections.slot_of(peer) == Some(slot) {
+                mp_core::bug!("the connection of peer {peer} is finished, but has not ended");
+            }
             self.discard(slot);
         }
     }
@@ -392,9 +399,12 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
 
     fn handle_stun(&mut self, path: NetworkPath, datagram: &[u8]) -> Result<(), DatagramRefusal> {
         let slot = self.find(path.remote, datagram)?;
-        let early = match self.routes.by_address(path.remote) == Some(slot) {
-            true => Vec::new(),
-            false => self.routes.learn(path.remote, slot),
+        let early = match self.routes.by_address(path.remote) {
+            Some(routed) if routed == slot => Vec::new(),
+            routed => {
+                self.check_route(path.remote, slot, routed)?;
+                self.routes.learn(path.remote, slot)
+            }
         };
         self.with(slot, |connection, cx| {
             connection.handle_datagram(cx, (path, datagram));
@@ -403,6 +413,24 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             }
         });
         Ok(())
+    }
+
+    /// Checks whether the connection of `slot` may use an address, which is that of `routed` until
+    /// now. A peer that forges the address of another one must not receive its datagrams.
+    fn check_route(
+        &self,
+        address: SocketAddr,
+        slot: usize,
+        routed: Option<usize>,
+    ) -> Result<(), DatagramRefusal> {
+        let other = routed.and_then(|routed| self.connections.at(routed));
+        if other.is_some_and(|other| other.uses(address, self.now)) {
+            return Err(DatagramRefusal::AddressInUse);
+        }
+        match self.connections.at(slot).is_some_and(Connection::allows_new_address) {
+            true => Ok(()),
+            false => Err(DatagramRefusal::TooManyAddresses),
+        }
     }
 
     fn handle_dtls(&mut self, path: NetworkPath, datagram: &[u8]) {

@@ -15,6 +15,10 @@ mp_core::reasons! {
         /// ICE did not accept the STUN message: its integrity check failed, it responds to no
         /// request, or it is an indication, which needs no response.
         RejectedByIce = "rejected_by_ice" => "ICE does not accept the STUN message",
+        /// Another connection uses the source address of the STUN message.
+        AddressInUse = "address_in_use" => "another connection uses the address",
+        /// The connection has used [`ADDRESSES_MAX`](crate::limits::ADDRESSES_MAX) addresses.
+        TooManyAddresses = "too_many_addresses" => "the connection has used too many addresses",
         /// A DTLS datagram of an address from which no connectivity check was received within
         /// [`DEFERRED_TIME`](crate::limits::DEFERRED_TIME). Also counts datagrams beyond
         /// [`EARLY_DATAGRAMS_PER_ADDRESS`](crate::limits::EARLY_DATAGRAMS_PER_ADDRESS) and

@@ -1,6 +1,7 @@
 //! The fields of session descriptions that this crate parses itself. str0m parses the others.
 #![expect(clippy::exhaustive_enums, reason = "WebRTC has these two kinds here")]
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::limits::UNANNOUNCED_MESSAGE_BYTES_MAX;
@@ -65,6 +66,18 @@ impl RemoteDescription {
     }
 }
 
+/// Returns `sdp` without its candidates, and the candidates. Candidates need the checks of those
+/// that signaling passes separately.
+pub(crate) fn split_candidates(sdp: &str) -> (Cow<'_, str>, Vec<&str>) {
+    let candidate = |line: &'_ str| line.trim_start().starts_with("a=candidate:");
+    if !sdp.lines().any(candidate) {
+        return (Cow::Borrowed(sdp), Vec::new());
+    }
+    let others = sdp.split_inclusive('\n').filter(|line| !candidate(line)).collect();
+    let candidates = sdp.lines().filter(|line| candidate(line));
+    (Cow::Owned(others), candidates.map(|line| &line.trim_start()[2..]).collect())
+}
+
 /// Returns the `mid` of the first section of `sdp`, or `0`.
 pub(crate) fn mid(sdp: &str) -> &str {
     sdp.lines().find_map(|line| line.strip_prefix("a=mid:")).unwrap_or("0")
@@ -90,6 +103,14 @@ mod tests {
             "v=0\r\no=- 6804378274728279161 2 IN IP4 127.0.0.1\r\na=max-message-size:262144\r\n";
         let expected = RemoteDescription { is_web: true, message_bytes_max: 262_144 };
         assert_eq!(RemoteDescription::read(sdp), expected);
+    }
+
+    #[test]
+    fn candidates_are_split_from_the_other_lines() {
+        let sdp = "v=0\r\na=candidate:1 1 UDP 1 192.0.2.1 9 typ host\r\na=mid:0\r\n";
+        let (others, candidates) = split_candidates(sdp);
+        assert_eq!(others, "v=0\r\na=mid:0\r\n");
+        assert_eq!(candidates, ["candidate:1 1 UDP 1 192.0.2.1 9 typ host"]);
     }
 
     #[test]

@@ -4,7 +4,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Conditions, Network, Pair, packets};
+use common::{Network, Pair, packets};
+use mp_core::link_shaper::LinkConditions;
 use mp_core::{CloseMode, DisconnectReason, MultiplayerPeer, PeerId, TransferMode};
 use mp_transport_webrtc::io::DatagramSocket;
 use mp_transport_webrtc::limits::{
@@ -24,7 +25,7 @@ fn id(number: i32) -> PeerId {
 
 #[test]
 fn refused_datagrams_are_counted_by_reason_and_have_no_effect() {
-    let mut pair = Pair::new(1, Conditions::default());
+    let mut pair = Pair::new(1, LinkConditions::default());
     pair.connect();
     let server = pair.server.local_addr().unwrap();
     let mut unknown_peer = pair.network.socket();
@@ -54,7 +55,7 @@ fn refused_datagrams_are_counted_by_reason_and_have_no_effect() {
 
 #[test]
 fn a_connectivity_check_with_a_wrong_password_is_rejected_by_ice() {
-    let network = Network::new(1, Conditions::default());
+    let network = Network::new(1, LinkConditions::default());
     let options = WebRtcOptions::default();
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
     server.add_peer(id(2), 1).unwrap();
@@ -83,7 +84,7 @@ fn a_connectivity_check_with_a_wrong_password_is_rejected_by_ice() {
 
 #[test]
 fn messages_received_while_a_closing_connection_sends_its_last_packets_are_counted() {
-    let mut pair = Pair::new(1, Conditions::default());
+    let mut pair = Pair::new(1, LinkConditions::default());
     pair.connect();
     pair.send(true, TransferMode::Reliable, vec![0; MESSAGE_BYTES_MAX]);
     pair.send(false, TransferMode::Reliable, vec![1]);
@@ -96,7 +97,7 @@ fn messages_received_while_a_closing_connection_sends_its_last_packets_are_count
 
 #[test]
 fn a_connection_whose_certificate_is_not_that_of_its_description_fails() {
-    let network = Network::new(1, Conditions::default());
+    let network = Network::new(1, LinkConditions::default());
     let options = WebRtcOptions::default();
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options.clone()).unwrap();
     let mut client = WebRtcMultiplayerPeer::client(network.socket(), id(2), options).unwrap();
@@ -117,7 +118,7 @@ fn a_connection_whose_certificate_is_not_that_of_its_description_fails() {
                         to.set_remote_description(peers.1, kind, &sdp).unwrap();
                     }
                     Signal::IceCandidateCreated { candidate, .. } if to.has_peer(peers.1) => {
-                        to.add_ice_candidate(peers.1, &candidate).unwrap();
+                        let _ = to.add_ice_candidate(peers.1, &candidate);
                     }
                     _ => {}
                 }

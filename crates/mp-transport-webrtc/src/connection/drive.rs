@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use mp_core::{DisconnectReason, ErrorChain, Instant, Packet};
 use mp_udp::NetworkPath;
+use str0m::ice::StunMessage;
 use str0m::net::{DatagramRecv, Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, RtcError};
 
@@ -43,6 +44,11 @@ impl Connection {
             return;
         };
         self.path = Some(path);
+        self.last_received = cx.now;
+        self.amplification.record_received(path.remote, datagram.len());
+        if self.validates(datagram) {
+            self.amplification.validate(path.remote);
+        }
         if let Err(error) = self.rtc.handle_input(input) {
             let error = ErrorChain::new(&error);
             tracing::debug!(peer = %self.peer, %error, "DTLS does not accept a record");
@@ -76,6 +82,18 @@ impl Connection {
                 Phase::Resetting => self.close_rtc(cx),
                 Phase::Closing => self.rtc.disconnect(),
                 Phase::Open => {}
+            }
+        }
+    }
+
+    /// Returns whether a datagram that ICE accepts, or that belongs to an address that it has
+    /// accepted, shows that the remote peer receives at its source: the response to a check, or
+    /// data over DTLS.
+    fn validates(&self, datagram: &[u8]) -> bool {
+        match StunMessage::parse(datagram) {
+            Ok(message) => message.is_successful_binding_response(),
+            Err(_) => {
+                self.state == ConnectionState::Connected && is_dtls_application_data(datagram)
             }
         }
     }
@@ -114,7 +132,11 @@ impl Connection {
                     let to = NetworkPath::from(transmit.destination);
                     // Sent from the address that the remote peer sends to.
                     let path = self.path.filter(|path| path.remote == to.remote).unwrap_or(to);
-                    cx.outcome.datagram(path, transmit.contents.into());
+                    if self.amplification.allows(to.remote, transmit.contents.len()) {
+                        cx.outcome.datagram(path, transmit.contents.into());
+                    } else {
+                        cx.outcome.amplification_drops += 1;
+                    }
                 }
                 Ok(Output::Event(event)) => self.handle_event(cx, event),
                 Err(error) => self.fail(cx, &error),
@@ -132,6 +154,9 @@ impl Connection {
         match event {
             Event::Connected => {
                 self.state = ConnectionState::Connected;
+                if let Some(path) = self.path {
+                    self.amplification.validate(path.remote);
+                }
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 // As in Godot, an interruption that ICE detects is final.

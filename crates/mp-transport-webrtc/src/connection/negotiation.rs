@@ -41,6 +41,26 @@ impl Connection {
         if sdp.len() > SDP_BYTES_MAX {
             return Err(DescriptionError::TooLong);
         }
+        let (sdp, candidates) = sdp::split_candidates(sdp);
+        let applied = self.apply_remote_description(cx, kind, &sdp);
+        if applied.is_ok() {
+            self.amplification.record_signaling(sdp.len());
+            // One that cannot be used is ignored: others may work.
+            for name in candidates {
+                let _ = self.add_candidate(name);
+            }
+        }
+        // A description that cannot be used may have ended str0m's connection.
+        self.drive(cx);
+        applied
+    }
+
+    fn apply_remote_description(
+        &mut self,
+        cx: &mut Context<'_>,
+        kind: SdpKind,
+        sdp: &str,
+    ) -> Result<(), DescriptionError> {
         let malformed = |error| DescriptionError::Malformed(SdpError::new(error));
         let unusable = |error| DescriptionError::Unusable(SdpError::new(error));
         match kind {
@@ -70,7 +90,6 @@ impl Connection {
                 self.remote = Some(RemoteDescription::read(sdp));
             }
         }
-        self.drive(cx);
         Ok(())
     }
 
@@ -80,13 +99,23 @@ impl Connection {
         cx: &mut Context<'_>,
         candidate: &IceCandidate,
     ) -> Result<(), CandidateError> {
-        let parsed = candidate::parse(&candidate.name, self.policy)?;
-        if self.remote_candidates >= REMOTE_CANDIDATES_MAX {
+        self.add_candidate(&candidate.name)?;
+        self.drive(cx);
+        Ok(())
+    }
+
+    fn add_candidate(&mut self, name: &str) -> Result<(), CandidateError> {
+        let parsed = candidate::parse(name, self.policy)?;
+        // mp's session descriptions contain the candidates that signaling passes too.
+        if self.remote_candidates.contains(&parsed.addr()) {
+            return Ok(());
+        }
+        if self.remote_candidates.len() >= REMOTE_CANDIDATES_MAX {
             return Err(CandidateError::TooMany);
         }
-        self.remote_candidates += 1;
+        self.remote_candidates.push(parsed.addr());
+        self.amplification.record_signaling(name.len());
         self.rtc.add_remote_candidate(parsed);
-        self.drive(cx);
         Ok(())
     }
 

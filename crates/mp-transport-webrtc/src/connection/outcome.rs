@@ -37,6 +37,8 @@ pub(crate) struct Outcome {
     pub(crate) dropped_datagrams: u64,
     /// Datagrams that were ignored.
     pub(crate) refused_datagrams: ReasonCounts<DatagramRefusal>,
+    /// Datagrams not sent because their destination is not validated.
+    pub(crate) amplification_drops: u64,
     /// Datagrams dropped because their connection was paused.
     pub(crate) paused_drops: u64,
     /// Messages that were ignored.
@@ -58,6 +60,7 @@ impl Default for Outcome {
             dropped_signals: 0,
             dropped_datagrams: 0,
             refused_datagrams: ReasonCounts::default(),
+            amplification_drops: 0,
             paused_drops: 0,
             refused_messages: ReasonCounts::default(),
             failed_connections: 0,

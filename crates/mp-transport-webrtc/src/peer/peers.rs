@@ -7,7 +7,7 @@ use mp_core::{CloseMode, DisconnectReason, PeerId};
 use str0m::{Candidate, IceCreds, RtcConfig};
 
 use super::{Mode, WebRtcMultiplayerPeer};
-use crate::candidate::{CandidateError, IceCandidate};
+use crate::candidate::{CandidateError, CandidatePolicy, IceCandidate};
 use crate::connection::{Connection, DescriptionError, Setup};
 use crate::io::DatagramSocket;
 use crate::limits::{CHECK_INTERVAL_MAX, MESSAGE_BYTES_MAX, SCTP_BUFFER_BYTES};
@@ -119,6 +119,11 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             let candidate = Candidate::host(address, "udp");
             rtc.add_local_candidate(candidate.expect("checked when the peer was created"));
         }
+        let default_policy = match self.mode {
+            Mode::Server => CandidatePolicy::Public,
+            Mode::Client | Mode::Mesh => CandidatePolicy::Any,
+        };
+        let policy = self.options.candidate_policy.unwrap_or(default_policy);
         let id = self.connections.next_id();
         let connection = Connection::new(Setup {
             id,
@@ -129,7 +134,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             local_candidates: self.local_candidates.clone(),
             table: &self.table,
             lifetime: unreliable_lifetime,
-            policy: self.options.candidate_policy,
+            policy,
             pacing: self.options.web_pacing,
         });
         let slot = self.connections.insert(connection);

@@ -15,7 +15,8 @@ use mp_core::{
 };
 use mp_transport_webrtc::io::DatagramSocket;
 use mp_transport_webrtc::{
-    AddPeerError, Signal, Signaling, SignalingError, WebRtcMultiplayerPeer, WebRtcOptions,
+    AddPeerError, CandidateError, Signal, Signaling, SignalingError, WebRtcMultiplayerPeer,
+    WebRtcOptions,
 };
 
 #[derive(Clone, Debug)]
@@ -151,6 +152,8 @@ pub(crate) struct Relay {
     pub(crate) is_broken: bool,
     /// Removed peers: the peer that removed, and the removed one.
     pub(crate) removed: RefCell<Vec<(PeerId, PeerId)>>,
+    /// Session descriptions for peers that the relay does not know.
+    descriptions: RefCell<BTreeMap<PeerId, String>>,
 }
 
 impl Relay {
@@ -179,6 +182,12 @@ impl Relay {
             let looks_like_web = self.looks_like_web && !from.is_server();
             while let Some(signal) = signaling.next_signal() {
                 match signal {
+                    // A peer outside the relay, which the test plays.
+                    Signal::SessionDescriptionCreated { peer, sdp, .. }
+                        if !self.peers.contains_key(&peer) =>
+                    {
+                        self.descriptions.borrow_mut().insert(peer, sdp);
+                    }
                     Signal::PeerRemoved { peer } => self.removed.borrow_mut().push((from, peer)),
                     _ if self.is_broken => {}
                     Signal::SessionDescriptionCreated { peer, kind, mut sdp } => {
@@ -201,9 +210,13 @@ impl Relay {
     }
 }
 
-/// Returns whether an error follows from a server that refuses new connections.
+/// Returns whether an error follows from a server that refuses new connections, or does not use
+/// candidates of a private network.
 fn is_refusal(error: &SignalingError) -> bool {
     use mp_transport_webrtc::DescriptionError::UnknownPeer;
+    if *error == SignalingError::Candidate(CandidateError::Forbidden) {
+        return true;
+    }
     let refusing = SignalingError::AddPeer(AddPeerError::Refusing);
     *error == refusing || *error == SignalingError::Description(UnknownPeer)
 }
@@ -234,6 +247,7 @@ impl Pair {
         let mut relay = Relay::new();
         let id = PeerId::new(2).unwrap();
         let mut server = WebRtcMultiplayerPeer::server(network.socket(), options.clone()).unwrap();
+        let options = options.ice_lite(false);
         let mut client = WebRtcMultiplayerPeer::client(network.socket(), id, options).unwrap();
         relay.insert(PeerId::SERVER, server.signaling());
         relay.insert(id, client.signaling());
@@ -256,7 +270,7 @@ impl Pair {
         self.server.poll(now);
         while let Some(event) = self.server.next_event() {
             if let PeerEvent::Connected { connection, .. } = event {
-                self.to_client = Some(connection);
+                self.to_client.get_or_insert(connection);
             }
             self.at_server.push(event);
         }
@@ -280,6 +294,13 @@ impl Pair {
             }
         }
         panic!("no connection");
+    }
+
+    /// Returns the server's session description for a peer that the relay does not know.
+    pub(crate) fn answer(&mut self, peer: PeerId) -> String {
+        self.turn();
+        self.relay.run();
+        self.relay.descriptions.borrow_mut().remove(&peer).expect("an answer")
     }
 
     /// Removes the client from the server, and starts another one with its id.
