@@ -5,6 +5,9 @@
 //! does no I/O: a host connects it to WebSocket sessions, and to a WebRTC peer if the server itself
 //! hosts a lobby.
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(feature = "host")]
 mod host;
 pub mod limits;

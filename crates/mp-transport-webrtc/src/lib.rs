@@ -14,6 +14,9 @@ mod channels;
 mod clock;
 mod connection;
 mod connections;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod io;
 pub mod limits;
 mod options;

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mp_transport_webrtc::fuzz::webrtc_datagram(data));
