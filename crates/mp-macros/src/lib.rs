@@ -148,8 +148,14 @@ pub fn node(item: TokenStream) -> TokenStream {
 /// | `call_remote` (default), `call_local` | whether a call from here runs here too |
 /// | `reliable` (default), `unreliable`, `unreliable_ordered` | the transfer mode of calls |
 /// | `channel = N` | the transfer channel of calls, from 0 (default) to 255 |
+/// | `rate = "20/s"` | a limit of the calls of one peer to one node; also `"100/10s"`, `"5/min"` |
+/// | `max_bytes = N` | a limit of the encoded arguments of a call |
 /// | `rename = "name"` | the method's name in the game's script, if this one has another |
 /// | `stub` | a method of the game's script that is neither called from here nor runs here: it keeps the ids of the others right |
+///
+/// A call above a limit is dropped before its arguments are decoded, and counted
+/// (`Refusal::CallRateExceeded`, `CallTooLarge`). `SceneMultiplayer::set_disconnect_over_limits`
+/// disconnects its sender, too. The limits are those of `RpcConfig::rate` and `max_bytes`.
 ///
 /// A type has one impl with `#[rpc_methods]`, since all its RPCs are numbered together.
 ///

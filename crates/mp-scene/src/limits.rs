@@ -115,6 +115,11 @@ pub const REORDER_TIME: Duration = Duration::from_secs(60);
 /// the process did not run is detected and not counted, with this precision.
 pub const TIMER_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Maximum number of rate limits of RPCs that one peer uses at a time, one for each method of each
+/// node that it calls. A limit takes about 32 bytes, until the peer could make all its calls again.
+/// Calls of further limited methods are dropped; a player calls a few dozen.
+pub const CALL_LIMITS_MAX: usize = 256;
+
 /// Maximum number of signals queued for `next_signal`; bounds the memory of a program that never
 /// calls it.
 pub const SIGNALS_MAX: usize = 4_096;

@@ -3,8 +3,10 @@
 #![allow(missing_docs, reason = "a test")]
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use mp::prelude::*;
+use mp::scene::rpc::RateLimit;
 use mp::scene::testing::Lan;
 use mp::scene::tree::NodeTree;
 
@@ -17,7 +19,7 @@ struct Score {
 #[rpc_methods]
 impl Score {
     /// Adds points of the caller.
-    #[rpc(any_peer)]
+    #[rpc(any_peer, rate = "30/min", max_bytes = 64)]
     fn add(&mut self, cx: &mut RpcContext<'_>, points: i64, _reason: Option<String>) {
         self.points += points;
         self.callers.push(cx.remote_sender());
@@ -91,8 +93,10 @@ struct ByHand;
 
 impl Node for ByHand {
     fn rpc_table() -> RpcTable<Self> {
+        let rate = RateLimit::new(30, Duration::from_secs(60));
+        let add = RpcConfig::any_peer().rate(rate).max_bytes(64);
         RpcTable::new()
-            .method("add", RpcConfig::any_peer(), |_: &mut Self, _, _: (i64, Option<String>)| ())
+            .method("add", add, |_: &mut Self, _, _: (i64, Option<String>)| ())
             .method("reset", RpcConfig::any_peer().call_local(), |_: &mut Self, _, ()| ())
             .remote("shown", RpcConfig::authority().unreliable_ordered().channel(2))
             .stub("blinked")

@@ -5,7 +5,7 @@ use std::fmt;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, LitInt, LitStr, Meta, Result};
+use syn::{Attribute, Error, LitInt, LitStr, Meta, Result};
 
 /// The settings of an RPC. `None`: not written, so Godot's default.
 #[derive(Default)]
@@ -14,6 +14,8 @@ pub(crate) struct Config {
     call_local: Option<bool>,
     mode: Option<Mode>,
     channel: Option<u8>,
+    rate: Option<Rate>,
+    max_bytes: Option<u32>,
     pub(crate) rename: Option<LitStr>,
     pub(crate) is_stub: bool,
 }
@@ -28,6 +30,13 @@ pub(crate) struct Settings {
     pub(crate) channel: i64,
 }
 
+/// A number of calls per number of seconds.
+#[derive(Clone, Copy)]
+struct Rate {
+    calls: u32,
+    seconds: u32,
+}
+
 /// The transfer mode of calls.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -38,7 +47,8 @@ pub(crate) enum Mode {
 }
 
 const WORDS: &str = "any_peer or authority, call_local or call_remote, reliable, unreliable or \
-                     unreliable_ordered, channel = N, rename = \"name\", stub";
+                     unreliable_ordered, channel = N, rate = \"20/s\", max_bytes = N, \
+                     rename = \"name\", stub";
 
 impl Config {
     pub(crate) fn parse(attr: &Attribute) -> Result<Self> {
@@ -67,6 +77,14 @@ impl Config {
                 let channel = word.value()?.parse::<LitInt>()?.base10_parse()?;
                 set(&mut self.channel, word, "the channel", channel)
             }
+            "rate" => {
+                let rate = Rate::parse(&word.value()?.parse()?)?;
+                set(&mut self.rate, word, "the rate", rate)
+            }
+            "max_bytes" => {
+                let bytes = word.value()?.parse::<LitInt>()?.base10_parse()?;
+                set(&mut self.max_bytes, word, "max_bytes", bytes)
+            }
             "rename" => {
                 let name = word.value()?.parse()?;
                 set(&mut self.rename, word, "the name", name)
@@ -91,6 +109,11 @@ impl Config {
 
     fn set_mode(&mut self, word: &ParseNestedMeta<'_>, mode: Mode) -> Result<()> {
         set(&mut self.mode, word, "the transfer mode", mode)
+    }
+
+    /// Returns whether received calls are limited.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.rate.is_some() || self.max_bytes.is_some()
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -121,7 +144,36 @@ impl Config {
         if let Some(channel) = self.channel {
             config.extend(quote!(.channel(#channel)));
         }
+        if let Some(Rate { calls, seconds }) = self.rate {
+            config.extend(quote!(.rate(::mp::__macros::rate(#calls, #seconds))));
+        }
+        if let Some(bytes) = self.max_bytes {
+            config.extend(quote!(.max_bytes(#bytes)));
+        }
         config
+    }
+}
+
+impl Rate {
+    /// Parses a number of calls per time: `20/s`, `100/10s`, `5/min`, `1/h`.
+    fn parse(text: &LitStr) -> Result<Self> {
+        let value = text.value();
+        let parts = value.split_once('/').and_then(|(calls, time)| {
+            let unit = time.trim_start_matches(|letter: char| letter.is_ascii_digit());
+            let number = &time[..time.len() - unit.len()];
+            let number = if number.is_empty() { Some(1) } else { number.parse().ok() };
+            let unit = match unit {
+                "s" => 1,
+                "min" => 60,
+                "h" => 3_600,
+                _ => return None,
+            };
+            let seconds = number.and_then(|number: u32| number.checked_mul(unit))?;
+            Some(Self { calls: calls.parse().ok()?, seconds })
+        });
+        let is_positive = |rate: &Self| rate.calls > 0 && rate.seconds > 0;
+        let message = "a rate is a number of calls per time: \"20/s\", \"100/10s\", \"5/min\"";
+        parts.filter(is_positive).ok_or_else(|| Error::new(text.span(), message))
     }
 }
 

@@ -69,6 +69,11 @@ impl Method {
                         or remove call_local";
             return Err(Error::new(signature.ident.span(), text));
         }
+        if config.is_limited() {
+            let text = "the receiver of a call limits it, and this method runs elsewhere: remove \
+                        rate and max_bytes";
+            return Err(Error::new(signature.ident.span(), text));
+        }
         let args = signature.inputs.iter().map(argument).collect::<Result<_>>()?;
         Self::new(signature, &function.attrs, config, args, Body::None)
     }

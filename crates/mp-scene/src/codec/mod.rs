@@ -57,6 +57,28 @@ impl Codec {
         }
     }
 
+    /// Decodes a packet, but not the arguments of a call: these are
+    /// [`call_arguments`](Self::call_arguments).
+    pub(crate) fn decode_without_arguments(
+        self,
+        packet: &Bytes,
+        limits: &Limits,
+    ) -> Result<SceneMessage, DecodeError> {
+        match self {
+            Self::Godot4(version) => godot::decode_without_arguments(packet, version, limits),
+        }
+    }
+
+    /// Returns the encoded arguments of a packet that is a call.
+    pub(crate) fn call_arguments(
+        self,
+        packet: &[u8],
+    ) -> Result<godot::EncodedArguments<'_>, DecodeError> {
+        match self {
+            Self::Godot4(_) => godot::call_arguments(packet),
+        }
+    }
+
     /// Decodes a packet. `limits` bounds the memory of its values.
     ///
     /// # Errors

@@ -7,6 +7,8 @@
 
 use mp_core::{Channel, TransferMode};
 
+use super::RateLimit;
+
 /// Godot's `MultiplayerAPI.RPCMode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RpcMode {
@@ -30,6 +32,14 @@ pub struct RpcConfig {
     pub transfer_mode: TransferMode,
     /// The channel of calls.
     pub channel: Channel,
+    /// Maximum rate of the calls of one peer to one node (default: no limit). Calls above it are
+    /// dropped without decoding their arguments, and counted as
+    /// [`CallRateExceeded`](crate::Refusal::CallRateExceeded). Only the receiver enforces it.
+    pub rate: Option<RateLimit>,
+    /// Maximum size of the encoded arguments of a call in bytes (default: no limit but that of
+    /// packets). Larger calls are dropped without decoding them, and counted as
+    /// [`CallTooLarge`](crate::Refusal::CallTooLarge). Only the receiver enforces it.
+    pub max_bytes: Option<u32>,
 }
 
 impl RpcConfig {
@@ -40,6 +50,8 @@ impl RpcConfig {
             call_local: false,
             transfer_mode: TransferMode::Reliable,
             channel: Channel(0),
+            rate: None,
+            max_bytes: None,
         }
     }
 
@@ -75,6 +87,18 @@ impl RpcConfig {
     #[must_use]
     pub const fn channel(self, channel: u8) -> Self {
         Self { channel: Channel(channel), ..self }
+    }
+
+    /// Sets the maximum [rate](Self::rate) of the calls of one peer to one node.
+    #[must_use]
+    pub const fn rate(self, rate: RateLimit) -> Self {
+        Self { rate: Some(rate), ..self }
+    }
+
+    /// Sets the [maximum size](Self::max_bytes) of a call's encoded arguments in bytes.
+    #[must_use]
+    pub const fn max_bytes(self, bytes: u32) -> Self {
+        Self { max_bytes: Some(bytes), ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 mod args;
 mod config;
 mod ids;
+mod rate_limit;
 mod table;
 mod typed;
 
@@ -11,6 +12,8 @@ pub use args::Arguments;
 pub use args::{FromArgs, IntoArgs, MethodCallError};
 pub use config::{RpcConfig, RpcMode};
 pub use ids::{RpcEntry, RpcIds};
+pub use rate_limit::RateLimit;
+pub(crate) use rate_limit::TokenBucket;
 pub use table::RpcTable;
 pub(crate) use table::{Method, MethodTable};
 pub use typed::{HasRpcs, RpcCall};

@@ -56,6 +56,7 @@ pub struct SceneMultiplayer {
     /// True while packets that `paths` has released are being received.
     is_receiving_released: bool,
     quirks: GodotQuirks,
+    disconnects_over_limits: bool,
     /// The clock of all timeouts. Time in which the process did not run does not count.
     clock: RunningClock,
     events: Events,
@@ -70,6 +71,7 @@ impl SceneMultiplayer {
             replication: Replication::default(),
             is_receiving_released: false,
             quirks: GodotQuirks::default(),
+            disconnects_over_limits: false,
             clock: RunningClock::default(),
             events: Events::default(),
         }
@@ -88,6 +90,16 @@ impl SceneMultiplayer {
     /// Sets the unsafe behavior of Godot that is allowed (default: none).
     pub fn set_quirks(&mut self, quirks: GodotQuirks) {
         self.quirks = quirks;
+    }
+
+    /// Sets whether a peer that exceeds a limit of an RPC ([`RpcConfig::rate`],
+    /// [`RpcConfig::max_bytes`]) is disconnected (default: false, only the call is dropped). A
+    /// relayed peer is not.
+    ///
+    /// [`RpcConfig::rate`]: crate::rpc::RpcConfig::rate
+    /// [`RpcConfig::max_bytes`]: crate::rpc::RpcConfig::max_bytes
+    pub fn set_disconnect_over_limits(&mut self, disconnect: bool) {
+        self.disconnects_over_limits = disconnect;
     }
 
     /// Sets whether objects are sent with their content (default: false, only their ids). Received
@@ -266,6 +278,11 @@ impl SceneMultiplayer {
         self.session.refuses_new_connections()
     }
 
+    /// Returns whether a peer that exceeds a limit of an RPC is disconnected.
+    pub fn disconnects_over_limits(&self) -> bool {
+        self.disconnects_over_limits
+    }
+
     /// Returns the id of the local peer; 1 without an endpoint.
     #[doc(alias = "get_unique_id")]
     pub fn unique_id(&self) -> PeerId {
@@ -395,6 +412,7 @@ impl SceneMultiplayer {
             // State of the branch.
             is_receiving_released: _,
             quirks: _,
+            disconnects_over_limits: _,
             clock: _,
             events: _,
         } = self;

@@ -1,9 +1,9 @@
 //! Receiving packets: each message is passed to the part that handles it.
 
 use bytes::Bytes;
-use mp_core::{Instant, Packet, PeerId};
+use mp_core::{DisconnectReason, Instant, Packet, PeerId};
 
-use super::paths::{Awaited, MessageKind, PathAnnouncement};
+use super::paths::{Awaited, MessageKind, PathAnnouncement, ReceivedCall};
 use super::session::Received;
 use super::{NotAccepted, Refusal, SceneMultiplayer};
 use crate::SceneMessage;
@@ -79,11 +79,22 @@ impl SceneMultiplayer {
             SceneMessage::RemoteCall(call) => {
                 let (replication, nodes) = (&self.replication, &*tree);
                 let announcement_of = |node| replication.announcement_of(nodes, node);
-                let call = self.paths.receive_call(nodes, self.quirks, from, call, announcement_of);
+                let received = ReceivedCall { from, call, packet };
+                let (wire, quirks) = (self.sender.wire(), self.quirks);
+                let call =
+                    self.paths.receive_call(now, wire, nodes, quirks, received, announcement_of);
                 let outcome = match call {
                     Ok(call) => {
                         self.events.push(ApiEvent::Call(call));
                         Ok(())
+                    }
+                    Err(NotAccepted::Refused(
+                        refusal @ (Refusal::CallRateExceeded | Refusal::CallTooLarge),
+                    )) => {
+                        if self.disconnects_over_limits {
+                            self.sender.disconnect(from, DisconnectReason::Kicked);
+                        }
+                        Err(refusal.into())
                     }
                     Err(refusal) => Err(self.paths.refuse_late(now, tree, from, refusal)),
                 };

@@ -28,6 +28,10 @@ mp_core::reasons! {
         AnnouncedToItself = "announced_to_itself" => "the server announced the local peer",
         /// A RELAY from a peer other than the server, or with a target that is not a peer.
         BadRelay = "bad_relay" => "only the server may relay, and only for peers",
+        /// A call above the rate limit of its method.
+        CallRateExceeded = "call_rate_exceeded" => "the peer calls the method too often",
+        /// A call with more bytes of arguments than its method allows.
+        CallTooLarge = "call_too_large" => "the arguments of the call are too large",
         /// A packet that cannot be decoded.
         Malformed = "malformed" => "the packet is malformed",
         /// A SPAWN whose synchronizers do not match those of the local scene.

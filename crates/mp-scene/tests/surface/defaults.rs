@@ -137,7 +137,9 @@ fn arguments_that_are_left_out_in_godot_are_the_defaults_of_our_types() {
 /// `@rpc` without arguments.
 #[test]
 fn a_bare_rpc_is_for_the_authority_reliable_on_channel_0_and_not_local() {
-    let RpcConfig { mode, call_local, transfer_mode, channel } = RpcConfig::default();
+    let RpcConfig { mode, call_local, transfer_mode, channel, rate, max_bytes } =
+        RpcConfig::default();
+    assert_eq!((rate, max_bytes), (None, None));
     assert_eq!((mode, call_local), (RpcMode::Authority, false));
     assert_eq!((transfer_mode, channel), (TransferMode::Reliable, Channel(0)));
 }

@@ -14,6 +14,7 @@ pub mod variant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+pub(crate) use rpc::EncodedArguments;
 pub use sys::relay_prefix;
 pub use variant::VariantError;
 use variant::{Limits, Objects};
@@ -75,6 +76,19 @@ pub(super) fn decode(
     let first = *packet.first().ok_or(DecodeError::Empty)?;
     match first & COMMAND_MASK {
         REMOTE_CALL => rpc::decode(packet, limits).map(SceneMessage::RemoteCall),
+        _ => decode_without_arguments(packet, version, limits),
+    }
+}
+
+/// Decodes a packet, but not the arguments of a call.
+pub(super) fn decode_without_arguments(
+    packet: &Bytes,
+    version: GodotVersion,
+    limits: &Limits,
+) -> Result<SceneMessage, DecodeError> {
+    let first = *packet.first().ok_or(DecodeError::Empty)?;
+    match first & COMMAND_MASK {
+        REMOTE_CALL => rpc::decode_head(packet).map(SceneMessage::RemoteCall),
         SIMPLIFY_PATH => path::decode_simplify(packet),
         CONFIRM_PATH => path::decode_confirm(packet, version),
         RAW if packet.len() == 1 => Err(DecodeError::Truncated("the bytes of a raw packet")),
@@ -88,6 +102,11 @@ pub(super) fn decode(
         SYS => sys::decode(packet),
         unknown => Err(DecodeError::UnknownCommand(unknown)),
     }
+}
+
+/// Returns the arguments of a packet that is a call.
+pub(super) fn call_arguments(packet: &[u8]) -> Result<EncodedArguments<'_>, DecodeError> {
+    rpc::arguments(packet)
 }
 
 /// Returns the text before the first NUL, or all of it if there is none. As in Godot, invalid UTF-8

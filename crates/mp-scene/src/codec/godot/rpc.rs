@@ -80,51 +80,110 @@ pub(super) fn encode(
 }
 
 pub(super) fn decode(packet: &Bytes, limits: &Limits) -> Result<RemoteCall, DecodeError> {
-    let mut rest = &packet[..];
-    let meta = rest.get_u8();
-    let short = |_| DecodeError::Truncated("the head of a call");
-    let id = match (meta >> NODE_SIZE_SHIFT) & NODE_SIZE_MASK {
-        0 => u32::from(rest.try_get_u8().map_err(short)?),
-        1 => u32::from(rest.try_get_u16_le().map_err(short)?),
-        2 => rest.try_get_u32_le().map_err(short)?,
-        _ => return Err(DecodeError::Invalid("node id size of a call")),
-    };
-    let method = match meta & WIDE_METHOD {
-        0 => u16::from(rest.try_get_u8().map_err(short)?),
-        _ => rest.try_get_u16_le().map_err(short)?,
-    };
-
-    let node = if id & BY_PATH == 0 {
-        let wide = meta >> NODE_SIZE_SHIFT & NODE_SIZE_MASK == 2 && id <= 0xFFFF;
-        CallNode::Id { id, wide }
-    } else {
-        let offset = (id & !BY_PATH) as usize;
-        // An offset into the head would make the size of the arguments negative.
-        let head = packet.len() - rest.len();
-        if offset < head || offset >= packet.len() {
-            return Err(DecodeError::Invalid("path offset of a call"));
-        }
-        rest = &packet[head..offset];
-        CallNode::Path(cstring(&packet[offset..]))
-    };
-
-    let (args, complete) = if meta & BYTES_ONLY != 0 {
-        let bytes = rest.to_vec();
-        (if bytes.is_empty() { vec![] } else { vec![Variant::PackedByteArray(bytes)] }, true)
-    } else {
-        let count = rest.try_get_u8().map_err(|_| DecodeError::Truncated("the argument count"))?;
-        arguments(rest, usize::from(count), limits)
-    };
-    Ok(RemoteCall { node, method, args, complete })
+    let head = Head::read(packet)?;
+    let (args, complete) = head.args.decode(limits);
+    Ok(RemoteCall { node: head.node(), method: head.method, args, complete })
 }
 
-/// Decodes the arguments, and returns whether all are valid. As in Godot 4.6.3, arguments from the
-/// first invalid one on are null, and extra bytes are ignored.
-fn arguments(rest: &[u8], count: usize, limits: &Limits) -> (Vec<Variant>, bool) {
-    let (mut args, error) = Decoder::new(rest, limits).compressed_list(count);
-    if let Some(error) = &error {
-        tracing::debug!(%error, index = args.len(), "an argument could not be decoded");
-        args.resize(count, Variant::Nil);
+/// Decodes a call without its arguments.
+pub(super) fn decode_head(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
+    let head = Head::read(packet)?;
+    Ok(RemoteCall { node: head.node(), method: head.method, args: Vec::new(), complete: true })
+}
+
+/// Returns the arguments of a call.
+pub(super) fn arguments(packet: &[u8]) -> Result<EncodedArguments<'_>, DecodeError> {
+    Head::read(packet).map(|head| head.args)
+}
+
+/// A call whose arguments are not decoded yet.
+struct Head<'a> {
+    node: HeadNode<'a>,
+    method: u16,
+    args: EncodedArguments<'a>,
+}
+
+enum HeadNode<'a> {
+    Id { id: u32, wide: bool },
+    Path(&'a [u8]),
+}
+
+/// The encoded arguments of a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EncodedArguments<'a> {
+    /// Number of the values; `None` if the bytes are those of a PackedByteArray, or of no value.
+    count: Option<u8>,
+    bytes: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    fn read(packet: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut rest = packet;
+        let short = |_| DecodeError::Truncated("the head of a call");
+        let meta = rest.try_get_u8().map_err(short)?;
+        let id = match (meta >> NODE_SIZE_SHIFT) & NODE_SIZE_MASK {
+            0 => u32::from(rest.try_get_u8().map_err(short)?),
+            1 => u32::from(rest.try_get_u16_le().map_err(short)?),
+            2 => rest.try_get_u32_le().map_err(short)?,
+            _ => return Err(DecodeError::Invalid("node id size of a call")),
+        };
+        let method = match meta & WIDE_METHOD {
+            0 => u16::from(rest.try_get_u8().map_err(short)?),
+            _ => rest.try_get_u16_le().map_err(short)?,
+        };
+
+        let node = if id & BY_PATH == 0 {
+            let wide = meta >> NODE_SIZE_SHIFT & NODE_SIZE_MASK == 2 && id <= 0xFFFF;
+            HeadNode::Id { id, wide }
+        } else {
+            let offset = (id & !BY_PATH) as usize;
+            // An offset into the head would make the size of the arguments negative.
+            let head = packet.len() - rest.len();
+            if offset < head || offset >= packet.len() {
+                return Err(DecodeError::Invalid("path offset of a call"));
+            }
+            rest = &packet[head..offset];
+            HeadNode::Path(&packet[offset..])
+        };
+
+        let count = if meta & BYTES_ONLY != 0 {
+            None
+        } else {
+            let count = rest.try_get_u8();
+            Some(count.map_err(|_| DecodeError::Truncated("the argument count"))?)
+        };
+        Ok(Self { node, method, args: EncodedArguments { count, bytes: rest } })
     }
-    (args, error.is_none())
+
+    fn node(&self) -> CallNode {
+        match self.node {
+            HeadNode::Id { id, wide } => CallNode::Id { id, wide },
+            HeadNode::Path(path) => CallNode::Path(cstring(path)),
+        }
+    }
+}
+
+impl EncodedArguments<'_> {
+    /// Returns the size in bytes, without the number of the arguments.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Decodes the arguments, and returns whether all are valid. As in Godot 4.6.3, arguments from
+    /// the first invalid one on are null, and extra bytes are ignored.
+    pub(crate) fn decode(&self, limits: &Limits) -> (Vec<Variant>, bool) {
+        let Some(count) = self.count else {
+            let bytes = self.bytes.to_vec();
+            let args =
+                if bytes.is_empty() { vec![] } else { vec![Variant::PackedByteArray(bytes)] };
+            return (args, true);
+        };
+        let count = usize::from(count);
+        let (mut args, error) = Decoder::new(self.bytes, limits).compressed_list(count);
+        if let Some(error) = &error {
+            tracing::debug!(%error, index = args.len(), "an argument could not be decoded");
+            args.resize(count, Variant::Nil);
+        }
+        (args, error.is_none())
+    }
 }

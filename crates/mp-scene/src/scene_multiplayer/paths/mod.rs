@@ -2,11 +2,13 @@
 //! `SceneCacheInterface` and `SceneRPCInterface`).
 //!
 //! * `call` sends calls;
+//! * `call_limiter` limits received calls;
 //! * `receive` checks calls, path announcements and confirmations of peers;
 //! * `deferred` stores messages for nodes that are not there yet;
 //! * `departed` records nodes that have left, so that a late call does not reach their successors.
 
 mod call;
+mod call_limiter;
 mod deferred;
 mod departed;
 mod receive;
@@ -22,10 +24,11 @@ use crate::SceneMessage;
 use crate::path_cache::{Announcement, OwnPaths, RemotePaths};
 use crate::tree::{NodeId, NodeTree, TreeChange};
 pub(super) use call::OutgoingCall;
+use call_limiter::CallLimiter;
 pub(super) use deferred::{Awaited, ExpiredMessages, MessageKind};
 use deferred::{DeferredMessage, DeferredMessages};
 use departed::Departed;
-pub(super) use receive::PathAnnouncement;
+pub(super) use receive::{PathAnnouncement, ReceivedCall};
 
 /// Path ids in both directions, deferred messages and departed nodes.
 #[derive(Debug, Default)]
@@ -36,6 +39,7 @@ pub(super) struct Paths {
     /// Messages whose nodes have entered, while changes of the tree are applied.
     ready: VecDeque<DeferredMessage>,
     departed: Departed,
+    limiter: CallLimiter,
     stats: PathStats,
     refusals: Refusals,
 }
@@ -63,10 +67,11 @@ impl Paths {
     /// Every field is named here, so that a new one must be classified as state of a peer or not.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         // `ready` is empty between two inputs.
-        let Self { own, remote, deferred, ready: _, departed, stats, refusals: _ } = self;
+        let Self { own, remote, deferred, ready: _, departed, limiter, stats, refusals: _ } = self;
         own.remove_peer(peer);
         remote.remove_peer(peer);
         departed.remove_peer(peer);
+        limiter.remove_peer(peer);
         stats.stray_packets += deferred.remove_peer(peer) as u64;
     }
 
@@ -76,6 +81,7 @@ impl Paths {
         self.remote.clear();
         self.deferred = DeferredMessages::default();
         self.departed = Departed::default();
+        self.limiter = CallLimiter::default();
     }
 
     /// Sets the time from which the delays of repeated announcements are measured.

@@ -1,9 +1,10 @@
 //! Receiving calls, path announcements and confirmations. All of them are untrusted input: they are
 //! checked in Godot 4.6.3's order, and refused without a reply.
 
+use bytes::Bytes;
 use mp_core::{Instant, PeerId};
 
-use super::super::sender::Sender;
+use super::super::sender::{Sender, Wire};
 use super::super::{GodotQuirks, NotAccepted, Refusal};
 use super::{Awaited, Paths};
 use crate::SceneMessage;
@@ -20,14 +21,22 @@ pub(crate) struct PathAnnouncement<'a> {
     pub(crate) path: &'a str,
 }
 
+/// A received call whose arguments are not decoded yet.
+pub(crate) struct ReceivedCall<'a> {
+    pub(crate) from: PeerId,
+    pub(crate) call: RemoteCall,
+    pub(crate) packet: &'a Bytes,
+}
+
 impl Paths {
-    /// Checks a received call; returns the call to make.
+    /// Checks a received call and decodes its arguments; returns the call to make.
     pub(crate) fn receive_call(
         &mut self,
+        now: Instant,
+        wire: &Wire,
         tree: &dyn NodeTree,
         quirks: GodotQuirks,
-        from: PeerId,
-        call: RemoteCall,
+        ReceivedCall { from, call, packet }: ReceivedCall<'_>,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
     ) -> Result<Call, NotAccepted> {
         let node = match &call.node {
@@ -44,13 +53,16 @@ impl Paths {
         if !allowed {
             return Err(Refusal::NotAllowed.into());
         }
-        if !call.complete && !quirks.incomplete_calls {
+        let encoded = wire.call_arguments(packet).map_err(|_| Refusal::Malformed)?;
+        self.limiter.check(now, from, (node, call.method), config, encoded.size())?;
+        let (args, complete) = encoded.decode(wire.limits());
+        if !complete && !quirks.incomplete_calls {
             return Err(Refusal::UndecodableArguments.into());
         }
         if self.remote.is_mismatched(from, node) && !quirks.mismatched_methods {
             return Err(Refusal::MismatchedRpcTable.into());
         }
-        Ok(Call { node, method: method.clone(), args: call.args, sender: from })
+        Ok(Call { node, method: method.clone(), args, sender: from })
     }
 
     /// Refuses a call of a node that has left the tree, since the next node at its path is another

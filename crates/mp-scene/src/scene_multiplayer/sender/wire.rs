@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::SceneMessage;
+use crate::codec::godot::EncodedArguments;
 use crate::codec::{Codec, DecodeError, EncodeError, Limits, Objects};
 
 /// Encodes and decodes messages.
@@ -30,8 +31,17 @@ impl Wire {
         Ok(packet.freeze())
     }
 
+    /// Decodes a packet, but not the arguments of a call.
     pub(crate) fn decode(&self, packet: &Bytes) -> Result<SceneMessage, DecodeError> {
-        self.codec.decode(packet, &self.limits)
+        self.codec.decode_without_arguments(packet, &self.limits)
+    }
+
+    /// Returns the encoded arguments of a packet that is a call.
+    pub(crate) fn call_arguments<'a>(
+        &self,
+        packet: &'a [u8],
+    ) -> Result<EncodedArguments<'a>, DecodeError> {
+        self.codec.call_arguments(packet)
     }
 
     /// Returns whether CONFIRM_PATH contains the path instead of the path id.
