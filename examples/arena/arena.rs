@@ -126,7 +126,7 @@ pub(crate) fn branch() -> BranchBuilder {
             scene.add(PLAYERS, Group)?;
             scene.add(
                 "Main/Spawner",
-                MultiplayerSpawner::new("../Players").scene(&Player::scene()),
+                MultiplayerSpawner::new("../Players").with_scene(&Player::scene()),
             )?;
             Ok(())
         })

@@ -180,7 +180,7 @@ impl Node for Greeter {
 }
 
 fn game() -> BranchBuilder {
-    let spawner = MultiplayerSpawner::new("../Flags").spawn_function(|data| match data {
+    let spawner = MultiplayerSpawner::new("../Flags").with_spawn_function(|data| match data {
         Variant::String(color) => Some(Instance::new(color, Group)),
         _ => None,
     });

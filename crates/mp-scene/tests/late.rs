@@ -30,7 +30,7 @@ fn player() -> PackedScene {
 fn game() -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(100).setup(|scene| {
         scene.add("Players", Group)?;
-        scene.add("Spawner", MultiplayerSpawner::new("../Players").scene(&player()))
+        scene.add("Spawner", MultiplayerSpawner::new("../Players").with_scene(&player()))
     })
 }
 
@@ -105,7 +105,7 @@ fn late_call_by_path_id_does_not_reach_the_replacement_node() {
         let game = || {
             Branch::builder("/root/Game").tick_rate(100).setup(|scene| {
                 scene.add("Players", Group)?;
-                let spawner = MultiplayerSpawner::new("../Players").scene(&armed());
+                let spawner = MultiplayerSpawner::new("../Players").with_scene(&armed());
                 scene.add("Spawner", spawner)
             })
         };

@@ -135,7 +135,7 @@ fn nodes_added_by_a_method_of_a_spawner_are_announced() {
         let unit = unit.clone();
         Branch::builder("/root").setup(move |scene| {
             scene.add("Units", Group)?;
-            let spawner = MultiplayerSpawner::new("../Units").scene(&unit);
+            let spawner = MultiplayerSpawner::new("../Units").with_scene(&unit);
             let table = RpcTable::new().stub("notified").method(
                 "reinforce",
                 RpcConfig::any_peer(),

@@ -35,7 +35,7 @@ fn game() -> BranchBuilder {
         scene.add("A", Thing::default())?;
         scene.add("B", Thing::default())?;
         scene.add("Things", Group)?;
-        scene.add("Spawner", MultiplayerSpawner::new("../Things").scene(&thing()))
+        scene.add("Spawner", MultiplayerSpawner::new("../Things").with_scene(&thing()))
     })
 }
 
@@ -219,7 +219,7 @@ fn nodes_of_a_renamed_spawner_reach_a_peer_that_loads_the_level_later() {
 
     let scene = lan.scene(client);
     scene.add("Things", Group).unwrap();
-    scene.add("Maker", MultiplayerSpawner::new("../Things").scene(&thing())).unwrap();
+    scene.add("Maker", MultiplayerSpawner::new("../Things").with_scene(&thing())).unwrap();
     for _ in 0..2 * PATH_REPEAT.as_millis() / Lan::STEP.as_millis() {
         lan.step();
     }

@@ -58,7 +58,7 @@ fn game(owner: PeerId) -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(1_000).setup(move |scene| {
         scene.add("Things", Group)?;
         let spawner =
-            scene.add("Spawner", MultiplayerSpawner::new("../Things").scene(&thing(owner)))?;
+            scene.add("Spawner", MultiplayerSpawner::new("../Things").with_scene(&thing(owner)))?;
         scene.add("Hall", Thing::default())?;
         let sync = scene.add("Hall/Sync", MultiplayerSynchronizer::new(config()))?;
         let tree = scene.tree_mut();

@@ -160,7 +160,7 @@ fn replicated_fields_are_announced_and_sent() {
     let game = || {
         Branch::builder("/root").setup(|scene| {
             scene.add("Players", Group)?;
-            scene.add("Spawner", MultiplayerSpawner::new("../Players").scene(&player()))
+            scene.add("Spawner", MultiplayerSpawner::new("../Players").with_scene(&player()))
         })
     };
     let mut lan = Lan::new(game()).unwrap();

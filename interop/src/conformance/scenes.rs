@@ -42,7 +42,7 @@ impl Unit {
     pub(super) fn secret() -> PackedScene {
         PackedScene::new("res://scenes/secret.tscn", || {
             let config = ReplicationConfig::new().always(".:position").on_change(".:hp");
-            Self::with_sync(MultiplayerSynchronizer::new(config).public_visibility(false))
+            Self::with_sync(MultiplayerSynchronizer::new(config).with_public_visibility(false))
         })
     }
 
@@ -124,14 +124,14 @@ pub(super) struct Public {
 pub(super) fn add_world(world: &mut World, public: &Public, stats: Stats) -> ScenarioResult {
     let mover_sync = ReplicationConfig::new().always(".:position").always(".:tick");
     let mover_sync = MultiplayerSynchronizer::new(mover_sync)
-        .replication_interval(Duration::from_millis(50))
-        .public_visibility(public.mover)
-        .signals();
+        .with_replication_interval(Duration::from_millis(50))
+        .with_public_visibility(public.mover)
+        .with_signals();
     let stats_sync = ReplicationConfig::new().on_change(".:a").on_change(".:b").on_change(".:c");
     let stats_sync = MultiplayerSynchronizer::new(stats_sync.spawn(".:n"))
-        .delta_interval(Duration::from_millis(100))
-        .public_visibility(public.stats)
-        .signals();
+        .with_delta_interval(Duration::from_millis(100))
+        .with_public_visibility(public.stats)
+        .with_signals();
     let sync = |sync| Instance::new("Sync", sync);
     let scene = Instance::new("World", Group)
         .child(Instance::new("Mover", Mover::default()).child(sync(mover_sync)))

@@ -157,15 +157,16 @@ type CustomData = Rc<RefCell<Vec<Dictionary>>>;
 /// Adds `arena.tscn`.
 fn add_arena(world: &mut World, data: &CustomData) -> ScenarioResult {
     world.add("Arena", Group)?;
-    let units = MultiplayerSpawner::new("../Units").scene(&Unit::scene()).scene(&Crate::scene());
-    let bombs = MultiplayerSpawner::new("../Bombs").spawn_function(Bomb::from_data(data));
-    let few = MultiplayerSpawner::new("../Few").scene(&Crate::scene()).spawn_limit(2);
-    let limited = MultiplayerSpawner::new("../Limited").spawn_function(Bomb::from_data(data));
+    let units =
+        MultiplayerSpawner::new("../Units").with_scene(&Unit::scene()).with_scene(&Crate::scene());
+    let bombs = MultiplayerSpawner::new("../Bombs").with_spawn_function(Bomb::from_data(data));
+    let few = MultiplayerSpawner::new("../Few").with_scene(&Crate::scene()).with_spawn_limit(2);
+    let limited = MultiplayerSpawner::new("../Limited").with_spawn_function(Bomb::from_data(data));
     for (parent, name, spawner) in [
         ("Units", "UnitSpawner", units),
         ("Bombs", "BombSpawner", bombs),
         ("Few", "FewSpawner", few),
-        ("Limited", "LimitSpawner", limited.spawn_limit(2)),
+        ("Limited", "LimitSpawner", limited.with_spawn_limit(2)),
     ] {
         world.add(&format!("Arena/{parent}"), Group)?;
         world.add(&format!("Arena/{name}"), spawner)?;

@@ -116,7 +116,7 @@ fn add_field(world: &mut World) -> ScenarioResult {
     world.add("Field/Players", Group)?;
     world.add(
         "Field/PlayerSpawner",
-        MultiplayerSpawner::new("../Players").scene(&Player::scene()),
+        MultiplayerSpawner::new("../Players").with_scene(&Player::scene()),
     )?;
     Ok(())
 }

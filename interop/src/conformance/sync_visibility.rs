@@ -118,7 +118,8 @@ fn add_nodes(world: &mut World) -> ScenarioResult {
     world.add("Vault", Group)?;
     world.add("Vault/Items", Group)?;
     let spawner = MultiplayerSpawner::new("../Items");
-    world.add("Vault/ItemSpawner", spawner.scene(&Unit::secret()).scene(&Unit::scene()))?;
+    world
+        .add("Vault/ItemSpawner", spawner.with_scene(&Unit::secret()).with_scene(&Unit::scene()))?;
     Ok(())
 }
 

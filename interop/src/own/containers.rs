@@ -76,7 +76,7 @@ const MINE: &str = "Containers/Mine";
 fn add_chests(world: &mut World) -> ScenarioResult {
     world.add("Containers", Group)?;
     world.add("Containers/Chests", Group)?;
-    let spawner = MultiplayerSpawner::new("../Chests").scene(&Chest::scene());
+    let spawner = MultiplayerSpawner::new("../Chests").with_scene(&Chest::scene());
     world.add("Containers/Spawner", spawner)?;
     world.add_instance("Containers", Chest::scene().instantiate().named("Mine"))?;
     Ok(())

@@ -89,7 +89,8 @@ const GUN: &str = "Hidden/Units/Soldier/Gun";
 fn add_units(world: &mut World) -> ScenarioResult {
     world.add("Hidden", Group)?;
     world.add("Hidden/Units", Group)?;
-    world.add("Hidden/Spawner", MultiplayerSpawner::new("../Units").scene(&Unit::soldier()))?;
+    world
+        .add("Hidden/Spawner", MultiplayerSpawner::new("../Units").with_scene(&Unit::soldier()))?;
     Ok(())
 }
 

@@ -51,7 +51,7 @@ const CANNON: &str = "Level/Field/Cannon";
 const LOADING: Duration = Duration::from_millis(4_500);
 
 fn add_level(world: &mut World) -> ScenarioResult {
-    let spawner = MultiplayerSpawner::new("../Units").scene(&Unit::tank());
+    let spawner = MultiplayerSpawner::new("../Units").with_scene(&Unit::tank());
     let sync = MultiplayerSynchronizer::new(ReplicationConfig::new().always(".:aim"));
     let cannon = Instance::new("Cannon", Gun::default()).child(Instance::new("Sync", sync));
     let field = Instance::new("Field", Group)

@@ -182,7 +182,10 @@ impl ReceivedSpawns {
 fn add_ships(world: &mut World) -> ScenarioResult {
     world.add("Nested", Group)?;
     world.add("Nested/Ships", Group)?;
-    world.add("Nested/ShipSpawner", MultiplayerSpawner::new("../Ships").scene(&Ship::scene()))?;
+    world.add(
+        "Nested/ShipSpawner",
+        MultiplayerSpawner::new("../Ships").with_scene(&Ship::scene()),
+    )?;
     Ok(())
 }
 

@@ -76,7 +76,10 @@ const CLIENTS: [&str; 2] = ["P0", "P1"];
 fn add_players(world: &mut World) -> ScenarioResult {
     world.add("Player", Group)?;
     world.add("Player/Players", Group)?;
-    world.add("Player/Spawner", MultiplayerSpawner::new("../Players").scene(&Player::scene()))?;
+    world.add(
+        "Player/Spawner",
+        MultiplayerSpawner::new("../Players").with_scene(&Player::scene()),
+    )?;
     Ok(())
 }
 

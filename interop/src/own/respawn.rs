@@ -64,7 +64,7 @@ const TANKS: [&str; 2] = ["A", "B"];
 fn add_units(world: &mut World) -> ScenarioResult {
     world.add("Respawn", Group)?;
     world.add("Respawn/Units", Group)?;
-    world.add("Respawn/Spawner", MultiplayerSpawner::new("../Units").scene(&Unit::tank()))?;
+    world.add("Respawn/Spawner", MultiplayerSpawner::new("../Units").with_scene(&Unit::tank()))?;
     Ok(())
 }
 

@@ -22,8 +22,8 @@ impl Ship {
             let hull =
                 ReplicationConfig::new().spawn(".:title").always(".:place").on_change(".:fuel");
             let radar = ReplicationConfig::new().with(".:secret", false, ReplicationMode::Always);
-            let radar = MultiplayerSynchronizer::new(radar).public_visibility(false);
-            let bays = MultiplayerSpawner::new("../Bays").spawn_function(Pod::from_data);
+            let radar = MultiplayerSynchronizer::new(radar).with_public_visibility(false);
+            let bays = MultiplayerSpawner::new("../Bays").with_spawn_function(Pod::from_data);
             Instance::new("Ship", Self::default())
                 .child(Instance::new("Hull", MultiplayerSynchronizer::new(hull)))
                 .child(Instance::new("Radar", radar))

@@ -47,7 +47,7 @@ const GUN: &str = "Tank/Units/Tank/Gun";
 fn add_units(world: &mut World) -> ScenarioResult {
     world.add("Tank", Group)?;
     world.add("Tank/Units", Group)?;
-    world.add("Tank/Spawner", MultiplayerSpawner::new("../Units").scene(&Unit::tank()))?;
+    world.add("Tank/Spawner", MultiplayerSpawner::new("../Units").with_scene(&Unit::tank()))?;
     Ok(())
 }
 

@@ -29,7 +29,7 @@ impl Unit {
     pub(super) fn soldier() -> PackedScene {
         PackedScene::new("res://scenes/soldier.tscn", || {
             let health = ReplicationConfig::new().on_change(".:health");
-            let health = MultiplayerSynchronizer::new(health).public_visibility(false);
+            let health = MultiplayerSynchronizer::new(health).with_public_visibility(false);
             let gun = ReplicationConfig::new().with(".:aim", false, ReplicationMode::Always).with(
                 ".:ammo",
                 false,

@@ -28,7 +28,7 @@ use crate::tree::{NodeId, NodeRef};
 ///
 /// let mut branch = Branch::builder("/root/Main").build()?;
 /// let scene = branch.scene();
-/// let sync = MultiplayerSynchronizer::default().public_visibility(false);
+/// let sync = MultiplayerSynchronizer::default().with_public_visibility(false);
 /// let sync = scene.add("Sync", sync)?;
 ///
 /// let mut grid = InterestGrid::new(500.0);

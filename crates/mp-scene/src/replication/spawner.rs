@@ -12,7 +12,7 @@ use crate::tree::{Instance, Node, NodeId, PackedScene};
 ///
 /// The authority (peer 1 unless set) either adds instances of the [spawnable
 /// scenes](Self::add_spawnable_scene), or calls [`Scene::spawn`](crate::Scene::spawn), which
-/// creates a node from data with the [spawn function](Self::spawn_function). The other peers create
+/// creates a node from data with the [spawn function](Self::with_spawn_function). The other peers create
 /// the same nodes, set the spawn properties of the synchronizers below them, and report
 /// [`Signal::Spawned`](crate::Signal::Spawned).
 ///
@@ -22,7 +22,7 @@ use crate::tree::{Instance, Node, NodeId, PackedScene};
 /// let unit = PackedScene::new("res://unit.tscn", || Instance::new("Unit", Group));
 /// let branch = Branch::builder("/root/Main").setup(move |scene| {
 ///     scene.add("Units", Group)?;
-///     scene.add("Spawner", MultiplayerSpawner::new("../Units").scene(&unit))?;
+///     scene.add("Spawner", MultiplayerSpawner::new("../Units").with_scene(&unit))?;
 ///     // Announced to all peers that join.
 ///     scene.add_instance("Units", unit.instantiate().named("U1"))?;
 ///     Ok(())
@@ -54,7 +54,7 @@ impl MultiplayerSpawner {
 
     /// Adds a spawnable scene. See [`add_spawnable_scene`](Self::add_spawnable_scene).
     #[must_use]
-    pub fn scene(mut self, scene: &PackedScene) -> Self {
+    pub fn with_scene(mut self, scene: &PackedScene) -> Self {
         self.add_spawnable_scene(scene.clone());
         self
     }
@@ -62,14 +62,17 @@ impl MultiplayerSpawner {
     /// Sets the function that creates nodes from data, for [`Scene::spawn`](crate::Scene::spawn)
     /// and for nodes that peers spawn with it. `None` refuses the data.
     #[must_use]
-    pub fn spawn_function(mut self, make: impl Fn(&Variant) -> Option<Instance> + 'static) -> Self {
+    pub fn with_spawn_function(
+        mut self,
+        make: impl Fn(&Variant) -> Option<Instance> + 'static,
+    ) -> Self {
         self.set_spawn_function(make);
         self
     }
 
     /// Sets the [spawn limit](Self::set_spawn_limit).
     #[must_use]
-    pub fn spawn_limit(mut self, limit: u32) -> Self {
+    pub fn with_spawn_limit(mut self, limit: u32) -> Self {
         self.spawn_limit = limit;
         self
     }
@@ -98,7 +101,7 @@ impl MultiplayerSpawner {
         self.spawn_limit = limit;
     }
 
-    /// Sets the [`spawn_function`](Self::spawn_function).
+    /// Sets the [`spawn_function`](Self::with_spawn_function).
     pub fn set_spawn_function(&mut self, make: impl Fn(&Variant) -> Option<Instance> + 'static) {
         self.function = Some(SpawnFunction(Rc::new(make)));
     }
@@ -116,7 +119,7 @@ impl MultiplayerSpawner {
 
     /// Returns the spawn limit; 0 means no limit.
     #[doc(alias = "get_spawn_limit")]
-    pub fn limit(&self) -> u32 {
+    pub fn spawn_limit(&self) -> u32 {
         self.spawn_limit
     }
 

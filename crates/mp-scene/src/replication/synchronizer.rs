@@ -25,8 +25,8 @@ use crate::tree::{Node, NodeId};
 ///
 /// let config = ReplicationConfig::new().always(".:position").on_change(".:health");
 /// let sync = MultiplayerSynchronizer::new(config)
-///     .replication_interval(Duration::from_millis(50))
-///     .public_visibility(false);
+///     .with_replication_interval(Duration::from_millis(50))
+///     .with_public_visibility(false);
 /// assert_eq!(sync.root_path(), "..");
 /// ```
 pub struct MultiplayerSynchronizer {
@@ -100,42 +100,45 @@ impl MultiplayerSynchronizer {
 
     /// Sets the [replication interval](Self::set_replication_interval).
     #[must_use]
-    pub fn replication_interval(mut self, interval: Duration) -> Self {
+    pub fn with_replication_interval(mut self, interval: Duration) -> Self {
         self.set_replication_interval(interval);
         self
     }
 
     /// Sets the [delta interval](Self::set_delta_interval).
     #[must_use]
-    pub fn delta_interval(mut self, interval: Duration) -> Self {
+    pub fn with_delta_interval(mut self, interval: Duration) -> Self {
         self.set_delta_interval(interval);
         self
     }
 
     /// Sets the [public visibility](Self::set_public_visibility).
     #[must_use]
-    pub fn public_visibility(mut self, public: bool) -> Self {
+    pub fn with_public_visibility(mut self, public: bool) -> Self {
         self.set_public_visibility(public);
         self
     }
 
     /// Adds a [visibility filter](Self::add_visibility_filter).
     #[must_use]
-    pub fn visibility_filter(mut self, filter: impl Fn(Option<PeerId>) -> bool + 'static) -> Self {
+    pub fn with_visibility_filter(
+        mut self,
+        filter: impl Fn(Option<PeerId>) -> bool + 'static,
+    ) -> Self {
         self.add_visibility_filter(filter);
         self
     }
 
     /// Sets the [visibility update mode](Self::set_visibility_update_mode).
     #[must_use]
-    pub fn visibility_update_mode(mut self, mode: VisibilityUpdateMode) -> Self {
+    pub fn with_visibility_update_mode(mut self, mode: VisibilityUpdateMode) -> Self {
         self.set_visibility_update_mode(mode);
         self
     }
 
     /// Enables [signals](Self::set_signals).
     #[must_use]
-    pub fn signals(mut self) -> Self {
+    pub fn with_signals(mut self) -> Self {
         self.set_signals(true);
         self
     }
@@ -241,20 +244,20 @@ impl MultiplayerSynchronizer {
     }
 
     /// Returns the minimum time between two packets of `Always` properties.
-    #[doc(alias("get_replication_interval", "replication_interval"))]
-    pub fn interval(&self) -> Duration {
+    #[doc(alias = "get_replication_interval")]
+    pub fn replication_interval(&self) -> Duration {
         self.replication_interval
     }
 
     /// Returns the minimum time between two packets of changed properties for one peer.
-    #[doc(alias("get_delta_interval", "delta_interval"))]
-    pub fn interval_of_deltas(&self) -> Duration {
+    #[doc(alias = "get_delta_interval")]
+    pub fn delta_interval(&self) -> Duration {
         self.delta_interval
     }
 
     /// Returns when filters are called again.
-    #[doc(alias("get_visibility_update_mode", "visibility_update_mode"))]
-    pub fn update_mode(&self) -> VisibilityUpdateMode {
+    #[doc(alias = "get_visibility_update_mode")]
+    pub fn visibility_update_mode(&self) -> VisibilityUpdateMode {
         self.update_mode
     }
 

@@ -35,7 +35,7 @@ fn game(scene: &PackedScene) -> BranchBuilder {
     let scene = scene.clone();
     Branch::builder("/root/Game").tick_rate(1_000).setup(move |tree| {
         tree.add("Tanks", Group)?;
-        tree.add("Spawner", MultiplayerSpawner::new("../Tanks").scene(&scene))
+        tree.add("Spawner", MultiplayerSpawner::new("../Tanks").with_scene(&scene))
     })
 }
 
@@ -166,14 +166,14 @@ fn ship() -> PackedScene {
         Instance::new("Ship", Ship::default())
             .child(Instance::new("Sync", MultiplayerSynchronizer::new(config)))
             .child(Instance::new("Deck", Group))
-            .child(Instance::new("Spawner", MultiplayerSpawner::new("../Deck").scene(&unit())))
+            .child(Instance::new("Spawner", MultiplayerSpawner::new("../Deck").with_scene(&unit())))
     })
 }
 
 fn fleet() -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(1_000).setup(|tree| {
         tree.add("Sea", Group)?;
-        tree.add("Spawner", MultiplayerSpawner::new("../Sea").scene(&ship()))
+        tree.add("Spawner", MultiplayerSpawner::new("../Sea").with_scene(&ship()))
     })
 }
 

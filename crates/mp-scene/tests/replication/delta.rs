@@ -57,7 +57,7 @@ fn replicated_field_reports_its_changes() {
     for peer in [SERVER, ids[0]] {
         let scene = lan.scene(peer);
         scene.add("Labels", Group).unwrap();
-        let spawner = MultiplayerSpawner::new("../Labels").scene(&scene_of());
+        let spawner = MultiplayerSpawner::new("../Labels").with_scene(&scene_of());
         scene.add("LabelSpawner", spawner).unwrap();
     }
     let scene = lan.scene(SERVER);
@@ -106,7 +106,7 @@ fn negative_zero_is_not_a_change_and_nan_equals_itself_within_containers() {
     let (mut lan, ids) = lan(1);
     for peer in [SERVER, ids[0]] {
         let config = ReplicationConfig::new().on_change(".:value");
-        let sync = MultiplayerSynchronizer::new(config).signals();
+        let sync = MultiplayerSynchronizer::new(config).with_signals();
         let node = Instance::new("Any", Any(0.0.into())).child(Instance::new("Sync", sync));
         lan.scene(peer).add_instance(".", node).unwrap();
     }

@@ -20,7 +20,7 @@ fn soldier() -> PackedScene {
             .child(Instance::new("Gun", Unit::default()).child(synchronizer()))
             .child(Instance::new("Bag", Unit::default()))
             .child(Instance::new("Pets", Group))
-            .child(Instance::new("Spawner", MultiplayerSpawner::new("../Pets").scene(&pet())))
+            .child(Instance::new("Spawner", MultiplayerSpawner::new("../Pets").with_scene(&pet())))
     })
 }
 
@@ -37,7 +37,7 @@ fn field() -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(1_000).setup(|scene| {
         for (name, owner) in [("Units", 1), ("Guests", 2)] {
             scene.add(name, Group)?;
-            let spawner = MultiplayerSpawner::new(&format!("../{name}")).scene(&soldier());
+            let spawner = MultiplayerSpawner::new(&format!("../{name}")).with_scene(&soldier());
             let spawner = scene.add(&format!("{name}Spawner"), spawner)?;
             let owner = PeerId::new(owner).unwrap();
             scene.tree_mut().set_multiplayer_authority(spawner, owner, false)?;

@@ -242,7 +242,7 @@ fn newest_early_delta_of_each_property_is_deferred_and_too_many_end_the_session(
 /// Adds a level that a client loads late.
 fn level(scene: &mut Scene) -> Result<(), SetupError> {
     scene.add("Level", Group)?;
-    scene.add("Level/Spawner", MultiplayerSpawner::new("../Units").scene(&unit()))?;
+    scene.add("Level/Spawner", MultiplayerSpawner::new("../Units").with_scene(&unit()))?;
     scene.add("Level/Units", Group)?;
     Ok(())
 }

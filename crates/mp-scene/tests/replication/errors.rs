@@ -95,7 +95,7 @@ fn missing_property_prevents_the_announcement_and_is_reported() {
     let scene_of = || {
         PackedScene::new("res://bad.tscn", || {
             let config = ReplicationConfig::new().always(".:hp").always(".:no_such_property");
-            let sync = MultiplayerSynchronizer::new(config).public_visibility(false);
+            let sync = MultiplayerSynchronizer::new(config).with_public_visibility(false);
             Instance::new("Bad", Unit::default()).child(Instance::new("Sync", sync))
         })
     };
@@ -103,7 +103,7 @@ fn missing_property_prevents_the_announcement_and_is_reported() {
     for peer in [SERVER, ids[0]] {
         let scene = lan.scene(peer);
         scene.add("Bads", Group).unwrap();
-        let spawner = MultiplayerSpawner::new("../Bads").scene(&scene_of());
+        let spawner = MultiplayerSpawner::new("../Bads").with_scene(&scene_of());
         scene.add("BadSpawner", spawner).unwrap();
     }
     lan.scene(SERVER).add_instance("Bads", scene_of().instantiate()).unwrap();

@@ -50,7 +50,7 @@ pub fn unit_config() -> ReplicationConfig {
 
 pub fn unit() -> PackedScene {
     PackedScene::new("res://unit.tscn", || {
-        let sync = MultiplayerSynchronizer::new(unit_config()).signals();
+        let sync = MultiplayerSynchronizer::new(unit_config()).with_signals();
         Instance::new("Unit", Unit::default()).child(Instance::new("Sync", sync))
     })
 }
@@ -58,7 +58,7 @@ pub fn unit() -> PackedScene {
 /// A scene without a synchronizer, with its own spawner.
 pub fn crate_scene() -> PackedScene {
     PackedScene::new("res://crate.tscn", || {
-        let spawner = MultiplayerSpawner::new("../Inside").scene(&unit());
+        let spawner = MultiplayerSpawner::new("../Inside").with_scene(&unit());
         Instance::new("Crate", Group)
             .child(Instance::new("Inside", Group))
             .child(Instance::new("Spawner", spawner))
@@ -74,16 +74,16 @@ pub fn game() -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(1_000).setup(|scene| {
         scene.add("Units", Group)?;
         let spawner = MultiplayerSpawner::new("../Units")
-            .scene(&unit())
-            .scene(&crate_scene())
-            .spawn_function(|data| {
+            .with_scene(&unit())
+            .with_scene(&crate_scene())
+            .with_spawn_function(|data| {
                 let hp = data.clone().to().ok()?;
                 let sync = MultiplayerSynchronizer::new(unit_config());
                 let unit = Unit { hp, ..Unit::default() };
                 Some(Instance::new("Made", unit).child(Instance::new("Sync", sync)))
             });
         scene.add("Spawner", spawner)?;
-        let sync = MultiplayerSynchronizer::new(stats_config()).signals();
+        let sync = MultiplayerSynchronizer::new(stats_config()).with_signals();
         let stats = Instance::new("Stats", Stats::default()).child(Instance::new("Sync", sync));
         scene.add_instance(".", stats)
     })

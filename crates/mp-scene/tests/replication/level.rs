@@ -13,8 +13,9 @@ use crate::game::*;
 fn level(scene: &mut Scene) -> Result<NodeId, mp_scene::TreeError> {
     scene.add("Level", Group)?;
     scene.add("Level/Units", Group)?;
-    let spawner = MultiplayerSpawner::new("../Units").scene(&unit()).scene(&crate_scene());
-    let spawner = spawner.spawn_function(|_| {
+    let spawner =
+        MultiplayerSpawner::new("../Units").with_scene(&unit()).with_scene(&crate_scene());
+    let spawner = spawner.with_spawn_function(|_| {
         let sync = MultiplayerSynchronizer::new(unit_config());
         Some(Instance::new("Made", Unit::default()).child(Instance::new("Sync", sync)))
     });
@@ -160,7 +161,7 @@ fn expired_announcements_are_reported_once_for_each_peer() {
         for (place, units) in [("A", 1), ("B", 3)] {
             let scene = lan.scene(sender);
             scene.add(place, Group).unwrap();
-            let spawner = MultiplayerSpawner::new("..").scene(&unit());
+            let spawner = MultiplayerSpawner::new("..").with_scene(&unit());
             let node = scene.add(&format!("{place}/Spawner"), spawner).unwrap().id();
             scene.tree_mut().set_multiplayer_authority(node, sender, false).unwrap();
             for number in 0..units {
@@ -289,7 +290,7 @@ fn path_of_a_hidden_node_is_not_announced_again() {
 /// A scene that contains scenes of its own kind.
 fn nest() -> PackedScene {
     PackedScene::new("res://nest.tscn", || {
-        let spawner = MultiplayerSpawner::new("../In").scene(&nest());
+        let spawner = MultiplayerSpawner::new("../In").with_scene(&nest());
         Instance::new("Nest", Group)
             .child(Instance::new("In", Group))
             .child(Instance::new("Spawner", spawner))
@@ -300,7 +301,7 @@ fn nest() -> PackedScene {
 fn deeply_nested_deferred_announcements_are_received() {
     let level = |scene: &mut Scene| {
         scene.add("Level", Group)?;
-        scene.add("Level/Spawner", MultiplayerSpawner::new("..").scene(&nest()))
+        scene.add("Level/Spawner", MultiplayerSpawner::new("..").with_scene(&nest()))
     };
     let game = || Branch::builder("/root/Game").tick_rate(60);
     let mut lan = Lan::new(game().setup(level)).unwrap();

@@ -13,7 +13,7 @@ fn ship() -> PackedScene {
     PackedScene::new("res://ship.tscn", || {
         hideable("Ship")
             .child(Instance::new("Deck", Group))
-            .child(Instance::new("Spawner", deck_spawner().scene(&boat())))
+            .child(Instance::new("Spawner", deck_spawner().with_scene(&boat())))
     })
 }
 
@@ -32,7 +32,7 @@ fn hideable(name: &str) -> Instance {
 }
 
 fn deck_spawner() -> MultiplayerSpawner {
-    MultiplayerSpawner::new("../Deck").scene(&unit())
+    MultiplayerSpawner::new("../Deck").with_scene(&unit())
 }
 
 /// The game with two seas for ships.
@@ -40,7 +40,7 @@ fn seas() -> BranchBuilder {
     game().setup(|scene| {
         for sea in ["East", "West"] {
             scene.add(sea, Group)?;
-            let spawner = MultiplayerSpawner::new(&format!("../{sea}")).scene(&ship());
+            let spawner = MultiplayerSpawner::new(&format!("../{sea}")).with_scene(&ship());
             scene.add(&format!("{sea}Spawner"), spawner)?;
         }
         Ok(())
@@ -210,7 +210,7 @@ fn nodes_below_a_node_are_deferred_with_it_while_its_spawner_runs_a_method() {
     let docks = || {
         game().setup(|scene| {
             scene.add("Dock", Group)?;
-            let spawner = MultiplayerSpawner::new("../Dock").scene(&ship());
+            let spawner = MultiplayerSpawner::new("../Dock").with_scene(&ship());
             scene.add("Shipyard", Shipyard(spawner))
         })
     };

@@ -91,8 +91,8 @@ fn game(scene: &PackedScene) -> BranchBuilder {
         tree.add("Players", Group)?;
         let made = scene.clone();
         let spawner = MultiplayerSpawner::new("../Players")
-            .scene(&scene)
-            .spawn_function(move |_| Some(made.instantiate()));
+            .with_scene(&scene)
+            .with_spawn_function(move |_| Some(made.instantiate()));
         tree.add("Spawner", spawner)
     })
 }

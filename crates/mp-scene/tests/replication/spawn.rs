@@ -114,7 +114,7 @@ fn spawn_errors_name_the_cause() {
     assert_eq!(scene.spawn(units, 1).unwrap_err(), SpawnError::NoSpawner);
     assert_eq!(scene.spawn(spawner, "text").unwrap_err(), SpawnError::Declined);
     let named = |_: &Variant| Some(Instance::new("@Node@2", Group));
-    let named = MultiplayerSpawner::new("../Units").spawn_function(named);
+    let named = MultiplayerSpawner::new("../Units").with_spawn_function(named);
     let named = scene.add("Named", named).unwrap();
     assert_eq!(scene.spawn(named, 1).unwrap_err(), SpawnError::Name("@Node@2".into()));
     assert!(scene.find("Units/@Node@2").is_err(), "the rejected node must not be added");
@@ -128,7 +128,7 @@ fn spawner_finds_a_spawn_parent_that_is_added_later() {
     let (mut lan, ids) = lan(1);
     for peer in [SERVER, ids[0]] {
         let scene = lan.scene(peer);
-        scene.add("Early", MultiplayerSpawner::new("../Late").scene(&unit())).unwrap();
+        scene.add("Early", MultiplayerSpawner::new("../Late").with_scene(&unit())).unwrap();
         scene.flush_changes();
         scene.add("Late", Group).unwrap();
     }
@@ -200,7 +200,7 @@ fn node_can_change_the_authority_of_its_children_when_it_enters() {
     for peer in [SERVER, ids[0], ids[1]] {
         let scene = lan.scene(peer);
         scene.add("Owned", Group).unwrap();
-        scene.add("OwnedSpawner", MultiplayerSpawner::new("../Owned").scene(&owned)).unwrap();
+        scene.add("OwnedSpawner", MultiplayerSpawner::new("../Owned").with_scene(&owned)).unwrap();
     }
     let name = ids[0].to_string();
     lan.scene(SERVER).add_instance("Owned", owned.instantiate().named(&name)).unwrap();

@@ -141,7 +141,7 @@ fn synchronizer_keeps_its_position_when_its_authority_returns() {
     let build = move || {
         game().setup(move |scene| {
             scene.add("Twos", Group)?;
-            let spawner = MultiplayerSpawner::new("../Twos").scene(&scene_of());
+            let spawner = MultiplayerSpawner::new("../Twos").with_scene(&scene_of());
             scene.add("TwoSpawner", spawner)
         })
     };

@@ -274,7 +274,7 @@ impl Play {
                     let ent = scene("ent", peer, &self.world.log);
                     let scene = self.world.scene(peer);
                     scene.add("Ents2", Group).unwrap();
-                    let spawner = MultiplayerSpawner::new("../Ents2").scene(&ent);
+                    let spawner = MultiplayerSpawner::new("../Ents2").with_scene(&ent);
                     scene.add("Spawner2", spawner).unwrap();
                     self.settle(peer);
                 }

@@ -323,9 +323,9 @@ fn add_static(world: &mut World, peer: i32, setup: &Value) {
     let seconds = |key: &str| Duration::from_secs_f64(setup[key].as_f64().unwrap());
     let authority = setup["authority_of_St_and_Sync"].as_i64().unwrap() as i32;
     let sync = MultiplayerSynchronizer::new(ent_config())
-        .replication_interval(seconds("replication_interval"))
-        .delta_interval(seconds("delta_interval"))
-        .signals();
+        .with_replication_interval(seconds("replication_interval"))
+        .with_delta_interval(seconds("delta_interval"))
+        .with_signals();
     let log = world.log.clone();
     let node = scene("plain", peer, &log).instantiate().named("St");
     let node = node.child(Instance::new("Sync", sync)).authority(peer_id(authority));

@@ -55,7 +55,7 @@ fn a_spawner_and_a_synchronizer_start_as_in_godot() {
             format!("PackedStringArray({})", scenes.join(", "))
         }),
         ("MultiplayerSpawner", "spawn_path", format!("NodePath({:?})", spawner.spawn_path())),
-        ("MultiplayerSpawner", "spawn_limit", spawner.limit().to_string()),
+        ("MultiplayerSpawner", "spawn_limit", spawner.spawn_limit().to_string()),
         (
             "MultiplayerSpawner",
             "spawn_function",
@@ -65,12 +65,12 @@ fn a_spawner_and_a_synchronizer_start_as_in_godot() {
         (
             "MultiplayerSynchronizer",
             "replication_interval",
-            format!("{:?}", sync.interval().as_secs_f64()),
+            format!("{:?}", sync.replication_interval().as_secs_f64()),
         ),
         (
             "MultiplayerSynchronizer",
             "delta_interval",
-            format!("{:?}", sync.interval_of_deltas().as_secs_f64()),
+            format!("{:?}", sync.delta_interval().as_secs_f64()),
         ),
         // A missing config and an empty one are the same in mp.
         (
@@ -85,7 +85,7 @@ fn a_spawner_and_a_synchronizer_start_as_in_godot() {
         (
             "MultiplayerSynchronizer",
             "visibility_update_mode",
-            (sync.update_mode() as i32).to_string(),
+            (sync.visibility_update_mode() as i32).to_string(),
         ),
         ("MultiplayerSynchronizer", "public_visibility", sync.is_visibility_public().to_string()),
     ];

@@ -101,7 +101,7 @@ fn make(kind: &str, peer: i32, log: &Log) -> Instance {
         "plain" => Instance::new("Plain", entity),
         "ent" => Instance::new("Ent", entity).child(sync("Sync", ent_config())),
         "hidden" => {
-            let hidden = MultiplayerSynchronizer::new(hp()).public_visibility(false);
+            let hidden = MultiplayerSynchronizer::new(hp()).with_public_visibility(false);
             Instance::new("Hidden", entity).child(Instance::new("Sync", hidden))
         }
         "two_sync" => {
@@ -115,7 +115,8 @@ fn make(kind: &str, peer: i32, log: &Log) -> Instance {
                 .child(sync("S2", second))
         }
         "nest" => {
-            let spawner = MultiplayerSpawner::new("../Inner").scene(&scene("plain", peer, log));
+            let spawner =
+                MultiplayerSpawner::new("../Inner").with_scene(&scene("plain", peer, log));
             Instance::new("Nest", entity)
                 .child(Instance::new("Inner", Group))
                 .child(Instance::new("InnerSpawner", spawner))

@@ -100,7 +100,7 @@ pub fn level(scene: &mut Scene) -> Option<(i64, Vec<(String, i64)>)> {
 fn make_level(scene: &mut Scene) -> Result<(), SetupError> {
     scene.add(LEVEL, Unit::default())?;
     scene.add(UNITS, Group)?;
-    scene.add("Level/Spawner", MultiplayerSpawner::new("../Units").scene(&unit()))?;
+    scene.add("Level/Spawner", MultiplayerSpawner::new("../Units").with_scene(&unit()))?;
     scene.add("Level/Sync", synchronizer())?;
     Ok(())
 }

@@ -209,10 +209,10 @@ impl Workload for Replicas {
             for (bed, spawner) in BEDS.iter().zip(["Spawner0", "Spawner1"]) {
                 scene.add(bed, Group)?;
                 let scenes = MultiplayerSpawner::new(&format!("../{bed}"));
-                scene.add(spawner, scenes.scene(&flower()).scene(&shrub()))?;
+                scene.add(spawner, scenes.with_scene(&flower()).with_scene(&shrub()))?;
             }
             scene.add(SEATS, Group)?;
-            scene.add("SeatSpawner", MultiplayerSpawner::new("../Seats").scene(&seat()))?;
+            scene.add("SeatSpawner", MultiplayerSpawner::new("../Seats").with_scene(&seat()))?;
             let config = ReplicationConfig::new().on_change(".:number");
             let sync = MultiplayerSynchronizer::new(config);
             let board = Instance::new("Board", Board::default());
@@ -326,7 +326,10 @@ fn shrub() -> PackedScene {
             .child(Instance::new("Sync", MultiplayerSynchronizer::new(config)))
             .child(bud())
             .child(Instance::new("Sprouts", Group))
-            .child(Instance::new("Spawner", MultiplayerSpawner::new("../Sprouts").scene(&flower())))
+            .child(Instance::new(
+                "Spawner",
+                MultiplayerSpawner::new("../Sprouts").with_scene(&flower()),
+            ))
     })
 }
 

@@ -132,7 +132,7 @@ impl Workload for Respawns {
         let scene_of = scene_of(recorder);
         let builder = builder.tick_rate(TICKS_PER_SECOND).setup(move |scene| {
             scene.add(ARENA, Arena::default())?;
-            let spawner = MultiplayerSpawner::new("../Arena").scene(&scene_of);
+            let spawner = MultiplayerSpawner::new("../Arena").with_scene(&scene_of);
             scene.add("AvatarSpawner", spawner)
         });
         let (is_server, recorder) = (recorder.is_server(), recorder.clone());

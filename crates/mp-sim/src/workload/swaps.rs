@@ -94,7 +94,7 @@ impl Workload for Swaps {
                 .on_change("Hand/Tool:wear")
                 .always("Hand/Tool:heat")
                 .on_change(".:stance");
-            let sync = MultiplayerSynchronizer::new(config).replication_interval(interval);
+            let sync = MultiplayerSynchronizer::new(config).with_replication_interval(interval);
             scene.add(SYNC, sync)
         })
     }

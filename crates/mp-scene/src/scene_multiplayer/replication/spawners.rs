@@ -173,7 +173,7 @@ impl Replication {
             let known = self.spawners.contains_key(&spawner);
             return Err(if known { TreeError::Busy.into() } else { SpawnError::NoSpawner });
         };
-        let (limit, path) = (settings.limit(), settings.spawn_path().to_owned());
+        let (limit, path) = (settings.spawn_limit(), settings.spawn_path().to_owned());
         let function = settings.function();
         if let Some(other) = authority.filter(|&authority| authority != cx.own) {
             return Err(SpawnError::NotAuthority(other));

@@ -304,8 +304,8 @@ impl Replication {
         let Some(&key) = self.by_node.get(&node) else { return };
         let Some(settings) = synchronizer_at(cx.tree, node) else { return };
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
-        synchronizer.interval = settings.interval();
-        synchronizer.delta_interval = settings.interval_of_deltas();
+        synchronizer.interval = settings.replication_interval();
+        synchronizer.delta_interval = settings.delta_interval();
         synchronizer.signals = settings.has_signals();
         synchronizer.next_delta = None;
         if settings.has_filters_each_tick() {
