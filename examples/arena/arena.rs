@@ -70,7 +70,7 @@ struct Input {
 
 impl Default for Input {
     fn default() -> Self {
-        let config = ReplicationConfig::new().with(".:direction", false, ReplicationMode::Always);
+        let config = ReplicationConfig::new().always_without_spawn(".:direction");
         let sync = MultiplayerSynchronizer::new(config).with_root_path(".");
         Self { sync, direction: Vector2::ZERO }
     }

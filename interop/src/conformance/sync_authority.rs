@@ -187,11 +187,9 @@ struct Input {
 
 impl Default for Input {
     fn default() -> Self {
-        let config = ReplicationConfig::new().with(".:move", false, ReplicationMode::Always).with(
-            ".:shots",
-            false,
-            ReplicationMode::OnChange,
-        );
+        let config = ReplicationConfig::new()
+            .always_without_spawn(".:move")
+            .on_change_without_spawn(".:shots");
         let sync = MultiplayerSynchronizer::new(config).with_root_path(".");
         Self { sync, movement: Vector2::default(), shots: 0 }
     }

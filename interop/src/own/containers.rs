@@ -109,7 +109,7 @@ impl Chest {
                 .spawn(".:names")
                 .always(".:place")
                 .always(".:position:x")
-                .with(".:position:y", false, ReplicationMode::OnChange)
+                .on_change_without_spawn(".:position:y")
                 .on_change(".:frame:origin:z");
             Instance::new("Chest", Self::default())
                 .child(Instance::new("Sync", MultiplayerSynchronizer::new(config)))

@@ -21,7 +21,7 @@ impl Ship {
         PackedScene::new("res://scenes/ship.tscn", || {
             let hull =
                 ReplicationConfig::new().spawn(".:title").always(".:place").on_change(".:fuel");
-            let radar = ReplicationConfig::new().with(".:secret", false, ReplicationMode::Always);
+            let radar = ReplicationConfig::new().always_without_spawn(".:secret");
             let radar = MultiplayerSynchronizer::new(radar).with_public_visibility(false);
             let bays = MultiplayerSpawner::new("../Bays").with_spawn_function(Pod::from_data);
             Instance::new("Ship", Self::default())
@@ -69,8 +69,8 @@ pub(super) struct Helm {
 impl Default for Helm {
     fn default() -> Self {
         let config = ReplicationConfig::new()
-            .with(".:rudder", false, ReplicationMode::Always)
-            .with(".:orders", false, ReplicationMode::OnChange);
+            .always_without_spawn(".:rudder")
+            .on_change_without_spawn(".:orders");
         let sync = MultiplayerSynchronizer::new(config).with_root_path(".");
         Self { sync, rudder: 0.0, orders: Replicated::default() }
     }

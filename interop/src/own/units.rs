@@ -30,11 +30,9 @@ impl Unit {
         PackedScene::new("res://scenes/soldier.tscn", || {
             let health = ReplicationConfig::new().on_change(".:health");
             let health = MultiplayerSynchronizer::new(health).with_public_visibility(false);
-            let gun = ReplicationConfig::new().with(".:aim", false, ReplicationMode::Always).with(
-                ".:ammo",
-                false,
-                ReplicationMode::OnChange,
-            );
+            let gun = ReplicationConfig::new()
+                .always_without_spawn(".:aim")
+                .on_change_without_spawn(".:ammo");
             let gun_sync = Instance::new("GunSync", MultiplayerSynchronizer::new(gun));
             Instance::new("Soldier", Self::default())
                 .child(Instance::new("Sync", health))

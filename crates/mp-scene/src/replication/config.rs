@@ -111,15 +111,30 @@ impl ReplicationConfig {
         self.with(path, true, ReplicationMode::Never)
     }
 
-    /// Adds a property that is sent according to `mode`, and is part of announcements if `spawn` is
-    /// true.
+    /// Adds a property that is sent at every interval and is not part of announcements.
     ///
     /// # Panics
     ///
     /// As [`always`](Self::always).
     #[must_use]
     #[track_caller]
-    pub fn with(mut self, path: &str, spawn: bool, mode: ReplicationMode) -> Self {
+    pub fn always_without_spawn(self, path: &str) -> Self {
+        self.with(path, false, ReplicationMode::Always)
+    }
+
+    /// Adds a property that is sent after a change and is not part of announcements.
+    ///
+    /// # Panics
+    ///
+    /// As [`always`](Self::always).
+    #[must_use]
+    #[track_caller]
+    pub fn on_change_without_spawn(self, path: &str) -> Self {
+        self.with(path, false, ReplicationMode::OnChange)
+    }
+
+    #[track_caller]
+    fn with(mut self, path: &str, spawn: bool, mode: ReplicationMode) -> Self {
         let at = self.properties.len();
         if let Err(error) = self.insert(at, path.into(), spawn, mode) {
             panic!("{error}");

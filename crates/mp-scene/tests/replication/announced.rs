@@ -162,7 +162,7 @@ impl Node for Ship {
 
 fn ship() -> PackedScene {
     PackedScene::new("res://ship.tscn", || {
-        let config = ReplicationConfig::new().with(".:is_armed", true, ReplicationMode::Never);
+        let config = ReplicationConfig::new().spawn(".:is_armed");
         Instance::new("Ship", Ship::default())
             .child(Instance::new("Sync", MultiplayerSynchronizer::new(config)))
             .child(Instance::new("Deck", Group))

@@ -72,7 +72,12 @@ impl Node for Input {
 }
 
 fn config(mode: ReplicationMode) -> ReplicationConfig {
-    ReplicationConfig::new().with(".:player_id", true, mode)
+    let config = ReplicationConfig::new();
+    match mode {
+        ReplicationMode::Always => config.always(".:player_id"),
+        ReplicationMode::OnChange => config.on_change(".:player_id"),
+        ReplicationMode::Never => config.spawn(".:player_id"),
+    }
 }
 
 fn player(config: ReplicationConfig, root_path: &str) -> Instance {

@@ -133,9 +133,9 @@ pub fn ent_config() -> ReplicationConfig {
     ReplicationConfig::new()
         .always(".:hp")
         .on_change(".:tag")
-        .with(".:pos", false, ReplicationMode::Always)
+        .always_without_spawn(".:pos")
         .spawn(".:once")
-        .with(".:extra", false, ReplicationMode::OnChange)
+        .on_change_without_spawn(".:extra")
 }
 
 /// Converts a replication signal to an event of the recordings.

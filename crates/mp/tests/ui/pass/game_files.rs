@@ -45,6 +45,6 @@ fn main() {
     let config = ReplicationConfig::new()
         .spawn(".:name_tag")
         .on_change(".:health")
-        .with(".:aim", false, ReplicationMode::Always);
+        .always_without_spawn(".:aim");
     assert_eq!(Player::replication_config(), config);
 }
