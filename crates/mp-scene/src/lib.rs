@@ -55,7 +55,7 @@ pub mod tree;
 pub use branch::{Branch, BranchEvent};
 pub use builder::{BranchBuilder, BuildError, SetupError, SetupResult};
 pub use codec::{Codec, GodotVersion};
-pub use message::{CallNode, Confirmed, RemoteCall, SceneMessage, Spawn, SpawnSource};
+pub use message::{CallNode, ConfirmedNode, RemoteCall, SceneMessage, Spawn, SpawnSource};
 pub use packet_var::{PacketVar, PacketVarError};
 pub use property::{Property, PropertyError, PropertyTable, Replicated, SetterContext};
 pub use replication::{

@@ -26,7 +26,7 @@ pub enum SceneMessage {
     /// The reply to a `SimplifyPath`: the receiver knows the node.
     ConfirmPath {
         /// The confirmed node.
-        of: Confirmed,
+        node: ConfirmedNode,
         /// True if the RPC tables of both peers match for the node.
         checksum_ok: bool,
     },
@@ -64,7 +64,7 @@ pub enum SceneMessage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spawn {
     /// The source from which the node is created.
-    pub of: SpawnSource,
+    pub source: SpawnSource,
     /// The sender's id for the spawner.
     pub spawner: u32,
     /// The sender's id for the node, which a later `Despawn` contains.
@@ -89,7 +89,7 @@ pub enum SpawnSource {
 
 /// The node in a `ConfirmPath`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Confirmed {
+pub enum ConfirmedNode {
     /// The id from the `SimplifyPath`: Godot 4.3 and later.
     Id(u32),
     /// The path: Godot 4.0 to 4.2.

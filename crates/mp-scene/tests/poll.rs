@@ -16,7 +16,7 @@ use mp_scene::codec::{Limits, Objects};
 use mp_scene::limits::DEFERRED_PACKETS_MAX;
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
-use mp_scene::{Confirmed, RpcError, SceneMessage, SendBytesError};
+use mp_scene::{ConfirmedNode, RpcError, SceneMessage, SendBytesError};
 
 /// Calls in order: caller, receiver and arguments.
 type Log = Rc<RefCell<Vec<String>>>;
@@ -302,7 +302,7 @@ fn before_godot_4_3_paths_are_confirmed_by_path() {
     // type and length.
     assert_eq!(sent[1] - sent[0], 4 + 12);
     let message =
-        SceneMessage::ConfirmPath { of: Confirmed::Path("Talk".into()), checksum_ok: true };
+        SceneMessage::ConfirmPath { node: ConfirmedNode::Path("Talk".into()), checksum_ok: true };
     let mut bytes = BytesMut::new();
     Codec::Godot4(GodotVersion::V4_0).encode(&message, Objects::Ids, &mut bytes).unwrap();
     assert_eq!(bytes[..], *b"\x02\x01Talk\0");

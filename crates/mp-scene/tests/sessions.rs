@@ -255,7 +255,7 @@ fn simplify_path(id: u32, path: &str) -> SceneMessage {
 /// Returns the guest's SPAWN of a thing whose synchronizer has the net id 2.
 fn spawn() -> SceneMessage {
     SceneMessage::Spawn(Spawn {
-        of: SpawnSource::Scene(0),
+        source: SpawnSource::Scene(0),
         spawner: 1,
         net_id: 1,
         synchronizers: vec![2],

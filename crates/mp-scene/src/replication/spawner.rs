@@ -12,8 +12,8 @@ use crate::tree::{Instance, Node, NodeId, PackedScene};
 ///
 /// The authority (peer 1 unless set) either adds instances of the [spawnable
 /// scenes](Self::add_spawnable_scene), or calls [`Scene::spawn`](crate::Scene::spawn), which
-/// creates a node from data with the [spawn function](Self::with_spawn_function). The other peers create
-/// the same nodes, set the spawn properties of the synchronizers below them, and report
+/// creates a node from data with the [spawn function](Self::set_spawn_function). The other peers
+/// create the same nodes, set the spawn properties of the synchronizers below them, and report
 /// [`Signal::Spawned`](crate::Signal::Spawned).
 ///
 /// ```

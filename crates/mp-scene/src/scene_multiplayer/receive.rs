@@ -115,8 +115,8 @@ impl SceneMultiplayer {
                 );
                 self.defer_or_refuse(now, from, MessageKind::SimplifyPath(id), packet, outcome);
             }
-            SceneMessage::ConfirmPath { of, checksum_ok } => {
-                let path = self.paths.receive_confirmation(now, tree, from, &of, checksum_ok);
+            SceneMessage::ConfirmPath { node, checksum_ok } => {
+                let path = self.paths.receive_confirmation(now, tree, from, &node, checksum_ok);
                 if let Some(path) = path {
                     self.replicating(now, tree, |it, cx| it.path_confirmed(cx, from, path));
                 }

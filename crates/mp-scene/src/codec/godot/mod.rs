@@ -46,8 +46,8 @@ pub(super) fn encode(
         SceneMessage::SimplifyPath { id, checksum, path } => {
             path::encode_simplify(*id, checksum, path, out);
         }
-        SceneMessage::ConfirmPath { of, checksum_ok } => {
-            path::encode_confirm(of, *checksum_ok, out)
+        SceneMessage::ConfirmPath { node, checksum_ok } => {
+            path::encode_confirm(node, *checksum_ok, out)
         }
         SceneMessage::Raw(bytes) => {
             out.put_u8(RAW);

@@ -9,7 +9,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::{CONFIRM_PATH, SIMPLIFY_PATH, cstring};
 use crate::SceneMessage;
 use crate::codec::{DecodeError, GodotVersion};
-use crate::message::Confirmed;
+use crate::message::ConfirmedNode;
 
 /// Size in bytes before the path.
 const SIMPLIFY_HEADER: usize = 1 + 32 + 1 + 4;
@@ -36,12 +36,12 @@ pub(super) fn decode_simplify(packet: &Bytes) -> Result<SceneMessage, DecodeErro
     Ok(SceneMessage::SimplifyPath { id, checksum, path: cstring(&packet[SIMPLIFY_HEADER..]) })
 }
 
-pub(super) fn encode_confirm(of: &Confirmed, checksum_ok: bool, out: &mut BytesMut) {
+pub(super) fn encode_confirm(node: &ConfirmedNode, checksum_ok: bool, out: &mut BytesMut) {
     out.put_u8(CONFIRM_PATH);
     out.put_u8(u8::from(checksum_ok));
-    match of {
-        Confirmed::Id(id) => out.put_u32_le(*id),
-        Confirmed::Path(path) => {
+    match node {
+        ConfirmedNode::Id(id) => out.put_u32_le(*id),
+        ConfirmedNode::Path(path) => {
             out.put_slice(path.as_bytes());
             out.put_u8(0);
         }
@@ -53,15 +53,15 @@ pub(super) fn decode_confirm(
     packet: &Bytes,
     version: GodotVersion,
 ) -> Result<SceneMessage, DecodeError> {
-    let [_, checksum_ok, of @ ..] = &packet[..] else {
+    let [_, checksum_ok, rest @ ..] = &packet[..] else {
         return Err(DecodeError::Truncated("CONFIRM_PATH"));
     };
-    let of = if version < GodotVersion::V4_3 {
-        Confirmed::Path(cstring(of))
+    let node = if version < GodotVersion::V4_3 {
+        ConfirmedNode::Path(cstring(rest))
     } else {
         let id: [u8; 4] =
-            of.try_into().map_err(|_| DecodeError::Invalid("length of CONFIRM_PATH"))?;
-        Confirmed::Id(u32::from_le_bytes(id))
+            rest.try_into().map_err(|_| DecodeError::Invalid("length of CONFIRM_PATH"))?;
+        ConfirmedNode::Id(u32::from_le_bytes(id))
     };
-    Ok(SceneMessage::ConfirmPath { of, checksum_ok: *checksum_ok != 0 })
+    Ok(SceneMessage::ConfirmPath { node, checksum_ok: *checksum_ok != 0 })
 }

@@ -29,7 +29,7 @@ const CUSTOM: u8 = 255;
 pub(super) fn encode_spawn(spawn: &Spawn, out: &mut BytesMut) -> Result<(), EncodeError> {
     let start = out.len();
     out.put_u8(SPAWN);
-    out.put_u8(match spawn.of {
+    out.put_u8(match spawn.source {
         SpawnSource::Scene(number) => number,
         SpawnSource::Data(_) => CUSTOM,
     });
@@ -40,7 +40,7 @@ pub(super) fn encode_spawn(spawn: &Spawn, out: &mut BytesMut) -> Result<(), Enco
     spawn.synchronizers.iter().for_each(|id| out.put_u32_le(*id));
     out.put_slice(spawn.name.as_bytes());
     out.put_u8(0);
-    if let SpawnSource::Data(data) = &spawn.of {
+    if let SpawnSource::Data(data) = &spawn.source {
         let size_at = out.len();
         out.put_u32_le(0);
         // As in Godot 4.6.3, never with full objects, even if they are allowed elsewhere.
@@ -73,7 +73,7 @@ pub(super) fn decode_spawn(packet: &Bytes, limits: &Limits) -> Result<Spawn, Dec
     }
     let synchronizers = (0..ids).map(|_| rest.get_u32_le()).collect();
     let name = cstring(&rest.split_to(name_len));
-    let of = if scene == CUSTOM {
+    let source = if scene == CUSTOM {
         let size = rest.try_get_u32_le().map(|size| size as usize);
         let size = size.ok().filter(|&size| size <= rest.len());
         let size = size.ok_or(DecodeError::Truncated("the data of a SPAWN"))?;
@@ -84,7 +84,7 @@ pub(super) fn decode_spawn(packet: &Bytes, limits: &Limits) -> Result<Spawn, Dec
     } else {
         SpawnSource::Scene(scene)
     };
-    Ok(Spawn { of, spawner, net_id, synchronizers, name, state: rest })
+    Ok(Spawn { source, spawner, net_id, synchronizers, name, state: rest })
 }
 
 pub(super) fn encode_despawn(net_id: u32, out: &mut BytesMut) {

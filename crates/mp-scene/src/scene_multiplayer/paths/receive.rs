@@ -9,7 +9,7 @@ use super::super::{GodotQuirks, NotAccepted, Refusal};
 use super::{Awaited, Paths};
 use crate::SceneMessage;
 use crate::api::Call;
-use crate::message::{CallNode, Confirmed, RemoteCall};
+use crate::message::{CallNode, ConfirmedNode, RemoteCall};
 use crate::path_cache::{Announcement, ConfirmedPath};
 use crate::rpc::{RpcIds, RpcMode};
 use crate::tree::{NodeId, NodeTree};
@@ -113,12 +113,12 @@ impl Paths {
         if !checksum_ok {
             report_mismatch(from, path, &ids, checksum);
         }
-        let of = if sender.wire().confirms_by_path() {
-            Confirmed::Path(path.to_owned())
+        let node = if sender.wire().confirms_by_path() {
+            ConfirmedNode::Path(path.to_owned())
         } else {
-            Confirmed::Id(id)
+            ConfirmedNode::Id(id)
         };
-        sender.send_message(&SceneMessage::ConfirmPath { of, checksum_ok }, from);
+        sender.send_message(&SceneMessage::ConfirmPath { node, checksum_ok }, from);
         Ok(())
     }
 
@@ -128,18 +128,20 @@ impl Paths {
         now: Instant,
         tree: &dyn NodeTree,
         from: PeerId,
-        of: &Confirmed,
+        node: &ConfirmedNode,
         checksum_ok: bool,
     ) -> Option<ConfirmedPath> {
-        let id = match of {
-            Confirmed::Id(id) => Some(*id),
-            Confirmed::Path(path) => tree.find(path).and_then(|node| self.own.known_id_of(node)),
+        let id = match node {
+            ConfirmedNode::Id(id) => Some(*id),
+            ConfirmedNode::Path(path) => {
+                tree.find(path).and_then(|node| self.own.known_id_of(node))
+            }
         };
         let confirmed = id.and_then(|id| self.own.confirm(now, from, id));
         if confirmed.is_none() {
-            tracing::debug!(sender = %from, ?of, "confirmed a path that was not announced to it");
+            tracing::debug!(sender = %from, ?node, "confirmed a path that was not announced to it");
         } else if !checksum_ok {
-            tracing::debug!(sender = %from, ?of, "RPC tables differ");
+            tracing::debug!(sender = %from, ?node, "RPC tables differ");
         }
         confirmed
     }

@@ -162,7 +162,7 @@ impl Replication {
         node: NodeId,
         spawner: NodeId,
     ) -> Option<Spawn> {
-        let of = match self.data.get(&node) {
+        let source = match self.data.get(&node) {
             Some((_, data)) => SpawnSource::Data(data.clone()),
             None => {
                 let path = cx.tree.scene_file_path(node)?.to_owned();
@@ -222,7 +222,7 @@ impl Replication {
         }
         let net_id = self.entities.get(&node)?.net_id;
         let spawner = cx.paths.id_of(spawner);
-        Some(Spawn { of, spawner, net_id, synchronizers, name, state: Bytes::from(state) })
+        Some(Spawn { source, spawner, net_id, synchronizers, name, state: Bytes::from(state) })
     }
 }
 

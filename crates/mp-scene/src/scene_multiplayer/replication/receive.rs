@@ -40,7 +40,7 @@ impl Replication {
             return Err(Refusal::NoSpawner.into());
         };
         let path = settings.spawn_path().to_owned();
-        let instance = match &spawn.of {
+        let instance = match &spawn.source {
             SpawnSource::Scene(number) => {
                 let scene = settings.spawnable_scenes().get(usize::from(*number)).cloned();
                 Ok(scene)
