@@ -126,6 +126,42 @@ mod tests {
         );
     }
 
+    fn recording(text: &str) -> serde_json::Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn parameters_are_those_recorded_from_godot() {
+        let table = ChannelTable::new(&[Reliable, UnreliableOrdered, Unreliable]);
+        for text in [
+            include_str!("../../../testdata/webrtc/webrtc_native_native.json"),
+            include_str!("../../../testdata/webrtc/webrtc_native_web.json"),
+            include_str!("../../../testdata/webrtc/webrtc_web_web.json"),
+        ] {
+            let recorded = &recording(text)["channel_parameters_seen_by_script_client"];
+            for (config, of_godot) in table.configs(250).zip(recorded.as_array().unwrap()) {
+                assert_eq!(of_godot["label"], config.label);
+                assert_eq!(of_godot["id"], config.negotiated.unwrap());
+                assert_eq!(of_godot["ordered"], config.ordered);
+                assert_eq!(of_godot["protocol"], config.protocol);
+                assert_eq!(of_godot["negotiated"], true);
+            }
+        }
+    }
+
+    #[test]
+    fn packets_use_the_streams_recorded_from_godot() {
+        let table = ChannelTable::new(&[Reliable, UnreliableOrdered, Unreliable]);
+        let text = include_str!("../../../testdata/webrtc/webrtc_str0m.json");
+        for put in recording(text)["messages_from_godot"].as_array().unwrap() {
+            let mode = [Unreliable, UnreliableOrdered, Reliable]
+                [put["transfer_mode"].as_u64().unwrap() as usize];
+            let channel = Channel(put["transfer_channel"].as_u64().unwrap() as u8);
+            let stream = table.index(channel, mode).map(|index| index as u64 + 1);
+            assert_eq!(put["on_wire"][0]["sid"].as_u64(), stream, "{put}");
+        }
+    }
+
     #[test]
     fn transfer_channel_n_uses_data_channel_n_plus_2_whatever_the_mode() {
         let table = ChannelTable::new(&[Unreliable, Reliable]);

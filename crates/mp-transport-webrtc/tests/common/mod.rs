@@ -148,6 +148,8 @@ pub(crate) struct Relay {
     pub(crate) looks_like_web: bool,
     /// A peer whose session descriptions look like those of a browser.
     pub(crate) web_peer: Option<PeerId>,
+    /// The origin line of the client's session descriptions, instead of str0m's.
+    pub(crate) origin: Option<String>,
     /// `true` if signals are dropped.
     pub(crate) is_broken: bool,
     /// Removed peers: the peer that removed, and the removed one.
@@ -193,6 +195,10 @@ impl Relay {
                     Signal::SessionDescriptionCreated { peer, kind, mut sdp } => {
                         if looks_like_web || self.web_peer == Some(from) {
                             sdp = sdp.replace("o=str0m", "o=browser");
+                        }
+                        if let (Some(origin), false) = (&self.origin, from.is_server()) {
+                            let own = sdp.lines().find(|line| line.starts_with("o=")).unwrap();
+                            sdp = sdp.replacen(own, &format!("o={origin}"), 1);
                         }
                         let Some(to) = self.peers.get(&peer) else { continue };
                         to.set_remote_description(from, kind, sdp).unwrap();
