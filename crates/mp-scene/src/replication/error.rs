@@ -108,7 +108,7 @@ pub enum SpawnError {
     #[error("the spawner has {0} nodes, its spawn_limit")]
     Limit(u32),
     /// The spawner has no spawn function.
-    #[error("the spawner has no spawn function; set one with `spawn_function`")]
+    #[error("the spawner has no spawn function; set one with `set_spawn_function`")]
     NoFunction,
     /// The spawn function returned no node for the data.
     #[error("the spawn function returned nothing")]
