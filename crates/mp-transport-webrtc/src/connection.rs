@@ -4,7 +4,7 @@ mod amplification;
 mod channel;
 mod drive;
 mod negotiation;
-mod outcome;
+mod output;
 mod pacer;
 mod pending;
 mod state;
@@ -19,7 +19,7 @@ use str0m::change::SdpPendingOffer;
 
 use self::amplification::AmplificationLimit;
 use self::channel::DataChannel;
-pub(crate) use self::outcome::Outcome;
+pub(crate) use self::output::PeerOutput;
 use self::pending::PendingPackets;
 pub use self::state::{ConnectionState, DescriptionError, SdpError};
 use crate::candidate::CandidatePolicy;
@@ -83,11 +83,11 @@ struct Usage {
 }
 
 /// The parts of a peer that its connections use.
-pub(crate) struct Context<'a> {
+pub(crate) struct ConnectionContext<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) now: Instant,
     pub(crate) table: &'a ChannelTable,
-    pub(crate) outcome: &'a mut Outcome,
+    pub(crate) output: &'a mut PeerOutput,
 }
 
 /// The phase of a connection.
@@ -264,7 +264,7 @@ impl Connection {
     /// [`DisconnectReason::QueueFull`].
     pub(crate) fn send(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut ConnectionContext<'_>,
         index: usize,
         packet: Bytes,
         connections: usize,
@@ -274,30 +274,30 @@ impl Connection {
         }
         let mode = cx.table.mode(index);
         let bytes = queued_bytes(packet.len(), connections);
-        let fits = cx.outcome.queued.allows(self.usage.queued, bytes)
+        let fits = cx.output.queued.allows(self.usage.queued, bytes)
             && self.queued().0 + packet.len() <= RELIABLE_QUEUE_BYTES_MAX;
         if fits && self.channels[index].push(mode, packet, connections).is_ok() {
             self.progress_deadline.get_or_insert(cx.now + RELIABLE_PROGRESS_TIMEOUT);
         } else if mode.is_reliable() {
             self.close(cx, Some(DisconnectReason::QueueFull));
         } else {
-            cx.outcome.queue_drops += 1;
+            cx.output.queue_drops += 1;
         }
     }
 
     /// Updates the share of this connection in the limits of all connections.
-    pub(crate) fn record_usage(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn record_usage(&mut self, cx: &mut ConnectionContext<'_>) {
         let usage = Usage {
             queued: self.channels.iter().map(DataChannel::memory_bytes).sum(),
             pending: self.pending.memory_bytes(),
         };
-        cx.outcome.queued.replace(self.usage.queued, usage.queued);
-        cx.outcome.pending.replace(self.usage.pending, usage.pending);
+        cx.output.queued.replace(self.usage.queued, usage.queued);
+        cx.output.pending.replace(self.usage.pending, usage.pending);
         self.usage = usage;
     }
 
     /// Sends queued packets as far as SCTP and pacing allow.
-    pub(crate) fn flush(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn flush(&mut self, cx: &mut ConnectionContext<'_>) {
         if !self.is_open() {
             return;
         }
@@ -331,7 +331,7 @@ impl Connection {
     /// Closes the connection.
     pub(crate) fn disconnect(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut ConnectionContext<'_>,
         (reason, close_mode): (DisconnectReason, CloseMode),
     ) {
         match close_mode {
@@ -353,7 +353,7 @@ impl Connection {
 
     /// Pauses or resumes reports of received packets. While paused, reliable packets are buffered
     /// up to the limits, and then stay at the remote peer. Unreliable packets are dropped.
-    pub(crate) fn set_paused(&mut self, cx: &mut Context<'_>, is_paused: bool) {
+    pub(crate) fn set_paused(&mut self, cx: &mut ConnectionContext<'_>, is_paused: bool) {
         self.is_paused = is_paused;
         self.report_pending(cx);
     }

@@ -17,7 +17,7 @@ use str0m::crypto::dtls::DtlsCert;
 
 use crate::channels::ChannelTable;
 use crate::clock::Clock;
-use crate::connection::{Connection, ConnectionState, Context, Outcome};
+use crate::connection::{Connection, ConnectionContext, ConnectionState, PeerOutput};
 use crate::connections::Connections;
 #[cfg(feature = "tokio")]
 use crate::io::TokioUdpSocket;
@@ -62,7 +62,7 @@ pub struct WebRtcMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     now: Instant,
     connections: Connections,
     routes: Routes,
-    outcome: Outcome,
+    output: PeerOutput,
     is_refusing: bool,
     is_closed: bool,
     signaling: Option<Signaling>,
@@ -226,7 +226,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             now: Instant::ZERO,
             connections: Connections::default(),
             routes: Routes::default(),
-            outcome: Outcome::default(),
+            output: PeerOutput::default(),
             is_refusing: false,
             is_closed: false,
             signaling: None,
@@ -268,15 +268,15 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// Returns the statistics.
     pub fn stats(&self) -> WebRtcPeerStats {
         WebRtcPeerStats {
-            refused_datagrams: self.outcome.refused_datagrams,
-            dropped_datagrams: self.outcome.dropped_datagrams + self.socket.dropped(),
-            queue_drops: self.outcome.queue_drops,
+            refused_datagrams: self.output.refused_datagrams,
+            dropped_datagrams: self.output.dropped_datagrams + self.socket.dropped(),
+            queue_drops: self.output.queue_drops,
             stalls: self.running.stalls(),
-            amplification_drops: self.outcome.amplification_drops,
-            paused_drops: self.outcome.paused_drops,
-            refused_messages: self.outcome.refused_messages,
-            failed_connections: self.outcome.failed_connections,
-            dropped_signals: self.outcome.dropped_signals,
+            amplification_drops: self.output.amplification_drops,
+            paused_drops: self.output.paused_drops,
+            refused_messages: self.output.refused_messages,
+            failed_connections: self.output.failed_connections,
+            dropped_signals: self.output.dropped_signals,
             ..self.stats
         }
     }
@@ -299,14 +299,14 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     fn with<T>(
         &mut self,
         slot: usize,
-        act: impl FnOnce(&mut Connection, &mut Context<'_>) -> T,
+        act: impl FnOnce(&mut Connection, &mut ConnectionContext<'_>) -> T,
     ) -> Option<T> {
         let connection = self.connections.at_mut(slot)?;
-        let mut context = Context {
+        let mut context = ConnectionContext {
             clock: &self.clock,
             now: self.now,
             table: &self.table,
-            outcome: &mut self.outcome,
+            output: &mut self.output,
         };
         let result = act(connection, &mut context);
         connection.record_usage(&mut context);
@@ -340,7 +340,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         if self.connections.at(slot).is_some_and(Connection::wants_flush) {
             self.connections.mark_dirty(slot);
         }
-        let has_connected = std::mem::take(&mut self.outcome.has_connected);
+        let has_connected = std::mem::take(&mut self.output.has_connected);
         if has_connected && self.mode == Mode::Client {
             self.status = ConnectionStatus::Connected;
         }
@@ -358,9 +358,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             }
             if let Some(reason) = end.reported {
                 let event = PeerEvent::Disconnected { connection: id, reason };
-                self.outcome.events.push_back(event);
+                self.output.events.push_back(event);
             }
-            self.outcome.signal(Signal::PeerRemoved { peer });
+            self.output.signal(Signal::PeerRemoved { peer });
             if let Some(oldest) = self.connections.retire(slot) {
                 self.discard(oldest);
             }
@@ -393,7 +393,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             None => Err(DatagramRefusal::UnknownProtocol),
         };
         if let Err(refusal) = handled {
-            self.outcome.refused_datagrams.count(refusal);
+            self.output.refused_datagrams.count(refusal);
         }
     }
 
@@ -438,7 +438,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             self.with(slot, |connection, cx| connection.handle_datagram(cx, (path, datagram)));
         } else {
             let dropped = self.routes.keep_early(self.now, path.remote, datagram);
-            self.outcome.refused_datagrams.add(DatagramRefusal::UnknownAddress, dropped);
+            self.output.refused_datagrams.add(DatagramRefusal::UnknownAddress, dropped);
         }
     }
 

@@ -9,7 +9,7 @@ use str0m::net::{DatagramRecv, Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, RtcError};
 
 use super::channel::DataChannel;
-use super::{Connection, ConnectionState, Context, End, PendingPackets, Phase};
+use super::{Connection, ConnectionContext, ConnectionState, End, PendingPackets, Phase};
 use crate::clock::Clock;
 use crate::limits::{CLOSE_TIMEOUT, RESET_TIMEOUT};
 use crate::refusal::{DatagramRefusal, MessageRefusal};
@@ -29,18 +29,18 @@ impl Connection {
     /// Handles a datagram of the remote peer.
     pub(crate) fn handle_datagram(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut ConnectionContext<'_>,
         (path, datagram): (NetworkPath, &[u8]),
     ) {
-        let is_full = self.pending.is_full()
-            || !cx.outcome.pending.allows(self.usage.pending, datagram.len());
+        let is_full =
+            self.pending.is_full() || !cx.output.pending.allows(self.usage.pending, datagram.len());
         if is_dtls_application_data(datagram) && is_full {
             // The remote peer's SCTP retransmits it.
-            cx.outcome.paused_drops += 1;
+            cx.output.paused_drops += 1;
             return;
         }
         let Some(input) = self.input(cx.clock, cx.now, path.remote, datagram) else {
-            cx.outcome.refused_datagrams.count(DatagramRefusal::UnknownProtocol);
+            cx.output.refused_datagrams.count(DatagramRefusal::UnknownProtocol);
             return;
         };
         self.path = Some(path);
@@ -52,13 +52,13 @@ impl Connection {
         if let Err(error) = self.rtc.handle_input(input) {
             let error = ErrorChain::new(&error);
             tracing::debug!(peer = %self.peer, %error, "DTLS does not accept a record");
-            cx.outcome.refused_datagrams.count(DatagramRefusal::RejectedByDtls);
+            cx.output.refused_datagrams.count(DatagramRefusal::RejectedByDtls);
         }
         self.drive(cx);
     }
 
     /// Runs the timers that are due.
-    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn handle_timeout(&mut self, cx: &mut ConnectionContext<'_>) {
         if self.rtc_due <= cx.now {
             if let Err(error) = self.rtc.handle_input(Input::Timeout(cx.clock.to_std(cx.now))) {
                 self.fail(cx, &error);
@@ -120,7 +120,7 @@ impl Connection {
     }
 
     /// Processes all outputs of str0m. Called after each input.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn drive(&mut self, cx: &mut ConnectionContext<'_>) {
         // Each round removes one output from str0m's bounded queues.
         loop {
             match self.rtc.poll_output() {
@@ -133,9 +133,9 @@ impl Connection {
                     // Sent from the address that the remote peer sends to.
                     let path = self.path.filter(|path| path.remote == to.remote).unwrap_or(to);
                     if self.amplification.allows(to.remote, transmit.contents.len()) {
-                        cx.outcome.datagram(path, transmit.contents.into());
+                        cx.output.datagram(path, transmit.contents.into());
                     } else {
-                        cx.outcome.amplification_drops += 1;
+                        cx.output.amplification_drops += 1;
                     }
                 }
                 Ok(Output::Event(event)) => self.handle_event(cx, event),
@@ -150,7 +150,7 @@ impl Connection {
         }
     }
 
-    fn handle_event(&mut self, cx: &mut Context<'_>, event: Event) {
+    fn handle_event(&mut self, cx: &mut ConnectionContext<'_>, event: Event) {
         match event {
             Event::Connected => {
                 self.state = ConnectionState::Connected;
@@ -169,7 +169,7 @@ impl Connection {
                 if self.phase == Phase::Opening && self.channels.iter().all(DataChannel::is_open) {
                     self.phase = Phase::Open;
                     self.deadline = None;
-                    cx.outcome.connected(self.id, self.peer, self.path.map(|path| path.remote));
+                    cx.output.connected(self.id, self.peer, self.path.map(|path| path.remote));
                     self.report_pending(cx);
                 }
             }
@@ -178,7 +178,7 @@ impl Connection {
                 // A channel that the remote peer opened in band does not belong to the multiplayer
                 // peer.
                 let Some(index) = index else {
-                    cx.outcome.refused_messages.count(MessageRefusal::ForeignChannel);
+                    cx.output.refused_messages.count(MessageRefusal::ForeignChannel);
                     return;
                 };
                 if matches!(self.phase, Phase::Opening | Phase::Open) {
@@ -186,13 +186,13 @@ impl Connection {
                     let payload = data.data.into();
                     let packet = Packet { from: self.id, mode, channel, payload };
                     if self.is_paused && !mode.is_reliable() {
-                        cx.outcome.paused_drops += 1;
+                        cx.output.paused_drops += 1;
                     } else {
                         self.pending.push(packet);
                         self.report_pending(cx);
                     }
                 } else {
-                    cx.outcome.refused_messages.count(MessageRefusal::Closing);
+                    cx.output.refused_messages.count(MessageRefusal::Closing);
                 }
             }
             // As in Godot, closing one channel ends the connection. str0m also reports channels
@@ -209,29 +209,34 @@ impl Connection {
     }
 
     /// Reports pending packets, unless the connection is paused or not open.
-    pub(super) fn report_pending(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn report_pending(&mut self, cx: &mut ConnectionContext<'_>) {
         if self.phase == Phase::Open && !self.is_paused {
-            cx.outcome.packets(self.pending.take());
+            cx.output.packets(self.pending.take());
         }
     }
 
     /// Ends the connection because one of its protocols failed.
-    fn fail(&mut self, cx: &mut Context<'_>, error: &RtcError) {
+    fn fail(&mut self, cx: &mut ConnectionContext<'_>, error: &RtcError) {
         tracing::debug!(peer = %self.peer, error = %ErrorChain::new(error), "connection failed");
-        cx.outcome.failed_connections += 1;
+        cx.output.failed_connections += 1;
         self.rtc.disconnect();
         self.lose(cx, DisconnectReason::ProtocolViolation, ConnectionState::Closed);
     }
 
     /// Records that the remote peer closed the connection or is unreachable. Packets buffered while
     /// paused are reported first.
-    fn lose(&mut self, cx: &mut Context<'_>, reason: DisconnectReason, state: ConnectionState) {
+    fn lose(
+        &mut self,
+        cx: &mut ConnectionContext<'_>,
+        reason: DisconnectReason,
+        state: ConnectionState,
+    ) {
         self.is_closed_by_remote = true;
         if self.end.is_some() {
             return;
         }
         if self.phase == Phase::Open {
-            cx.outcome.packets(self.pending.take());
+            cx.output.packets(self.pending.take());
         }
         let reported = match self.phase {
             Phase::Opening => None,
@@ -247,7 +252,11 @@ impl Connection {
 
     /// Closes the connection: resets its channels, and closes it when the remote peer has done so
     /// too.
-    pub(super) fn close(&mut self, cx: &mut Context<'_>, reported: Option<DisconnectReason>) {
+    pub(super) fn close(
+        &mut self,
+        cx: &mut ConnectionContext<'_>,
+        reported: Option<DisconnectReason>,
+    ) {
         if self.end.is_some() {
             return;
         }
@@ -272,7 +281,7 @@ impl Connection {
     }
 
     /// Closes str0m's connection. Its last datagrams are still sent.
-    pub(super) fn close_rtc(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn close_rtc(&mut self, cx: &mut ConnectionContext<'_>) {
         if self.phase == Phase::Closing {
             return;
         }

@@ -3,14 +3,17 @@
 use mp_core::Instant;
 use str0m::change::{SdpAnswer, SdpOffer};
 
-use super::{Connection, ConnectionState, Context, DescriptionError, SdpError};
+use super::{Connection, ConnectionContext, ConnectionState, DescriptionError, SdpError};
 use crate::candidate::{self, CandidateError, IceCandidate};
 use crate::limits::{CONNECT_TIMEOUT, REMOTE_CANDIDATES_MAX, SDP_BYTES_MAX};
 use crate::sdp::{self, RemoteDescription, SdpKind};
 
 impl Connection {
     /// Creates an offer.
-    pub(crate) fn create_offer(&mut self, cx: &mut Context<'_>) -> Result<(), DescriptionError> {
+    pub(crate) fn create_offer(
+        &mut self,
+        cx: &mut ConnectionContext<'_>,
+    ) -> Result<(), DescriptionError> {
         if self.state != ConnectionState::New {
             return Err(DescriptionError::NotNew);
         }
@@ -26,7 +29,7 @@ impl Connection {
         self.begin(cx.now);
         let offer = offer.to_sdp_string();
         self.mid = sdp::mid(&offer).to_owned();
-        cx.outcome.description(self.peer, SdpKind::Offer, offer);
+        cx.output.description(self.peer, SdpKind::Offer, offer);
         self.announce_candidates(cx);
         self.drive(cx);
         Ok(())
@@ -35,7 +38,7 @@ impl Connection {
     /// Applies the remote peer's description, and answers an offer.
     pub(crate) fn set_remote_description(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut ConnectionContext<'_>,
         (kind, sdp): (SdpKind, &str),
     ) -> Result<(), DescriptionError> {
         if sdp.len() > SDP_BYTES_MAX {
@@ -57,7 +60,7 @@ impl Connection {
 
     fn apply_remote_description(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut ConnectionContext<'_>,
         kind: SdpKind,
         sdp: &str,
     ) -> Result<(), DescriptionError> {
@@ -79,7 +82,7 @@ impl Connection {
                 self.begin(cx.now);
                 let answer = answer.to_sdp_string();
                 self.mid = sdp::mid(&answer).to_owned();
-                cx.outcome.description(self.peer, SdpKind::Answer, answer);
+                cx.output.description(self.peer, SdpKind::Answer, answer);
                 self.announce_candidates(cx);
             }
             SdpKind::Answer => {
@@ -96,7 +99,7 @@ impl Connection {
     /// Adds a candidate of the remote peer.
     pub(crate) fn add_ice_candidate(
         &mut self,
-        cx: &mut Context<'_>,
+        cx: &mut ConnectionContext<'_>,
         candidate: &IceCandidate,
     ) -> Result<(), CandidateError> {
         self.add_candidate(&candidate.name)?;
@@ -130,11 +133,11 @@ impl Connection {
         }
     }
 
-    fn announce_candidates(&self, cx: &mut Context<'_>) {
+    fn announce_candidates(&self, cx: &mut ConnectionContext<'_>) {
         for &address in &self.local_candidates {
             let candidate = str0m::Candidate::host(address, "udp");
             let candidate = candidate.expect("addresses were checked when the peer was created");
-            cx.outcome.candidate(self.peer, &self.mid, candidate.to_sdp_string());
+            cx.output.candidate(self.peer, &self.mid, candidate.to_sdp_string());
         }
     }
 }

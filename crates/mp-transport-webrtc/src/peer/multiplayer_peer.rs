@@ -33,7 +33,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
     }
 
     fn next_event(&mut self) -> Option<PeerEvent> {
-        self.outcome.events.pop_front()
+        self.output.events.pop_front()
     }
 
     fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
@@ -83,7 +83,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
             self.send_if_many();
         }
         self.socket.handle_timeout(self.now);
-        self.socket.send(&mut self.outcome.datagrams);
+        self.socket.send(&mut self.output.datagrams);
         self.give_signals();
     }
 
@@ -97,7 +97,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
             return;
         }
         if close_mode == CloseMode::Immediate {
-            self.outcome.withdraw(connection);
+            self.output.withdraw(connection);
         }
         self.end(connection.slot as usize, reason, close_mode);
     }
@@ -108,8 +108,8 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         }
         self.is_closed = true;
         self.status = ConnectionStatus::Disconnected;
-        self.outcome.events.clear();
-        self.outcome.signals.clear();
+        self.output.events.clear();
+        self.output.signals.clear();
     }
 
     fn unique_id(&self) -> PeerId {
@@ -176,7 +176,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// Receives datagrams up to the limits. The others are received in the next turn.
     fn receive(&mut self) {
         let mut left = DATAGRAMS_PER_POLL;
-        while left > 0 && self.outcome.events.len() < EVENTS_PER_POLL {
+        while left > 0 && self.output.events.len() < EVENTS_PER_POLL {
             let received = self.socket.receive(left.min(DATAGRAMS_PER_RECEIVE));
             for (path, datagram) in received.datagrams() {
                 self.handle_datagram(path, datagram);
@@ -193,8 +193,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
 
     /// Sends the queued datagrams if there are many.
     fn send_if_many(&mut self) {
-        if self.outcome.datagrams.len() >= DATAGRAMS_PER_SEND {
-            self.socket.send(&mut self.outcome.datagrams);
+        if self.output.datagrams.len() >= DATAGRAMS_PER_SEND {
+            self.socket.send(&mut self.output.datagrams);
         }
     }
 }

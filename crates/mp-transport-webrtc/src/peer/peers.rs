@@ -195,7 +195,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
 
     /// Returns the next signal. `None` if there is a [`signaling`](Self::signaling) handle.
     pub fn next_signal(&mut self) -> Option<Signal> {
-        self.outcome.signals.pop_front()
+        self.output.signals.pop_front()
     }
 
     /// Closes the connection of a peer (Godot: `remove_peer`). An event follows if it was
@@ -228,7 +228,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
                 }
             };
             if let Err(error) = result {
-                self.outcome.signal(Signal::Failed { peer, error });
+                self.output.signal(Signal::Failed { peer, error });
             }
         }
     }
@@ -236,7 +236,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// Moves signals to the signaling handle, if there is one.
     pub(super) fn give_signals(&mut self) {
         if let Some(signaling) = &self.signaling {
-            signaling.give(&mut self.outcome.signals);
+            signaling.give(&mut self.output.signals);
         }
     }
 }

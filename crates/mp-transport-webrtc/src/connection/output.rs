@@ -19,7 +19,7 @@ use crate::signal::Signal;
 
 /// The output of all connections of a peer, and the limits of their memory.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct PeerOutput {
     /// Limit of the packets in send queues.
     pub(crate) queued: SharedLimit,
     /// Limit of the received packets that are not reported yet.
@@ -47,7 +47,7 @@ pub(crate) struct Outcome {
     pub(crate) failed_connections: u64,
 }
 
-impl Default for Outcome {
+impl Default for PeerOutput {
     fn default() -> Self {
         Self {
             queued: SharedLimit::new(QUEUED_BYTES_MAX, QUEUED_BYTES_SHARE),
@@ -68,7 +68,7 @@ impl Default for Outcome {
     }
 }
 
-impl Outcome {
+impl PeerOutput {
     /// Reports a connection whose channels are all open.
     pub(super) fn connected(
         &mut self,
