@@ -109,15 +109,13 @@ fn recorded_sessions_of_the_demo_are_reproduced() {
         let mut expected = Vec::new();
         for step in steps {
             if let Some(client) = step["client"].as_str() {
-                for seen in expected.drain(..).collect::<Vec<String>>() {
-                    replay.expect(&seen);
-                }
+                expected.drain(..).for_each(|seen: String| replay.expect(&seen));
                 replay.send(client.chars().next().unwrap(), &step["sends"]);
                 continue;
             }
             let text = seen(step);
             if text == "-- C stops" {
-                expected.drain(..).for_each(|seen: String| replay.expect(&seen));
+                expected.drain(..).for_each(|seen| replay.expect(&seen));
                 replay.server.handle_closed(socket('C'));
                 replay.run();
             } else if [" ID ", " JOIN ", " PEER_", " OFFER ", " ANSWER ", " CANDIDATE "]
