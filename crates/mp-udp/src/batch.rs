@@ -26,13 +26,13 @@ pub struct SendBatch {
     buffer: Box<[u8]>,
     /// Number of buffer bytes in use.
     len: usize,
-    waiting: VecDeque<Departure>,
+    transmits: VecDeque<QueuedTransmit>,
 }
 
 /// One or more datagrams to one address: the bytes `start..end` of the buffer, in pieces of
 /// `segment` bytes. The last one may be shorter.
 #[derive(Clone, Copy, Debug)]
-struct Departure {
+struct QueuedTransmit {
     path: NetworkPath,
     start: usize,
     end: usize,
@@ -42,18 +42,18 @@ struct Departure {
 impl SendBatch {
     /// Returns an empty batch with a buffer of `bytes` bytes.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { buffer: vec![0; bytes].into(), len: 0, waiting: VecDeque::new() }
+        Self { buffer: vec![0; bytes].into(), len: 0, transmits: VecDeque::new() }
     }
 
     /// Returns whether no datagrams are queued.
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.transmits.is_empty()
     }
 
     /// Returns the unused part of the buffer, at most 60,000 bytes, for the next transmit. `None`:
     /// fewer than `len` bytes are unused, or the limit of 64 queued transmits is reached.
     pub fn room(&mut self, len: usize) -> Option<&mut [u8]> {
-        let has_room = self.waiting.len() < TRANSMITS_MAX && self.buffer.len() - self.len >= len;
+        let has_room = self.transmits.len() < TRANSMITS_MAX && self.buffer.len() - self.len >= len;
         has_room.then(|| {
             let end = self.buffer.len().min(self.len + TRANSMIT_BYTES_MAX);
             &mut self.buffer[self.len..end]
@@ -69,19 +69,19 @@ impl SendBatch {
         // A system call sends a limited number of datagrams to one address.
         for start in (start..end).step_by(segment * SEGMENTS_MAX) {
             let end = end.min(start + segment * SEGMENTS_MAX);
-            self.waiting.push_back(Departure { path, start, end, segment });
+            self.transmits.push_back(QueuedTransmit { path, start, end, segment });
         }
     }
 
     /// Returns the oldest datagram and its path.
     pub fn front(&self) -> Option<(NetworkPath, &[u8])> {
-        let Departure { path, start, end, segment } = *self.waiting.front()?;
+        let QueuedTransmit { path, start, end, segment } = *self.transmits.front()?;
         Some((path, &self.buffer[start..end.min(start + segment)]))
     }
 
     /// Removes the oldest datagram, because it was sent or cannot be sent.
     pub fn pop_front(&mut self) {
-        if let Some(first) = self.waiting.front_mut() {
+        if let Some(first) = self.transmits.front_mut() {
             first.start += first.segment;
             if first.start >= first.end {
                 self.pop_transmits(1);
@@ -92,14 +92,14 @@ impl SendBatch {
     /// Returns the queued transmits, oldest first: the path, all bytes, and the length of each
     /// datagram but the last.
     pub fn transmits(&self) -> impl Iterator<Item = (NetworkPath, &[u8], usize)> {
-        let bytes = |it: &Departure| &self.buffer[it.start..it.end];
-        self.waiting.iter().map(move |it| (it.path, bytes(it), it.segment))
+        let bytes = |it: &QueuedTransmit| &self.buffer[it.start..it.end];
+        self.transmits.iter().map(move |it| (it.path, bytes(it), it.segment))
     }
 
     /// Removes the local address of the oldest transmit: the operating system chooses one.
     #[cfg(target_os = "linux")]
     pub(crate) fn forget_local(&mut self) {
-        if let Some(first) = self.waiting.front_mut() {
+        if let Some(first) = self.transmits.front_mut() {
             first.path.local = None;
         }
     }
@@ -108,13 +108,13 @@ impl SendBatch {
     /// segments.
     #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn cut_first_into(&mut self, segment: usize) {
-        self.waiting[0].segment = segment;
+        self.transmits[0].segment = segment;
     }
 
     /// Removes the `count` oldest transmits.
     pub(crate) fn pop_transmits(&mut self, count: usize) {
-        self.waiting.drain(..count);
-        if self.waiting.is_empty() {
+        self.transmits.drain(..count);
+        if self.transmits.is_empty() {
             self.len = 0;
         }
     }
@@ -178,7 +178,7 @@ mod tests {
     fn many_small_datagrams_to_one_address_are_divided_into_several_transmits() {
         let mut batch = SendBatch::with_capacity(1_000);
         batch.push(Transmit { to: to(1), from: None, len: 2 * 64 * 2 + 1, segment_size: Some(2) });
-        assert_eq!(batch.waiting.len(), 3);
+        assert_eq!(batch.transmits.len(), 3);
         assert_eq!(drained(&mut batch).len(), 129);
     }
 }

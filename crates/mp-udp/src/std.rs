@@ -8,7 +8,7 @@ use mp_core::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 
 #[cfg(target_os = "linux")]
-use crate::linux::{self, Traits};
+use crate::linux::{self, SocketState};
 use crate::{DatagramSocket, SOCKET_BUFFER_BYTES};
 #[cfg(target_os = "linux")]
 use crate::{NetworkPath, SendBatch};
@@ -18,7 +18,7 @@ use crate::{NetworkPath, SendBatch};
 pub struct UdpSocket {
     socket: std::net::UdpSocket,
     #[cfg(target_os = "linux")]
-    traits: Traits,
+    state: SocketState,
 }
 
 /// Error of binding a socket.
@@ -68,7 +68,7 @@ impl UdpSocket {
     /// Enables reports of the local address of received datagrams.
     #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn request_local(&mut self) {
-        self.traits.request_local(&self.socket);
+        self.state.request_local(&self.socket);
     }
 
     /// Returns a socket of the address family of `server`, bound to all local addresses. The
@@ -106,7 +106,7 @@ impl DatagramSocket for UdpSocket {
 
     #[cfg(target_os = "linux")]
     fn try_send_batch(&mut self, batch: &mut SendBatch) -> io::Result<()> {
-        linux::send(&self.socket, batch, &mut self.traits)
+        linux::send(&self.socket, batch, &mut self.state)
     }
 
     #[cfg(target_os = "linux")]
@@ -115,7 +115,7 @@ impl DatagramSocket for UdpSocket {
         most: usize,
         take: &mut dyn FnMut(NetworkPath, &[u8]),
     ) -> io::Result<bool> {
-        linux::receive(&self.socket, self.traits, most, take)
+        linux::receive(&self.socket, self.state, most, take)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -124,7 +124,7 @@ impl DatagramSocket for UdpSocket {
 
     #[cfg(target_os = "linux")]
     fn handle_timeout(&mut self, now: Instant) {
-        self.traits.check_local(&self.socket, now);
+        self.state.check_local(&self.socket, now);
     }
 }
 
@@ -146,7 +146,7 @@ fn bind(address: SocketAddr, is_shared: bool) -> io::Result<UdpSocket> {
     Ok(UdpSocket {
         socket: socket.into(),
         #[cfg(target_os = "linux")]
-        traits: Traits::of(address),
+        state: SocketState::of(address),
     })
 }
 

@@ -23,7 +23,7 @@ use crate::{DATAGRAM_BUFFER_BYTES, NetworkPath, SendBatch};
 
 /// The options and the state of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Traits {
+pub(crate) struct SocketState {
     is_ipv6: bool,
     /// `true` if the kernel reports the local address of received datagrams.
     reports_local: bool,
@@ -32,7 +32,7 @@ pub(crate) struct Traits {
     segmentation: Segmentation,
 }
 
-impl Traits {
+impl SocketState {
     /// Returns the initial state of a socket bound to `address`.
     pub(crate) const fn of(address: SocketAddr) -> Self {
         let is_bound_to_all = match address {
@@ -104,7 +104,7 @@ impl Segmentation {
 /// Receives up to `most` datagrams. Returns whether the socket is drained.
 pub(crate) fn receive(
     socket: &impl AsRawFd,
-    traits: Traits,
+    state: SocketState,
     most: usize,
     take: &mut dyn FnMut(NetworkPath, &[u8]),
 ) -> io::Result<bool> {
@@ -115,7 +115,7 @@ pub(crate) fn receive(
             break Ok(false);
         }
         let wanted = left.min(BATCH);
-        match scratch.receive(socket, traits, wanted, take) {
+        match scratch.receive(socket, state, wanted, take) {
             Ok(count) if count < wanted => break Ok(true),
             Ok(count) => left -= count,
             Err(Errno::EAGAIN) => break Ok(true),
@@ -130,12 +130,12 @@ pub(crate) fn receive(
 pub(crate) fn send(
     socket: &impl AsRawFd,
     batch: &mut SendBatch,
-    traits: &mut Traits,
+    state: &mut SocketState,
 ) -> io::Result<()> {
     let mut scratch = Scratch::take();
     let mut sent = Ok(());
     while !batch.is_empty() && sent.is_ok() {
-        sent = scratch.send(socket, traits, batch);
+        sent = scratch.send(socket, state, batch);
     }
     scratch.put_back();
     sent.map_err(io::Error::from)
@@ -182,7 +182,7 @@ impl Scratch {
     fn receive(
         &mut self,
         socket: &impl AsRawFd,
-        traits: Traits,
+        state: SocketState,
         most: usize,
         take: &mut dyn FnMut(NetworkPath, &[u8]),
     ) -> nix::Result<usize> {
@@ -190,7 +190,7 @@ impl Scratch {
         let mut rooms: [_; BATCH] =
             array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
         let (rooms, flags) = (rooms.iter_mut().take(most), MsgFlags::MSG_DONTWAIT);
-        let headers = &mut self.received[usize::from(traits.is_ipv6)][traits.received_kind()];
+        let headers = &mut self.received[usize::from(state.is_ipv6)][state.received_kind()];
         let received = recvmmsg(socket.as_raw_fd(), headers, rooms, flags, None)?;
         let mut count = 0;
         for message in received {
@@ -198,7 +198,7 @@ impl Scratch {
             // An empty datagram has no bytes to iterate over.
             let datagram = message.iovs().next().unwrap_or_default();
             if let Some(remote) = message.address.as_ref().and_then(to_std) {
-                let local = if traits.reports_local { local::of(&message) } else { None };
+                let local = if state.reports_local { local::of(&message) } else { None };
                 take(NetworkPath { remote, local }, datagram);
             }
         }
@@ -210,7 +210,7 @@ impl Scratch {
     fn send(
         &mut self,
         socket: &impl AsRawFd,
-        traits: &mut Traits,
+        state: &mut SocketState,
         batch: &mut SendBatch,
     ) -> nix::Result<()> {
         let mut addresses: [Option<SockaddrStorage>; BATCH] = [None; BATCH];
@@ -228,15 +228,15 @@ impl Scratch {
         }
         let Some((segment, local)) = first else { return Ok(()) };
         let segment = segment.and_then(|segment| u16::try_from(segment).ok());
-        let source = Source::new(traits.is_ipv6, local);
+        let source = Source::new(state.is_ipv6, local);
         let call = Call { fd: socket.as_raw_fd(), addresses: &addresses, source: &source };
         let slices = &slices[..count];
         let sent = match segment {
             None => call.send(&mut self.sent, slices, None).map(|sent| batch.pop_transmits(sent)),
-            Some(segment) if traits.segmentation.is_allowed() => {
+            Some(segment) if state.segmentation.is_allowed() => {
                 match call.send(&mut self.segmented, slices, Some(&segment)) {
                     Ok(sent) => {
-                        traits.segmentation = Segmentation::ALLOWED;
+                        state.segmentation = Segmentation::ALLOWED;
                         batch.pop_transmits(sent);
                         Ok(())
                     }
@@ -247,8 +247,8 @@ impl Scratch {
                         let sent = call.send(&mut self.sent, &alone, None);
                         sent.map(|_| {
                             batch.pop_front();
-                            traits.segmentation.failed();
-                            let datagrams = traits.segmentation.stopped_for;
+                            state.segmentation.failed();
+                            let datagrams = state.segmentation.stopped_for;
                             tracing::debug!(%errno, datagrams, "segmentation offload failed, stopped");
                         })
                     }
@@ -258,7 +258,7 @@ impl Scratch {
                 let alone = [[IoSlice::new(&slices[0][0][..segment.into()])]];
                 call.send(&mut self.sent, &alone, None).map(|_| {
                     batch.pop_front();
-                    traits.segmentation.sent_one();
+                    state.segmentation.sent_one();
                 })
             }
         };
@@ -326,7 +326,7 @@ mod tests {
     use super::*;
     use crate::Transmit;
 
-    const V4: Traits = Traits {
+    const V4: SocketState = SocketState {
         is_ipv6: false,
         reports_local: false,
         next_check: None,
@@ -346,8 +346,8 @@ mod tests {
             assert_eq!(path.local, None, "the socket has one address");
             datagrams.push((path.remote, bytes.to_vec()));
         };
-        let traits = Traits { is_ipv6: socket.local_addr().unwrap().is_ipv6(), ..V4 };
-        assert!(receive(socket, traits, 10_000, take).unwrap(), "the socket must be drained");
+        let state = SocketState { is_ipv6: socket.local_addr().unwrap().is_ipv6(), ..V4 };
+        assert!(receive(socket, state, 10_000, take).unwrap(), "the socket must be drained");
         datagrams
     }
 
@@ -391,7 +391,7 @@ mod tests {
             push(&mut batch, &second, &bytes, Some(100));
             push(&mut batch, &first, b"alone", None);
             push(&mut batch, &second, &bytes, Some(60));
-            send(&from, &mut batch, &mut Traits { segmentation, ..V4 }).unwrap();
+            send(&from, &mut batch, &mut SocketState { segmentation, ..V4 }).unwrap();
             assert!(batch.is_empty());
             let lens = |socket| received(socket).iter().map(|(_, it)| it.len()).collect::<Vec<_>>();
             assert_eq!(lens(&first), [100, 100, 50, 5], "{segmentation:?}");
@@ -406,9 +406,9 @@ mod tests {
         push(&mut batch, &to, &[1; 200], None);
         // More segments than Linux accepts (128).
         batch.cut_first_into(1);
-        let mut traits = V4;
-        send(&from, &mut batch, &mut traits).unwrap();
-        assert!(!traits.segmentation.is_allowed());
+        let mut state = V4;
+        send(&from, &mut batch, &mut state).unwrap();
+        assert!(!state.segmentation.is_allowed());
         assert_eq!(received(&to).len(), 200);
     }
 
@@ -432,12 +432,12 @@ mod tests {
         let to_v6 = (Ipv6Addr::LOCALHOST, 9).into();
         batch.push(Transmit { to: to_v6, from: None, len: 3, segment_size: None });
         push(&mut batch, &to, b"last", None);
-        let mut traits = V4;
-        let error = send(&from, &mut batch, &mut traits).unwrap_err();
+        let mut state = V4;
+        let error = send(&from, &mut batch, &mut state).unwrap_err();
         assert_ne!(error.kind(), io::ErrorKind::WouldBlock);
         assert_eq!(batch.front().map(|(path, _)| path.remote), Some(to_v6));
         batch.pop_front();
-        send(&from, &mut batch, &mut traits).unwrap();
+        send(&from, &mut batch, &mut state).unwrap();
         let texts: Vec<_> = received(&to).into_iter().map(|(_, bytes)| bytes).collect();
         assert_eq!(texts, [b"first".to_vec(), b"last".to_vec()]);
     }
@@ -454,13 +454,13 @@ mod tests {
             segment_size: Some(10),
         });
         push(&mut batch, &to, b"aabbc", Some(2));
-        let mut traits = V4;
+        let mut state = V4;
         for _ in 0..3 {
-            send(&from, &mut batch, &mut traits).unwrap_err();
+            send(&from, &mut batch, &mut state).unwrap_err();
             batch.pop_front();
         }
-        send(&from, &mut batch, &mut traits).unwrap();
-        assert_eq!(traits, V4);
+        send(&from, &mut batch, &mut state).unwrap();
+        assert_eq!(state, V4);
         assert_eq!(received(&to).len(), 3);
     }
 

@@ -6,6 +6,6 @@ mod local;
 #[cfg(feature = "tokio")]
 mod tokio;
 
-pub(crate) use self::calls::{Traits, receive, send, to_std};
+pub(crate) use self::calls::{SocketState, receive, send, to_std};
 #[cfg(feature = "tokio")]
 pub use self::tokio::TokioUdpSocket;
