@@ -9,9 +9,8 @@ use slotmap::DefaultKey as Key;
 
 use super::super::sender::SendOptions;
 use super::announce::cannot_read;
-use super::errors::Errors;
 use super::state::{Synchronizer, Viewer};
-use super::step::reserve;
+use super::step::{PeerStep, reserve};
 use super::tree_changes::{DELTA, is_own, too_large};
 use super::{Context, DeltaCandidate, PeerInfo, Replication, Synchronizers};
 use crate::codec::godot::sync::{
@@ -49,15 +48,9 @@ struct Element {
 
 impl Deltas {
     /// Sends a peer its changes. Consecutive peers with the same changes share the packets.
-    pub(super) fn send(
-        &mut self,
-        cx: &mut Context<'_>,
-        peer: PeerId,
-        info: &mut PeerInfo,
-        synchronizers: &mut Synchronizers,
-        errors: &mut Errors,
-        max: usize,
-    ) {
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, step: &mut PeerStep<'_>) {
+        let PeerStep { peer, info, synchronizers, errors, delta_packet_max: max, .. } = step;
+        let (peer, max) = (*peer, *max);
         if info.candidates.is_empty() {
             return;
         }

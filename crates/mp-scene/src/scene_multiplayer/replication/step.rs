@@ -8,11 +8,26 @@
 use std::rc::Rc;
 
 use bytes::BytesMut;
+use mp_core::PeerId;
 
-use super::{Context, Replication};
+use super::errors::Errors;
+use super::synchronizers::Synchronizers;
+use super::{Context, PeerInfo, Replication};
 
 /// Size of the blocks from which packets are allocated.
 const PACKETS_BLOCK: usize = 64 * 1024;
+
+/// A peer in a step, and the parts of the replication from which its packets are made.
+pub(super) struct PeerStep<'a> {
+    pub(super) peer: PeerId,
+    pub(super) info: &'a mut PeerInfo,
+    pub(super) synchronizers: &'a mut Synchronizers,
+    pub(super) errors: &'a mut Errors,
+    /// Maximum size of a SYNC packet in bytes.
+    pub(super) sync_packet_max: usize,
+    /// Maximum size of a DELTA packet in bytes.
+    pub(super) delta_packet_max: usize,
+}
 
 impl Replication {
     /// Sends the SYNCs and DELTAs that are due.
@@ -29,12 +44,20 @@ impl Replication {
         self.syncs.begin();
         self.find_changes(cx);
         let Self { peers, synchronizers, plans, syncs, deltas, errors, .. } = self;
-        let (sync_max, delta_max) = (self.sync_packet_max, self.delta_packet_max);
+        let (sync_packet_max, delta_packet_max) = (self.sync_packet_max, self.delta_packet_max);
         for (&peer, info) in peers.iter_mut() {
             if cx.sender.accepts_properties(peer) {
                 info.update_plan(cx, peer, synchronizers, plans);
-                syncs.send(cx, peer, info, synchronizers, errors, sync_max);
-                deltas.send(cx, peer, info, synchronizers, errors, delta_max);
+                let mut step = PeerStep {
+                    peer,
+                    info,
+                    synchronizers,
+                    errors,
+                    sync_packet_max,
+                    delta_packet_max,
+                };
+                syncs.send(cx, &mut step);
+                deltas.send(cx, &mut step);
             } else {
                 // The peer is sent the newest state when it accepts properties again.
                 info.candidates.clear();

@@ -17,9 +17,8 @@ use slotmap::DefaultKey as Key;
 
 use super::super::sender::SendOptions;
 use super::announce::cannot_read;
-use super::errors::Errors;
 use super::state::Synchronizer;
-use super::step::reserve;
+use super::step::{PeerStep, reserve};
 use super::tree_changes::{SYNC, too_large};
 use super::{Context, PeerInfo, Synchronizers};
 use crate::codec::Objects;
@@ -77,19 +76,13 @@ impl Syncs {
     }
 
     /// Sends a peer the packets of its plan.
-    pub(super) fn send(
-        &mut self,
-        cx: &mut Context<'_>,
-        peer: PeerId,
-        info: &mut PeerInfo,
-        synchronizers: &mut Synchronizers,
-        errors: &mut Errors,
-        max: usize,
-    ) {
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, step: &mut PeerStep<'_>) {
+        let PeerStep { peer, info, .. } = step;
+        let peer = *peer;
         if info.synchronizers.is_empty() {
             return;
         }
-        let Some(plan) = &info.plan else {
+        let Some(plan) = info.plan.clone() else {
             bug!("{peer} has synchronizers, but no plan");
             return cx.sender.fail(peer);
         };
@@ -97,7 +90,7 @@ impl Syncs {
         let prefix = sync_prefix(info.time);
         let packets = match self.plans.get(&plan.hash) {
             Some(packets) => packets.clone(),
-            None => self.encode(cx, plan, synchronizers, errors, max),
+            None => self.encode(cx, &plan, step),
         };
         for packet in packets {
             cx.sender.send_to(peer, UNRELIABLE, prefix, self.ready[packet].clone());
@@ -110,10 +103,10 @@ impl Syncs {
         &mut self,
         cx: &mut Context<'_>,
         plan: &Plan,
-        synchronizers: &mut Synchronizers,
-        errors: &mut Errors,
-        max: usize,
+        step: &mut PeerStep<'_>,
     ) -> Range<usize> {
+        let PeerStep { synchronizers, errors, sync_packet_max: max, .. } = step;
+        let max = *max;
         let first = self.ready.len();
         let mut len = SYNC_HEAD;
         reserve(&mut self.packets, max);

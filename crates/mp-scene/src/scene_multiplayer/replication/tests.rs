@@ -5,12 +5,27 @@ use mp_core::bug::{OnBug, with_policy};
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, ToEndpoint};
 
 use super::super::sender::Route;
+use super::step::PeerStep;
 use super::*;
 use crate::codec::Codec;
 use crate::tree::Tree;
 
 const ENDPOINT: EndpointId = EndpointId(1);
 const PEER: PeerId = PeerId::SERVER;
+
+/// Returns the step of a peer.
+macro_rules! step {
+    ($replication:ident, $info:ident) => {
+        PeerStep {
+            peer: PEER,
+            info: &mut $info,
+            synchronizers: &mut $replication.synchronizers,
+            errors: &mut $replication.errors,
+            sync_packet_max: SYNC_PACKET_MAX,
+            delta_packet_max: DELTA_PACKET_MAX,
+        }
+    };
+}
 
 /// Runs `act` with a connected peer, and returns whether the peer is disconnected because of a bug.
 fn is_disconnected(act: impl FnOnce(&mut Context<'_>)) -> bool {
@@ -46,8 +61,8 @@ fn a_peer_that_is_sent_a_synchronizer_that_is_gone_is_disconnected() {
         let mut replication = Replication::default();
         let candidate = DeltaCandidate { position: 0, key: Key::default(), viewer: 0 };
         let mut info = PeerInfo { candidates: vec![candidate], ..PeerInfo::default() };
-        let Replication { deltas, synchronizers, errors, .. } = &mut replication;
-        deltas.send(cx, PEER, &mut info, synchronizers, errors, DELTA_PACKET_MAX);
+        let (deltas, mut step) = (&mut replication.deltas, step!(replication, info));
+        deltas.send(cx, &mut step);
     }));
 }
 
@@ -57,7 +72,7 @@ fn a_peer_that_views_synchronizers_without_a_plan_is_disconnected() {
         let mut replication = Replication::default();
         let mut info = PeerInfo::default();
         info.synchronizers.insert(Key::default());
-        let Replication { syncs, synchronizers, errors, .. } = &mut replication;
-        syncs.send(cx, PEER, &mut info, synchronizers, errors, SYNC_PACKET_MAX);
+        let (syncs, mut step) = (&mut replication.syncs, step!(replication, info));
+        syncs.send(cx, &mut step);
     }));
 }
