@@ -1,4 +1,4 @@
-//! Godot's stateful interface over ENet: on a virtual network with loss, and the example program.
+//! Godot's stateful interface over ENet, on a virtual network with loss.
 #![allow(missing_docs, reason = "a test")]
 
 use std::net::SocketAddr;
@@ -12,10 +12,6 @@ use mp_core::{
 };
 use mp_transport_enet::testing::{Link, Network, Socket};
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
-
-#[path = "../../../examples/packet_peer/main.rs"]
-#[allow(dead_code, reason = "its main function is not run here")]
-mod example;
 
 type Enet = EnetMultiplayerPeer<Socket>;
 
@@ -162,20 +158,4 @@ fn the_documented_defaults_of_godot_3_reject_clients_over_enet() {
     let mut welcome = NetworkedMultiplayerPeer::new(client(&network, 3, 253));
     pass(&network, 3_000, &mut [&mut *server, &mut *welcome]);
     assert_eq!(welcome.connection_status(), ConnectionStatus::Connected, "seed {SEED:#x}");
-}
-
-#[test]
-fn the_example_prints_what_its_first_comment_says() {
-    let source = include_str!("../../../examples/packet_peer/main.rs");
-    let promised: Vec<&str> = source
-        .lines()
-        .skip_while(|line| *line != "//! prints")
-        .skip(2)
-        .map_while(|line| line.strip_prefix("//!     "))
-        .collect();
-    let mut printed = Vec::new();
-    example::run(&mut printed).unwrap();
-    let printed = String::from_utf8(printed).unwrap();
-    assert!(!promised.is_empty());
-    assert_eq!(printed.lines().collect::<Vec<_>>(), promised);
 }
