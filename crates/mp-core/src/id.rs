@@ -10,6 +10,7 @@
 mod numbers;
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A participant of a multiplayer session: Godot's peer id, 1 to 2³¹ − 1.
 ///
@@ -47,6 +48,22 @@ impl PeerId {
     /// Returns whether this is the server, id 1.
     pub const fn is_server(self) -> bool {
         self.0 == 1
+    }
+}
+
+/// The error of parsing a [`PeerId`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a peer id; use a number from 1 to 2147483647")]
+#[non_exhaustive]
+pub struct ParsePeerIdError(pub String);
+
+/// Parses a decimal number, such as the name of a node that belongs to a peer.
+impl FromStr for PeerId {
+    type Err = ParsePeerIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParsePeerIdError> {
+        let id = text.parse().ok().and_then(Self::new);
+        id.ok_or_else(|| ParsePeerIdError(text.to_owned()))
     }
 }
 
@@ -158,6 +175,17 @@ mod tests {
             assert_eq!(Target::from_raw(raw).to_raw(), raw);
         }
         assert_eq!(Target::from_raw(i32::MIN), Target::All);
+    }
+
+    #[test]
+    fn ids_round_trip_through_their_text() {
+        for id in [PeerId::SERVER, PeerId(i32::MAX)] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        for text in ["0", "-2", "2147483648", "", "x", " 7"] {
+            let error = text.parse::<PeerId>().unwrap_err();
+            assert_eq!(error, ParsePeerIdError(text.to_owned()));
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub use endpoint::{
     ToEndpoint,
 };
 pub use error_chain::ErrorChain;
-pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
+pub use id::{BranchId, ConnectionId, EndpointId, ParsePeerIdError, PeerId, Target};
 pub use memory::{MemoryAddress, MemoryMultiplayerPeer};
 pub use node_path::NodePath;
 pub use offline::OfflineMultiplayerPeer;

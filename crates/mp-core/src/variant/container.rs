@@ -423,7 +423,7 @@ mod tests {
     fn reinserted_key_keeps_its_position_and_takes_the_new_value() {
         let mut dictionary = Dictionary::from([("a", 1), ("b", 2)]);
         assert_eq!(dictionary.insert("a", 3), Ok(Some(Variant::Int(1))));
-        assert_eq!(dictionary.to_string(), r#"{"a": 3, "b": 2}"#);
+        assert_eq!(dictionary.to_string(), r#"{ "a": 3, "b": 2 }"#);
         assert_eq!(dictionary.remove(&"a".into()), Some(Variant::Int(3)));
         assert_eq!(dictionary.len(), 1);
     }

@@ -1,8 +1,6 @@
 //! Rectangles, planes, rotations, transforms and colors.
 #![expect(clippy::exhaustive_structs, reason = "plain values with public fields")]
 
-use std::fmt;
-
 use super::math::components;
 use super::{Vector2, Vector2i, Vector3, Vector4};
 
@@ -56,13 +54,6 @@ impl Rect2i {
     /// Returns the corner opposite to the position, which is outside the rectangle.
     pub fn end(self) -> Vector2i {
         self.position + self.size
-    }
-}
-
-impl fmt::Display for Rect2i {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { position, size } = self;
-        write!(f, "({}, {}, {}, {})", position.x, position.y, size.x, size.y)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Vectors and their arithmetic. Components are `f32`, as in Godot's official builds.
 #![expect(clippy::exhaustive_structs, reason = "plain values with public fields")]
 
-use std::fmt;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 
 /// A value that consists of `f32` components in a fixed order. A codec encodes and decodes all such
@@ -43,7 +42,7 @@ pub fn same(a: f64, b: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan())
 }
 
-/// Implements [`Components`] and `Display` for a struct whose fields have components.
+/// Implements [`Components`] for a struct whose fields have components.
 macro_rules! components {
     ($name:ident { $($field:ident: $type:ty),+ }) => {
         impl $crate::variant::Components for $name {
@@ -59,18 +58,6 @@ macro_rules! components {
 
             fn same(&self, other: &Self) -> bool {
                 $($crate::variant::Components::same(&self.$field, &other.$field))&&+
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let mut separator = "(";
-                let mut result = Ok(());
-                $crate::variant::Components::each(self, &mut |component| {
-                    result = result.and_then(|()| write!(f, "{separator}{component}"));
-                    separator = ", ";
-                });
-                result.and_then(|()| f.write_str(")"))
             }
         }
     };
@@ -287,17 +274,6 @@ macro_rules! integer_vector {
                 (0.0 $(+ f64::from(self.$field) * f64::from(self.$field))+).sqrt()
             }
         }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut separator = "(";
-                for component in [$(self.$field),+] {
-                    write!(f, "{separator}{component}")?;
-                    separator = ", ";
-                }
-                f.write_str(")")
-            }
-        }
     };
 }
 
@@ -450,11 +426,5 @@ mod tests {
     fn conversion_to_integer_vectors_truncates_and_saturates() {
         assert_eq!(Vector2i::from(Vector2::new(-1.9, f32::INFINITY)), Vector2i::new(-1, i32::MAX));
         assert_eq!(Vector2::from(Vector2i::new(1, -2)), Vector2::new(1.0, -2.0));
-    }
-
-    #[test]
-    fn vectors_display_their_components() {
-        assert_eq!(Vector3::new(1.0, -0.5, 2.0).to_string(), "(1, -0.5, 2)");
-        assert_eq!(Vector4i::new(1, 2, 3, -4).to_string(), "(1, 2, 3, -4)");
     }
 }

@@ -7,11 +7,15 @@
 mod compare;
 mod container;
 mod convert;
-mod display;
+mod debug;
 mod geometry;
+mod literal;
 mod math;
 mod object;
+mod print;
 mod string_name;
+mod typed_array;
+mod typed_dictionary;
 mod types;
 
 pub use compare::Key;
@@ -25,6 +29,8 @@ pub use geometry::{
 pub use math::{Components, Vector2, Vector2i, Vector3, Vector3i, Vector4, Vector4i, same};
 pub use object::{FullObject, Object};
 pub use string_name::StringName;
+pub use typed_array::{TypedArray, TypedElement};
+pub use typed_dictionary::{TypedDictionary, TypedDictionaryIter};
 pub use types::VariantType;
 
 use crate::NodePath;
@@ -232,7 +238,8 @@ mod tests {
     fn handle(value: Variant) {
         let copy = value.clone();
         assert_eq!(value, copy);
-        let shown = value.to_string();
+        let shown = format!("{value:?}");
+        assert!(value.to_string().len() < 16 * 1024);
         assert!(shown.contains("...") && shown.len() < 16 * 1024);
         let key = Dictionary::from([(value.clone(), 1)]);
         assert!(key.contains_key(&copy));

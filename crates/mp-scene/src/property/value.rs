@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use mp_core::variant::{
     Aabb, Array, Basis, Color, Dictionary, FromVariant, FromVariantError, Object, Plane,
-    Projection, Quaternion, Rect2, Rect2i, Transform2D, Transform3D, Vector2, Vector2i, Vector3,
-    Vector3i, Vector4, Vector4i,
+    Projection, Quaternion, Rect2, Rect2i, Transform2D, Transform3D, TypedArray, TypedDictionary,
+    TypedElement, Vector2, Vector2i, Vector3, Vector3i, Vector4, Vector4i,
 };
 use mp_core::{NodePath, PeerId, StringName, Variant, VariantType};
 
@@ -71,6 +71,28 @@ cheap!(
     bool, i8, i16, i32, i64, u8, u16, u32, f32, f64, Vector2i, Rect2i, Vector3i, Vector4i,
     StringName, NodePath, Object, Dictionary, Array, PeerId,
 );
+
+impl<T: TypedElement + 'static> Property for TypedArray<T> {
+    fn to_variant(&self) -> Variant {
+        self.clone().into()
+    }
+
+    fn set_variant(&mut self, value: Variant) -> Result<(), FromVariantError> {
+        *self = Self::from_variant(value)?;
+        Ok(())
+    }
+}
+
+impl<K: TypedElement + 'static, V: TypedElement + 'static> Property for TypedDictionary<K, V> {
+    fn to_variant(&self) -> Variant {
+        self.clone().into()
+    }
+
+    fn set_variant(&mut self, value: Variant) -> Result<(), FromVariantError> {
+        *self = Self::from_variant(value)?;
+        Ok(())
+    }
+}
 
 /// Implements [`Property`] for types that consist of numbers only.
 macro_rules! components {

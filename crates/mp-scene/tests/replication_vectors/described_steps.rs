@@ -8,7 +8,7 @@ use mp_scene::prelude::*;
 use mp_scene::replication::VisibilityUpdateMode;
 use serde_json::{Value, json};
 
-use crate::vectors::entities::{Child, Entity, scene, text_of};
+use crate::vectors::entities::{Child, Entity, scene};
 use crate::vectors::world::peer_id;
 use crate::{Play, VOLATILE};
 
@@ -196,7 +196,7 @@ impl Play {
             "entities at 2" => return Some(json!({"names": self.children(2, "Ents")})),
             "at 2: hp, tag, pos, extra of e" => {
                 let Entity { hp, tag, extra, .. } = self.entity(2, "e");
-                return Some(json!({"hp": hp, "tag": tag, "extra": text_of(extra)}));
+                return Some(json!({"hp": hp, "tag": tag, "extra": extra.to_string()}));
             }
             "authority of Sync of e at 2 becomes 2" => self.set_authority(2, "Ents/e/Sync", 2),
             "authority of Spawner at 2 becomes 2" => self.set_authority(2, "Spawner", 2),

@@ -15,7 +15,7 @@ use mp_scene::GodotQuirks;
 use mp_scene::codec::{Limits, Objects};
 use mp_scene::prelude::*;
 use serde_json::{Value, json};
-use vectors::entities::{Entity, ent_config, made_of, scene, text_of};
+use vectors::entities::{Entity, ent_config, made_of, scene};
 use vectors::nodes::Event;
 use vectors::world::{World, mode, peer_id, unhex};
 use vectors::{Deviations, Report, recorded_packets, rewrite_packets, scenarios};
@@ -276,7 +276,7 @@ impl Play {
             let peer = id.parse().unwrap();
             let Entity { hp, tag, pos, once, extra, .. } = self.entity(peer, name);
             let (hp, once, pos) = (*hp, *once, [f64::from(pos.x), f64::from(pos.y)]);
-            let (tag, extra) = (tag.clone(), text_of(extra));
+            let (tag, extra) = (tag.clone(), extra.to_string());
             let value = json!({"hp": hp, "tag": tag, "pos": pos, "once": once, "extra": extra});
             state.insert(id.clone(), value);
         }

@@ -147,7 +147,7 @@ fn dictionary_entries_of_the_wrong_type_are_dropped() {
     let mut bytes = unhex("1b0005000400000002000000" /* Dictionary[String, int] */);
     bytes.extend(&encode(&untyped.into(), Objects::Ids)[4..]);
     let (read, _) = decode(&bytes).unwrap();
-    assert_eq!(read.to_string(), r#"Dictionary[String, int]({"a": 1})"#);
+    assert_eq!(format!("{read:?}"), r#"Dictionary[String, int]({"a": 1})"#);
 }
 
 #[test]

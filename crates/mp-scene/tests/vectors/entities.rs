@@ -76,18 +76,8 @@ pub fn scene(name: &str, peer: i32, log: &Log) -> PackedScene {
 /// Creates a node from data, as the spawn function of the recordings does: an `ent` with the data
 /// as its tag.
 pub fn made_of(data: &Variant, peer: i32, log: &Log) -> Instance {
-    let entity = Entity { tag: text_of(data), ..Entity::new(peer, log) };
+    let entity = Entity { tag: data.to_string(), ..Entity::new(peer, log) };
     Instance::new("Ent", entity).child(sync("Sync", ent_config()))
-}
-
-/// Formats like GDScript's `str(value)`, for the values in the recordings.
-pub fn text_of(value: &Variant) -> String {
-    match value {
-        Variant::Nil => "<null>".into(),
-        Variant::Dictionary(_) => value.to_string().replace('{', "{ ").replace('}', " }"),
-        Variant::PackedByteArray(bytes) => format!("{bytes:?}"),
-        _ => value.to_string(),
-    }
 }
 
 fn sync(name: &str, config: ReplicationConfig) -> Instance {

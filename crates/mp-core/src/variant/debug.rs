@@ -1,14 +1,8 @@
-//! Values as text, in the notation of Godot's `var_to_str`, on one line.
+//! `Debug` of values: the notation of Godot's `var_to_str`, on one line.
 
-use std::fmt::{self, Debug, Display, Formatter, Write};
+use std::fmt::{self, Debug, Formatter, Write};
 
 use super::{Array, Components, Dictionary, ElementType, Object, Variant};
-
-impl Display for Variant {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_value(self, f, 0)
-    }
-}
 
 impl Debug for Variant {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -16,21 +10,9 @@ impl Debug for Variant {
     }
 }
 
-impl Display for Array {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_array(self, f, 0)
-    }
-}
-
 impl Debug for Array {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write_array(self, f, 0)
-    }
-}
-
-impl Display for Dictionary {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_dictionary(self, f, 0)
     }
 }
 
@@ -41,7 +23,7 @@ impl Debug for Dictionary {
 }
 
 /// Nesting depth from which values are shown as `...`, as in Godot.
-const DEPTH_MAX: usize = 100;
+pub(super) const DEPTH_MAX: usize = 100;
 
 fn write_value(value: &Variant, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
     match value {
@@ -69,26 +51,26 @@ fn write_flat(value: &Variant, f: &mut Formatter<'_>) -> fmt::Result {
         V::Callable => f.write_str("Callable()"),
         V::Signal { name, object: 0 } if name.is_empty() => f.write_str("Signal()"),
         V::Signal { name, object } => write!(f, "Signal({object}, {:?})", name.as_str()),
-        V::Vector2(v) => write!(f, "{name}{v}"),
-        V::Vector2i(v) => write!(f, "{name}{v}"),
-        V::Rect2(v) => write!(f, "{name}{v}"),
-        V::Rect2i(v) => write!(f, "{name}{v}"),
-        V::Vector3(v) => write!(f, "{name}{v}"),
-        V::Vector3i(v) => write!(f, "{name}{v}"),
-        V::Transform2D(v) => write!(f, "{name}{v}"),
-        V::Vector4(v) => write!(f, "{name}{v}"),
-        V::Vector4i(v) => write!(f, "{name}{v}"),
-        V::Plane(v) => write!(f, "{name}{v}"),
-        V::Quaternion(v) => write!(f, "{name}{v}"),
-        V::Aabb(v) => write!(f, "{name}{v}"),
+        V::Vector2(v) => write_components(f, name, &[*v]),
+        V::Vector2i(v) => write_list(f, name, &[v.x, v.y]),
+        V::Rect2(v) => write_components(f, name, &[*v]),
+        V::Rect2i(v) => write_list(f, name, &[v.position.x, v.position.y, v.size.x, v.size.y]),
+        V::Vector3(v) => write_components(f, name, &[*v]),
+        V::Vector3i(v) => write_list(f, name, &[v.x, v.y, v.z]),
+        V::Transform2D(v) => write_components(f, name, &[*v]),
+        V::Vector4(v) => write_components(f, name, &[*v]),
+        V::Vector4i(v) => write_list(f, name, &[v.x, v.y, v.z, v.w]),
+        V::Plane(v) => write_components(f, name, &[*v]),
+        V::Quaternion(v) => write_components(f, name, &[*v]),
+        V::Aabb(v) => write_components(f, name, &[*v]),
         // Godot writes a basis by rows.
-        V::Basis(v) => write!(f, "{name}{}", v.transposed()),
+        V::Basis(v) => write_components(f, name, &[v.transposed()]),
         V::Transform3D(v) => {
             let rows = super::Transform3D::new(v.basis.transposed(), v.origin);
-            write!(f, "{name}{rows}")
+            write_components(f, name, &[rows])
         }
-        V::Projection(v) => write!(f, "{name}{v}"),
-        V::Color(v) => write!(f, "{name}{v}"),
+        V::Projection(v) => write_components(f, name, &[**v]),
+        V::Color(v) => write_components(f, name, &[*v]),
         V::PackedByteArray(v) => write_list(f, name, v),
         V::PackedInt32Array(v) => write_list(f, name, v),
         V::PackedInt64Array(v) => write_list(f, name, v),
@@ -180,7 +162,7 @@ fn write_object(object: &Object, f: &mut Formatter<'_>, depth: usize) -> fmt::Re
     }
 }
 
-const fn separator(i: usize) -> &'static str {
+pub(super) const fn separator(i: usize) -> &'static str {
     if i == 0 { "" } else { ", " }
 }
 
@@ -190,7 +172,7 @@ mod tests {
     use crate::variant::{StringName, VariantType, Vector2};
 
     #[test]
-    fn values_are_displayed_as_in_godot() {
+    fn debug_text_is_that_of_var_to_str() {
         let dictionary =
             Dictionary::from([("k", Variant::from(vec![Vector2::ONE])), ("n", Variant::Nil)]);
         let mut typed = Array::typed(VariantType::Int);
@@ -209,7 +191,6 @@ mod tests {
             ),
             (Object::Id(7).into(), "Object(#7)"),
         ] {
-            assert_eq!(value.to_string(), text);
             assert_eq!(format!("{value:?}"), text);
         }
     }
@@ -220,6 +201,6 @@ mod tests {
         for _ in 0..1000 {
             value = Array::from([value]).into();
         }
-        assert_eq!(value.to_string(), "[".repeat(102) + "..." + &"]".repeat(102));
+        assert_eq!(format!("{value:?}"), "[".repeat(102) + "..." + &"]".repeat(102));
     }
 }
