@@ -27,6 +27,7 @@ impl ClassIndex {
         Ok(Self(paths))
     }
 
+    /// Returns the `res://…` path of the script with this `class_name`.
     pub(crate) fn path(&self, class_name: &str) -> Option<&str> {
         self.0.get(class_name).map(String::as_str)
     }

@@ -18,14 +18,27 @@ pub(crate) struct Files {
 impl Files {
     /// Reads a text file and adds it to [`Self::list`].
     pub(crate) fn read(&self, path: &Path) -> Result<String> {
-        self.read.borrow_mut().insert(path.to_owned());
+        self.add(path);
         read(path)
     }
 
-    /// Reads a text file in the search for a class or UID. Results depend on it only if the search
-    /// succeeds; then the file is [read](Self::read).
+    /// Reads a text file in the search for a class or UID. Results depend on the file only if it
+    /// declares the one that is looked for; then it is [added](Self::add).
     pub(crate) fn search(&self, path: &Path) -> Result<String> {
         read(path)
+    }
+
+    /// Returns the first line of a file in the search for a UID, at most 4 KiB.
+    pub(crate) fn first_line(&self, path: &Path) -> Option<String> {
+        let mut bytes = Vec::new();
+        File::open(path).ok()?.take(4096).read_to_end(&mut bytes).ok()?;
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Some(String::from_utf8_lossy(line).trim_start_matches('\u{feff}').trim_end().to_owned())
+    }
+
+    /// Adds a file to [`Self::list`] that a result depends on.
+    pub(crate) fn add(&self, path: &Path) {
+        self.read.borrow_mut().insert(path.to_owned());
     }
 
     /// Returns the absolute paths of the files that were read, sorted.
@@ -73,6 +86,7 @@ pub(crate) fn find(root: &Path, accept: impl Fn(&str) -> bool) -> Result<Vec<Pat
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     let mut visited = 0;
+    let mut links = BTreeSet::new();
     while let Some(folder) = folders.pop() {
         let is_root = folder == root;
         // A folder that cannot be listed has no classes.
@@ -90,12 +104,19 @@ pub(crate) fn find(root: &Path, accept: impl Fn(&str) -> bool) -> Result<Vec<Pat
         for entry in &entries {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            // Symbolic links are not followed: they could form a circle.
-            let Ok(kind) = entry.file_type() else { continue };
+            let path = entry.path();
+            let Ok(kind) = fs::metadata(&path).map(|metadata| metadata.file_type()) else {
+                continue;
+            };
+            // Symbolic links may form a circle: each target is visited once.
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            if is_link && !fs::canonicalize(&path).is_ok_and(|target| links.insert(target)) {
+                continue;
+            }
             if kind.is_dir() && !name.starts_with('.') {
-                folders.push(entry.path());
+                folders.push(path);
             } else if kind.is_file() && accept(&name) {
-                found.push(entry.path());
+                found.push(path);
             }
         }
     }

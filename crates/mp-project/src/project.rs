@@ -185,7 +185,11 @@ impl Project {
                 self.class_index.get_or_init(|| index)
             }
         };
-        Ok(index.path(class_name))
+        let path = index.path(class_name);
+        if let Some(path) = path {
+            self.files.add(&self.file(path));
+        }
+        Ok(path)
     }
 
     /// Returns the `res://…` path of the resource with a `uid://…`. Godot's cache of UIDs is not
@@ -202,7 +206,11 @@ impl Project {
                 self.uid_index.get_or_init(|| index)
             }
         };
-        Ok(index.path(uid))
+        let found = index.path(uid);
+        if let Some((_, file)) = found {
+            self.files.add(file);
+        }
+        Ok(found.map(|(path, _)| path))
     }
 
     /// Returns the normalized `res://…` path of a path of any form.

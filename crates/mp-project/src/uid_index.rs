@@ -1,6 +1,7 @@
 //! The resources of a project by their UID.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::files::{self, Files};
@@ -10,32 +11,41 @@ use crate::text;
 
 /// Paths of resources by `uid://…`.
 #[derive(Debug)]
-pub(crate) struct UidIndex(BTreeMap<String, String>);
+pub(crate) struct UidIndex(BTreeMap<String, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    /// The `res://…` path of the resource.
+    path: String,
+    /// Path of the file that declares the UID.
+    file: PathBuf,
+}
 
 impl UidIndex {
     /// Searches the `.uid` files, and the first line of scenes and resources.
     pub(crate) fn new(project: &Project, files: &Files) -> Result<Self> {
         let mut paths = BTreeMap::new();
         let has_uid = |name: &str| [".uid", ".tscn", ".tres"].iter().any(|it| name.ends_with(it));
-        for path in files::find(project.root(), has_uid)? {
-            let Ok(text) = files.search(&path) else { continue };
-            let mut path = project.resource_path(&path)?;
+        for file in files::find(project.root(), has_uid)? {
+            let Some(line) = files.first_line(&file) else { continue };
+            let mut path = project.resource_path(&file)?;
             let uid = match path.strip_suffix(".uid") {
                 Some(resource) => {
                     path = resource.to_owned();
-                    Some(text.trim().to_owned()).filter(|uid| uid.starts_with(UID))
+                    Some(line).filter(|uid| uid.starts_with(UID))
                 }
-                None => header_uid(text.lines().next().unwrap_or_default()),
+                None => header_uid(&line),
             };
             if let Some(uid) = uid {
-                paths.entry(uid).or_insert(path);
+                paths.entry(uid).or_insert(Entry { path, file });
             }
         }
         Ok(Self(paths))
     }
 
-    pub(crate) fn path(&self, uid: &str) -> Option<&str> {
-        self.0.get(uid).map(String::as_str)
+    /// Returns the `res://…` path of a resource, and the file that declares the UID.
+    pub(crate) fn path(&self, uid: &str) -> Option<(&str, &Path)> {
+        self.0.get(uid).map(|entry| (&*entry.path, &*entry.file))
     }
 }
 

@@ -87,6 +87,22 @@ fn a_script_may_extend_an_inner_class() {
 }
 
 #[test]
+fn a_base_class_is_looked_up_in_the_classes_around_first() {
+    let text = "extends Own.Deep
+class Own:
+\tclass Deep extends Sibling:
+\t\tfunc a(): pass
+\tclass Sibling extends Base.Inner:
+\t\t@rpc func a(): pass
+class Sibling: pass
+";
+    let (methods, bases) = load(&[], text);
+    assert_eq!(methods, ["@rpc a", r#"@rpc("any_peer") inner"#]);
+    let own = |name: &str| format!("res://sub/a.gd::Own::{name}");
+    assert_eq!(bases, [own("Deep"), own("Sibling"), "res://base.gd::Inner".to_owned()]);
+}
+
+#[test]
 fn a_script_may_extend_a_constant_with_a_script() {
     let text = "extends P\nconst P = preload(\"../base.gd\")\n";
     assert_eq!(load(&[], text).0, INHERITED);
@@ -169,13 +185,37 @@ fn files_that_a_table_depends_on_are_listed() {
         ("sub/a.gd", "extends Base\n"),
         ("unused.gd", "class_name Unused\n"),
         (".hidden/b.gd", "class_name Base\n"),
-        ("ignored/.gdignore", ""),
-        ("ignored/b.gd", "class_name Base\n"),
+        ("a_folder/.gdignore", ""),
+        ("a_folder/b.gd", "class_name Base\n"),
         ("another/project.godot", ""),
         ("another/b.gd", "class_name Base\n"),
     ]);
     folder.project.script("res://sub/a.gd").unwrap();
     assert_eq!(folder.read(), ["base.gd", "project.godot", "sub/a.gd"]);
+}
+
+#[test]
+fn a_file_that_declares_a_used_uid_is_listed() {
+    let folder = Folder::new(&[
+        BASE,
+        ("base.gd.uid", "uid://abc"),
+        ("other.gd.uid", "uid://def"),
+        ("a.gd", "extends P\nconst P = preload(\"uid://abc\")\n"),
+    ]);
+    folder.project.script("res://a.gd").unwrap();
+    assert_eq!(folder.read(), ["a.gd", "base.gd", "base.gd.uid", "project.godot"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn symbolic_links_are_followed_once() {
+    let folder = Folder::new(&[("sub/a.gd", "extends Linked\n")]);
+    let other = tempfile::tempdir().unwrap();
+    let text = "class_name Linked\n@rpc func linked(): pass\n";
+    std::fs::write(other.path().join("linked.gd"), text).unwrap();
+    std::os::unix::fs::symlink(other.path(), folder.project.root().join("addon")).unwrap();
+    std::os::unix::fs::symlink("..", folder.project.root().join("sub/up")).unwrap();
+    assert_eq!(table(&folder.project.script("res://sub/a.gd").unwrap()), ["@rpc linked"]);
 }
 
 #[test]

@@ -297,6 +297,10 @@ fn malformed_scenes_are_errors_with_a_position() {
         "3:21: properties/1/path: the property has no path before it"
     );
     assert_eq!(
+        config("properties/0/path = NodePath(\".:a\")\nproperties/1/path = NodePath(\".:a\")"),
+        "4:21: properties/1/path: the path is given twice"
+    );
+    assert_eq!(
         config("properties/0/path = NodePath(\".:a\")\nproperties/0/replication_mode = 3"),
         "4:33: properties/0/replication_mode: expected 0, 1 or 2"
     );

@@ -1,5 +1,6 @@
 //! Settings of synchronizers and spawners.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::build::BuiltNode;
@@ -197,6 +198,7 @@ fn check_type(resource: &Resource, position: Position, type_name: Option<&str>) 
 /// and `watch`, in the order of the file, as Godot does.
 fn properties(resource: &Resource, section: &Section) -> Result<Vec<ReplicatedProperty>> {
     let mut properties: Vec<ReplicatedProperty> = Vec::new();
+    let mut paths = BTreeSet::new();
     for property in &section.properties {
         let mut parts = property.name.split('/');
         let (Some("properties"), Some(index), Some(what)) =
@@ -210,7 +212,7 @@ fn properties(resource: &Resource, section: &Section) -> Result<Vec<ReplicatedPr
         let index: usize = index.parse().map_err(|_| error("expected a number"))?;
         if what == "path" && index == properties.len() {
             let path = property.value.as_str().ok_or_else(|| error("expected a NodePath"))?;
-            if properties.iter().any(|other| other.path == path) {
+            if !paths.insert(path) {
                 return Err(error("the path is given twice"));
             }
             let mode = ReplicationMode::Always;
