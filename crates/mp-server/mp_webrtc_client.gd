@@ -18,8 +18,8 @@ var timeout := 20.0
 ## Modes of the transfer channels 1, 2, ..., as WebRTCMultiplayerPeer.create_client takes them. The
 ## room must have the same: mp-server --webrtc-channels.
 var channels_config: Array = []
-## STUN and TURN servers, as WebRTCPeerConnection.initialize takes them. A room of mp-server at a
-## public address needs none.
+## STUN and TURN servers, as WebRTCPeerConnection.initialize takes them, beside those that the room
+## sends (mp-server --ice-servers). A room at a public address needs none.
 var ice_servers: Array = []
 
 enum { JOIN, ID, PEER_CONNECT, PEER_DISCONNECT, OFFER, ANSWER, CANDIDATE, SEAL }
@@ -82,6 +82,7 @@ func _receive(text: String) -> void:
 	var data := str(message.get("data", ""))
 	match int(message.get("type", -1)):
 		ID:
+			ice_servers += message.get("ice_servers", [])
 			_connect_as(id)
 		ANSWER:
 			if _connection != null:

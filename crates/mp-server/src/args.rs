@@ -15,7 +15,7 @@ use mp_transport_ws::limits::HANDSHAKES_MAX;
 
 use crate::cert::CertArgs;
 use crate::open_files;
-use crate::webrtc::{WebRtcSettings, sessions_max};
+use crate::webrtc::{self, WebRtcSettings, sessions_max};
 
 /// A relay room for Godot 4 games.
 ///
@@ -52,6 +52,21 @@ pub(crate) struct Args {
     /// from --webrtc's (203.0.113.7 or 203.0.113.7:7779).
     #[arg(long, value_name = "ADDRESS", env = "MP_WEBRTC_ADVERTISE", value_delimiter = ',')]
     webrtc_advertise: Vec<String>,
+
+    /// URLs of STUN and TURN servers for WebRTC players, separated by commas
+    ///
+    /// For players whose network blocks UDP to this machine: turns:turn.example:443?transport=tcp.
+    /// TURN servers need --turn-secret. Only clients with the script of `mp-server gdscript` use
+    /// them.
+    #[arg(long, value_name = "URL", env = "MP_ICE_SERVERS", value_delimiter = ',')]
+    ice_servers: Vec<String>,
+
+    /// Secret that the TURN servers share with this program, better set as MP_TURN_SECRET
+    ///
+    /// As coturn's use-auth-secret and static-auth-secret. Each player receives a user name that is
+    /// valid for 12 hours.
+    #[arg(long, value_name = "SECRET", env = "MP_TURN_SECRET", hide_env_values = true)]
+    turn_secret: Option<String>,
 
     /// Modes of the transfer channels 1, 2, … of WebRTC players (reliable, unreliable or
     /// unreliable_ordered), separated by commas
@@ -248,6 +263,7 @@ impl Args {
                 )),
             };
         };
+        let (ice_servers, turn_secret) = (self.ice_servers()?, self.turn_secret.clone());
         let max_sockets_per_address = match self.max_clients_per_address {
             Some(most) => most.into(),
             None => SOCKETS_PER_ADDRESS_MAX,
@@ -260,7 +276,28 @@ impl Args {
             channels,
             max_clients,
             max_sockets_per_address,
+            ice_servers,
+            turn_secret,
         }))
+    }
+
+    /// Returns the URLs of STUN and TURN servers, or an error message.
+    fn ice_servers(&self) -> Result<Vec<String>, String> {
+        let is_stun = |url: &str| url.starts_with("stun:") || url.starts_with("stuns:");
+        for url in &self.ice_servers {
+            if !is_stun(url) && !webrtc::is_turn(url) {
+                return Err(format!(
+                    "--ice-servers {url:?} is not a URL of STUN or TURN; use stun:HOST:PORT, turn:HOST:PORT or \
+                     turns:HOST:PORT?transport=tcp"
+                ));
+            }
+            if webrtc::is_turn(url) && self.turn_secret.is_none() {
+                return Err(format!(
+                    "--ice-servers {url} needs --turn-secret: the secret that the TURN server shares with this program"
+                ));
+            }
+        }
+        Ok(self.ice_servers.clone())
     }
 
     /// Returns the origins of web pages that may join, or an error message.

@@ -1,10 +1,11 @@
 //! WebRTC transport and its signaling on the WebSocket port.
 
 use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mp_core::{Rng, TransferMode};
+use mp_core::{PeerId, Rng, TransferMode};
 use mp_signaling::limits::MESSAGE_BYTES_MAX;
-use mp_signaling::{LobbyHost, SignalingOptions};
+use mp_signaling::{IceServer, LobbyHost, SignalingOptions};
 use mp_transport_webrtc::io::{DatagramSocket, TokioUdpSocket};
 use mp_transport_webrtc::{CreateError, Signaling, WebRtcMultiplayerPeer, WebRtcOptions};
 use mp_transport_ws::TextOptions;
@@ -19,6 +20,10 @@ pub(crate) struct WebRtcSettings {
     pub(crate) channels: Vec<TransferMode>,
     pub(crate) max_clients: u16,
     pub(crate) max_sockets_per_address: usize,
+    /// STUN and TURN servers for players.
+    pub(crate) ice_servers: Vec<String>,
+    /// Secret that the TURN servers share with this program.
+    pub(crate) turn_secret: Option<String>,
 }
 
 /// Binds the socket and creates the server. Requires a tokio runtime.
@@ -55,7 +60,35 @@ pub(crate) fn signaling(settings: &WebRtcSettings, room: Signaling, rng: Rng) ->
     options.creates_lobbies = false;
     options.max_sockets_per_address = settings.max_sockets_per_address;
     options.max_members = sessions_max(settings.max_clients.into());
-    LobbyHost::new(LOBBY, options, room, rng)
+    let mut host = LobbyHost::new(LOBBY, options, room, rng);
+    let (urls, secret) = (settings.ice_servers.clone(), settings.turn_secret.clone());
+    host.set_ice_servers(move |peer| ice_servers(&urls, secret.as_deref(), unix_time(), peer));
+    host
+}
+
+/// Returns the Unix time in seconds, which a TURN server compares with its own.
+#[expect(clippy::disallowed_methods, reason = "the time of another machine's clock is needed")]
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Returns the STUN and TURN servers of a player at `time`, in seconds of Unix time.
+fn ice_servers(urls: &[String], secret: Option<&str>, time: u64, peer: PeerId) -> Vec<IceServer> {
+    let (turn, stun): (Vec<_>, Vec<_>) = urls.iter().cloned().partition(|url| is_turn(url));
+    let mut servers = Vec::new();
+    if !stun.is_empty() {
+        servers.push(IceServer::stun(stun));
+    }
+    if let Some(secret) = secret.filter(|_| !turn.is_empty()) {
+        let expiry = time + TURN_LIFETIME.as_secs();
+        servers.push(IceServer::turn(turn, secret, expiry, &peer.to_string()));
+    }
+    servers
+}
+
+/// Returns whether a URL is that of a TURN server.
+pub(crate) fn is_turn(url: &str) -> bool {
+    url.starts_with("turn:") || url.starts_with("turns:")
 }
 
 /// Returns the maximum number of text sessions of a room for `max_clients`: those of its players,
@@ -64,9 +97,26 @@ pub(crate) const fn sessions_max(max_clients: usize) -> usize {
     max_clients + SESSIONS_MORE
 }
 
+/// Time for which TURN credentials are valid: a long game. Allocations end when they expire.
+const TURN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// Path of signaling on the WebSocket port.
 pub(crate) const SIGNALING_PATH: &str = "/webrtc";
 /// Name of the room's lobby.
 const LOBBY: &str = "room";
 /// Text sessions beyond those of players: of clients that try to join, each for one or two seconds.
 const SESSIONS_MORE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turn_servers_have_credentials_and_stun_servers_have_none() {
+        let urls = ["stun:a.example", "turn:b.example", "turns:b.example:443?transport=tcp"];
+        let urls = urls.map(str::to_owned);
+        let peer = PeerId::new(7).unwrap();
+        let servers = ice_servers(&urls, Some("secret"), 1_000, peer);
+        let turn = IceServer::turn(urls[1..].to_vec(), "secret", 44_200, "7");
+        assert_eq!(servers, [IceServer::stun(urls[..1].to_vec()), turn]);
+    }
+}

@@ -1,6 +1,7 @@
 //! [`LobbyHost`]: signaling between WebSocket sessions and a WebRTC peer of this process.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
@@ -8,6 +9,7 @@ use mp_core::{ConnectionId, ErrorChain, Instant, PeerId, Reason as _, Rng, Runni
 use mp_transport_webrtc::{SdpKind, Signal, Signaling, SignalingError};
 use mp_transport_ws::{TextAction, TextService};
 
+use crate::ice_server::IceServer;
 use crate::limits::OFFER_TIMEOUT;
 use crate::message::{Message, MessageKind};
 use crate::output::{CloseReason, Output};
@@ -23,6 +25,7 @@ use crate::server::{SignalingOptions, SignalingServer, SignalingStats, SocketId}
 #[derive(Debug)]
 pub struct LobbyHost {
     name: String,
+    ice_servers: IceServerSource,
     server: SignalingServer,
     room: Signaling,
     /// Time by which members must send their offer, by `clock`.
@@ -44,7 +47,17 @@ impl LobbyHost {
         let (offers_due, signals) = (BTreeMap::new(), VecDeque::new());
         let (name, actions) = (name.to_owned(), VecDeque::new());
         let clock = RunningClock::default();
-        Self { name, server, room, offers_due, clock, signals, actions }
+        let ice_servers = IceServerSource(Box::new(|_| Vec::new()));
+        Self { name, ice_servers, server, room, offers_due, clock, signals, actions }
+    }
+
+    /// Sets the function that returns the STUN and TURN servers of a member (default: none), which
+    /// the host sends with its ID message.
+    pub fn set_ice_servers(
+        &mut self,
+        source: impl FnMut(PeerId) -> Vec<IceServer> + Send + 'static,
+    ) {
+        self.ice_servers = IceServerSource(Box::new(source));
     }
 
     /// Returns the time of `clock`.
@@ -72,7 +85,11 @@ impl LobbyHost {
         while let Some(output) = self.server.next_output() {
             match output {
                 Output::Send { socket, message } => {
-                    let (session, text) = (session_of(socket), message.to_text());
+                    let ice_servers = match (message.kind, message.peer()) {
+                        (MessageKind::Id, Some(peer)) => (self.ice_servers.0)(peer),
+                        _ => Vec::new(),
+                    };
+                    let (session, text) = (session_of(socket), message.to_text_with(&ice_servers));
                     self.actions.push_back(TextAction::Send { session, text });
                 }
                 Output::Close { socket, reason } => {
@@ -201,6 +218,15 @@ impl TextService for LobbyHost {
             self.signals.push_back(signal);
         }
         if self.signals.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+/// The function that returns the STUN and TURN servers of a member.
+struct IceServerSource(Box<dyn FnMut(PeerId) -> Vec<IceServer> + Send>);
+
+impl fmt::Debug for IceServerSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IceServerSource")
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod fuzz;
 #[cfg(feature = "host")]
 mod host;
+mod ice_server;
 pub mod limits;
 mod lobby;
 mod message;
@@ -19,6 +20,7 @@ mod server;
 
 #[cfg(feature = "host")]
 pub use host::LobbyHost;
+pub use ice_server::IceServer;
 pub use message::{Message, MessageError, MessageKind};
 pub use output::{CloseReason, Output};
 pub use server::{SignalingOptions, SignalingServer, SignalingStats, SocketId};

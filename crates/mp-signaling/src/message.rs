@@ -8,6 +8,7 @@
 use mp_core::PeerId;
 use serde::{Deserialize, Serialize};
 
+use crate::ice_server::IceServer;
 use crate::limits::MESSAGE_BYTES_MAX;
 
 /// A message of the protocol.
@@ -73,6 +74,8 @@ struct Received {
 #[derive(Serialize)]
 struct Sent<'a> {
     data: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ice_servers: &'a [IceServer],
     id: i32,
     #[serde(rename = "type")]
     kind: u8,
@@ -105,8 +108,14 @@ impl Message {
 
     /// Returns the JSON text of the message, byte for byte as Godot's scripts write it.
     pub fn to_text(&self) -> String {
+        self.to_text_with(&[])
+    }
+
+    /// Returns the JSON text of the message with the additional key `ice_servers`, unless there are
+    /// none. Clients of the demo ignore the key.
+    pub fn to_text_with(&self, ice_servers: &[IceServer]) -> String {
         let Self { kind, id, data } = self;
-        let sent = Sent { data, id: *id, kind: *kind as u8 };
+        let sent = Sent { data, ice_servers, id: *id, kind: *kind as u8 };
         serde_json::to_string(&sent).expect("strings and integers always have a JSON form")
     }
 
@@ -149,6 +158,17 @@ mod tests {
         let text = r#"{"data":"\n0\n0\ncandidate:1","id":1,"type":6}"#;
         assert_eq!(message.to_text(), text);
         assert_eq!(Message::from_text(text).unwrap(), message);
+    }
+
+    #[test]
+    fn additional_keys_are_ignored() {
+        let message = Message::new(MessageKind::Id, 7, "");
+        let servers = [IceServer::stun(vec!["stun:stun.example".to_owned()])];
+        let text = message.to_text_with(&servers);
+        let expected =
+            r#"{"data":"","ice_servers":[{"urls":["stun:stun.example"]}],"id":7,"type":1}"#;
+        assert_eq!(text, expected);
+        assert_eq!(Message::from_text(&text).unwrap(), message);
     }
 
     #[test]

@@ -107,6 +107,8 @@ fn invalid_websocket_arguments_are_errors_of_one_line() {
         (&["--webrtc-advertise", "game.example"], "203.0.113.7:7779"),
         (&["--webrtc-advertise", "0.0.0.0"], "203.0.113.7:7779"),
         (&["--webrtc", "off", "--webrtc-advertise", "203.0.113.7"], "without WebRTC"),
+        (&["--ice-servers", "turn.example"], "turn:HOST:PORT"),
+        (&["--ice-servers", "turn:turn.example:3478"], "needs --turn-secret"),
         (&["--allow-origin", "game.example"], "https://game.example"),
         (&["--allow-origin", "https://game.example/"], "https://game.example"),
         (&["--tls-cert", &missing, "--tls-key", &missing], "missing.crt"),

@@ -2,11 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mp_actor::prelude::*;
 use mp_core::host::SystemClock;
-use mp_signaling::{Message, MessageKind};
+use mp_signaling::{IceServer, Message, MessageKind};
 use mp_tls::rustls::pki_types::ServerName;
 use mp_tls::rustls::{ClientConnection, StreamOwned};
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
@@ -242,6 +242,32 @@ fn invalid_signaling_sessions_are_closed_with_the_demos_reasons() {
     malformed.join();
     malformed.send(MessageKind::Offer, 1, "v=0");
     assert_eq!(malformed.end(), (4_000, "Invalid message format".to_owned()));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the credentials are valid until a wall clock time")]
+fn players_receive_the_turn_servers_with_time_limited_credentials() {
+    let url = "turn:turn.example:3478";
+    let server = Server::start(&["--ice-servers", url, "--turn-secret", "north"]);
+    let mut session = Session::open(server.ws);
+    session.send(MessageKind::Join, 1, "");
+    let id = loop {
+        match session.0.read() {
+            Ok(tungstenite::Message::Text(text)) => break text,
+            Err(Error::Io(error)) if is_for_now(&error) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    let peer = Message::from_text(&id).unwrap().peer().unwrap();
+    let username = id.split(r#""username":""#).nth(1).unwrap().split('"').next().unwrap();
+    let (expiry, user) = username.split_once(':').unwrap();
+    assert_eq!(user, peer.to_string());
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let expiry: u64 = expiry.parse().unwrap();
+    assert!((time + 43_100..=time + 43_200).contains(&expiry), "{expiry} at {time}");
+    let expected = IceServer::turn(vec![url.to_owned()], "north", expiry, user);
+    let credential = format!(r#""credential":"{}""#, expected.credential.unwrap());
+    assert!(id.contains(&credential) && id.contains(&format!(r#""urls":["{url}"]"#)), "{id}");
 }
 
 #[test]
