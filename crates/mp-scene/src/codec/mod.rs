@@ -99,7 +99,7 @@ pub enum EncodeError {
     #[error("the call has {0} arguments, and at most 255 are allowed")]
     TooManyArguments(usize),
     /// A value cannot be encoded.
-    #[error("a value cannot be encoded: {0}")]
+    #[error("a value cannot be encoded")]
     Variant(#[from] godot::VariantError),
 }
 

@@ -23,10 +23,10 @@ use crate::codec::godot::VariantError;
 #[non_exhaustive]
 pub enum PropertyError {
     /// The value cannot be encoded.
-    #[error("the value cannot be encoded: {0}")]
+    #[error("the value cannot be encoded")]
     Encode(#[from] VariantError),
     /// The value does not convert to the type of the property.
-    #[error("the value has the wrong type: {0}")]
+    #[error("the value has the wrong type")]
     Type(#[from] FromVariantError),
     /// The property has no component of this name.
     #[error("the value has no component {0:?}")]

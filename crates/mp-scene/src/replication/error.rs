@@ -9,14 +9,14 @@ use crate::tree::TreeError;
 #[non_exhaustive]
 pub enum ReplicationError {
     /// A property of a synchronizer cannot be read.
-    #[error("{synchronizer}: property {property:?}: {error}")]
+    #[error("{synchronizer}: cannot read property {property:?}")]
     Property {
         /// Path of the synchronizer.
         synchronizer: String,
         /// Path of the property.
         property: String,
         /// The error of reading.
-        error: PropertyError,
+        source: PropertyError,
     },
     /// The properties of a synchronizer exceed the maximum packet size.
     #[error(
@@ -121,7 +121,7 @@ pub enum SpawnError {
     )]
     Name(String),
     /// The data cannot be encoded.
-    #[error("the data cannot be encoded: {0}")]
+    #[error("the data cannot be encoded")]
     Data(#[from] crate::codec::godot::VariantError),
     /// The tree refused the node.
     #[error(transparent)]

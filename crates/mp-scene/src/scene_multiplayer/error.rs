@@ -13,7 +13,7 @@ pub enum RpcError {
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The call was sent, but the local call failed.
-    #[error("the local call failed: {0}")]
+    #[error("the local call failed")]
     LocalCall(#[from] MethodCallError),
     /// There is no session.
     #[error("not connected: calls can be made from connected_to_server on")]

@@ -1,6 +1,6 @@
 //! Errors of the program are reported immediately, with a solution.
 
-use mp_core::NodePath;
+use mp_core::{ErrorChain, NodePath};
 use mp_scene::prelude::*;
 use mp_scene::replication::{ReplicationConfigError, ReplicationError};
 
@@ -110,8 +110,11 @@ fn missing_property_prevents_the_announcement_and_is_reported() {
     lan.settle();
     let errors = failures(&mut lan);
     assert_eq!(
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["Bads/Bad/Sync: property \".:no_such_property\": there is no such property"]
+        errors.iter().map(|error| ErrorChain::new(error).to_string()).collect::<Vec<_>>(),
+        [concat!(
+            "Bads/Bad/Sync: cannot read property \".:no_such_property\": ",
+            "there is no such property"
+        )]
     );
     sync_of(&mut lan, SERVER, "Bads/Bad/Sync").set_public_visibility(true);
     lan.settle();

@@ -233,5 +233,5 @@ pub(super) fn cannot_read(
     error: PropertyError,
 ) -> ReplicationError {
     let synchronizer = tree.path_of(synchronizer).unwrap_or_default();
-    ReplicationError::Property { synchronizer, property, error }
+    ReplicationError::Property { synchronizer, property, source: error }
 }

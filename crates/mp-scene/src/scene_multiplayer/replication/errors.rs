@@ -1,5 +1,7 @@
 //! Replication errors, until the program is notified.
 
+use mp_core::ErrorChain;
+
 use super::super::events::Events;
 use super::state::Synchronizer;
 use crate::replication::ReplicationError;
@@ -18,7 +20,7 @@ impl Errors {
     }
 
     pub(super) fn report(&mut self, error: ReplicationError) {
-        tracing::error!(%error, "replication failed");
+        tracing::error!(error = %ErrorChain::new(&error), "replication failed");
         self.0.push(error);
     }
 

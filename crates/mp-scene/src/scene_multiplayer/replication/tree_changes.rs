@@ -144,9 +144,9 @@ impl Replication {
             let error = ReplicationError::NoRoot { synchronizer: name(), root_path };
             self.refuse(key, error);
         } else {
-            if let Err((property, error)) = resolved {
+            if let Err((property, source)) = resolved {
                 // The other properties are sent. This one may be added later.
-                let error = ReplicationError::Property { synchronizer: name(), property, error };
+                let error = ReplicationError::Property { synchronizer: name(), property, source };
                 self.errors.fail(&mut self.synchronizers[key], error);
             }
             self.check_sizes(cx, key);

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mp_core::{
-    Channel, CloseMode, ConnectionId, Connections, DisconnectReason, EndpointId, OutgoingPacket,
-    PeerId, Prefix, Target, ToEndpoint, TransferMode, bug,
+    Channel, CloseMode, ConnectionId, Connections, DisconnectReason, EndpointId, ErrorChain,
+    OutgoingPacket, PeerId, Prefix, Target, ToEndpoint, TransferMode, bug,
 };
 
 use crate::SceneMessage;
@@ -129,6 +129,7 @@ impl Sender {
         match self.wire.encode(message) {
             Ok(packet) => Some(packet),
             Err(error) => {
+                let error = ErrorChain::new(&error);
                 bug!("a message without values of the program cannot be encoded: {error}");
                 peers.iter().for_each(|&peer| self.fail(peer));
                 None

@@ -1,7 +1,7 @@
 //! Setting properties of a synchronizer to received values (Godot:
 //! `MultiplayerSynchronizer::set_state`).
 
-use mp_core::{PeerId, Variant};
+use mp_core::{ErrorChain, PeerId, Variant};
 
 use super::{Property, PropertyTarget};
 use crate::property::{PropertyError, component, set_component};
@@ -28,6 +28,7 @@ pub(in super::super) fn set_state<'p>(
         match property.set(tree, own, target, value) {
             Ok(()) => ran_setter |= target.as_ref().is_ok_and(|(_, it)| it.has_setter()),
             Err(error) => {
+                let error = ErrorChain::new(&error);
                 tracing::debug!(path = %property.path, %error, "property not set");
             }
         }
