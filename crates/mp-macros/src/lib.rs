@@ -8,6 +8,7 @@ mod godot;
 mod main_fn;
 mod node;
 mod rpc;
+mod variant;
 
 use proc_macro::TokenStream;
 
@@ -232,4 +233,56 @@ pub fn rpc_methods(attr: TokenStream, item: TokenStream) -> TokenStream {
 pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = main_fn::expand(args.into(), item.into());
     expanded.unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Implements `From<T> for Variant`, so that values of the type can be arguments of calls.
+///
+/// ```
+/// use mp::prelude::*;
+/// use mp::core::FromVariant;
+///
+/// #[derive(Debug, PartialEq, FromVariant, ToVariant)]
+/// struct Item {
+///     name: String,
+///     #[variant(rename = "amount")]
+///     count: i64,
+///     rarity: Rarity,
+/// }
+///
+/// #[derive(Debug, PartialEq, FromVariant, ToVariant)]
+/// #[variant(int)] // like the values of a GDScript enum
+/// enum Rarity {
+///     Common,
+///     Rare,
+/// }
+///
+/// let coins = || Item { name: "coin".into(), count: 3, rarity: Rarity::Rare };
+/// // In GDScript: { "name": "coin", "amount": 3, "rarity": 1 }
+/// let value = Variant::from(coins());
+/// assert_eq!(Item::from_variant(value), Ok(coins()));
+/// ```
+///
+/// | type | value in Godot |
+/// |---|---|
+/// | struct with fields | `Dictionary` with the names as keys |
+/// | struct with one field without a name | the value of the field |
+/// | struct with several fields without names | `Array` |
+/// | enum with `#[variant(int)]` | `int`: the number of the variant |
+/// | variant of an enum | `String`: its name |
+/// | variant with fields | `Dictionary` with the name as its only key, and the fields as value |
+///
+/// `#[variant(rename = "name")]` on a field or variant sets another name.
+#[proc_macro_derive(ToVariant, attributes(variant))]
+pub fn to_variant(item: TokenStream) -> TokenStream {
+    variant::derive_to(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Implements `FromVariant`, so that values of the type can be arguments of RPCs: the reverse of
+/// [`ToVariant`](macro@ToVariant).
+///
+/// A field whose type is an `Option` may be missing; a key that is no field is ignored. An error
+/// names the missing or wrong field.
+#[proc_macro_derive(FromVariant, attributes(variant))]
+pub fn from_variant(item: TokenStream) -> TokenStream {
+    variant::derive_from(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }

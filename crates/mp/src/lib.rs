@@ -37,7 +37,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `macros` (default) | `derive(Node)` and `#[rpc_methods]`, for nodes with typed RPCs; `#[mp::main]` for programs |
+//! | `macros` (default) | `derive(Node)` and `#[rpc_methods]`, for nodes with typed RPCs; `derive(ToVariant, FromVariant)` for values; `#[mp::main]` |
 //! | `tls` | DTLS for ENet, and `wss://` for WebSocket. Without it neither builds a TLS library |
 //! | `serde` | `Serialize` and `Deserialize` for ids, channels, vectors and geometry |
 //!
@@ -59,6 +59,8 @@ pub use mp_scene as scene;
 pub use mp_actor as actor;
 #[cfg(all(feature = "actor", feature = "macros"))]
 pub use mp_macros::main;
+#[cfg(feature = "macros")]
+pub use mp_macros::{FromVariant, Node, ToVariant, rpc_methods};
 #[cfg(feature = "webrtc")]
 pub use mp_signaling as signaling;
 #[cfg(feature = "enet")]

@@ -4,7 +4,7 @@
 #[cfg(feature = "actor")]
 pub use mp_actor::prelude::*;
 #[cfg(feature = "macros")]
-pub use mp_macros::{Node, rpc_methods};
+pub use mp_macros::{FromVariant, Node, ToVariant, rpc_methods};
 #[cfg(not(feature = "actor"))]
 pub use mp_scene::prelude::*;
 #[cfg(feature = "enet")]

@@ -49,6 +49,30 @@ pub enum FromVariantError {
         /// The integer.
         got: i64,
     },
+    /// A dictionary lacks a key, or an array an element, of a type that is made of several values.
+    #[error("{of} needs {key:?}")]
+    Missing {
+        /// Requested type.
+        of: &'static str,
+        /// The key, or the index of the element.
+        key: String,
+    },
+    /// The value is no variant of an enum.
+    #[error("{of} has no variant {got}")]
+    NoVariant {
+        /// Requested type.
+        of: &'static str,
+        /// The value, of which at most 64 characters are kept.
+        got: String,
+    },
+    /// A value in a dictionary or array does not convert.
+    #[error("{key}: {source}")]
+    Part {
+        /// The key, or the index of the element.
+        key: String,
+        /// The reason.
+        source: Box<Self>,
+    },
     /// A typed array or dictionary does not have exactly the requested type.
     #[error("expected {expected}, got {got}")]
     Typed {
