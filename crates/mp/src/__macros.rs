@@ -12,7 +12,6 @@ pub use mp_scene::rpc::{
 pub use mp_scene::tree::{Node, NodeId, NodeRef, Tree};
 pub use mp_scene::{
     MultiplayerSpawner, MultiplayerSynchronizer, Property, PropertyTable, ReplicationConfig,
-    ReplicationMode,
 };
 
 /// A type that converts to [`Variant`].

@@ -82,12 +82,8 @@ impl Replicated {
             Mode::Never => quote!(.spawn(#path)),
             Mode::Always if self.is_spawned => quote!(.always(#path)),
             Mode::OnChange if self.is_spawned => quote!(.on_change(#path)),
-            Mode::Always => {
-                quote!(.with(#path, false, ::mp::__macros::ReplicationMode::Always))
-            }
-            Mode::OnChange => {
-                quote!(.with(#path, false, ::mp::__macros::ReplicationMode::OnChange))
-            }
+            Mode::Always => quote!(.always_without_spawn(#path)),
+            Mode::OnChange => quote!(.on_change_without_spawn(#path)),
         }
     }
 
