@@ -235,7 +235,7 @@ pub enum DisconnectReason {
     Kicked,
     /// The connection was moved to another branch, where it continues.
     Moved,
-    /// The remote peer sent more malformed packets than its budget allows.
+    /// The remote peer violated a protocol, or sent more malformed packets than its budget allows.
     ProtocolViolation,
     /// Only one of the two peers requires authentication.
     OneSidedAuthentication,
@@ -260,7 +260,7 @@ impl fmt::Display for DisconnectReason {
             Self::InvalidId => "invalid peer id",
             Self::Kicked => "kicked",
             Self::Moved => "moved to another branch",
-            Self::ProtocolViolation => "too many malformed packets",
+            Self::ProtocolViolation => "protocol violation",
             Self::OneSidedAuthentication => "only one of the two peers requires authentication",
             Self::QueueFull => "queue full: the peer does not keep up",
             Self::Refused => "refused",

@@ -65,7 +65,7 @@ impl EnetMultiplayerPeer<UdpSocket> {
     ///
     /// # Errors
     ///
-    /// When the port cannot be bound or `max_clients` is not 1 to 4,095.
+    /// The port cannot be bound, or `max_clients` is not 1 to 4,095.
     pub fn create_server_on(port: u16, max_clients: u16) -> Result<Self, CreateError> {
         let options = ServerOptions::default().max_clients(max_clients);
         Self::server(bind_any(port, UdpSocket::bind)?, options)
@@ -122,12 +122,12 @@ impl EnetMultiplayerPeer<TokioUdpSocket> {
         Self::server(TokioUdpSocket::bind(address)?, options)
     }
 
-    /// As [`create_server_on`](EnetMultiplayerPeer::create_server_on), on a socket that wakes its
-    /// task. Needs a tokio runtime.
+    /// As [`create_server_on`](EnetMultiplayerPeer::create_server_on), with a socket that wakes its
+    /// task. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`create_server_on`](EnetMultiplayerPeer::create_server_on).
     pub fn create_async_server_on(port: u16, max_clients: u16) -> Result<Self, CreateError> {
         let options = ServerOptions::default().max_clients(max_clients);
         Self::server(bind_any(port, TokioUdpSocket::bind)?, options)

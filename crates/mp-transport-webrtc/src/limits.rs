@@ -145,5 +145,5 @@ pub const COMMANDS_MAX: usize = 4_096;
 /// ENet.
 pub const PENDING_BYTES_MAX: usize = 256 << 20;
 
-/// The part of it that is reserved for each connection: as for ENet.
-pub const PENDING_BYTES_OF_EACH: usize = 128 << 10;
+/// The part of [`PENDING_BYTES_MAX`] that is reserved for each connection, as for ENet.
+pub const PENDING_BYTES_SHARE: usize = 128 << 10;

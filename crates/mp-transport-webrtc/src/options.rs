@@ -98,7 +98,8 @@ impl WebRtcOptions {
 
     /// Sets whether packets for a transfer channel that is not configured are sent on channel 0
     /// with their mode (default: no; [`send`](mp_core::MultiplayerPeer::send) rejects them, as in
-    /// Godot). For servers that relay between transports, whose players use more channels.
+    /// Godot). Useful for servers that relay between transports, if players on the other transports
+    /// use more channels.
     #[must_use]
     pub fn channel_fallback(mut self, falls_back: bool) -> Self {
         self.falls_back = falls_back;

@@ -139,7 +139,7 @@ impl BranchQueue {
         self.is_closed
     }
 
-    /// Returns reason and deadline of a branch that leaves.
+    /// Returns the reason and the deadline with which the branch leaves; `None` if it stays.
     pub(super) fn leaving(&self) -> Option<LeaveRequest> {
         self.leaving
     }

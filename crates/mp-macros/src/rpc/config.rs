@@ -191,7 +191,7 @@ fn set<T>(
     Ok(())
 }
 
-/// The words as they are written in `#[rpc(…)]`, defaults left out except for the callers.
+/// Writes the words of `#[rpc(…)]`. Defaults are omitted, except for the callers.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.any_peer { "any_peer" } else { "authority" })?;

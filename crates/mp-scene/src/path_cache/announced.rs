@@ -18,7 +18,6 @@ use crate::tree::NodeId;
 /// An unconfirmed id is announced again after [`PATH_REPEAT`] or two round trips, whichever is
 /// longer. The time doubles at each repeat, up to [`PATH_REPEAT_MAX`]. It counts from the last
 /// announcement of the id, or from the latest confirmation of an announcement before that one.
-/// before that one, it counts from the latest of these confirmations.
 #[derive(Debug, Default)]
 pub(super) struct AnnouncedPaths {
     announced: BTreeMap<u32, Announced>,
@@ -134,7 +133,7 @@ impl AnnouncedPaths {
         self.announced.get(&id).is_some_and(|announced| announced.is_confirmed)
     }
 
-    /// Discards an id. Returns when its repeat was due; `None` if it had none.
+    /// Discards an id. Returns when its repeat was due; `None` if the id was confirmed or unknown.
     pub(super) fn remove(&mut self, id: u32) -> Option<Instant> {
         let announced = self.announced.remove(&id)?;
         self.unconfirmed.remove(&id);

@@ -10,7 +10,7 @@ use mp_udp::NetworkPath;
 
 use crate::candidate::IceCandidate;
 use crate::limits::{
-    DATAGRAMS_QUEUED_MAX, PENDING_BYTES_MAX, PENDING_BYTES_OF_EACH, QUEUED_BYTES_MAX,
+    DATAGRAMS_QUEUED_MAX, PENDING_BYTES_MAX, PENDING_BYTES_SHARE, QUEUED_BYTES_MAX,
     QUEUED_BYTES_SHARE, SIGNALS_MAX,
 };
 use crate::refusal::{DatagramRefusal, MessageRefusal};
@@ -51,7 +51,7 @@ impl Default for PeerOutput {
     fn default() -> Self {
         Self {
             queued: SharedLimit::new(QUEUED_BYTES_MAX, QUEUED_BYTES_SHARE),
-            pending: SharedLimit::new(PENDING_BYTES_MAX, PENDING_BYTES_OF_EACH),
+            pending: SharedLimit::new(PENDING_BYTES_MAX, PENDING_BYTES_SHARE),
             queue_drops: 0,
             events: VecDeque::new(),
             has_connected: false,

@@ -39,12 +39,13 @@ pub(crate) struct Settings {
     pub(crate) max_packet_size: usize,
     pub(crate) max_queued_packets: usize,
     pub(crate) reliable_queue_bytes: usize,
-    /// Limit of the waiting bytes of all connections.
+    /// Maximum number of queued bytes of all connections.
     pub(crate) waiting_bytes: usize,
     pub(crate) max_clients: usize,
     pub(crate) handshake_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,
-    /// Zero leaves the system's defaults.
+    /// Time after which a connection to a silent host is closed. Zero keeps the defaults of the
+    /// operating system.
     pub(crate) tcp_timeout: Duration,
 }
 

@@ -75,7 +75,7 @@ pub enum VariantError {
     /// A length exceeds the 31 bits of its encoding.
     #[error("expected a length below 2^31, got {len}; send it in parts")]
     TooLong {
-        /// The length.
+        /// The length that was to be encoded.
         len: usize,
     },
     /// An object with its content, which is not allowed.
