@@ -60,12 +60,22 @@ pub fn ice_candidate(data: &[u8]) {
 
 /// Passes the pieces of the input to a server as datagrams. The first byte of a piece selects the
 /// source and the time that passes before: an unknown address, or the address of a client that has
-/// sent its connectivity check, before or after its DTLS handshake.
+/// sent its connectivity check, before or after its DTLS handshake. The server is the DTLS server,
+/// and then the DTLS client.
 pub fn webrtc_datagram(data: &[u8]) {
+    receive_datagrams(World::new(true), data);
     let mut world = World::new(true);
+    world.client.set_passive(world.now);
+    receive_datagrams(world, data);
+}
+
+fn receive_datagrams(mut world: World, data: &[u8]) {
     world.answer();
-    world.client.check();
-    world.exchange();
+    let is_early = pieces(data).next().is_some_and(|piece| piece.first() == Some(&EARLY));
+    if !is_early {
+        world.client.check();
+        world.exchange();
+    }
     let mut pieces = pieces(data).peekable();
     if pieces.peek().is_some_and(|piece| piece.first() == Some(&SECURED)) {
         world.connect();
@@ -76,6 +86,8 @@ pub fn webrtc_datagram(data: &[u8]) {
         world.wire.deliver(from, datagram.to_vec());
         world.pass(Duration::from_millis(u64::from(first >> 1) * 8));
     }
+    world.client.check();
+    world.exchange();
 }
 
 /// Passes the pieces of the input to a server as the chunks of SCTP packets of a connected client.
@@ -98,6 +110,8 @@ pub fn sctp_chunks(data: &[u8]) {
 
 /// The first byte of an input of [`webrtc_datagram`] for which DTLS is complete.
 const SECURED: u8 = 0xff;
+/// The first byte of an input for which the connectivity check is sent last.
+const EARLY: u8 = 0xfd;
 
 const CLIENT: PeerId = match PeerId::new(2) {
     Some(id) => id,

@@ -50,7 +50,8 @@ fn any_candidate_is_parsed_or_rejected() {
 fn servers_survive_any_datagram() {
     let file = ["webrtc/webrtc_handshake.json"];
     let seeds = |prefix| Seeds::testdata_pieces(&file, &["hex"], prefix);
-    check("webrtc_datagram", seeds(&[0]).and(seeds(&[1])), 200, fuzz::webrtc_datagram);
+    let seeds = seeds(&[0]).and(seeds(&[1])).and(seeds(&[0xfd])).and(seeds(&[0xff]));
+    check("webrtc_datagram", seeds, 200, fuzz::webrtc_datagram);
 }
 
 #[test]

@@ -61,16 +61,23 @@ impl RawPeer {
         }
     }
 
+    /// Makes this client the DTLS server. Call it before [`offer`](Self::offer).
+    pub fn set_passive(&mut self, now: Instant) {
+        self.dtls.set_active(false);
+        self.handle_timeout(now);
+    }
+
     /// Returns the offer, without candidates.
     pub fn offer(&self) -> String {
         let bytes = self.crypto.sha256_provider.sha256(&self.certificate.certificate).to_vec();
         let fingerprint = Fingerprint { hash_func: "sha-256".to_owned(), bytes };
         let IceCreds { ufrag, pass } = &self.local;
+        let setup = if self.dtls.is_active() { "active" } else { "passive" };
         format!(
             "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
              m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n\
              a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pass}\r\na=ice-options:trickle\r\n\
-             a=fingerprint:{fingerprint}\r\na=setup:active\r\na=mid:0\r\n\
+             a=fingerprint:{fingerprint}\r\na=setup:{setup}\r\na=mid:0\r\n\
              a=sctp-port:5000\r\na=max-message-size:262144\r\n"
         )
     }
