@@ -20,6 +20,7 @@ pub mod host;
 mod id;
 pub mod limits;
 pub mod link_shaper;
+pub mod math;
 pub mod memory;
 mod node_path;
 mod offline;

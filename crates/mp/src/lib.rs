@@ -39,6 +39,7 @@
 //! |---|---|
 //! | `macros` (default) | `derive(Node)` and `#[rpc_methods]`, for nodes with typed RPCs; `derive(ToVariant, FromVariant)` for values; `#[mp::main]` |
 //! | `tls` | DTLS for ENet, and `wss://` for WebSocket. Without it neither builds a TLS library |
+//! | `glam-034`, `mint` | conversions to and from the types of glam 0.34 and of mint |
 //! | `serde` | `Serialize` and `Deserialize` for ids, channels, vectors and geometry |
 //!
 //! With `actor` the transports use tokio. Without it the program polls them in its own loop, by

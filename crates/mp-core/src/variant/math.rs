@@ -269,6 +269,26 @@ macro_rules! integer_vector {
                 0i64 $(.wrapping_add(i64::from(self.$field) * i64::from(self.$field)))+
             }
 
+            /// Returns the vector with each component limited to the range of `min` and `max`.
+            pub fn clamp(self, min: Self, max: Self) -> Self {
+                self.max(min).min(max)
+            }
+
+            /// Returns the sign of each component: −1, 0 or 1.
+            pub const fn sign(self) -> Self {
+                Self { $($field: self.$field.signum()),+ }
+            }
+
+            /// Returns the distance between two points.
+            pub fn distance_to(self, to: Self) -> f64 {
+                (to - self).length()
+            }
+
+            /// Returns the square of the distance, which is cheaper to compare.
+            pub fn distance_squared_to(self, to: Self) -> i64 {
+                (to - self).length_squared()
+            }
+
             /// Returns the length.
             pub fn length(self) -> f64 {
                 (0.0 $(+ f64::from(self.$field) * f64::from(self.$field))+).sqrt()

@@ -4,16 +4,26 @@
     reason = "the types are Godot's, and programs match on all of them"
 )]
 
+mod angles;
+mod color_ops;
 mod compare;
 mod container;
 mod convert;
 mod debug;
+mod float_ops;
 mod geometry;
+#[cfg(feature = "glam-034")]
+mod glam;
 mod literal;
 mod math;
+#[cfg(feature = "mint")]
+mod mint;
 mod object;
 mod print;
+mod rotation;
+mod shapes;
 mod string_name;
+mod transforms;
 mod typed_array;
 mod typed_dictionary;
 mod types;
