@@ -326,3 +326,11 @@ test('a session that is closed before JOIN is opened again, a later one is not',
 	assert.strictEqual(sockets.length, 2);
 	assert.deepStrictEqual(reasons, ['full']);
 });
+
+test('the root is confirmed, so that a server knows that the page still runs', () => {
+	const player = new Player(scenarios['rpc/client_to_server'], 2);
+	player.client.onOpen(player);
+	const probe = { command: 1, checksum: mp.md5(''), id: 77, path: '.' };
+	player.client.onPacket(mp.encodePacket(probe));
+	assert.deepStrictEqual(player.sent, [{ mode: 'reliable', hex: '02014d000000' }]);
+});

@@ -229,6 +229,10 @@ impl MultiplayerPeer for Tap {
         self.inner.is_server_relay_supported()
     }
 
+    fn outlives_program(&self) -> bool {
+        self.inner.outlives_program()
+    }
+
     fn is_refusing_new_connections(&self) -> bool {
         self.inner.is_refusing_new_connections()
     }

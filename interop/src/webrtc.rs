@@ -83,6 +83,10 @@ impl MultiplayerPeer for WebRtcServer {
         self.peer.is_server_relay_supported()
     }
 
+    fn outlives_program(&self) -> bool {
+        self.peer.outlives_program()
+    }
+
     fn is_refusing_new_connections(&self) -> bool {
         self.peer.is_refusing_new_connections()
     }

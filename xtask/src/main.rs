@@ -17,6 +17,7 @@ mod process;
 mod projects;
 mod proxy;
 mod scenario_run;
+mod silence;
 mod steps;
 mod suite;
 mod tool;
@@ -101,6 +102,9 @@ enum Command {
     /// The page joins the example `arena` beside Godot over ENet and Godot's web build over WebRTC,
     /// and must see both move. Needs node. Screenshots are in target/web-page.
     WebPage,
+    /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
+    /// main loop stops, which must be disconnected.
+    Silence,
     /// Connects Godot players over TLS through nginx to mp-server, which must read their addresses
     /// from X-Forwarded-For.
     ///
@@ -193,6 +197,9 @@ fn main() -> ExitCode {
         Command::WebPage => godot::find().and_then(|godot| {
             println!("mp.js: {}", web_page::recordings()?);
             web_page::play(&godot).map(|done| println!("web page: {done}"))
+        }),
+        Command::Silence => godot::find().and_then(|godot| silence::play(&godot)).map(|done| {
+            println!("silence: {done}");
         }),
         Command::Proxy => godot::find().and_then(|godot| proxy::play(&godot)).map(|done| {
             println!("proxy: {done}");

@@ -18,6 +18,7 @@ use crate::one_room;
 use crate::process::now;
 use crate::projects;
 use crate::proxy;
+use crate::silence;
 use crate::suite::Suite;
 use crate::web_page;
 use crate::workspace::{cargo, run, target};
@@ -105,6 +106,7 @@ fn tests(steps: &mut Steps) {
     steps.run("mp.js", web_page::recordings);
     steps.with_godot("web page", &godot, web_page::play);
     steps.with_godot("one room", &godot, one_room::play);
+    steps.with_godot("silent players", &godot, silence::play);
     steps.with_godot("Godot's projects", &godot, projects::compare);
     steps.with_godot("Godot's DTLS", &godot, dtls::play);
     steps.with_godot("nginx proxy", &godot, proxy::play);

@@ -119,6 +119,12 @@ pub trait MultiplayerPeer {
         false
     }
 
+    /// Returns whether a connection stays open although the remote peer's program has stopped.
+    /// Default: no. In WebRTC the browser answers for a page whose game has stopped.
+    fn outlives_program(&self) -> bool {
+        false
+    }
+
     /// Returns whether new connections are refused. Default: no.
     fn is_refusing_new_connections(&self) -> bool {
         false
@@ -196,6 +202,9 @@ macro_rules! forward {
             }
             fn is_server_relay_supported(&self) -> bool {
                 (**self).is_server_relay_supported()
+            }
+            fn outlives_program(&self) -> bool {
+                (**self).outlives_program()
             }
             fn is_refusing_new_connections(&self) -> bool {
                 (**self).is_refusing_new_connections()

@@ -98,6 +98,7 @@ fn opened(endpoint: EndpointId) -> ToBranch {
         status: ConnectionStatus::Connected,
         relay_supported: true,
         max_packet_size: 1_000,
+        outlives_program: false,
     };
     ToBranch::Opened(endpoint, info)
 }

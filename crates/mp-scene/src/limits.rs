@@ -111,6 +111,14 @@ pub const REORDER_BYTES_MAX: usize = mp_core::limits::RECEIVE_QUEUE_BYTES_MAX;
 /// wait longer are the last ones of a peer that has left.
 pub const REORDER_TIME: Duration = Duration::from_secs(60);
 
+/// Time without a packet after which a peer is probed, on transports whose connections outlive the
+/// program of the remote peer (WebRTC).
+pub const SILENCE_PROBE: Duration = Duration::from_secs(10);
+
+/// Default time without a packet after which such a peer is disconnected. ENet disconnects a peer
+/// whose program has stopped after 5 to 30 s.
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Maximum time between two turns that a branch requests while a timeout is pending. Time in which
 /// the process did not run is detected and not counted, with this precision.
 pub const TIMER_INTERVAL: Duration = Duration::from_secs(1);

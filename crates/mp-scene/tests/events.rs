@@ -26,6 +26,7 @@ fn open(branch: &mut Branch, endpoint: EndpointId) {
         status: ConnectionStatus::Connected,
         relay_supported: true,
         max_packet_size: 1 << 20,
+        outlives_program: false,
     };
     branch.handle_input(NOW, ToBranch::Opened(endpoint, info));
 }

@@ -26,6 +26,7 @@ fn room() -> Branch {
         status: ConnectionStatus::Connected,
         relay_supported: true,
         max_packet_size: 1 << 20,
+        outlives_program: false,
     };
     branch.handle_input(Instant::from_millis(1), ToBranch::Opened(ENDPOINT, info));
     branch

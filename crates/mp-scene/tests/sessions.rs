@@ -182,6 +182,7 @@ impl Side {
             },
             relay_supported: true,
             max_packet_size: 1 << 20,
+            outlives_program: false,
         };
         side.branch.handle_input(side.now, ToBranch::Opened(ENDPOINT, info));
         let (connection, claimed_id, origin) = (LINK, Some(other), ConnectionOrigin::Process);

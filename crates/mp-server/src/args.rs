@@ -120,6 +120,14 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(0..=3_600))]
     ws_ping: Option<u16>,
 
+    /// Time without a packet after which a WebRTC player is disconnected, in seconds; 0: no limit
+    ///
+    /// A browser answers for a page whose game has stopped. Players that only listen stay: the room
+    /// probes a silent player, and the game answers. Browsers stop games in hidden tabs.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, env = "MP_WEBRTC_SILENCE")]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=3_600))]
+    webrtc_silence: u16,
+
     /// Maximum number of players, 1 to 4095
     ///
     /// Further ones are rejected. Each player is notified of all others, so the traffic of a busy
@@ -375,6 +383,12 @@ impl Args {
     fn ws_ping(&self) -> Duration {
         let default = if self.trusted_proxies > 0 { PING_BEHIND_PROXIES } else { 0 };
         Duration::from_secs(self.ws_ping.unwrap_or(default).into())
+    }
+
+    /// Returns the time without a packet after which a WebRTC player is disconnected; zero: no
+    /// limit.
+    pub(crate) fn webrtc_silence(&self) -> Duration {
+        Duration::from_secs(self.webrtc_silence.into())
     }
 
     /// Returns the number of open files when the room is full and others shake hands.

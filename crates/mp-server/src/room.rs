@@ -77,7 +77,13 @@ where
     let ws_options = args.ws_options(tls).allowed_origins(allowed_origins);
     let webrtc_settings = args.webrtc_settings(addresses.webrtc).map_err(Failure::Refused)?;
     let max_clients = usize::from(args.max_clients());
-    let room = mp_actor::branch(move || build(max_clients)).start().await.map_err(failure)?;
+    let silence = args.webrtc_silence();
+    let build = move || {
+        let mut branch = build(max_clients)?;
+        branch.scene().multiplayer_mut().set_silence_timeout(silence);
+        Ok(branch)
+    };
+    let room = mp_actor::branch(build).start().await.map_err(failure)?;
     let (mut enet, mut ws, mut webrtc_address) = (None, None, None);
     if let Some(address) = addresses.enet {
         let shards = EnetShards::bind(address, enet_options, args.shards());

@@ -71,6 +71,7 @@ fn branch_abandons_an_endpoint_that_hangs_and_continues() {
             status: ConnectionStatus::Connected,
             relay_supported: true,
             max_packet_size: 1_000,
+            outlives_program: false,
         };
         let arrival = PeerEvent::Connected {
             connection: ConnectionId { slot: 0, generation: 0 },

@@ -78,6 +78,8 @@ pub struct EndpointInfo {
     pub relay_supported: bool,
     /// Maximum packet size in bytes.
     pub max_packet_size: usize,
+    /// True if a connection stays open although the remote peer's program has stopped.
+    pub outlives_program: bool,
 }
 
 impl EndpointInfo {
@@ -88,6 +90,7 @@ impl EndpointInfo {
             status: peer.connection_status(),
             relay_supported: peer.is_server_relay_supported(),
             max_packet_size: peer.max_packet_size(),
+            outlives_program: peer.outlives_program(),
         }
     }
 }

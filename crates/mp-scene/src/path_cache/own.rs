@@ -51,11 +51,19 @@ impl OwnPaths {
 
     /// Returns the id of `node`, and assigns one if it has none.
     pub(crate) fn id_of(&mut self, node: NodeId) -> u32 {
-        *self.ids.entry(node).or_insert_with(|| {
-            // Bit 31 marks path ids in a SYNC, so the count wraps after 2³¹ − 1.
-            self.last_id = if self.last_id >= ID_MAX { 1 } else { self.last_id + 1 };
-            self.last_id
-        })
+        if let Some(id) = self.ids.get(&node) {
+            return *id;
+        }
+        let id = self.next_id();
+        self.ids.insert(node, id);
+        id
+    }
+
+    /// Returns an id that was not assigned before.
+    pub(crate) fn next_id(&mut self) -> u32 {
+        // Bit 31 marks path ids in a SYNC, so the count wraps after 2³¹ − 1.
+        self.last_id = if self.last_id >= ID_MAX { 1 } else { self.last_id + 1 };
+        self.last_id
     }
 
     /// Returns the id of `node`; `None` if it has none.

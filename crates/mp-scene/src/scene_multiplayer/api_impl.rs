@@ -95,7 +95,9 @@ impl MultiplayerApi for SceneMultiplayer {
         let now = self.advance(now);
         self.paths.set_now(now);
         self.replicating(now, tree, Replication::repeat_paths);
-        self.with_session(|session, cx| session.process(cx, now));
+        for silent in self.with_session(|session, cx| session.process(cx, now)) {
+            self.paths.probe(&mut self.sender, tree, silent);
+        }
         for ExpiredMessages { sender, path, packets } in self.paths.sweep(now) {
             let error = ReplicationError::NoNode { path, peer: sender, packets };
             tracing::debug!(%error, "announcements expired");

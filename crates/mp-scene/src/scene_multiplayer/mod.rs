@@ -212,6 +212,27 @@ impl SceneMultiplayer {
         self.session.set_auth_timeout(timeout);
     }
 
+    /// Sets the time without a packet after which a peer is disconnected (default: 30 s; zero: no
+    /// limit), on transports whose connections outlive the program of the remote peer: WebRTC. The
+    /// silence of all peers begins again.
+    ///
+    /// A peer that has sent nothing for 10 s (or half the timeout, if that is shorter) is probed
+    /// with a SIMPLIFY_PATH of the root, which Godot confirms by itself. So a peer that only
+    /// listens stays, and one whose main loop has stopped is disconnected; that includes web
+    /// exports in hidden tabs, whose frames browsers stop. Paused peers are not disconnected.
+    ///
+    /// Each probe uses a new path id, which takes about 100 bytes at a Godot peer until it leaves.
+    /// A Godot peer whose multiplayer root has other RPC methods than the local one logs an error
+    /// for each probe.
+    pub fn set_silence_timeout(&mut self, timeout: Duration) {
+        self.session.set_silence_timeout(timeout);
+    }
+
+    /// Returns the time without a packet after which a peer is disconnected; zero: no limit.
+    pub fn silence_timeout(&self) -> Duration {
+        self.session.silence_timeout()
+    }
+
     /// Sends bytes to an authenticating peer, which receives them as
     /// [`Signal::PeerAuth`](crate::Signal::PeerAuth).
     ///
@@ -340,6 +361,7 @@ impl SceneMultiplayer {
             relayed_packets: session.relayed_packets,
             stray_packets: session.stray_packets + paths.stray_packets + self.sender.unroutable(),
             duplicate_ids: session.duplicate_ids,
+            silent_peers: session.silent_peers,
             outbox_drops: self.sender.outbox_drops(),
             paused_drops: self.sender.paused_drops(),
             skipped_steps: replication.skipped_steps,

@@ -16,6 +16,8 @@ pub struct SceneStats {
     pub stray_packets: u64,
     /// Connections rejected because their id was in use.
     pub duplicate_ids: u64,
+    /// Peers disconnected because they sent nothing for the silence timeout.
+    pub silent_peers: u64,
     /// Unreliable packets dropped because an endpoint was blocked.
     pub outbox_drops: u64,
     /// Unreliable packets dropped because their peer was paused.

@@ -31,6 +31,7 @@ impl Side {
             status,
             relay_supported: true,
             max_packet_size: 1 << 24,
+            outlives_program: false,
         };
         self.branch.handle_input(now, ToBranch::Opened(ENDPOINT, info));
     }

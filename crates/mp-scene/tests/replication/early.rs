@@ -34,7 +34,13 @@ pub fn pair_of(game: fn() -> BranchBuilder) -> (Branch, Branch) {
         let status =
             if id == 1 { ConnectionStatus::Connected } else { ConnectionStatus::Connecting };
         let (relay_supported, max_packet_size) = (true, 1 << 24);
-        let info = EndpointInfo { unique_id, status, relay_supported, max_packet_size };
+        let info = EndpointInfo {
+            unique_id,
+            status,
+            relay_supported,
+            max_packet_size,
+            outlives_program: false,
+        };
         branch.handle_input(START, ToBranch::Opened(ENDPOINT, info));
         let claimed_id = PeerId::new(other);
         let origin = ConnectionOrigin::Process;

@@ -68,7 +68,13 @@ fn peers_of_a_blocked_endpoint_are_sent_only_the_newest_properties_afterwards() 
     let mut server = game().build().unwrap();
     let status = ConnectionStatus::Connected;
     let (relay_supported, max_packet_size) = (true, 1 << 24);
-    let info = EndpointInfo { unique_id: SERVER, status, relay_supported, max_packet_size };
+    let info = EndpointInfo {
+        unique_id: SERVER,
+        status,
+        relay_supported,
+        max_packet_size,
+        outlives_program: false,
+    };
     server.handle_input(now, ToBranch::Opened(ENDPOINT, info));
     let connection = ConnectionId { slot: 0, generation: 0 };
     let (claimed_id, origin) = (PeerId::new(2), ConnectionOrigin::Process);

@@ -20,7 +20,13 @@ const NOW: Instant = Instant::from_millis(1_000);
 fn client() -> Branch {
     let mut client = game().build().unwrap();
     let (unique_id, status) = (PeerId::new(2).unwrap(), ConnectionStatus::Connecting);
-    let info = EndpointInfo { unique_id, status, relay_supported: true, max_packet_size: 1 << 24 };
+    let info = EndpointInfo {
+        unique_id,
+        status,
+        relay_supported: true,
+        max_packet_size: 1 << 24,
+        outlives_program: false,
+    };
     client.handle_input(NOW, ToBranch::Opened(ENDPOINT, info));
     let (claimed_id, origin) = (Some(PeerId::SERVER), ConnectionOrigin::Process);
     receive_event(&mut client, PeerEvent::Connected { connection: LINK, claimed_id, origin });

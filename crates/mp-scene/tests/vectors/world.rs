@@ -71,7 +71,13 @@ impl World {
     /// Gives a peer a transport with this status.
     pub fn open(&mut self, id: i32, status: ConnectionStatus, relay_supported: bool) {
         let unique_id = peer_id(id);
-        let info = EndpointInfo { unique_id, status, relay_supported, max_packet_size: 1 << 24 };
+        let info = EndpointInfo {
+            unique_id,
+            status,
+            relay_supported,
+            max_packet_size: 1 << 24,
+            outlives_program: false,
+        };
         let now = self.now;
         self.side(id).branch.handle_input(now, ToBranch::Opened(ENDPOINT, info));
     }

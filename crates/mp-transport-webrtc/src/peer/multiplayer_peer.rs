@@ -150,6 +150,10 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         self.mode != Mode::Mesh
     }
 
+    fn outlives_program(&self) -> bool {
+        true
+    }
+
     fn is_refusing_new_connections(&self) -> bool {
         self.is_refusing
     }

@@ -156,6 +156,14 @@ impl Paths {
         self.own.record_repeated(peer, id);
     }
 
+    /// Announces the root to a peer under an id that is not used otherwise. The peer's
+    /// SceneMultiplayer confirms it, which shows that its program runs.
+    pub(super) fn probe(&mut self, sender: &mut Sender, tree: &dyn NodeTree, peer: PeerId) {
+        if let Some(root) = tree.find(".") {
+            send_path(sender, tree, peer, self.own.next_id(), root);
+        }
+    }
+
     /// Removes and returns a path id that is due to be announced again, because the peer has not
     /// confirmed it.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<(PeerId, u32, NodeId)> {

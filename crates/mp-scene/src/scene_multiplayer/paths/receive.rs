@@ -139,7 +139,8 @@ impl Paths {
         };
         let confirmed = id.and_then(|id| self.own.confirm(now, from, id));
         if confirmed.is_none() {
-            tracing::debug!(sender = %from, ?node, "confirmed a path that was not announced to it");
+            let text = "confirmed a probe, or a path that was not announced";
+            tracing::debug!(sender = %from, ?node, "{text}");
         } else if !checksum_ok {
             tracing::debug!(sender = %from, ?node, "RPC tables differ");
         }

@@ -5,6 +5,7 @@
 //! * `peers` stores the admitted and the pending peers;
 //! * `relay` handles SYS messages, and forwards packets between clients;
 //! * `bytes` sends packets of bytes;
+//! * `silence` detects peers whose program has stopped;
 //! * `reorder` defers packets that overtook the message which makes them valid.
 //!
 //! Functions that begin or end sessions of peers record it in [`Context::changes`], for the other
@@ -15,6 +16,7 @@ mod bytes;
 mod peers;
 mod relay;
 mod reorder;
+mod silence;
 
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ use crate::signal::Signal;
 use peers::SessionPeers;
 pub(super) use relay::Received;
 use reorder::ReorderBuffer;
+use silence::{Silence, SilenceWatch};
 
 /// The peers and endpoints of a branch. It sends AUTH and SYS messages and forwards packets.
 ///
@@ -57,6 +60,7 @@ pub(super) struct Session {
     unannounced: ReorderBuffer,
     /// Packets of pending peers that may have overtaken their completion of the authentication.
     unadmitted: ReorderBuffer,
+    silence: SilenceWatch,
     stats: SessionStats,
     refusals: Refusals,
 }
@@ -69,6 +73,7 @@ pub(super) struct SessionStats {
     pub(super) relayed_packets: u64,
     pub(super) stray_packets: u64,
     pub(super) duplicate_ids: u64,
+    pub(super) silent_peers: u64,
 }
 
 /// The parts that a function of the session uses.
@@ -102,6 +107,7 @@ impl Session {
             peers: SessionPeers::default(),
             unannounced: ReorderBuffer::default(),
             unadmitted: ReorderBuffer::default(),
+            silence: SilenceWatch::default(),
             stats: SessionStats::default(),
             refusals: Refusals::default(),
         }
@@ -175,6 +181,7 @@ impl Session {
         self.peers = SessionPeers::default();
         self.unannounced = ReorderBuffer::default();
         self.unadmitted = ReorderBuffer::default();
+        self.silence.clear();
     }
 
     /// Handles the id that a server has assigned to this client.
@@ -194,6 +201,7 @@ impl Session {
         connection: ConnectionId,
         claimed_id: Option<PeerId>,
     ) {
+        self.silence.set_now(now);
         let Some(peer) = claimed_id else {
             return cx.sender.close(endpoint, connection, DisconnectReason::InvalidId);
         };
@@ -237,6 +245,9 @@ impl Session {
                 self.forget_peer(cx, peer);
             }
             cx.sender.routes_mut().insert(peer, route);
+            if self.outlives_program(route) {
+                self.silence.insert(peer);
+            }
             self.peers.insert(peer, self.is_server() && self.relays());
             let others = self.peers.notified_of(peer, cx.sender.routes());
             cx.sender.send_to_all(&others, &SceneMessage::AddPeer(peer));
@@ -275,6 +286,7 @@ impl Session {
         let Self {
             unannounced,
             unadmitted,
+            silence,
             stats,
             // Removed by the caller.
             peers: _,
@@ -293,6 +305,7 @@ impl Session {
         } = self;
         let waiting = unannounced.take(peer).len() + unadmitted.take(peer).len();
         stats.stray_packets += waiting as u64;
+        silence.remove(peer);
         cx.sender.forget_peer(peer);
         cx.changes.push(SessionChange::Ended(peer));
     }
@@ -328,17 +341,57 @@ impl Session {
         }
     }
 
-    /// Handles timeouts that have expired at `now`.
-    pub(super) fn process(&mut self, cx: &mut Context<'_>, now: Instant) {
+    /// Handles timeouts that have expired at `now`. Returns the peers to probe, because they are
+    /// silent.
+    pub(super) fn process(&mut self, cx: &mut Context<'_>, now: Instant) -> Vec<PeerId> {
         self.check_auth_timeouts(cx, now);
+        let silent = self.check_silence(cx, now);
         self.stats.stray_packets += self.unannounced.sweep(now);
         self.stats.stray_packets += self.unadmitted.sweep(now);
+        silent
+    }
+
+    /// Disconnects peers whose silence has expired. Returns the peers to probe.
+    fn check_silence(&mut self, cx: &mut Context<'_>, now: Instant) -> Vec<PeerId> {
+        self.silence.set_now(now);
+        let mut probed = Vec::new();
+        while let Some(silence) = self.silence.take_due(now) {
+            match silence {
+                // A probe would wait in the queue of a paused peer.
+                Silence::Probe(peer) if cx.sender.is_paused(peer) => {
+                    self.silence.record_packet(now, peer);
+                }
+                Silence::Expired(peer) if cx.sender.is_paused(peer) => self.silence.insert(peer),
+                Silence::Probe(peer) => probed.push(peer),
+                Silence::Expired(peer) => {
+                    tracing::debug!(%peer, "the peer's program no longer answers");
+                    self.stats.silent_peers += 1;
+                    cx.sender.disconnect(peer, DisconnectReason::Timeout);
+                }
+            }
+        }
+        probed
+    }
+
+    /// Returns whether a connection stays open although the peer's program has stopped.
+    fn outlives_program(&self, route: Route) -> bool {
+        let Route::Direct(endpoint, _) = route else { return false };
+        self.endpoints.get(&endpoint).is_some_and(|info| info.outlives_program)
+    }
+
+    pub(super) fn set_silence_timeout(&mut self, timeout: Duration) {
+        self.silence.set_timeout(timeout);
+    }
+
+    pub(super) fn silence_timeout(&self) -> Duration {
+        self.silence.timeout()
     }
 
     /// Returns the time of the next [`process`](Self::process).
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let sweeps = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
-        sweeps.into_iter().chain([self.next_auth_timeout()]).flatten().min()
+        let others = [self.next_auth_timeout(), self.silence.next_due()];
+        sweeps.into_iter().chain(others).flatten().min()
     }
 
     pub(super) fn unique_id(&self) -> PeerId {

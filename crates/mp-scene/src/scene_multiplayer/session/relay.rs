@@ -36,7 +36,9 @@ impl Session {
         from: PeerId,
         packet: &Packet,
     ) -> Received {
+        self.silence.record_packet(now, from);
         if self.peers.pending_mut(from).is_some() {
+            self.silence.set_now(now);
             self.receive_pending(cx, now, from, packet);
             let is_admitted = cx.sender.routes().contains(from);
             let packets = if is_admitted { self.unadmitted.take(from) } else { Vec::new() };
