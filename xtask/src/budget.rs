@@ -11,6 +11,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("lints", 85),
     ("documentation", 25),
     ("features", 75),
+    ("package", 2),
     ("dependencies", 60),
     ("Godot", 5),
     ("cargo test", 260),

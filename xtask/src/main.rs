@@ -1,5 +1,5 @@
-//! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `fuzz`, `audit`, `interop`,
-//! `web-page`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
+//! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
+//! `audit`, `interop`, `web-page`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
 
 mod bench;
 mod budget;
@@ -16,6 +16,7 @@ mod one_room;
 mod process;
 mod projects;
 mod proxy;
+mod release;
 mod scenario_run;
 mod silence;
 mod steps;
@@ -35,6 +36,7 @@ use bench::BenchArgs;
 use enet::EnetArgs;
 use fuzz::FuzzArgs;
 use interop::InteropArgs;
+use release::SemverArgs;
 use worlds::{FaultsArgs, WorldsArgs};
 
 /// Project commands.
@@ -71,6 +73,13 @@ enum Command {
     ///
     /// Runs cargo-hack. Installs it under target/tools if it is missing.
     Features,
+    /// Packages each library crate and mp-server into target/package, without building them.
+    Package,
+    /// Compares the public API of the library crates with a git revision (default: main).
+    ///
+    /// Fails if a change needs another version number. Needs cargo-semver-checks:
+    /// `cargo install --locked cargo-semver-checks@0.51.0`.
+    Semver(SemverArgs),
     /// Checks the locked dependencies for security advisories.
     ///
     /// Needs the network: cargo-deny downloads RustSec's database from GitHub.
@@ -188,6 +197,8 @@ fn main() -> ExitCode {
         Command::Ci => steps::ci(),
         Command::Deny => deny::deny().map(drop),
         Command::Features => features::features().map(drop),
+        Command::Package => release::package().map(|done| println!("package: {done}")),
+        Command::Semver(args) => release::semver(&args),
         Command::Audit => deny::audit().map(|done| println!("audit: {done}")),
         Command::Interop(args) => interop::run(&args).map(drop),
         Command::Bench(args) => bench::bench(&args),

@@ -18,6 +18,7 @@ use crate::one_room;
 use crate::process::now;
 use crate::projects;
 use crate::proxy;
+use crate::release;
 use crate::silence;
 use crate::suite::Suite;
 use crate::web_page;
@@ -57,6 +58,7 @@ pub(crate) fn ci() -> Result<(), String> {
         Ok("no warning".to_owned())
     });
     steps.run("features", features::features);
+    steps.run("package", release::package);
     steps.run("dependencies", deny::deny);
     tests(&mut steps);
     steps.run("simulated worlds", || worlds::worlds(&WorldsArgs::ci()));

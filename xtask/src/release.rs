@@ -1,0 +1,54 @@
+//! `cargo xtask package` and `semver`: checks of the library crates before a release.
+
+use clap::Args;
+
+use crate::workspace::{cargo, quiet, root, run};
+
+/// Arguments of `semver`.
+#[derive(Args)]
+pub(crate) struct SemverArgs {
+    /// Git revision whose API the working tree is compared with
+    #[arg(long, value_name = "REVISION", default_value = "main")]
+    baseline: String,
+}
+
+/// Packages each crate under `crates/` into target/package, without building it.
+///
+/// # Errors
+///
+/// Returns an error if a manifest cannot be published, for example because a path dependency has no
+/// version.
+pub(crate) fn package() -> Result<String, String> {
+    let mut command = cargo();
+    command.current_dir(root()).args(["package", "--workspace", "--quiet", "--allow-dirty"]);
+    // A lock file would need the crates in the registry.
+    command.args(["--no-verify", "--exclude-lockfile"]);
+    for package in NOT_PACKAGED {
+        command.args(["--exclude", package]);
+    }
+    run(&mut command)?;
+    Ok("every crate can be packaged; they are in target/package".to_owned())
+}
+
+/// Compares the public API of the library crates with that of a revision.
+///
+/// # Errors
+///
+/// Returns an error if a change is not allowed by the version number, or if cargo-semver-checks is
+/// not installed.
+pub(crate) fn semver(args: &SemverArgs) -> Result<(), String> {
+    quiet(cargo().args(["semver-checks", "--version"])).map_err(|_| NOT_INSTALLED.to_owned())?;
+    let mut command = cargo();
+    command.current_dir(root()).args(["semver-checks", "--workspace", "--baseline-rev"]);
+    command.arg(&args.baseline);
+    for package in NOT_PACKAGED {
+        command.args(["--exclude", package]);
+    }
+    run(&mut command)
+}
+
+/// Members of the workspace that are not published.
+const NOT_PACKAGED: [&str; 4] = ["mp-examples", "mp-interop", "mp-interop-enet", "xtask"];
+
+const NOT_INSTALLED: &str = "cargo-semver-checks is not installed; run `cargo install --locked \
+                             cargo-semver-checks@0.51.0`, which needs Rust 1.93 or later";
