@@ -160,6 +160,50 @@ pub fn node(item: TokenStream) -> TokenStream {
 ///
 /// A type has one impl with `#[rpc_methods]`, since all its RPCs are numbered together.
 ///
+/// # Requests
+///
+/// A method with `#[request]` instead of `#[rpc]` returns a value, which the caller receives.
+/// `#[request]` takes the words of `#[rpc]` but `call_local` and `stub`.
+///
+/// ```
+/// use mp::prelude::*;
+/// use mp::scene::rpc::RequestError;
+///
+/// #[derive(Default, Node)]
+/// struct Shop;
+///
+/// #[rpc_methods]
+/// impl Shop {
+///     /// Returns the price of an item.
+///     #[request(any_peer, rate = "10/s")]
+///     fn price(&mut self, item: String) -> i64 {
+///         item.len() as i64
+///     }
+/// }
+///
+/// // Of a client, in a hook or method:
+/// fn ask(scene: &mut Scene, shop: NodeRef<Shop>) -> Result<(), RequestError> {
+///     let price = shop.rpcs().price("sword".into());
+///     price.ask_then(scene, PeerId::SERVER, |_scene, price| println!("{price:?}"))
+/// }
+/// ```
+///
+/// `ask` returns the answer as a future instead, which a program can also poll with `take`. The
+/// request ends with an error if it is not answered in five seconds (`timeout` sets another time),
+/// or if the peer leaves. At most 64 requests to one peer are open.
+///
+/// It consists of two RPCs, so that a script can ask and answer, too. The first argument is the id
+/// of the request, which is random; an answer of another peer, a late or second one is dropped and
+/// counted (`SceneStats::refused_answers`):
+///
+/// ```gdscript
+/// @rpc("any_peer") func price(request: int, item: String) -> void:
+///     price_answer.rpc_id(multiplayer.get_remote_sender_id(), request, item.length())
+///
+/// @rpc("any_peer") func price_answer(request: int, price: int) -> void:
+///     pass # A script that asks compares the sender and the id with those of its request.
+/// ```
+///
 /// # Checked against the script
 ///
 /// `#[rpc_methods(gd = "godot/score.gd")]` compares the methods with the `@rpc` functions of that

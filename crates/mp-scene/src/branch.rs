@@ -254,6 +254,7 @@ impl StateMachine for Branch {
         let (tree, api) = self.scene.parts();
         api.process(now, tree);
         self.run_events();
+        self.scene.run_answers();
         self.tick(now);
         self.run_events();
     }
@@ -268,10 +269,15 @@ impl StateMachine for Branch {
     fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.tick_period().map(|_| self.next_tick.unwrap_or(Instant::ZERO));
         let timeout = self.scene.api().poll_timeout();
-        [tick, timeout, self.polled.as_ref().and_then(Polled::poll_timeout)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            tick,
+            timeout,
+            self.scene.next_request_timeout(),
+            self.polled.as_ref().and_then(Polled::poll_timeout),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 

@@ -128,6 +128,14 @@ pub const TIMER_INTERVAL: Duration = Duration::from_secs(1);
 /// Calls of further limited methods are dropped; a player calls a few dozen.
 pub const CALL_LIMITS_MAX: usize = 256;
 
+/// Maximum number of requests to one peer that have no answer yet. Further ones are refused. An
+/// open request takes about 100 bytes and what the program keeps for its answer.
+pub const OPEN_REQUESTS_MAX: usize = 64;
+
+/// Time in which a request must be answered unless the program sets another: several round trips
+/// with retransmissions.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Maximum number of signals queued for `next_signal`; bounds the memory of a program that never
 /// calls it.
 pub const SIGNALS_MAX: usize = 4_096;

@@ -3,9 +3,11 @@
 mod calls;
 mod context;
 mod nodes;
+mod requests;
 
 pub use context::{NodeContext, RpcContext};
 pub use nodes::NodeOrPath;
+use requests::Requests;
 
 use std::collections::VecDeque;
 
@@ -29,6 +31,7 @@ pub struct Scene {
     /// Calls to nodes whose methods are running, in order.
     deferred: VecDeque<Call>,
     failed_calls: u64,
+    requests: Requests,
 }
 
 impl Scene {
@@ -40,6 +43,7 @@ impl Scene {
             remote_sender: None,
             deferred: VecDeque::new(),
             failed_calls: 0,
+            requests: Requests::default(),
         }
     }
 
@@ -246,6 +250,7 @@ impl Scene {
     pub fn stats(&self) -> SceneStats {
         let mut stats = self.multiplayer().stats();
         stats.refused_calls += self.failed_calls;
+        stats.refused_answers = self.requests.refused_answers();
         stats
     }
 

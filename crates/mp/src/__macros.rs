@@ -7,11 +7,13 @@ use std::time::Duration;
 
 pub use mp_core::variant::{Dictionary, FromVariant, FromVariantError, Variant};
 pub use mp_scene::rpc::{
-    Arguments, HasRpcs, MethodCallError, NoRpcs, RateLimit, RpcCall, RpcConfig, RpcTable, TableOf,
+    Arguments, HasRpcs, MethodCallError, NoRpcs, RateLimit, RequestCall, RpcCall, RpcConfig,
+    RpcTable, TableOf,
 };
 pub use mp_scene::tree::{Node, NodeId, NodeRef, Tree};
 pub use mp_scene::{
     MultiplayerSpawner, MultiplayerSynchronizer, Property, PropertyTable, ReplicationConfig,
+    RpcContext,
 };
 
 /// A type that converts to [`Variant`].
@@ -41,3 +43,8 @@ pub const fn rate(calls: u32, seconds: u32) -> RateLimit {
 }
 
 pub use values::{Elements, dictionary, enum_parts, field, no_number, no_variant, to_variant};
+
+/// Sends the answer to a request. It fails if the peer has left meanwhile, which ends its requests.
+pub fn answer<T: IntoVariant>(cx: &mut RpcContext<'_>, method: &str, id: i64, value: T) {
+    let _ = cx.reply(method, (id, value.into_variant()));
+}

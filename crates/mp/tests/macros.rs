@@ -273,3 +273,43 @@ fn files_of_the_game_are_dependencies_of_the_crate() {
     let files = std::fs::read_to_string(files).unwrap();
     assert!(files.contains("score.gd") && files.contains("counter.gd"), "{files}");
 }
+
+#[derive(Default, Node)]
+struct Shop;
+
+#[rpc_methods]
+impl Shop {
+    #[request(any_peer)]
+    fn price(&mut self, cx: &mut RpcContext<'_>, item: String) -> i64 {
+        item.len() as i64 * i64::from(cx.remote_sender().get())
+    }
+
+    #[rpc]
+    fn closed();
+}
+
+#[derive(Default, Node)]
+struct ShopView;
+
+#[rpc_methods]
+impl ShopView {
+    #[request(any_peer)]
+    fn price(item: String) -> i64;
+
+    #[rpc]
+    fn closed(&mut self) {}
+}
+
+#[test]
+fn request_returns_the_value_of_the_remote_method() {
+    let server = Branch::builder("/root").setup(|scene| scene.add("Shop", Shop));
+    let client = Branch::builder("/root").setup(|scene| scene.add("Shop", ShopView));
+    let mut lan = Lan::new(server).unwrap();
+    let alice = lan.join(client).unwrap();
+    lan.settle();
+    let scene = lan.scene(alice);
+    let shop = scene.node::<ShopView>("Shop").unwrap();
+    let price = shop.rpcs().price("sword".into()).ask(scene, PeerId::SERVER).unwrap();
+    lan.settle();
+    assert_eq!(price.take(), Some(Ok(10)));
+}

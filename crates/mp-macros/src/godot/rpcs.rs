@@ -5,7 +5,7 @@ use syn::LitStr;
 
 use super::GameFile;
 use crate::errors::Errors;
-use crate::rpc::{Body, Method, Mode, Settings};
+use crate::rpc::{Entry, Method, Mode, Settings};
 
 /// Compares the methods of an impl with the `@rpc` functions of a script, inherited ones included.
 /// Returns an item that makes the crate depend on the files.
@@ -18,10 +18,11 @@ pub(crate) fn compare_rpcs(
     let script = file.project.script(file.path()).map_err(|error| file.error(&error));
     let Some(script) = errors.ok(script) else { return file.track() };
     let name = literal.value();
+    let entries: Vec<_> = methods.iter().flat_map(Method::entries).collect();
     for theirs in script.rpc_methods() {
-        let method = methods.iter().find(|method| method.name == theirs.name);
+        let entry = entries.iter().find(|entry| entry.name == theirs.name);
         let settings = settings(theirs);
-        let Some(method) = method else {
+        let Some(entry) = entry else {
             let place = if theirs.file == script.file() {
                 name.clone()
             } else {
@@ -37,30 +38,30 @@ pub(crate) fn compare_rpcs(
             errors.add(literal.span(), text);
             continue;
         };
-        if method.config.is_stub {
+        if entry.method.config.is_stub {
             continue;
         }
-        let ours = method.config.settings();
+        let (ours, span) = (entry.settings, entry.method.ident.span());
         if ours != settings {
             let text = format!("{name} says @rpc({settings}), this says #[rpc({ours})]");
-            errors.add(method.ident.span(), text);
+            errors.add(span, text);
         }
-        if !accepts(method, theirs) {
+        if !accepts(entry, theirs) {
             let text = format!(
                 "{name} has func {}({}), and this takes {} arguments",
                 theirs.name,
                 arguments(theirs),
-                method.args.len()
+                entry.count
             );
-            errors.add(method.ident.span(), text);
+            errors.add(span, text);
         }
     }
-    for method in methods.iter().filter(|method| script.rpc_method(&method.name).is_none()) {
+    for entry in entries.iter().filter(|entry| script.rpc_method(&entry.name).is_none()) {
         let text = format!(
             "{name} has no @rpc func {}, so that the methods would be numbered differently",
-            method.name
+            entry.name
         );
-        errors.add(method.ident.span(), text);
+        errors.add(entry.method.ident.span(), text);
     }
     file.track()
 }
@@ -81,16 +82,15 @@ fn settings(method: &mp_project::RpcMethod) -> Settings {
 
 /// Returns whether the number of arguments fits: of calls that this method receives, or of calls
 /// that the script's receives from here.
-fn accepts(method: &Method, theirs: &mp_project::RpcMethod) -> bool {
-    let count = method.args.len();
+fn accepts(entry: &Entry<'_>, theirs: &mp_project::RpcMethod) -> bool {
     let is_variadic = theirs.arguments.iter().any(|argument| argument.is_rest);
-    let least = match method.body {
-        Body::None => theirs.required_arguments(),
+    let least = if entry.is_received && !is_variadic {
         // Callers pass the arguments with defaults, too.
-        Body::Here { .. } if is_variadic => theirs.required_arguments(),
-        Body::Here { .. } => theirs.arguments.len(),
+        theirs.arguments.len()
+    } else {
+        theirs.required_arguments()
     };
-    count >= least && (is_variadic || count <= theirs.arguments.len())
+    entry.count >= least && (is_variadic || entry.count <= theirs.arguments.len())
 }
 
 /// Returns the declaration of a function of a script, in Rust. It has a body if calls from here run

@@ -58,11 +58,25 @@ fn caller(method: &Method) -> TokenStream {
         let text = format!("Calls `{name}`.");
         quote!(#[doc = #text])
     });
+    let args = quote!((#(#names,)*));
+    let (result, call) = match &method.answer {
+        None => (
+            quote!(::mp::__macros::RpcCall<(#(#types,)*)>),
+            quote!(::mp::__macros::RpcCall::new(self.0, #name, #args)),
+        ),
+        Some(ty) => {
+            let answer = method.answer_name();
+            (
+                quote!(::mp::__macros::RequestCall<(#(#types,)*), #ty>),
+                quote!(::mp::__macros::RequestCall::new(self.0, #name, #answer, #args)),
+            )
+        }
+    };
     quote! {
         #(#docs)*
         #default
-        pub fn #ident(&self, #(#names: #types),*) -> ::mp::__macros::RpcCall<(#(#types,)*)> {
-            ::mp::__macros::RpcCall::new(self.0, #name, (#(#names,)*))
+        pub fn #ident(&self, #(#names: #types),*) -> #result {
+            #call
         }
     }
 }

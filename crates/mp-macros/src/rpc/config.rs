@@ -18,6 +18,8 @@ pub(crate) struct Config {
     max_bytes: Option<u32>,
     pub(crate) rename: Option<LitStr>,
     pub(crate) is_stub: bool,
+    /// True for `#[request]`.
+    pub(crate) is_request: bool,
 }
 
 /// The settings of an RPC that all peers must agree on.
@@ -28,6 +30,12 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     /// Godot accepts any integer.
     pub(crate) channel: i64,
+}
+
+impl Settings {
+    /// The settings of the RPC by which a request is answered.
+    pub(crate) const ANSWER: Self =
+        Self { any_peer: true, call_local: false, mode: Mode::Reliable, channel: 0 };
 }
 
 /// A number of calls per number of seconds.
@@ -52,7 +60,8 @@ const WORDS: &str = "any_peer or authority, call_local or call_remote, reliable,
 
 impl Config {
     pub(crate) fn parse(attr: &Attribute) -> Result<Self> {
-        let mut config = Self::default();
+        let is_request = attr.path().is_ident("request");
+        let mut config = Self { is_request, ..Self::default() };
         if !matches!(attr.meta, Meta::Path(_)) {
             attr.parse_nested_meta(|word| config.add(&word))?;
         }
@@ -62,6 +71,9 @@ impl Config {
     fn add(&mut self, word: &ParseNestedMeta<'_>) -> Result<()> {
         let name = word.path.get_ident().map(ToString::to_string).unwrap_or_default();
         match &*name {
+            "call_local" | "stub" if self.is_request => {
+                Err(word.error("a request asks another peer, which answers it"))
+            }
             "any_peer" | "authority" => {
                 let group = "who may call (any_peer, authority)";
                 set(&mut self.any_peer, word, group, name == "any_peer")

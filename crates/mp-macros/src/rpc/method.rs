@@ -8,7 +8,7 @@ use syn::{
     TraitItemFn, Type,
 };
 
-use super::config::Config;
+use super::config::{Config, Settings};
 
 /// Maximum number of arguments: that of the tuples which are arguments of calls.
 const ARGUMENTS_MAX: usize = 8;
@@ -21,6 +21,8 @@ pub(crate) struct Method {
     pub(crate) config: Config,
     pub(crate) args: Vec<Argument>,
     pub(crate) body: Body,
+    /// The type of the answer, if the method is a request.
+    pub(crate) answer: Option<Type>,
     /// The doc comment.
     pub(super) docs: Vec<Attribute>,
 }
@@ -40,7 +42,43 @@ pub(crate) enum Body {
     Here { has_context: bool },
 }
 
+/// An RPC in the table of a type. A request has two of them.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: String,
+    pub(crate) method: &'a Method,
+    pub(crate) settings: Settings,
+    /// Number of arguments.
+    pub(crate) count: usize,
+    /// True if received calls run here.
+    pub(crate) is_received: bool,
+}
+
 impl Method {
+    /// Returns the entries of the table.
+    pub(crate) fn entries(&self) -> Vec<Entry<'_>> {
+        let is_request = self.answer.is_some();
+        let call = Entry {
+            name: self.name.clone(),
+            method: self,
+            settings: self.config.settings(),
+            count: self.args.len() + usize::from(is_request),
+            is_received: self.body != Body::None,
+        };
+        let answer = is_request.then(|| Entry {
+            name: self.answer_name(),
+            method: self,
+            settings: Settings::ANSWER,
+            count: 2,
+            is_received: true,
+        });
+        std::iter::once(call).chain(answer).collect()
+    }
+
+    /// Returns the name of the RPC by which a request is answered.
+    pub(super) fn answer_name(&self) -> String {
+        format!("{}_answer", self.name)
+    }
+
     pub(super) fn with_body(function: &ImplItemFn, config: Config) -> Result<Self> {
         let signature = &function.sig;
         if config.is_stub {
@@ -85,7 +123,7 @@ impl Method {
         args: Vec<Argument>,
         body: Body,
     ) -> Result<Self> {
-        check_signature(signature)?;
+        let answer = check_signature(signature, config.is_request)?;
         if let Some(cfg) = attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
             let text = "all peers number all methods, so an RPC cannot depend on a cfg; put it on \
                         two whole impls";
@@ -105,11 +143,12 @@ impl Method {
             None => ident.unraw().to_string(),
         };
         let docs = attrs.iter().filter(|attr| attr.path().is_ident("doc")).cloned().collect();
-        Ok(Self { name, ident, config, args, body, docs })
+        Ok(Self { name, ident, config, args, body, answer, docs })
     }
 }
 
-fn check_signature(signature: &Signature) -> Result<()> {
+/// Checks the signature; returns the type of the answer of a request.
+fn check_signature(signature: &Signature, is_request: bool) -> Result<Option<Type>> {
     if let Some(asyncness) = &signature.asyncness {
         let text = "an RPC runs within the branch's turn and cannot be async; start a task in it, \
                     or answer later with a call of your own";
@@ -120,12 +159,17 @@ fn check_signature(signature: &Signature) -> Result<()> {
         return Err(Error::new_spanned(&signature.generics, text));
     }
     match &signature.output {
+        ReturnType::Type(_, ty) if is_request => Ok(Some((**ty).clone())),
+        ReturnType::Default if is_request => {
+            let text = "a request returns its answer: write -> Type, or #[rpc] without an answer";
+            Err(Error::new(signature.ident.span(), text))
+        }
         ReturnType::Type(_, ty) if !is_unit(ty) => {
             let text = "an RPC returns nothing, as in Godot; call the sender back, or use \
                         #[request] for an answer";
             Err(Error::new_spanned(ty, text))
         }
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::errors::Errors;
 use crate::godot;
 use config::Config;
 pub(crate) use config::{Mode, Settings};
-pub(crate) use method::{Body, Method};
+pub(crate) use method::{Entry, Method};
 
 /// Expands an impl with `#[rpc_methods]`.
 pub(crate) fn expand(attr: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -107,7 +107,7 @@ fn take_methods(item: &mut ItemImpl, errors: &mut Errors) -> Vec<Method> {
                     Some(None) => errors.add(
                         function.sig.ident.span(),
                         "a function without a body is one that this side only calls: mark it \
-                         #[rpc]",
+                         #[rpc] or #[request]",
                     ),
                     None => {}
                 },
@@ -117,21 +117,25 @@ fn take_methods(item: &mut ItemImpl, errors: &mut Errors) -> Vec<Method> {
         }
     }
     methods.sort_by(|a, b| a.name.cmp(&b.name));
-    for pair in methods.windows(2) {
+    let mut entries: Vec<_> = methods.iter().flat_map(Method::entries).collect();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    for pair in entries.windows(2) {
         if pair[0].name == pair[1].name {
             let text = format!("two RPCs are called {:?}", pair[1].name);
-            errors.add(pair[1].ident.span(), text);
+            errors.add(pair[1].method.ident.span(), text);
         }
     }
     methods
 }
 
-/// Removes and parses the attribute `#[rpc]`.
+/// Removes and parses the attribute `#[rpc]` or `#[request]`.
 fn take_config(attrs: &mut Vec<Attribute>) -> Result<Option<Config>> {
-    let mut found = attrs.extract_if(.., |attr| attr.path().is_ident("rpc"));
+    let is_rpc = |attr: &Attribute| ["rpc", "request"].iter().any(|it| attr.path().is_ident(it));
+    let mut found = attrs.extract_if(.., |attr| is_rpc(attr));
     let Some(attr) = found.next() else { return Ok(None) };
     if let Some(second) = found.next() {
-        return Err(Error::new_spanned(second, "a second #[rpc]; write all words into one"));
+        let text = "a second #[rpc] or #[request]; write all words into one";
+        return Err(Error::new_spanned(second, text));
     }
     Config::parse(&attr).map(Some)
 }

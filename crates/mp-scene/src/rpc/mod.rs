@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod ids;
 mod rate_limit;
+mod request;
 mod table;
 mod typed;
 
@@ -14,6 +15,7 @@ pub use config::{RpcConfig, RpcMode};
 pub use ids::{RpcEntry, RpcIds};
 pub use rate_limit::RateLimit;
 pub(crate) use rate_limit::TokenBucket;
+pub use request::{Answer, RequestCall, RequestError};
 pub use table::RpcTable;
 pub(crate) use table::{Method, MethodTable};
 pub use typed::{HasRpcs, RpcCall};

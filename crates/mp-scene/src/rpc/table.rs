@@ -77,6 +77,17 @@ impl<N: 'static> RpcTable<N> {
         self.register(name, true, Some(config), Some(erase_converting(method)))
     }
 
+    /// Adds the method `name`, by which peers answer requests
+    /// ([`RequestCall`](super::RequestCall)): with the id of the request and a value, reliably. Any
+    /// peer may call it; an answer that was not requested from its sender is dropped and counted.
+    #[must_use]
+    pub fn answer(self, name: &'static str) -> Self {
+        self.method(name, RpcConfig::any_peer(), move |_, cx, (id, value): (i64, Variant)| {
+            let (node, sender) = (cx.node_id(), cx.remote_sender());
+            cx.receive_answer(node, name, sender, id, value);
+        })
+    }
+
     /// Adds `method` without an RPC config: peers may call it only after
     /// [`Tree::rpc_config`](crate::Tree::rpc_config).
     #[must_use]

@@ -357,6 +357,8 @@ impl SceneMultiplayer {
             packets_received: session.packets_received,
             malformed_packets: session.malformed_packets,
             refused_calls: paths.refused_calls,
+            // Counted by the scene.
+            refused_answers: 0,
             refused_announcements: paths.refused_announcements + replication.refused_announcements,
             relayed_packets: session.relayed_packets,
             stray_packets: session.stray_packets + paths.stray_packets + self.sender.unroutable(),

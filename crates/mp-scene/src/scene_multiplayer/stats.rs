@@ -10,6 +10,9 @@ pub struct SceneStats {
     pub malformed_packets: u64,
     /// Calls that were decoded but not made: no such node or method, or not allowed.
     pub refused_calls: u64,
+    /// Answers to requests that were dropped: late, repeated, or of another peer than the asked
+    /// one.
+    pub refused_answers: u64,
     /// Packets forwarded between clients.
     pub relayed_packets: u64,
     /// Packets from or to unknown peers, and packets that the local relay setting refuses.
