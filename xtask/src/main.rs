@@ -1,5 +1,6 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
+//! `audit`, `interop`, `web-page`, `silence`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`,
+//! `godot`.
 
 mod bench;
 mod budget;
