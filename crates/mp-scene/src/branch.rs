@@ -166,6 +166,7 @@ impl Branch {
     /// Runs hooks and calls for pending events in order, including events that they cause.
     fn run_events(&mut self) {
         loop {
+            self.scene.free_queued();
             self.scene.flush_changes();
             let Some(event) = self.scene.api_mut().next_event() else { return };
             match event {
@@ -203,23 +204,45 @@ impl Branch {
 
     /// Returns the time between ticks; `None` if neither hooks nor the protocol need them.
     fn tick_period(&self) -> Option<Duration> {
-        let wanted = self.hooks.has_process() || self.scene.api().wants_ticks();
+        let wanted = self.has_regular_ticks() || self.scene.has_processing();
         wanted.then(|| self.hooks.tick_period())
     }
 
-    /// Runs the tick that is due: first the program's hooks, then the protocol. Missed ticks are
-    /// skipped; the next one receives the whole elapsed time.
+    /// Returns whether hooks or the protocol need ticks, apart from nodes.
+    fn has_regular_ticks(&self) -> bool {
+        self.hooks.has_process() || self.scene.api().wants_ticks()
+    }
+
+    /// Runs the timers that are due, in order. Those that are created meanwhile run in a later turn.
+    fn run_timers(&mut self) {
+        let last = self.scene.last_timer();
+        while self.scene.run_timer(last) {
+            self.run_events();
+        }
+    }
+
+    /// Runs the tick that is due: first the program's hooks, then the nodes, then the protocol.
+    /// Missed ticks are skipped; the next one receives the whole elapsed time.
     fn tick(&mut self, now: Instant) {
-        let Some(period) = self.tick_period() else { return };
+        let Some(period) = self.tick_period() else {
+            self.last_tick = None;
+            return;
+        };
         if self.next_tick.is_some_and(|due| now < due) {
             return;
         }
         let delta = self.last_tick.map_or(Duration::ZERO, |last| now - last);
+        let is_regular = self.has_regular_ticks();
+        self.hooks.run_process(&mut self.scene, delta);
+        self.scene.process_nodes(delta);
+        self.run_events();
+        if !is_regular && !self.scene.has_processing() {
+            // The new nodes have no `process` method, as is known now: there was no tick.
+            return;
+        }
         let due = self.next_tick.map_or(now, |due| due + period);
         self.next_tick = Some(if due > now { due } else { now + period });
         self.last_tick = Some(now);
-        self.hooks.run_process(&mut self.scene, delta);
-        self.run_events();
         let (tree, api) = self.scene.parts();
         api.tick(now, tree);
     }
@@ -255,6 +278,7 @@ impl StateMachine for Branch {
         api.process(now, tree);
         self.run_events();
         self.scene.run_answers();
+        self.run_timers();
         self.tick(now);
         self.run_events();
     }
@@ -273,6 +297,7 @@ impl StateMachine for Branch {
             tick,
             timeout,
             self.scene.next_request_timeout(),
+            self.scene.next_timer(),
             self.polled.as_ref().and_then(Polled::poll_timeout),
         ]
         .into_iter()

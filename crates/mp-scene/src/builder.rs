@@ -215,6 +215,9 @@ impl BranchBuilder {
                 BuildError::Setup { root_path, source }
             })?;
         }
+        scene.start();
+        scene.flush_changes();
+        scene.free_queued();
         scene.flush_changes();
         Ok(Branch::new(scene, self.hooks))
     }

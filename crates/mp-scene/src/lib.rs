@@ -62,7 +62,7 @@ pub use replication::{
     InterestGrid, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationConfig, ReplicationError,
     ReplicationMode, SpawnError, VisibilityUpdateMode,
 };
-pub use scene::{NodeContext, NodeOrPath, RpcContext, Scene};
+pub use scene::{NodeContext, NodeOrPath, RpcContext, Scene, TimerId};
 pub use scene_multiplayer::{
     AuthError, GodotQuirks, PacketSizeError, Refusal, Refusals, RpcError, SceneMultiplayer,
     SceneStats, SendBytesError,

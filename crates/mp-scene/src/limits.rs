@@ -136,6 +136,9 @@ pub const OPEN_REQUESTS_MAX: usize = 64;
 /// with retransmissions.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Minimum period of a repeating timer of the program. A shorter one would use all CPU time.
+pub const TIMER_PERIOD_MIN: Duration = Duration::from_millis(1);
+
 /// Maximum number of signals queued for `next_signal`; bounds the memory of a program that never
 /// calls it.
 pub const SIGNALS_MAX: usize = 4_096;

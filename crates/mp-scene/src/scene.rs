@@ -2,12 +2,18 @@
 
 mod calls;
 mod context;
+mod life;
 mod nodes;
 mod requests;
+mod timers;
 
 pub use context::{NodeContext, RpcContext};
 pub use nodes::NodeOrPath;
+pub use timers::TimerId;
+
+use life::SceneLife;
 use requests::Requests;
+use timers::Timers;
 
 use std::collections::VecDeque;
 
@@ -32,6 +38,8 @@ pub struct Scene {
     deferred: VecDeque<Call>,
     failed_calls: u64,
     requests: Requests,
+    life: SceneLife,
+    timers: Timers,
 }
 
 impl Scene {
@@ -44,6 +52,8 @@ impl Scene {
             deferred: VecDeque::new(),
             failed_calls: 0,
             requests: Requests::default(),
+            life: SceneLife::default(),
+            timers: Timers::default(),
         }
     }
 
@@ -60,7 +70,9 @@ impl Scene {
         data: impl Into<Variant>,
     ) -> Result<NodeId, SpawnError> {
         self.flush_changes();
-        self.api.spawn(&mut self.tree, spawner.into(), data.into())
+        let node = self.api.spawn(&mut self.tree, spawner.into(), data.into())?;
+        self.make_ready();
+        Ok(node)
     }
 
     /// Sets a property that the node's [`PropertyTable`](crate::PropertyTable) lists, and runs its
@@ -109,7 +121,9 @@ impl Scene {
     /// Calls `method` of `node` on `target`: a [`PeerId`] or a [`Target`].
     ///
     /// The call is sent at the end of the turn. A local call runs at once, after sending; while
-    /// another method of the node runs, it is deferred until that method returns.
+    /// another method of the node runs, it is deferred until that method returns. In
+    /// [`Node::ready`](crate::tree::Node::ready) the call is deferred until the nodes are ready;
+    /// its errors are then logged.
     ///
     /// # Errors
     ///
@@ -122,6 +136,10 @@ impl Scene {
         args: impl IntoArgs,
     ) -> Result<(), RpcError> {
         let (target, node, args) = (target.into(), node.into(), args.into_args());
+        if self.is_making_ready() {
+            self.call_when_ready(target, node, method, args);
+            return Ok(());
+        }
         // Peers must receive earlier changes of the program before this call.
         self.flush_changes();
         let RpcOutcome { sent, local } =
@@ -178,10 +196,17 @@ impl Scene {
         self.now = now;
     }
 
-    /// Announces changes of nodes, spawners and synchronizers to peers. This happens automatically
-    /// when a hook or method returns and before anything is sent; call it after changes between
-    /// turns.
+    /// Announces changes of nodes, spawners and synchronizers to peers, after
+    /// [`Node::ready`](crate::tree::Node::ready) of nodes that have entered. This happens
+    /// automatically when a hook or method returns and before anything is sent; call it after
+    /// changes between turns.
     pub fn flush_changes(&mut self) {
+        self.make_ready();
+        self.apply_changes();
+    }
+
+    /// Announces changes of nodes that are ready.
+    fn apply_changes(&mut self) {
         self.api.handle_changes(self.now, &mut self.tree);
     }
 

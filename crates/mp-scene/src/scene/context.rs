@@ -1,29 +1,41 @@
 //! The contexts of methods: the scene, and the node whose method is running.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use mp_core::{PeerId, Target};
 
-use super::Scene;
+use super::{Scene, TimerId};
 use crate::RpcError;
 use crate::rpc::IntoArgs;
-use crate::tree::{NodeId, NodeRef};
+use crate::tree::{Node, NodeId, NodeRef, TreeError};
 
 /// The context of a node's method: the [`Scene`] and the node.
 ///
 /// While the method runs, its node is checked out of the tree: the object is the method's `&mut
 /// self`. The rest of the scene can be changed, but the node itself cannot be borrowed
-/// ([`TreeError::Busy`](crate::TreeError::Busy)). Calls to the node, also `call_local` ones, run in
+/// ([`TreeError::Busy`]). Calls to the node, also `call_local` ones, run in
 /// order when the method returns.
 #[derive(Debug)]
 pub struct NodeContext<'a> {
     scene: &'a mut Scene,
     node: NodeId,
+    is_default: bool,
 }
 
 impl<'a> NodeContext<'a> {
     pub(super) fn new(scene: &'a mut Scene, node: NodeId) -> Self {
-        Self { scene, node }
+        Self { scene, node, is_default: false }
+    }
+
+    /// Records that the default method of the trait [`Node`] runs, because the
+    /// type of the node does not override it.
+    pub(crate) fn note_default(&mut self) {
+        self.is_default = true;
+    }
+
+    pub(super) fn is_default(&self) -> bool {
+        self.is_default
     }
 }
 
@@ -60,6 +72,38 @@ impl NodeContext<'_> {
         args: impl IntoArgs,
     ) -> Result<(), RpcError> {
         self.scene.rpc_id(target, self.node, method, args)
+    }
+}
+
+impl NodeContext<'_> {
+    /// Removes this node and its children when the method and its calls have ended, see
+    /// [`Scene::queue_free`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Scene::queue_free`].
+    pub fn queue_free_self(&mut self) -> Result<(), TreeError> {
+        self.scene.queue_free(self.node)
+    }
+
+    /// Calls `run` once with this node, after `delay`, unless the node has left the tree. See
+    /// [`Scene::create_timer`].
+    pub fn timer_self<N: Node>(
+        &mut self,
+        delay: Duration,
+        run: impl FnOnce(&mut N, &mut NodeContext<'_>) + 'static,
+    ) -> TimerId {
+        self.scene.create_node_timer(NodeRef::new(self.node), delay, run)
+    }
+
+    /// Calls `run` with this node every `period` until the node leaves the tree. See
+    /// [`Scene::create_repeating_timer`].
+    pub fn repeating_timer_self<N: Node>(
+        &mut self,
+        period: Duration,
+        run: impl FnMut(&mut N, &mut NodeContext<'_>) + 'static,
+    ) -> TimerId {
+        self.scene.create_repeating_node_timer(NodeRef::new(self.node), period, run)
     }
 }
 

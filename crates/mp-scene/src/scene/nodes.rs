@@ -14,8 +14,7 @@ impl Scene {
     /// See [`Tree::add`].
     pub fn add<N: Node>(&mut self, path: &str, object: N) -> Result<NodeRef<N>, TreeError> {
         let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
-        let parent = self.find(parent)?;
-        self.tree.add(parent, name, object)
+        self.add_child(parent, name, object)
     }
 
     /// Adds a node under `parent`: a node, or a path relative to the multiplayer root.
@@ -30,7 +29,9 @@ impl Scene {
         object: N,
     ) -> Result<NodeRef<N>, TreeError> {
         let parent = parent.find_in(&self.tree)?;
-        self.tree.add(parent, name, object)
+        let node = self.tree.add(parent, name, object)?;
+        self.make_ready();
+        Ok(node)
     }
 
     /// Adds a node with its children under `parent`: a node, or a path relative to the multiplayer
@@ -46,7 +47,9 @@ impl Scene {
         instance: Instance,
     ) -> Result<NodeId, TreeError> {
         let parent = parent.find_in(&self.tree)?;
-        self.tree.add_instance(parent, instance)
+        let node = self.tree.add_instance(parent, instance)?;
+        self.make_ready();
+        Ok(node)
     }
 
     /// Adds a node as [`add_instance`](Self::add_instance) does. If a sibling has its name, a
@@ -62,16 +65,18 @@ impl Scene {
         instance: Instance,
     ) -> Result<NodeId, TreeError> {
         let parent = parent.find_in(&self.tree)?;
-        self.tree.add_readable(parent, instance)
+        let node = self.tree.add_readable(parent, instance)?;
+        self.make_ready();
+        Ok(node)
     }
 
-    /// Removes a node and its children. Returns the node's object, or `None` if one of its methods
-    /// is running.
+    /// Removes a node and its children at once. Returns the node's object, or `None` if one of its
+    /// methods is running. [`queue_free`](Self::queue_free) waits for the methods that are running.
     ///
     /// # Errors
     ///
     /// See [`Tree::remove`].
-    #[doc(alias = "queue_free")]
+    #[doc(alias("remove_child", "free"))]
     pub fn remove(&mut self, node: impl Into<NodeId>) -> Result<Option<Box<dyn Any>>, TreeError> {
         self.tree.remove(node)
     }

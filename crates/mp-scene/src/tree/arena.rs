@@ -1,5 +1,6 @@
 //! The tree of mp: nodes in an arena, with children in the order in which they were added.
 
+mod life;
 mod node_tree;
 
 use std::any::{Any, TypeId, type_name};
@@ -11,6 +12,8 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use mp_core::{PeerId, Variant};
 use slotmap::SlotMap;
+
+use life::{NodeLife, TreeLife};
 
 use super::class::{ClassOf, NodeClass};
 use super::name::{check_name, check_names};
@@ -37,6 +40,7 @@ pub struct Tree {
     touched: Vec<NodeId>,
     /// Paths vacated since the last [`NodeTree::take_vacated`].
     vacated: Vec<String>,
+    life: TreeLife,
 }
 
 struct Entry {
@@ -52,6 +56,7 @@ struct Entry {
     scene_file_path: Option<Rc<str>>,
     node_config: BTreeMap<String, Option<RpcConfig>>,
     rpc_ids: OnceCell<Rc<RpcIds>>,
+    life: NodeLife,
 }
 
 impl Tree {
@@ -70,7 +75,8 @@ impl Tree {
         let top = NodeId(nodes.insert(Entry::new(top_name, None, Box::new(Group), Rc::default())));
         let classes = HashMap::new();
         let (changes, touched, vacated) = (Vec::new(), Vec::new(), Vec::new());
-        let mut tree = Self { nodes, top, root: top, classes, changes, touched, vacated };
+        let life = TreeLife::default();
+        let mut tree = Self { nodes, top, root: top, classes, changes, touched, vacated, life };
         for name in names {
             tree.root = tree.add(tree.root, name, Group).map_err(|_| bad())?.id();
         }
@@ -123,13 +129,11 @@ impl Tree {
             return Err(TreeError::NameTaken(instance.name));
         }
         check_names(&instance)?;
+        self.refuse_leaving(parent)?;
         let first = self.changes.len();
         let node = self.insert(parent, instance);
-        for index in first..self.changes.len() {
-            if let TreeChange::Added(entered) = self.changes[index] {
-                self.enter(entered);
-            }
-        }
+        self.enter_added(first);
+        self.note_entered(node);
         Ok(node)
     }
 
@@ -174,13 +178,13 @@ impl Tree {
         NodeRef::new(self.root)
     }
 
-    /// Removes a node and its children from the tree. Returns the node's object, or `None` if one
-    /// of its methods is running.
+    /// Removes a node and its children from the tree, after [`Node::exit_tree`] of each, children
+    /// first. Returns the node's object, or `None` if one of its methods is running.
     ///
     /// # Errors
     ///
-    /// If the node is not in the tree, or is the multiplayer root or above it.
-    #[doc(alias("remove_child", "queue_free"))]
+    /// If the node is not in the tree, is the multiplayer root or above it, or is just leaving.
+    #[doc(alias("remove_child", "free"))]
     pub fn remove(&mut self, node: impl Into<NodeId>) -> Result<Option<Box<dyn Any>>, TreeError> {
         let node = node.into();
         let entry = self.entry(node)?;
@@ -189,6 +193,7 @@ impl Tree {
         }
         let name = entry.name.clone();
         let parent = entry.parent;
+        self.exit(node)?;
         let leaving = self.subtree(node);
         self.vacate(&leaving);
         if let Some(parent) = parent
@@ -200,6 +205,7 @@ impl Tree {
         for leaving in leaving.into_iter().rev() {
             let Some(entry) = self.nodes.remove(leaving.0) else { continue };
             self.changes.push(TreeChange::Removed(leaving));
+            self.life.forget(leaving, &entry.life);
             if leaving == node {
                 object = entry.object.map(|object| object as Box<dyn Any>);
             }
@@ -240,7 +246,8 @@ impl Tree {
 
     /// Moves a node with its children to another parent. Their ids stay the same. Peers to which a
     /// spawner announced them receive a despawn, and a new announcement if a spawner has the new
-    /// parent.
+    /// parent. As in Godot, [`Node::exit_tree`] and [`Node::enter_tree`] of each run (unless one of
+    /// its methods is running), but not [`Node::ready`].
     ///
     /// # Errors
     ///
@@ -263,6 +270,8 @@ impl Tree {
         if self.entry(parent)?.children.contains_key(&name) {
             return Err(TreeError::NameTaken(name));
         }
+        self.refuse_leaving(parent)?;
+        self.exit(node)?;
         let moved = self.subtree(node);
         self.vacate(&moved);
         self.changes.extend(moved.iter().rev().copied().map(TreeChange::Removed));
@@ -271,7 +280,11 @@ impl Tree {
         }
         self.nodes[node.0].parent = Some(parent);
         self.nodes[parent.0].children.insert(name, node);
+        let first = self.changes.len();
         self.changes.extend(moved.into_iter().map(TreeChange::Added));
+        self.life.mark_moved();
+        self.enter_added(first);
+        self.note_entered(node);
         Ok(())
     }
 
@@ -412,6 +425,11 @@ impl Tree {
         self.nodes.get(node.into().0).into_iter().flat_map(|entry| entry.children.values().copied())
     }
 
+    /// Returns whether `node` is the multiplayer root or above it.
+    pub(crate) fn is_root_or_above(&self, node: NodeId) -> bool {
+        self.is_ancestor_or_self(node, self.root)
+    }
+
     /// Returns whether the node is in the tree and its object is not checked out.
     pub(crate) fn is_checked_in(&self, node: NodeId) -> bool {
         self.nodes.get(node.0).is_some_and(|entry| entry.object.is_some())
@@ -426,16 +444,20 @@ impl Tree {
     pub(crate) fn check_out(&mut self, node: NodeId) -> Result<CheckedOut, TreeError> {
         let entry = self.entry_mut(node)?;
         let object = entry.object.take().ok_or(TreeError::Busy)?;
-        Ok(CheckedOut { node, object, class: Rc::clone(&entry.class) })
+        let class = Rc::clone(&entry.class);
+        Ok(CheckedOut { node, object, class, is_unchanged: false })
     }
 
-    /// Returns the object to the tree, or drops it if its node was removed meanwhile.
-    pub(crate) fn check_in(&mut self, out: CheckedOut) {
-        if let Some(entry) = self.nodes.get_mut(out.node.0) {
-            entry.object = Some(out.object);
-            if !std::mem::replace(&mut entry.is_touched, true) {
-                self.touched.push(out.node);
-            }
+    /// Returns the object to the tree. If its node was removed meanwhile, runs
+    /// [`Node::exit_tree`] and drops the object.
+    pub(crate) fn check_in(&mut self, mut out: CheckedOut) {
+        let Some(entry) = self.nodes.get_mut(out.node.0) else {
+            out.object.exit_tree(self, out.node);
+            return;
+        };
+        entry.object = Some(out.object);
+        if !out.is_unchanged && !std::mem::replace(&mut entry.is_touched, true) {
+            self.touched.push(out.node);
         }
     }
 
@@ -473,18 +495,12 @@ impl Tree {
         entry.scene_file_path = scene_file_path;
         let node = NodeId(self.nodes.insert(entry));
         self.nodes[parent.0].children.insert(name, node);
+        self.note_process(node);
         self.changes.push(TreeChange::Added(node));
         for child in children {
             self.insert(node, child);
         }
         node
-    }
-
-    fn enter(&mut self, node: NodeId) {
-        if let Ok(mut out) = self.check_out(node) {
-            out.object.enter_tree(self, node);
-            self.check_in(out);
-        }
     }
 
     fn put_root(&mut self, object: Box<dyn Node>, class: &ClassOf) {
@@ -493,6 +509,7 @@ impl Tree {
         entry.object = Some(object);
         entry.class = class;
         entry.rpc_ids = OnceCell::new();
+        self.restart_life(self.root);
     }
 
     /// Returns `node` and all nodes below it, parents first, in the order in which Godot lets them
@@ -559,6 +576,7 @@ impl Entry {
             node_config: BTreeMap::new(),
             rpc_ids: OnceCell::new(),
             is_touched: false,
+            life: NodeLife::default(),
         }
     }
 }
@@ -576,7 +594,9 @@ impl fmt::Debug for Tree {
 pub(crate) struct CheckedOut {
     node: NodeId,
     pub(crate) object: Box<dyn Node>,
-    class: Rc<NodeClass>,
+    pub(crate) class: Rc<NodeClass>,
+    /// True if nothing has changed the object, so that its properties need not be compared.
+    pub(crate) is_unchanged: bool,
 }
 
 impl CheckedOut {

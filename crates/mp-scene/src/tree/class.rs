@@ -1,6 +1,7 @@
 //! Node classes: the methods and properties that nodes of one Rust type share.
 
 use std::any::TypeId;
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::Node;
@@ -12,11 +13,16 @@ use crate::rpc::{MethodTable, RpcTable};
 pub(crate) struct NodeClass {
     pub(crate) methods: MethodTable,
     pub(crate) properties: PropertySet,
+    /// True if a call of [`Node::ready`] showed that the type does not override it.
+    pub(crate) lacks_ready: Cell<bool>,
+    /// True if a call of [`Node::process`] showed that the type does not override it.
+    pub(crate) lacks_process: Cell<bool>,
 }
 
 impl NodeClass {
     pub(crate) fn new<N: Node>(methods: RpcTable<N>, properties: PropertyTable<N>) -> Self {
-        Self { methods: methods.erase(), properties: properties.erase() }
+        let (methods, properties) = (methods.erase(), properties.erase());
+        Self { methods, properties, ..Self::default() }
     }
 
     /// Creates a class with its own RPC table and the properties of `N`.

@@ -19,6 +19,7 @@ pub use instance::{Instance, PackedScene};
 pub(crate) use name::is_plain_name;
 pub use node::{Group, Node, NodeId, NodeRef};
 
+use std::any::{Any, type_name};
 use std::rc::Rc;
 
 use mp_core::{PeerId, Variant};
@@ -64,12 +65,25 @@ pub trait NodeTree {
     /// Returns whether `node` is the multiplayer root or below it.
     fn is_below_root(&self, node: NodeId) -> bool;
 
+    /// Returns whether the [`ready`](Node::ready) method of `node` has run, so that a spawner may
+    /// announce it. The default implementation returns true.
+    fn is_ready(&self, _node: NodeId) -> bool {
+        true
+    }
+
     /// Returns the peer that has authority over `node`; `None` if the node is not in the tree.
     fn multiplayer_authority(&self, node: NodeId) -> Option<PeerId>;
 
     /// Returns the RPC ids of `node`, which are assigned at the first call and stay the same;
     /// `None` if the node is not in the tree.
     fn rpc_ids(&self, node: NodeId) -> Option<Rc<RpcIds>>;
+
+    /// Returns the object of a node, for [visibility
+    /// filters](crate::MultiplayerSynchronizer::add_visibility_filter); `None` if the node is not
+    /// in the tree or one of its methods is running. The default implementation returns `None`.
+    fn object(&self, _node: NodeId) -> Option<&dyn Node> {
+        None
+    }
 
     /// Returns the object of a node; `None` if the node is not in the tree or one of its methods is
     /// running.
@@ -133,5 +147,34 @@ pub trait NodeTree {
     /// returns none.
     fn take_vacated(&mut self) -> Vec<String> {
         Vec::new()
+    }
+}
+
+impl dyn NodeTree + '_ {
+    /// Returns the node at `path`, relative to the multiplayer root or absolute, whose object is an
+    /// `N`.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::NotFound`]; [`TreeError::WrongType`] if the object has another type, or
+    /// [`TreeError::Busy`] while one of its methods is running.
+    pub fn node<N: Node>(&self, path: &str) -> Result<NodeRef<N>, TreeError> {
+        let node = self.find(path).ok_or_else(|| TreeError::NotFound(path.to_owned()))?;
+        let node = NodeRef::new(node);
+        self.get(node).map(|_| node)
+    }
+
+    /// Returns the object of a node.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::NotInTree`], [`TreeError::WrongType`], or [`TreeError::Busy`] while one of the
+    /// node's methods is running.
+    pub fn get<N: Node>(&self, node: NodeRef<N>) -> Result<&N, TreeError> {
+        if self.name_of(node.id()).is_none() {
+            return Err(TreeError::NotInTree);
+        }
+        let object: &dyn Any = self.object(node.id()).ok_or(TreeError::Busy)?;
+        object.downcast_ref().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
     }
 }

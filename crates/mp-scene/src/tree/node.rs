@@ -5,10 +5,12 @@ use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use slotmap::DefaultKey;
 
 use super::Tree;
+use crate::NodeContext;
 use crate::property::PropertyTable;
 use crate::replication::{MultiplayerSpawner, MultiplayerSynchronizer};
 use crate::rpc::RpcTable;
@@ -56,10 +58,52 @@ pub trait Node: Any {
     }
 
     /// Runs after the node entered `tree` with its children, before it is announced to peers and
-    /// before a received announcement sets its properties. As in Godot, this is where to give
-    /// authority to other peers. The node itself (`node`) is checked out meanwhile.
+    /// before a received announcement sets its properties; parents first. As in Godot, this is
+    /// where to give authority to other peers. The node itself (`node`) is checked out meanwhile.
     #[doc(alias = "_enter_tree")]
     fn enter_tree(&mut self, _tree: &mut Tree, _node: NodeId) {}
+
+    /// Runs once, when the node and its children have entered the tree; children first. State that
+    /// it sets is part of the announcement to peers. On a node that a peer spawned it runs after
+    /// the announced properties are set and before the
+    /// [`Spawned`](crate::Signal::Spawned) signal.
+    ///
+    /// Nodes that are added while the branch is built become ready together, after all
+    /// [setups](crate::BranchBuilder::setup). Later ones are ready when [`Scene::add`] and its
+    /// relatives return; nodes that are added to the [`Tree`] itself, before anything is sent or
+    /// the hook returns.
+    ///
+    /// Calls that the node makes here (`cx.rpc_self(…)`) are made when all nodes that were added
+    /// with it are ready, so that peers have the node; their errors are logged.
+    ///
+    /// [`Scene::add`]: crate::Scene::add
+    #[doc(alias = "_ready")]
+    fn ready(&mut self, cx: &mut NodeContext<'_>) {
+        cx.note_default();
+    }
+
+    /// Runs at every tick ([`tick_rate`](crate::BranchBuilder::tick_rate) times per second, 60 by
+    /// default), after the [`on_process`](crate::BranchBuilder::on_process) hooks; parents before
+    /// children and siblings in their order. `delta` is the time since the last tick, zero at the
+    /// first.
+    ///
+    /// Types without this method cost nothing per tick, and a branch with no other reason for ticks
+    /// has none: the first call of the default method marks the type. A type that forwards to
+    /// another node must therefore always forward. [`Tree::set_process`] stops and continues the
+    /// calls for one node.
+    #[doc(alias("_process", "_physics_process"))]
+    fn process(&mut self, cx: &mut NodeContext<'_>, _delta: Duration) {
+        cx.note_default();
+    }
+
+    /// Runs before the node leaves `tree`, while it and its parent are still there; children first.
+    /// The node itself (`node`) is checked out meanwhile, and the nodes that leave cannot be
+    /// removed, moved or added to ([`TreeError::Busy`](crate::TreeError::Busy)).
+    ///
+    /// If a method of the node is running, it has left when this runs, after the method. It does
+    /// not run when the branch ends; implement `Drop` for that.
+    #[doc(alias = "_exit_tree")]
+    fn exit_tree(&mut self, _tree: &mut Tree, _node: NodeId) {}
 
     /// Returns the synchronizer that this node is: for a type that contains one and has its own
     /// state or methods, like a script that `extends MultiplayerSynchronizer`. Each call must

@@ -18,11 +18,11 @@ use crate::tree::{NodeId, NodeTree, is_plain_name};
 impl Replication {
     /// Announces the entities that have entered the tree, with their current state. An entity whose
     /// removal is not applied yet is not announced: it or an ancestor may have moved below nodes
-    /// that its peers do not have.
+    /// that its peers do not have. One whose `ready` method has not run yet waits for it.
     pub(super) fn announce_ready(&mut self, cx: &mut Context<'_>) {
         let (left, ready): (_, IndexSet<_>) = std::mem::take(&mut self.ready)
             .into_iter()
-            .partition(|node| self.pending_removals.contains_key(node));
+            .partition(|node| self.pending_removals.contains_key(node) || !cx.tree.is_ready(*node));
         self.ready = left;
         // An outer entity may be known only after those below it.
         for &node in &ready {

@@ -99,6 +99,8 @@ pub(super) struct Replication {
     /// Nodes to check again at the next update, because one of their methods, or one of the spawner
     /// of the node or of an ancestor, was running.
     busy: IndexSet<NodeId>,
+    /// Nodes that were checked out when they were added. They may be spawners or synchronizers.
+    unseen: IndexSet<NodeId>,
     /// Synchronizers whose `Replicated` fields have changed.
     dirty: DirtyList,
     /// Own synchronizers with watched fields that cannot report changes.
@@ -259,6 +261,7 @@ impl Default for Replication {
             errors: Errors::default(),
             inbox: Inbox::default(),
             busy: IndexSet::new(),
+            unseen: IndexSet::new(),
             dirty: DirtyList::default(),
             polled: KeySet::default(),
             path_nodes: HashMap::default(),
@@ -316,6 +319,7 @@ impl Replication {
             data: _,
             inbox: _,
             busy: _,
+            unseen: _,
             dirty: _,
             polled: _,
             path_nodes: _,

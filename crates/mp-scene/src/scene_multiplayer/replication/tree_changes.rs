@@ -16,6 +16,12 @@ impl Replication {
     /// synchronizers. Releases messages that were deferred for added nodes.
     pub(in crate::scene_multiplayer) fn apply_tree_changes(&mut self, cx: &mut Context<'_>) {
         cx.paths.set_now(cx.now);
+        // Entities that were not ready are announced after the changes made meanwhile.
+        let waiting = std::mem::take(&mut self.ready);
+        let mut has_waiting = !waiting.is_empty();
+        for node in std::mem::take(&mut self.unseen) {
+            self.role_added(cx, node);
+        }
         for node in std::mem::take(&mut self.busy) {
             let entity = self.entities.get(&node);
             if entity.is_none_or(|entity| entity.origin == EntityOrigin::Scene) {
@@ -26,6 +32,7 @@ impl Replication {
         }
         self.check_touched(cx);
         self.announce_ready(cx);
+        self.ready.extend(waiting);
         loop {
             let to_free = std::mem::take(&mut self.to_free);
             to_free.into_iter().for_each(|node| cx.tree.free(node));
@@ -33,7 +40,8 @@ impl Replication {
             cx.paths.record_vacated(cx.now, cx.tree);
             let new_peers = std::mem::take(&mut self.new_peers);
             let changed = std::mem::take(&mut *self.inbox.borrow_mut());
-            if changes.is_empty() && new_peers.is_empty() && changed.is_empty() {
+            let has_work = std::mem::take(&mut has_waiting);
+            if changes.is_empty() && new_peers.is_empty() && changed.is_empty() && !has_work {
                 break;
             }
             self.count_removals(&changes);
@@ -101,6 +109,22 @@ impl Replication {
 
     fn node_added(&mut self, cx: &mut Context<'_>, node: NodeId) {
         self.entity_added(cx, node);
+        self.role_added(cx, node);
+        // The node may be the spawn parent of an orphaned spawner.
+        for index in (0..self.orphans.len()).rev() {
+            if let Some(&orphan) = self.orphans.get_index(index) {
+                self.find_spawn_parent(cx, orphan);
+            }
+        }
+    }
+
+    /// Starts to replicate a node if it is a spawner or synchronizer. One that is checked out is
+    /// examined again at the next update.
+    fn role_added(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        if cx.tree.object_mut(node).is_none() && cx.tree.name_of(node).is_some() {
+            self.unseen.insert(node);
+            return;
+        }
         let inbox = std::rc::Rc::clone(&self.inbox);
         if let Some(spawner) = spawner_at(cx.tree, node) {
             spawner.follow(node, &inbox);
@@ -108,12 +132,6 @@ impl Replication {
             self.find_spawn_parent(cx, node);
         } else if synchronizer_at(cx.tree, node).is_some() {
             self.synchronizer_added(cx, node);
-        }
-        // The node may be the spawn parent of an orphaned spawner.
-        for index in (0..self.orphans.len()).rev() {
-            if let Some(&orphan) = self.orphans.get_index(index) {
-                self.find_spawn_parent(cx, orphan);
-            }
         }
     }
 

@@ -79,8 +79,16 @@ impl NodeTree for Tree {
         self.nodes.get(node.0)?.scene_file_path.as_deref()
     }
 
+    fn is_ready(&self, node: NodeId) -> bool {
+        self.nodes.get(node.0).is_none_or(|entry| entry.life.is_ready)
+    }
+
     fn multiplayer_authority(&self, node: NodeId) -> Option<PeerId> {
         self.multiplayer_authority(node)
+    }
+
+    fn object(&self, node: NodeId) -> Option<&dyn Node> {
+        self.nodes.get(node.0)?.object.as_deref()
     }
 
     fn object_mut(&mut self, node: NodeId) -> Option<&mut dyn Node> {
