@@ -36,7 +36,7 @@ pub(super) fn serve(world: &mut World) -> ScenarioResult {
     put(world, &Unit::scene(), "V2", 3)?;
     let v2_sync = sync(world, "Vault/Items/V2/Sync")?;
     v2_sync.set_visibility_update_mode(VisibilityUpdateMode::None);
-    v2_sync.add_visibility_filter(move |peer| peer.is_some() && peer != hidden.get());
+    v2_sync.add_visibility_filter(move |_, peer| peer.is_some() && peer != hidden.get());
     ctl.notes_of(world, "saw_v2", &[id1])?;
     hidden_from.set(Some(id1));
     world.pause(Duration::from_millis(200))?;

@@ -22,6 +22,7 @@ mod interest;
 mod pending;
 mod spawner;
 mod synchronizer;
+mod visibility;
 
 pub use config::{ReplicationConfig, ReplicationConfigError, ReplicationMode};
 pub use error::{ReplicationError, SpawnError};
@@ -29,4 +30,6 @@ pub use interest::{GridPosition, InterestGrid};
 pub(crate) use pending::{Inbox, Pending};
 pub use spawner::MultiplayerSpawner;
 pub(crate) use synchronizer::Change;
-pub use synchronizer::{FilterId, MultiplayerSynchronizer, VisibilityUpdateMode};
+pub use synchronizer::{MultiplayerSynchronizer, VisibilityUpdateMode};
+pub use visibility::FilterId;
+pub(crate) use visibility::Visibility;

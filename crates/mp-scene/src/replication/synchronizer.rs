@@ -1,15 +1,15 @@
 //! The node that sends properties.
 #![expect(clippy::exhaustive_enums, reason = "Godot lists the modes")]
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use mp_core::PeerId;
 
+use super::visibility::{FilterId, Visibility};
 use super::{Inbox, Pending, ReplicationConfig};
-use crate::tree::{Node, NodeId};
+use crate::tree::{Node, NodeId, NodeTree};
 
 /// Sends properties of nodes from its authority (peer 1 unless set) to the peers to which it is
 /// visible.
@@ -35,15 +35,11 @@ pub struct MultiplayerSynchronizer {
     replication_interval: Duration,
     delta_interval: Duration,
     update_mode: VisibilityUpdateMode,
-    public: bool,
-    listed: BTreeSet<PeerId>,
-    filters: Vec<(FilterId, Filter)>,
-    last_filter: u32,
+    /// Shared while filters run, which may read the tree that contains the synchronizer.
+    visibility: Rc<Visibility>,
     signals: bool,
     pending: Pending<Change>,
 }
-
-type Filter = Rc<dyn Fn(Option<PeerId>) -> bool>;
 
 /// The time at which the filters of a synchronizer are called again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -56,10 +52,6 @@ pub enum VisibilityUpdateMode {
     /// On a call of [`MultiplayerSynchronizer::update_visibility`] (2).
     None = 2,
 }
-
-/// The id of a filter, with which it can be removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FilterId(u32);
 
 /// A change of a synchronizer's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,10 +74,7 @@ impl MultiplayerSynchronizer {
             replication_interval: Duration::ZERO,
             delta_interval: Duration::ZERO,
             update_mode: VisibilityUpdateMode::default(),
-            public: true,
-            listed: BTreeSet::new(),
-            filters: Vec::new(),
-            last_filter: 0,
+            visibility: Rc::default(),
             signals: false,
             pending: Pending::default(),
         }
@@ -123,7 +112,7 @@ impl MultiplayerSynchronizer {
     #[must_use]
     pub fn with_visibility_filter(
         mut self,
-        filter: impl Fn(Option<PeerId>) -> bool + 'static,
+        filter: impl Fn(&dyn NodeTree, Option<PeerId>) -> bool + 'static,
     ) -> Self {
         self.add_visibility_filter(filter);
         self
@@ -180,7 +169,8 @@ impl MultiplayerSynchronizer {
     /// yes).
     #[doc(alias = "set_visibility_public")]
     pub fn set_public_visibility(&mut self, public: bool) {
-        if std::mem::replace(&mut self.public, public) != public {
+        let visibility = Rc::make_mut(&mut self.visibility);
+        if std::mem::replace(&mut visibility.public, public) != public {
             self.update_visibility(None);
         }
     }
@@ -188,33 +178,45 @@ impl MultiplayerSynchronizer {
     /// Sets whether the synchronizer is visible to `peer` if it is not public. The setting also
     /// applies to peers that connect later.
     pub fn set_visibility_for(&mut self, peer: PeerId, visible: bool) {
-        let changed = if visible { self.listed.insert(peer) } else { self.listed.remove(&peer) };
+        let listed = &mut Rc::make_mut(&mut self.visibility).listed;
+        let changed = if visible { listed.insert(peer) } else { listed.remove(&peer) };
         if changed {
             self.update_visibility(Some(peer));
         }
     }
 
-    /// Adds a filter, which returns whether the synchronizer is visible to a peer.
+    /// Adds a filter, which returns whether the synchronizer is visible to a peer. It may read the
+    /// nodes of the tree, except one whose method is running:
+    ///
+    /// ```
+    /// use mp_scene::prelude::*;
+    /// # struct Player { team: i64 }
+    /// # impl Node for Player {}
+    ///
+    /// // Visible to the players of team 1; the node of a player is named like its peer.
+    /// let sync = MultiplayerSynchronizer::default().with_visibility_filter(|tree, peer| {
+    ///     peer.is_some_and(|peer| {
+    ///         let player = tree.node::<Player>(&format!("Players/{peer}"));
+    ///         player.and_then(|player| tree.get(player)).is_ok_and(|player| player.team == 1)
+    ///     })
+    /// });
+    /// ```
     ///
     /// It is also called with `None`, for all peers: if every filter then returns true and the
     /// synchronizer is public, it becomes visible at once to all peers that do not see it yet.
     pub fn add_visibility_filter(
         &mut self,
-        filter: impl Fn(Option<PeerId>) -> bool + 'static,
+        filter: impl Fn(&dyn NodeTree, Option<PeerId>) -> bool + 'static,
     ) -> FilterId {
-        self.last_filter += 1;
-        let id = FilterId(self.last_filter);
-        self.filters.push((id, Rc::new(filter)));
+        let id = Rc::make_mut(&mut self.visibility).add_filter(filter);
         self.pending.note(Change::Timing);
         id
     }
 
     /// Removes a filter. Returns whether it existed. Visibility changes at the next update.
     pub fn remove_visibility_filter(&mut self, filter: FilterId) -> bool {
-        let before = self.filters.len();
-        self.filters.retain(|(id, _)| *id != filter);
         self.pending.note(Change::Timing);
-        self.filters.len() < before
+        Rc::make_mut(&mut self.visibility).remove_filter(filter)
     }
 
     /// Updates the visibility to `peer`, or to all peers if `None`.
@@ -263,14 +265,14 @@ impl MultiplayerSynchronizer {
 
     /// Returns whether the synchronizer is visible to all peers, unless a filter refuses.
     pub fn is_visibility_public(&self) -> bool {
-        self.public
+        self.visibility.public
     }
 
     /// Returns the value that [`set_visibility_for`](Self::set_visibility_for) set, regardless of
     /// filters and public visibility.
     #[doc(alias = "get_visibility_for")]
     pub fn visibility_for(&self, peer: PeerId) -> bool {
-        self.listed.contains(&peer)
+        self.visibility.listed.contains(&peer)
     }
 
     /// Returns whether signals are emitted.
@@ -278,15 +280,14 @@ impl MultiplayerSynchronizer {
         self.signals
     }
 
-    /// Returns whether the synchronizer is visible to `peer`, or to all peers if `None`.
-    pub(crate) fn is_visible_to(&self, peer: Option<PeerId>) -> bool {
-        self.filters.iter().all(|(_, filter)| filter(peer))
-            && (self.public || peer.is_some_and(|peer| self.listed.contains(&peer)))
+    /// Returns the visibility, to evaluate it with the tree that contains the synchronizer.
+    pub(crate) fn visibility(&self) -> Rc<Visibility> {
+        Rc::clone(&self.visibility)
     }
 
     /// Returns whether filters are called at every tick.
     pub(crate) fn has_filters_each_tick(&self) -> bool {
-        !self.filters.is_empty() && self.update_mode != VisibilityUpdateMode::None
+        self.visibility.has_filters() && self.update_mode != VisibilityUpdateMode::None
     }
 
     pub(crate) fn follow(&mut self, node: NodeId, inbox: &Inbox) {
@@ -319,9 +320,7 @@ impl fmt::Debug for MultiplayerSynchronizer {
         f.debug_struct("MultiplayerSynchronizer")
             .field("root_path", &self.root_path)
             .field("config", &self.config)
-            .field("public", &self.public)
-            .field("listed", &self.listed)
-            .field("filters", &self.filters.len())
+            .field("visibility", &self.visibility)
             .finish_non_exhaustive()
     }
 }

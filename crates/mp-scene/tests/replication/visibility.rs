@@ -50,7 +50,7 @@ fn filters_run_at_every_tick_by_default() {
     add_unit(&mut lan, "V", 1);
     let open = Rc::new(Cell::new(false));
     let gate = Rc::clone(&open);
-    sync_of(&mut lan, SERVER, "Units/V/Sync").add_visibility_filter(move |_| gate.get());
+    sync_of(&mut lan, SERVER, "Units/V/Sync").add_visibility_filter(move |_, _| gate.get());
     lan.settle();
     assert!(unit_at(&mut lan, ids[0], "V").is_none());
     open.set(true);
@@ -71,7 +71,7 @@ fn filters_run_at_every_tick_by_default() {
 fn a_filter_can_be_removed() {
     let (mut lan, ids) = lan(1);
     add_unit(&mut lan, "V", 1);
-    let filter = sync_of(&mut lan, SERVER, "Units/V/Sync").add_visibility_filter(|_| false);
+    let filter = sync_of(&mut lan, SERVER, "Units/V/Sync").add_visibility_filter(|_, _| false);
     lan.settle();
     assert!(unit_at(&mut lan, ids[0], "V").is_none());
     let sync = sync_of(&mut lan, SERVER, "Units/V/Sync");

@@ -106,7 +106,7 @@ impl Play {
                 self.world.scene(1).add_instance("Ents", instance).unwrap();
                 let sync = self.sync(1, "Ents/f/Sync");
                 sync.set_visibility_update_mode(VisibilityUpdateMode::None);
-                sync.add_visibility_filter(move |peer| {
+                sync.add_visibility_filter(move |_, peer| {
                     allowed.borrow().contains(&peer.map_or(0, PeerId::get))
                 });
             }
@@ -130,7 +130,7 @@ impl Play {
             // Filters in Rust return a bool, so this one does not exist.
             text if text.starts_with("a filter that returns an int") => {
                 let sync = self.sync(1, "Ents/f/Sync");
-                sync.add_visibility_filter(|_| false);
+                sync.add_visibility_filter(|_, _| false);
                 sync.update_visibility(Some(two));
             }
             text if text.starts_with("peer 1: add two_sync \"w\" with S1 public, S2 not") => {

@@ -154,7 +154,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
         (sync, "method", "update_visibility", is!(MultiplayerSynchronizer::update_visibility)),
         (sync, "method", "set_visibility_public", is!(MultiplayerSynchronizer::set_public_visibility)),
         (sync, "method", "is_visibility_public", is!(MultiplayerSynchronizer::is_visibility_public)),
-        (sync, "method", "add_visibility_filter", is!(MultiplayerSynchronizer::add_visibility_filter(|_| true))),
+        (sync, "method", "add_visibility_filter", is!(MultiplayerSynchronizer::add_visibility_filter(|_, _| true))),
         (sync, "method", "remove_visibility_filter", is!(MultiplayerSynchronizer::remove_visibility_filter)),
         (sync, "method", "set_visibility_for", is!(MultiplayerSynchronizer::set_visibility_for)),
         (sync, "method", "get_visibility_for", is!(MultiplayerSynchronizer::visibility_for)),

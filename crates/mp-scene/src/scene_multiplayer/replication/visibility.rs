@@ -4,6 +4,8 @@
 //! the synchronizer. An update for all peers runs the filters once for all of them and, if they
 //! return false, once for each peer.
 
+use std::rc::Rc;
+
 use mp_core::{PeerId, Target};
 use slotmap::DefaultKey as Key;
 
@@ -11,6 +13,7 @@ use super::state::Viewer;
 use super::tree_changes::{is_own, synchronizer_at};
 use super::{Context, EntityOrigin, PeerInfo, Replication};
 use crate::path_cache::Announcement;
+use crate::replication::Visibility;
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
@@ -116,8 +119,8 @@ impl Replication {
         let mut any = false;
         for synchronizer in own {
             any = true;
-            let is_visible = match synchronizer_at(cx.tree, synchronizer.node) {
-                Some(settings) => settings.is_visible_to(peer),
+            let is_visible = match visibility_at(cx.tree, synchronizer.node) {
+                Some(visibility) => visibility.is_visible_to(cx.tree, peer),
                 // A method of the synchronizer is running: the visibility is unchanged.
                 None => peer.is_some_and(|peer| synchronizer.viewers.contains_key(&peer)),
             };
@@ -157,14 +160,15 @@ impl Replication {
             return;
         }
         let node = synchronizer.node;
-        let Some(settings) = synchronizer_at(cx.tree, node) else { return };
-        let is_visible_to_all = peer.is_none() && settings.is_visible_to(None);
+        let Some(visibility) = visibility_at(cx.tree, node) else { return };
+        let tree = &*cx.tree;
+        let is_visible_to_all = peer.is_none() && visibility.is_visible_to(tree, None);
         // Synchronizers in announced entities are sent only to peers that have these entities.
         let entities = synchronizer.enclosing.iter().filter_map(|node| self.entities.get(node));
         let entities: Vec<_> = entities.collect();
         let has = |peer: &PeerId| entities.iter().all(|entity| entity.announced_to.contains(peer));
         let is_visible =
-            |peer| has(&peer) && (is_visible_to_all || settings.is_visible_to(Some(peer)));
+            |peer| has(&peer) && (is_visible_to_all || visibility.is_visible_to(tree, Some(peer)));
         let change = |&peer: &PeerId| {
             let is_visible = is_visible(peer);
             (is_visible != synchronizer.viewers.contains_key(&peer)).then_some((peer, is_visible))
@@ -200,8 +204,8 @@ impl Replication {
                 let Some(synchronizer) = self.synchronizers.get(key) else {
                     return false;
                 };
-                match synchronizer_at(cx.tree, synchronizer.node) {
-                    Some(settings) => settings.is_visible_to(Some(peer)),
+                match visibility_at(cx.tree, synchronizer.node) {
+                    Some(visibility) => visibility.is_visible_to(cx.tree, Some(peer)),
                     // A method of the synchronizer is running, and calls its own node.
                     None => {
                         synchronizer.authority != cx.own || synchronizer.viewers.contains_key(&peer)
@@ -333,4 +337,9 @@ impl Replication {
             self.remove_viewer(peer, key);
         }
     }
+}
+
+/// Returns the visibility of the synchronizer at `node`; `None` also while one of its methods runs.
+fn visibility_at(tree: &mut dyn NodeTree, node: NodeId) -> Option<Rc<Visibility>> {
+    synchronizer_at(tree, node).map(|synchronizer| synchronizer.visibility())
 }
