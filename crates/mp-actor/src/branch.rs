@@ -15,6 +15,7 @@ use crate::arbiter_guard::ArbiterGuard;
 use crate::auth::Authenticators;
 use crate::branch_ref::{BranchCaller, Shared};
 use crate::channel_routes::{ChannelRoutes, split_header};
+use crate::conditions::Conditions;
 use crate::error::EndReason;
 use crate::guarded_log::log_guarded;
 use crate::mail::{Attach, BranchMail, Close, EndpointMailbox, GetConnectionStats};
@@ -32,6 +33,7 @@ pub(crate) struct BranchActor {
     pub(crate) peers: PeerActors,
     pub(crate) subscribers: Subscribers,
     pub(crate) channels: ChannelRoutes,
+    pub(crate) conditions: Conditions,
     timer: TurnTimer,
     /// Dropped last: it may end the thread.
     guard: ArbiterGuard,
@@ -60,6 +62,7 @@ impl BranchActor {
                 shared,
                 subscribers: Subscribers::default(),
                 channels: ChannelRoutes::default(),
+                conditions: Conditions::default(),
                 timer: TurnTimer::new(),
                 guard,
             }
@@ -151,6 +154,19 @@ impl BranchActor {
         }
     }
 
+    /// Evaluates the conditions for which callers wait. They are code of the program.
+    pub(crate) fn evaluate_conditions(&mut self, ctx: &mut Context<Self>) {
+        if self.conditions.is_empty() {
+            return;
+        }
+        let mut conditions = std::mem::take(&mut self.conditions);
+        let evaluated = self.guarded(ctx, |branch, _| {
+            conditions.evaluate(branch.scene());
+            conditions
+        });
+        self.conditions = evaluated.unwrap_or_default();
+    }
+
     /// Returns the branch's SceneMultiplayer, unless the branch has ended.
     fn multiplayer(&mut self) -> Option<&mut SceneMultiplayer> {
         Some(self.branch.as_mut()?.scene().multiplayer_mut())
@@ -167,6 +183,7 @@ impl BranchActor {
         self.host.leave_all(reason);
         self.peers.end();
         self.channels.end();
+        self.conditions = Conditions::default();
         // Dropping nodes runs code of the program, too.
         let is_dropped = catch_unwind(AssertUnwindSafe(|| drop(branch))).is_ok();
         self.shared.end(ended.clone());
@@ -201,6 +218,7 @@ impl TurnActor for BranchActor {
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant> {
         let turned = self.guarded(ctx, |branch, host| host.turn(branch, now))?;
         self.report(ctx);
+        self.evaluate_conditions(ctx);
         self.shared.blocked_turns.store(self.host.stats().blocked_turns, Ordering::Relaxed);
         while let Some(event) = self.host.next_event() {
             let root = self.shared.root_path();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use actix::prelude::*;
 use dashmap::DashMap;
@@ -60,6 +61,55 @@ impl BranchRef {
         call: impl FnOnce(&mut Scene) -> R + Send + 'static,
     ) -> Result<R, CallError> {
         self.0.caller.with(call).await
+    }
+
+    /// Waits until `condition` holds. It is evaluated immediately and after every turn of the
+    /// branch, so that no state between two turns is missed. If it panics, the branch ends.
+    /// Dropping the returned future removes the condition.
+    ///
+    /// ```
+    /// use mp_actor::prelude::*;
+    /// # actix::System::new().block_on(async {
+    /// let server = mp_actor::branch(|| Branch::builder("/root").build()).start().await?;
+    /// let adding = server.with(|scene| scene.add("Door", Group).map(drop));
+    /// let (waited, added) =
+    ///     tokio::join!(server.until(|scene| scene.find("Door").is_ok()), adding);
+    /// # added??;
+    /// waited?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Busy`] if [`CONDITIONS_MAX`](crate::limits::CONDITIONS_MAX) conditions are
+    /// pending, or [`PENDING_CALLS_MAX`] calls; [`CallError::Ended`] if the branch ends before the
+    /// condition holds.
+    pub async fn until(
+        &self,
+        condition: impl FnMut(&Scene) -> bool + Send + 'static,
+    ) -> Result<(), CallError> {
+        let added = self.0.caller.call(|actor, ctx| {
+            let waiting = actor.conditions.add(Box::new(condition));
+            actor.evaluate_conditions(ctx);
+            Some(waiting)
+        });
+        let holds = added.await?.ok_or(CallError::Busy)?;
+        holds.await.map_err(|_| CallError::Ended)
+    }
+
+    /// Waits until `condition` holds, for at most `timeout`. See [`until`](Self::until).
+    ///
+    /// # Errors
+    ///
+    /// As [`until`](Self::until); [`CallError::TimedOut`] if the condition does not hold in time.
+    pub async fn until_timeout(
+        &self,
+        timeout: Duration,
+        condition: impl FnMut(&Scene) -> bool + Send + 'static,
+    ) -> Result<(), CallError> {
+        let waiting = tokio::time::timeout(timeout, self.until(condition));
+        waiting.await.unwrap_or(Err(CallError::TimedOut))
     }
 
     /// Subscribes to the branch's signals from now on. See [`Signals`] for slow subscribers.
@@ -167,7 +217,8 @@ impl BranchRef {
 
     /// Closes the branch gracefully and waits until it has ended. Its connections deliver accepted
     /// packets for up to [`DRAIN_TIMEOUT`](mp_core::limits::DRAIN_TIMEOUT) and disconnect, its
-    /// endpoints close, then the branch ends. Takes at most [`CLOSE_TIMEOUT`].
+    /// endpoints close, then the branch ends. Takes at most [`CLOSE_TIMEOUT`]. For the order see
+    /// [`Branch::close`](mp_scene::Branch::close).
     pub async fn close(&self) -> EndReason {
         self.0.close();
         self.closed().await

@@ -35,16 +35,22 @@ impl fmt::Display for EndReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// [`PENDING_CALLS_MAX`](crate::limits::PENDING_CALLS_MAX) calls are pending.
+    /// [`PENDING_CALLS_MAX`](crate::limits::PENDING_CALLS_MAX) calls are pending, or
+    /// [`CONDITIONS_MAX`](crate::limits::CONDITIONS_MAX) conditions.
     #[error(
-        "branch is busy: {} calls are pending; await them first",
-        crate::limits::PENDING_CALLS_MAX
+        "branch is busy: {} calls or {} conditions are pending; await them first",
+        crate::limits::PENDING_CALLS_MAX,
+        crate::limits::CONDITIONS_MAX
     )]
     Busy,
     /// The branch, the peer or the endpoint has ended; see
     /// [`BranchRef::closed`](crate::BranchRef::closed).
     #[error("the branch, peer or endpoint has ended")]
     Ended,
+    /// The condition of [`BranchRef::until_timeout`](crate::BranchRef::until_timeout) did not hold
+    /// in time.
+    #[error("the condition did not hold in time")]
+    TimedOut,
 }
 
 /// The reason why a response to a peer that authenticates failed. The response has no effect.

@@ -28,6 +28,7 @@ mod branch_ref;
 mod channel;
 mod channel_routes;
 mod clock;
+mod conditions;
 mod endpoint;
 mod error;
 mod guarded_log;

@@ -8,6 +8,11 @@ pub use mp_host::limits::*;
 /// memory.
 pub const PENDING_CALLS_MAX: usize = 64;
 
+/// Maximum number of conditions that callers of [`BranchRef::until`](crate::BranchRef::until) wait
+/// for in one branch, since each is evaluated after every turn. Further calls fail with
+/// [`Busy`](crate::CallError::Busy).
+pub const CONDITIONS_MAX: usize = 256;
+
 /// Maximum number of AUTH packets of one peer that are queued while its
 /// [authenticator](crate::BranchStarter::authenticate) handles an earlier one. A few suffice, since
 /// an exchange alternates between both peers. A peer that sends more is rejected.

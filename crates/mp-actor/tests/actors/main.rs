@@ -6,6 +6,7 @@ mod calls;
 mod channels;
 mod close;
 mod common;
+mod conditions;
 mod enet;
 
 mod mailboxes;
