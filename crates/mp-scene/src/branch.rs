@@ -103,8 +103,14 @@ impl Branch {
     /// With [`CloseMode::Drain`] a connection closes when the data that it accepted is delivered,
     /// or after [`DRAIN_TIMEOUT`](mp_core::limits::DRAIN_TIMEOUT). The output must still be
     /// [delivered](StateMachine::deliver), or the branch be [`poll`](Self::poll)ed until the
-    /// transport is disconnected. Calls and packets that the program sends from now on, for example
-    /// in a method that a last received packet calls, are refused as not connected.
+    /// transport is disconnected.
+    ///
+    /// The order is: packets that were sent before are delivered; each connection ends, and the
+    /// hooks for [`PeerDisconnected`](Signal::PeerDisconnected) run; ticks and timers continue
+    /// meanwhile. In all of them [`is_closing`](crate::SceneMultiplayer::is_closing) is true, and
+    /// calls and packets that the program sends are not accepted: they fail with
+    /// [`NotConnected`](crate::RpcError::NotConnected) and are not logged. `exit_tree` of the nodes
+    /// does not run.
     pub fn close(&mut self, reason: DisconnectReason, close_mode: CloseMode) {
         let leave = ToEndpoint::Leave { reason, close_mode };
         self.scene.api_mut().handle_leave(&leave);
@@ -213,7 +219,8 @@ impl Branch {
         self.hooks.has_process() || self.scene.api().wants_ticks()
     }
 
-    /// Runs the timers that are due, in order. Those that are created meanwhile run in a later turn.
+    /// Runs the timers that are due, in order. Those that are created meanwhile run in a later
+    /// turn.
     fn run_timers(&mut self) {
         let last = self.scene.last_timer();
         while self.scene.run_timer(last) {

@@ -136,6 +136,10 @@ pub const OPEN_REQUESTS_MAX: usize = 64;
 /// with retransmissions.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Maximum number of warnings of a branch that an RPC table differs from a peer's, one per local
+/// table. Further ones are logged at debug level, so that peers cannot fill a log.
+pub const RPC_TABLE_WARNINGS_MAX: usize = 32;
+
 /// Minimum period of a repeating timer of the program. A shorter one would use all CPU time.
 pub const TIMER_PERIOD_MIN: Duration = Duration::from_millis(1);
 

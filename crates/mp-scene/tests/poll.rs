@@ -459,6 +459,7 @@ fn packets_after_close_are_rejected_and_not_lost() {
     let log = Log::default();
     let (mut lan, two, _) = lan_of_three(&log);
     lan.branch(two).close(DisconnectReason::Closed, CloseMode::Drain);
+    assert!(lan.scene(two).multiplayer().is_closing());
     assert_eq!(say(&mut lan, two, PeerId::SERVER, "too late"), Err(RpcError::NotConnected));
     let sent =
         lan.scene(two).send_bytes(b"too late", PeerId::SERVER, TransferMode::Reliable, Channel(0));

@@ -75,11 +75,12 @@ impl RpcIds {
 
     /// Describes the difference to the table of a peer with checksum `other`: the local method that
     /// the peer lacks, if it lacks exactly one; else all local methods, since the checksum does not
-    /// reveal more.
-    pub fn difference(&self, other: &[u8; 32]) -> String {
+    /// reveal more. `None` if the checksum is unknown.
+    pub fn difference(&self, other: Option<&[u8; 32]>) -> String {
         let ours = || self.node.iter().chain(&self.script);
         let lacks = |lacking: &&RpcEntry| {
-            checksum(ours().filter(|entry| !std::ptr::eq(*entry, *lacking))) == *other
+            let without = checksum(ours().filter(|entry| !std::ptr::eq(*entry, *lacking)));
+            other == Some(&without)
         };
         if let Some(lacking) = ours().take(SEARCHED_MAX).find(lacks) {
             return format!("the remote peer lacks {:?}", lacking.name);
@@ -136,7 +137,7 @@ mod tests {
             RpcIds::new(&BTreeMap::new(), script.into_iter())
         };
         let ours = table(&["duck", "jump", "run"]);
-        let difference = |names| ours.difference(table(names).checksum());
+        let difference = |names| ours.difference(Some(table(names).checksum()));
         assert_eq!(difference(&["duck", "run"]), "the remote peer lacks \"jump\"");
         let unknown = "compare the remote peer's methods with [\"duck\", \"jump\", \"run\"]";
         assert_eq!(difference(&["duck", "fly", "jump", "run"]), unknown);

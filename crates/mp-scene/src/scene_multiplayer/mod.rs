@@ -316,6 +316,12 @@ impl SceneMultiplayer {
         self.connection_status() != ConnectionStatus::Disconnected
     }
 
+    /// Returns whether the branch was [closed](crate::Branch::close) and its connections are
+    /// ending.
+    pub fn is_closing(&self) -> bool {
+        self.session.is_leaving()
+    }
+
     /// Returns whether the local peer is the server (id 1).
     pub fn is_server(&self) -> bool {
         self.session.is_server()

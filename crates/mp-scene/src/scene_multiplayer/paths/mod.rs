@@ -13,7 +13,7 @@ mod deferred;
 mod departed;
 mod receive;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mp_core::{DisconnectReason, Instant, PeerId};
@@ -40,6 +40,8 @@ pub(super) struct Paths {
     ready: VecDeque<DeferredMessage>,
     departed: Departed,
     limiter: CallLimiter,
+    /// Checksums of the local RPC tables of which a mismatch was reported.
+    reported_tables: BTreeSet<[u8; 32]>,
     stats: PathStats,
     refusals: Refusals,
 }
@@ -67,7 +69,17 @@ impl Paths {
     /// Every field is named here, so that a new one must be classified as state of a peer or not.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         // `ready` is empty between two inputs.
-        let Self { own, remote, deferred, ready: _, departed, limiter, stats, refusals: _ } = self;
+        let Self {
+            own,
+            remote,
+            deferred,
+            ready: _,
+            departed,
+            limiter,
+            reported_tables: _,
+            stats,
+            refusals: _,
+        } = self;
         own.remove_peer(peer);
         remote.remove_peer(peer);
         departed.remove_peer(peer);

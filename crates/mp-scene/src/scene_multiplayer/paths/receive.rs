@@ -9,6 +9,7 @@ use super::super::{GodotQuirks, NotAccepted, Refusal};
 use super::{Awaited, Paths};
 use crate::SceneMessage;
 use crate::api::Call;
+use crate::limits::RPC_TABLE_WARNINGS_MAX;
 use crate::message::{CallNode, ConfirmedNode, RemoteCall};
 use crate::path_cache::{Announcement, ConfirmedPath};
 use crate::rpc::{RpcIds, RpcMode};
@@ -111,7 +112,7 @@ impl Paths {
             .map_err(|_| Refusal::TooManyPathIds)?;
         self.remote.set_mismatched(from, node, !checksum_ok);
         if !checksum_ok {
-            report_mismatch(from, path, &ids, checksum);
+            self.report_mismatch(from, path, &ids, Some(checksum));
         }
         let node = if sender.wire().confirms_by_path() {
             ConfirmedNode::Path(path.to_owned())
@@ -141,10 +142,39 @@ impl Paths {
         if confirmed.is_none() {
             let text = "confirmed a probe, or a path that was not announced";
             tracing::debug!(sender = %from, ?node, "{text}");
-        } else if !checksum_ok {
-            tracing::debug!(sender = %from, ?node, "RPC tables differ");
+        } else if let Some(path) = confirmed.as_ref().filter(|_| !checksum_ok)
+            && let (Some(name), Some(ids)) = (tree.path_of(path.node), tree.rpc_ids(path.node))
+        {
+            self.report_mismatch(from, &name, &ids, None);
         }
         confirmed
+    }
+
+    /// Logs that the RPC table of a peer differs from the local one: with `warn` once for each
+    /// local table, up to [`RPC_TABLE_WARNINGS_MAX`], then with `debug`. A mismatch is usually a
+    /// mistake of the program, but peers must not be able to fill a log. The difference is computed
+    /// only if it is logged.
+    fn report_mismatch(
+        &mut self,
+        sender: PeerId,
+        path: &str,
+        ids: &RpcIds,
+        checksum: Option<&[u8; 32]>,
+    ) {
+        let is_new = self.reported_tables.len() < RPC_TABLE_WARNINGS_MAX
+            && self.reported_tables.insert(*ids.checksum());
+        if is_new {
+            let difference = ids.difference(checksum);
+            tracing::warn!(
+                %sender,
+                path,
+                difference,
+                "RPC table differs from a peer's; register the same methods on both"
+            );
+        } else if tracing::enabled!(tracing::Level::DEBUG) {
+            let difference = ids.difference(checksum);
+            tracing::debug!(%sender, path, difference, "RPC tables differ");
+        }
     }
 }
 
@@ -154,21 +184,5 @@ fn find(tree: &dyn NodeTree, quirks: GodotQuirks, path: &str) -> Result<NodeId, 
         Ok(node)
     } else {
         Err(Refusal::OutsideRoot.into())
-    }
-}
-
-/// Logs an RPC-table mismatch: `warn` on clients, `debug` on servers, where remote peers must not
-/// cause more. The difference is computed only if it is logged.
-fn report_mismatch(sender: PeerId, path: &str, ids: &RpcIds, checksum: &[u8; 32]) {
-    if sender.is_server() {
-        let difference = ids.difference(checksum);
-        tracing::warn!(
-            path,
-            difference,
-            "RPC table differs from the server's; register the same methods on both"
-        );
-    } else if tracing::enabled!(tracing::Level::DEBUG) {
-        let difference = ids.difference(checksum);
-        tracing::debug!(%sender, path, difference, "RPC tables differ");
     }
 }

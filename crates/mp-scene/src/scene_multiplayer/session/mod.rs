@@ -171,6 +171,11 @@ impl Session {
         self.is_leaving = !self.endpoints.is_empty();
     }
 
+    /// Returns whether the branch was closed and its endpoints have not closed yet.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
     /// Removes all peers, pending ones included, without signals. The endpoints stay.
     pub(super) fn clear(&mut self, sender: &mut Sender, events: &mut Events) {
         let pending = self.peers.pending().map(|(peer, _)| peer);
