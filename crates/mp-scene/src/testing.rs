@@ -1,5 +1,9 @@
 //! A server and its clients in one thread under virtual time, for tests of games and of mp.
 
+mod snapshot;
+
+pub use snapshot::TreeSnapshot;
+
 use std::time::Duration;
 
 use mp_core::memory::MemoryMultiplayerPeer;

@@ -40,6 +40,7 @@
 //! | `macros` (default) | `derive(Node)` and `#[rpc_methods]`, for nodes with typed RPCs; `derive(ToVariant, FromVariant)` for values; `#[mp::main]` |
 //! | `tls` | DTLS for ENet, and `wss://` for WebSocket. Without it neither builds a TLS library |
 //! | `glam-034`, `mint` | conversions to and from the types of glam 0.34 and of mint |
+//! | `testing` | `testing`: a server and its clients over a simulated network in virtual time, for the tests of a program |
 //! | `serde` | `Serialize` and `Deserialize` for ids, channels, vectors and geometry |
 //!
 //! With `actor` the transports use tokio. Without it the program polls them in its own loop, by
@@ -52,6 +53,8 @@ pub mod __macros;
 pub mod prelude;
 #[cfg(all(feature = "actor", any(feature = "enet", feature = "ws")))]
 mod serve;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use mp_core as core;
 pub use mp_scene as scene;

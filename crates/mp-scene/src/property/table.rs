@@ -247,6 +247,11 @@ pub(crate) struct PropertySet {
 }
 
 impl PropertySet {
+    /// Returns the listed properties by name.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &Rc<dyn Accessor>)> {
+        self.named.iter().map(|(name, accessor)| (name.as_str(), accessor))
+    }
+
     pub(crate) fn accessor(&self, name: &str) -> Option<Rc<dyn Accessor>> {
         self.named.get(name).map(Rc::clone).or_else(|| self.any.as_ref().map(|any| any(name)))
     }

@@ -425,6 +425,19 @@ impl Tree {
         self.nodes.get(node.into().0).into_iter().flat_map(|entry| entry.children.values().copied())
     }
 
+    /// Returns the values of the properties that the node's
+    /// [`PropertyTable`](crate::PropertyTable) lists, by name. Empty if the node is not in the tree
+    /// or one of its methods is running; properties that cannot be read are missing.
+    #[doc(alias = "get_property_list")]
+    pub fn properties(&mut self, node: impl Into<NodeId>) -> BTreeMap<String, Variant> {
+        let Some(entry) = self.nodes.get_mut(node.into().0) else { return BTreeMap::new() };
+        let Some(object) = entry.object.as_deref_mut() else { return BTreeMap::new() };
+        let read = |(name, accessor): (&str, &Rc<dyn Accessor>)| {
+            Some((name.to_owned(), accessor.read(&mut *object).ok()?))
+        };
+        entry.class.properties.named().filter_map(read).collect()
+    }
+
     /// Returns whether `node` is the multiplayer root or above it.
     pub(crate) fn is_root_or_above(&self, node: NodeId) -> bool {
         self.is_ancestor_or_self(node, self.root)

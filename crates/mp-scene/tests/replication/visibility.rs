@@ -68,6 +68,26 @@ fn filters_run_at_every_tick_by_default() {
 }
 
 #[test]
+fn a_filter_reads_the_nodes_of_the_tree() {
+    let (mut lan, ids) = lan(1);
+    let other = add_unit(&mut lan, "Other", 1);
+    let own = add_unit(&mut lan, "V", 1);
+    sync_of(&mut lan, SERVER, "Units/V/Sync").add_visibility_filter(move |tree, _| {
+        let by_path = tree.node::<Unit>("Units/Other").and_then(|unit| tree.get(unit));
+        // The node of the synchronizer itself can be read, too.
+        tree.get(own).is_ok() && by_path.is_ok_and(|unit| unit.hp > 5)
+    });
+    lan.settle();
+    assert!(unit_at(&mut lan, ids[0], "V").is_none());
+    lan.scene(SERVER).get_mut(other).unwrap().hp = 6;
+    lan.settle();
+    assert!(unit_at(&mut lan, ids[0], "V").is_some());
+    lan.scene(SERVER).remove(other).unwrap();
+    lan.settle();
+    assert!(unit_at(&mut lan, ids[0], "V").is_none());
+}
+
+#[test]
 fn a_filter_can_be_removed() {
     let (mut lan, ids) = lan(1);
     add_unit(&mut lan, "V", 1);
