@@ -111,6 +111,12 @@ fn tests(steps: &mut Steps) {
     steps.with_godot("silent players", &godot, silence::play);
     steps.with_godot("Godot's projects", &godot, projects::compare);
     steps.with_godot("Godot's DTLS", &godot, dtls::play);
+    steps.with_godot("requests", &godot, |godot| {
+        let mut command = cargo();
+        command.args(["test", "--quiet", "-p", "mp", "--test", "godot", "--", "--ignored"]);
+        run(command.env("GODOT", &godot.path))?;
+        Ok("Godot and a server with the macros answer each other".to_owned())
+    });
     steps.with_godot("nginx proxy", &godot, proxy::play);
     for role in [Role::Server, Role::Client] {
         let name = format!("planted fault, {}", role.name());
