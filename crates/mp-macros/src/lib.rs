@@ -54,8 +54,14 @@ use proc_macro::TokenStream;
 ///
 /// # Hooks
 ///
-/// `#[node(enter_tree = function)]` on the struct calls `function(&mut self, &mut Tree, NodeId)`
-/// when the node enters the tree.
+/// `#[node(…)]` on the struct names functions that run in the node's life cycle:
+///
+/// | word | signature |
+/// |---|---|
+/// | `enter_tree = function` | `function(&mut self, &mut Tree, NodeId)` |
+/// | `ready = function` | `function(&mut self, &mut NodeContext<'_>)` |
+/// | `process = function` | `function(&mut self, &mut NodeContext<'_>, Duration)` |
+/// | `exit_tree = function` | `function(&mut self, &mut Tree, NodeId)` |
 ///
 /// # Checked against the scene
 ///

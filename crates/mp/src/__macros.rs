@@ -12,8 +12,8 @@ pub use mp_scene::rpc::{
 };
 pub use mp_scene::tree::{Node, NodeId, NodeRef, Tree};
 pub use mp_scene::{
-    MultiplayerSpawner, MultiplayerSynchronizer, Property, PropertyTable, ReplicationConfig,
-    RpcContext,
+    MultiplayerSpawner, MultiplayerSynchronizer, NodeContext, Property, PropertyTable,
+    ReplicationConfig, RpcContext,
 };
 
 /// A type that converts to [`Variant`].

@@ -2,7 +2,9 @@
 #![cfg(feature = "macros")]
 #![allow(missing_docs, reason = "a test")]
 
+use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::time::Duration;
 
 use mp::prelude::*;
@@ -179,18 +181,32 @@ fn replicated_fields_are_announced_and_sent() {
 }
 
 #[derive(Node)]
-#[node(enter_tree = Input::entered)]
+#[node(enter_tree = Input::entered, ready = Input::ready)]
+#[node(process = Input::process, exit_tree = Input::exited)]
 struct Input {
     #[node(synchronizer)]
     sync: MultiplayerSynchronizer,
     #[replicate(always)]
     direction: f64,
-    entered: bool,
+    hooks: Rc<RefCell<Vec<&'static str>>>,
 }
 
 impl Input {
     fn entered(&mut self, tree: &mut Tree, node: NodeId) {
-        self.entered = tree.name_of(node) == Some("Input");
+        assert_eq!(tree.name_of(node), Some("Input"));
+        self.hooks.borrow_mut().push("enter_tree");
+    }
+
+    fn ready(&mut self, _cx: &mut NodeContext<'_>) {
+        self.hooks.borrow_mut().push("ready");
+    }
+
+    fn process(&mut self, _cx: &mut NodeContext<'_>, _delta: Duration) {
+        self.hooks.borrow_mut().push("process");
+    }
+
+    fn exited(&mut self, _tree: &mut Tree, _node: NodeId) {
+        self.hooks.borrow_mut().push("exit_tree");
     }
 }
 
@@ -203,18 +219,22 @@ struct Players {
 #[test]
 fn attributes_of_a_node_are_its_hooks() {
     let sync = MultiplayerSynchronizer::new(Input::replication_config()).with_root_path(".");
-    let mut input = Input { sync, direction: 0.5, entered: false };
+    let hooks = Rc::default();
+    let mut input = Input { sync, direction: 0.5, hooks: Rc::clone(&hooks) };
     assert!(input.as_synchronizer().is_some() && input.as_spawner().is_none());
     assert_eq!(input.direction, 0.5);
     let mut players = Players { spawner: MultiplayerSpawner::new(".") };
     assert!(players.as_synchronizer().is_none() && players.as_spawner().is_some());
 
-    let branch = Branch::builder("/root").setup(|scene| {
-        let input = scene.add("Input", input)?;
-        assert!(scene.get(input)?.entered);
-        Ok(())
-    });
-    branch.build().unwrap();
+    let server = Branch::builder("/root").setup(|scene| scene.add("Input", input));
+    let mut lan = Lan::new(server).unwrap();
+    (0..20).for_each(|_| lan.step());
+    let scene = lan.scene(PeerId::SERVER);
+    let input = scene.find("Input").unwrap();
+    scene.remove(input).unwrap();
+    let mut hooks = hooks.take();
+    hooks.dedup();
+    assert_eq!(hooks, ["enter_tree", "ready", "process", "exit_tree"]);
 }
 
 /// A node of any type of values.

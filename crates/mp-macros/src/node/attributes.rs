@@ -8,11 +8,50 @@ use syn::{Attribute, Error, Field, Ident, LitStr, Path, Result, Token};
 /// The attributes `#[node(…)]` of a struct.
 #[derive(Default)]
 pub(super) struct StructAttributes {
-    enter_tree: Option<Path>,
+    hooks: Vec<(Hook, Path)>,
     /// The scene of the node.
     pub(super) tscn: Option<LitStr>,
     /// The path of its synchronizer in the scene.
     pub(super) synchronizer: Option<LitStr>,
+}
+
+/// A hook of a node's life cycle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hook {
+    EnterTree,
+    Ready,
+    Process,
+    ExitTree,
+}
+
+impl Hook {
+    fn of(path: &Path) -> Option<Self> {
+        let name = path.get_ident()?.to_string();
+        Some(match &*name {
+            "enter_tree" => Self::EnterTree,
+            "ready" => Self::Ready,
+            "process" => Self::Process,
+            "exit_tree" => Self::ExitTree,
+            _ => return None,
+        })
+    }
+
+    /// Returns the method that calls `function`.
+    fn expand(self, function: &Path) -> TokenStream {
+        let tree = quote!(tree: &mut ::mp::__macros::Tree, node: ::mp::__macros::NodeId);
+        let cx = quote!(cx: &mut ::mp::__macros::NodeContext<'_>);
+        let (signature, args) = match self {
+            Self::EnterTree => (quote!(enter_tree(&mut self, #tree)), quote!(tree, node)),
+            Self::Ready => (quote!(ready(&mut self, #cx)), quote!(cx)),
+            Self::Process => {
+                (quote!(process(&mut self, #cx, delta: ::core::time::Duration)), quote!(cx, delta))
+            }
+            Self::ExitTree => (quote!(exit_tree(&mut self, #tree)), quote!(tree, node)),
+        };
+        // The error of a function with another signature is at its name.
+        let call = quote_spanned!(function.span()=> #function(self, #args));
+        quote!(fn #signature { #call; })
+    }
 }
 
 impl StructAttributes {
@@ -20,15 +59,19 @@ impl StructAttributes {
         let mut parsed = Self::default();
         for attr in attrs.iter().filter(|attr| attr.path().is_ident("node")) {
             attr.parse_nested_meta(|word| {
-                if word.path.is_ident("enter_tree") {
-                    parsed.enter_tree = Some(word.value()?.parse()?);
+                if let Some(hook) = Hook::of(&word.path) {
+                    if parsed.hooks.iter().any(|(other, _)| *other == hook) {
+                        return Err(word.error("the hook is said twice"));
+                    }
+                    parsed.hooks.push((hook, word.value()?.parse()?));
                 } else if word.path.is_ident("tscn") {
                     parsed.tscn = Some(word.value()?.parse()?);
                 } else if word.path.is_ident("synchronizer") && word.input.peek(Token![=]) {
                     parsed.synchronizer = Some(word.value()?.parse()?);
                 } else {
-                    let text = "#[node(…)] on a struct takes enter_tree = function, tscn = \
-                                \"path of the scene\", synchronizer = \"path in the scene\"";
+                    let text = "#[node(…)] on a struct takes enter_tree, ready, process or \
+                                exit_tree = function, tscn = \"path of the scene\", synchronizer = \
+                                \"path in the scene\"";
                     return Err(word.error(text));
                 }
                 Ok(())
@@ -39,19 +82,7 @@ impl StructAttributes {
 
     /// Returns the hooks of the node.
     pub(super) fn expand(&self) -> TokenStream {
-        let enter_tree = self.enter_tree.as_ref().map(|function| {
-            let call = quote_spanned!(function.span()=> #function(self, tree, node));
-            quote! {
-                fn enter_tree(
-                    &mut self,
-                    tree: &mut ::mp::__macros::Tree,
-                    node: ::mp::__macros::NodeId,
-                ) {
-                    #call;
-                }
-            }
-        });
-        quote!(#enter_tree)
+        self.hooks.iter().map(|(hook, function)| hook.expand(function)).collect()
     }
 }
 
