@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mp_core::{Instant, StateMachine};
-use mp_scene::TreeError;
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
+use mp_scene::{GodotQuirks, TreeError};
 
 type Log = Rc<RefCell<Vec<String>>>;
 
@@ -309,7 +309,10 @@ fn game() -> BranchBuilder {
 #[test]
 fn state_set_by_ready_is_announced_and_its_calls_follow_the_announcement() {
     let mut lan = Lan::new(game()).unwrap();
-    let client = lan.join(game()).unwrap();
+    // As a Godot client, it drops calls of nodes that it does not have.
+    let mut quirks = GodotQuirks::default();
+    quirks.absent_nodes = true;
+    let client = lan.join(game().quirks(quirks)).unwrap();
     lan.settle();
     lan.scene(PeerId::SERVER).add_instance("Players", player().instantiate()).unwrap();
     lan.settle();
