@@ -310,8 +310,7 @@ fn game() -> BranchBuilder {
 fn state_set_by_ready_is_announced_and_its_calls_follow_the_announcement() {
     let mut lan = Lan::new(game()).unwrap();
     // As a Godot client, it drops calls of nodes that it does not have.
-    let mut quirks = GodotQuirks::default();
-    quirks.absent_nodes = true;
+    let quirks = GodotQuirks { absent_nodes: true, ..GodotQuirks::default() };
     let client = lan.join(game().quirks(quirks)).unwrap();
     lan.settle();
     lan.scene(PeerId::SERVER).add_instance("Players", player().instantiate()).unwrap();
