@@ -11,8 +11,6 @@ mod router;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use indexmap::IndexMap;
-
 pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};
 use self::queue::{BranchQueue, LeaveRequest};
 use self::router::{Candidates, Identity};
@@ -66,7 +64,7 @@ pub struct Endpoint<P, R = BranchId> {
     id: EndpointId,
     peer: P,
     router: R,
-    routes: IndexMap<ConnectionId, Routed>,
+    routes: BTreeMap<ConnectionId, Routed>,
     undecided: Candidates,
     branches: BTreeMap<BranchId, BranchQueue>,
     /// Branches for which messages are queued. A turn handles only these, [leaving](Self::leaving)
@@ -193,7 +191,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             id,
             peer,
             router,
-            routes: IndexMap::new(),
+            routes: BTreeMap::new(),
             undecided: Candidates::default(),
             branches: BTreeMap::new(),
             pending: BTreeSet::new(),
@@ -282,7 +280,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
 
     /// Removes a connection from its branch, and returns the branch.
     fn forget_route(&mut self, connection: ConnectionId) -> Option<BranchId> {
-        let Routed { branch, .. } = self.routes.swap_remove(&connection)?;
+        let Routed { branch, .. } = self.routes.remove(&connection)?;
         if let Some(queue) = self.branches.get_mut(&branch) {
             queue.connections.swap_remove(&connection);
         }
@@ -339,7 +337,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             return;
         };
         for connection in std::mem::take(&mut queue.connections) {
-            self.routes.swap_remove(&connection);
+            self.routes.remove(&connection);
             self.peer.disconnect(connection, reason, CloseMode::Immediate);
             queue.push(PeerEvent::Disconnected { connection, reason });
         }

@@ -124,7 +124,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
         if close_mode == CloseMode::Immediate {
             for connection in std::mem::take(&mut queue.connections) {
-                self.routes.swap_remove(&connection);
+                self.routes.remove(&connection);
             }
         }
         if !self.is_shared && self.branches.values().all(|queue| queue.leaving().is_some()) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
 use mp_core::{ConnectionId, EndpointId, PeerId};
 
 /// The way in which a peer is reached.
@@ -20,7 +19,9 @@ pub(crate) enum Route {
 /// that of ADD_PEER and of broadcasts.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
-    admitted: IndexMap<PeerId, Route>,
+    admitted: Vec<(PeerId, Route)>,
+    /// Positions in `admitted`.
+    positions: BTreeMap<PeerId, usize>,
     pending: BTreeMap<PeerId, (EndpointId, ConnectionId)>,
     peers: BTreeMap<(EndpointId, ConnectionId), PeerId>,
 }
@@ -31,7 +32,13 @@ impl Routes {
         if let Route::Direct(endpoint, connection) = route {
             self.peers.insert((endpoint, connection), peer);
         }
-        self.admitted.insert(peer, route);
+        match self.positions.get(&peer) {
+            Some(&position) => self.admitted[position].1 = route,
+            None => {
+                self.positions.insert(peer, self.admitted.len());
+                self.admitted.push((peer, route));
+            }
+        }
     }
 
     /// Adds a pending peer.
@@ -55,21 +62,26 @@ impl Routes {
     /// Removes a peer, admitted or pending.
     pub(crate) fn remove(&mut self, peer: PeerId) {
         self.remove_pending(peer);
-        if let Some(Route::Direct(endpoint, connection)) = self.admitted.swap_remove(&peer) {
+        let Some(position) = self.positions.remove(&peer) else { return };
+        let (_, route) = self.admitted.swap_remove(position);
+        if let Some(&(moved, _)) = self.admitted.get(position) {
+            self.positions.insert(moved, position);
+        }
+        if let Route::Direct(endpoint, connection) = route {
             self.peers.remove(&(endpoint, connection));
         }
     }
 
     /// Returns whether `peer` is admitted.
     pub(crate) fn contains(&self, peer: PeerId) -> bool {
-        self.admitted.contains_key(&peer)
+        self.positions.contains_key(&peer)
     }
 
     /// Returns the route of a peer, admitted or pending.
     pub(crate) fn get(&self, peer: PeerId) -> Option<Route> {
         let pending =
             || self.pending.get(&peer).map(|&(on, connection)| Route::Direct(on, connection));
-        self.admitted.get(&peer).copied().or_else(pending)
+        self.positions.get(&peer).map(|&position| self.admitted[position].1).or_else(pending)
     }
 
     /// Returns the connection to a peer, admitted or pending; `None` if the peer is relayed or
@@ -88,7 +100,7 @@ impl Routes {
 
     /// Returns the admitted peers.
     pub(crate) fn ids(&self) -> impl ExactSizeIterator<Item = PeerId> {
-        self.admitted.keys().copied()
+        self.admitted.iter().map(|&(peer, _)| peer)
     }
 
     /// Returns the peers with a connection on an endpoint, admitted or pending.
