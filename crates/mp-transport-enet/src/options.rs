@@ -283,9 +283,9 @@ impl ServerOptions {
     /// If an interval has eight or more datagrams each way, received in small numbers at a time,
     /// the socket is polled once per interval. Fewer wake-ups and datagrams transfer the same
     /// packets, and a packet is delayed by half an interval on average. This requires a socket that
-    /// [can pause](crate::io::DatagramSocket::pause), such as tokio's on Linux. After a flush to
-    /// 512 clients or more the next one is delayed by about the duration of that flush, at most 16
-    /// ms.
+    /// [can pause](crate::io::DatagramSocket::pause), such as tokio's on Linux. On such a socket,
+    /// the flush after one that 512 clients or more acknowledge is delayed for as long as that one
+    /// took, at most 16 ms.
     pub const fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval;
         self

@@ -1,17 +1,24 @@
-//! Pacing of the polls of a socket.
+//! Pacing of the polls and flushes of a socket.
 //!
-//! Most of the CPU time per packet is that of its datagram and of waking the thread for it. If
-//! single datagrams wake the thread again and again, pacing polls the socket once per interval. One
-//! wake-up then receives many datagrams, and the packets that follow from them share datagrams. The
-//! same applies after a broadcast, whose acknowledgements are received one by one at nearly the
-//! same time.
+//! Most of the CPU time per packet is that of its datagram and of waking the thread for it. Pacing
+//! delays the next poll by one interval (the server's `flush_interval`), so that one wake-up
+//! receives many datagrams, and the packets that follow from them share datagrams.
 //!
-//! A flush to hundreds of peers takes so long that it is followed by others, for example while
-//! players join. These are delayed for as long again and combined. Otherwise each would send a
-//! datagram to every peer and receive one from it.
+//! | situation | detected by | effect |
+//! |---|---|---|
+//! | single datagrams wake the thread again and again | load per interval: from [`ENTER`] until below [`EXIT`] | one poll and one flush per interval |
+//! | a broadcast, whose acknowledgements are received at nearly the same time | ack-eliciting datagrams of the flush | the next poll is delayed by one interval |
+//! | a broadcast to hundreds of peers, which takes longer than an interval | the time until the next poll | the next flush is delayed for as long as that one took, at most 16 ms |
+//!
+//! The last rule combines what queues up meanwhile, for example while hundreds of players join.
+//! Otherwise each join would send a datagram to every peer and receive one from it. The duration of
+//! a flush is measured: it ends one interval before the poll that is delayed after it.
 //!
 //! Coalescing does not help a saturated socket: its thread hardly sleeps, and receives many
-//! datagrams at a time anyway. Coalescing would only add latency.
+//! datagrams at a time anyway. Coalescing would only add latency. So it does not start while each
+//! wake-up receives [`DATAGRAMS_PER_WAKE_UP`]. The wake-ups that coalescing saves cannot be
+//! observed while it lasts, and clients that wait for replies adapt to it. Therefore it pauses
+//! after [`DELAYS`] intervals, and the load is measured for [`MEASURED_INTERVALS`].
 
 use std::time::Duration;
 
@@ -44,8 +51,34 @@ pub(crate) struct Pacing {
     until: Option<Instant>,
     /// `true` if something was sent since the last poll.
     has_sent: bool,
-    /// Earliest time of the next flush. In the future after a large flush.
+    /// The last flush if it was large, until the next poll.
+    large_flush: Option<LargeFlush>,
+    /// Earliest time of the next flush. In the future after a long one.
     next_flush: Instant,
+}
+
+/// A flush that at least [`LARGE_FLUSH_MIN`] peers acknowledge.
+#[derive(Debug)]
+struct LargeFlush {
+    start: Instant,
+    /// Delay of the next poll after the end of the flush. Zero if the flush took place within a
+    /// delay, so that the next poll follows a long flush immediately.
+    delay: Duration,
+}
+
+/// A load per interval.
+#[derive(Debug)]
+struct Load {
+    /// Datagrams, received and sent.
+    datagrams: f32,
+    /// Wake-ups by received datagrams.
+    wake_ups: f32,
+}
+
+impl Load {
+    fn reaches(&self, threshold: &Self) -> bool {
+        self.datagrams >= threshold.datagrams && self.wake_ups >= threshold.wake_ups
+    }
 }
 
 #[derive(Debug, Default)]
@@ -56,11 +89,15 @@ struct Averages {
 }
 
 impl Averages {
-    /// Returns whether coalescing would help: enough traffic, in wake-ups for few datagrams each.
+    /// Returns whether coalescing would help: enough load, in wake-ups for few datagrams each.
     fn would_help(&self) -> bool {
-        self.traffic.0 >= TRAFFIC_MIN
-            && self.wake_ups.0 >= WAKE_UPS_MIN
+        Load { datagrams: self.traffic.0, wake_ups: self.wake_ups.0 }.reaches(&ENTER)
             && self.received.0 < self.wake_ups.0 * DATAGRAMS_PER_WAKE_UP
+    }
+
+    /// Returns whether coalescing still helps. Without it each datagram might wake the thread.
+    fn helps(&self) -> bool {
+        Load { datagrams: self.traffic.0, wake_ups: self.received.0 }.reaches(&EXIT)
     }
 }
 
@@ -82,6 +119,7 @@ impl Pacing {
             measuring_until: Instant::ZERO,
             until: None,
             has_sent: false,
+            large_flush: None,
             next_flush: Instant::ZERO,
         }
     }
@@ -111,9 +149,9 @@ impl Pacing {
         self.is_asleep = self.until.is_none();
     }
 
-    /// Records that `datagrams` were sent, of which `ack_eliciting` are ack-eliciting, by a host
-    /// with `peers`. Returns the delay before polling again, so that the acknowledgements are
-    /// received together.
+    /// Records that a flush which started at `now` has sent `datagrams`, of which `ack_eliciting`
+    /// are ack-eliciting, by a host with `peers`. Returns the delay before polling again, so that
+    /// the acknowledgements are received together.
     pub(crate) fn sent(
         &mut self,
         now: Instant,
@@ -123,14 +161,14 @@ impl Pacing {
     ) -> Option<Duration> {
         self.sent += datagrams;
         self.has_sent = true;
-        if ack_eliciting >= LARGE_FLUSH && self.interval > Duration::ZERO {
-            // `now` is the start of the flush.
-            let takes = Duration::from_micros(ack_eliciting * MICROS_PER_PEER);
-            self.next_flush = now + 2 * takes.min(FLUSH_INTERVAL_MAX);
+        if ack_eliciting < u64::from(PEERS_MIN) {
+            return None;
         }
-        (ack_eliciting >= ACK_ELICITING_MIN && self.until.is_none())
-            .then(|| self.delay_for(peers))
-            .flatten()
+        let delay = self.until.is_none().then(|| self.delay_for(peers)).flatten();
+        if ack_eliciting >= LARGE_FLUSH_MIN {
+            self.large_flush = Some(LargeFlush { start: now, delay: delay.unwrap_or_default() });
+        }
+        delay
     }
 
     /// Records that a poll received `datagrams` for a host with `peers` and drained the socket.
@@ -143,19 +181,19 @@ impl Pacing {
         }
         self.is_asleep = false;
         let was_delayed = self.until.take().is_some();
+        if let Some(flush) = self.large_flush.take().filter(|_| was_delayed) {
+            self.next_flush = now + self.rest_after(&flush, now);
+        }
         self.count(now, was_delayed);
-        let averages = &self.averages;
         if self.delays_left > 0 {
             self.delays_left -= 1;
-            if averages.received.0 < RECEIVED_TO_CONTINUE
-                || averages.traffic.0 < TRAFFIC_TO_CONTINUE
-            {
+            if !self.averages.helps() {
                 self.delays_left = 0;
             }
             if self.delays_left == 0 {
                 self.measuring_until = now + self.interval * MEASURED_INTERVALS;
             }
-        } else if now >= self.measuring_until && averages.would_help() {
+        } else if now >= self.measuring_until && self.averages.would_help() {
             self.delays_left = DELAYS;
         }
         (self.delays_left > 0).then(|| self.delay_for(peers)).flatten()
@@ -170,11 +208,19 @@ impl Pacing {
     pub(crate) const fn stop(&mut self) {
         self.interval = Duration::ZERO;
         self.until = None;
+        self.large_flush = None;
         self.next_flush = Instant::ZERO;
     }
 
     fn delay_for(&self, peers: u16) -> Option<Duration> {
         (peers >= PEERS_MIN && self.interval > Duration::ZERO).then_some(self.interval)
+    }
+
+    /// Returns the delay of the next flush at `now`, the time of the first poll after `flush`. If
+    /// that took longer than an interval, as much time must pass after its end.
+    fn rest_after(&self, flush: &LargeFlush, now: Instant) -> Duration {
+        let took = (now - flush.start).saturating_sub(flush.delay).min(FLUSH_INTERVAL_MAX);
+        if took > self.interval { took.saturating_sub(flush.delay) } else { Duration::ZERO }
     }
 
     /// Adds the completed intervals to the averages. An interval with coalescing has no information
@@ -207,25 +253,22 @@ impl Average {
     }
 }
 
-/// Minimum number of peers for coalescing. With fewer, a wake-up never receives many datagrams.
+/// Load from which polls are delayed. Eight datagrams are worth half an interval of latency; with
+/// fewer than three wake-ups in two intervals there is little to save.
+const ENTER: Load = Load { datagrams: 8.0, wake_ups: 1.5 };
+/// Load below which polls are not delayed any more. With less than one datagram per interval,
+/// delayed polls wake the thread more often than datagrams.
+const EXIT: Load = Load { datagrams: 4.0, wake_ups: 1.0 };
+/// Minimum number of peers for coalescing, and of ack-eliciting datagrams in a broadcast. With
+/// fewer, a wake-up never receives many datagrams.
 const PEERS_MIN: u16 = 8;
-/// Minimum number of ack-eliciting datagrams in a flush that is followed by a coalescing delay.
-const ACK_ELICITING_MIN: u64 = 8;
-/// Minimum number of ack-eliciting datagrams in a flush after which the next one is delayed.
-const LARGE_FLUSH: u64 = 512;
-/// Approximate CPU time per datagram to a peer in microseconds, including its acknowledgement.
-const MICROS_PER_PEER: u64 = 4;
-/// Minimum number of wake-ups per interval to start coalescing.
-const WAKE_UPS_MIN: f32 = 1.5;
+/// Minimum number of ack-eliciting datagrams in a flush whose duration is measured. A smaller flush
+/// takes about an interval or less, so that the time until the next poll would rather measure how
+/// late a busy machine wakes the thread, and the next flush would be even later.
+const LARGE_FLUSH_MIN: u64 = 512;
 /// Number of datagrams per wake-up from which coalescing is not started: the thread finds the next
 /// ones when it has handled the last.
 const DATAGRAMS_PER_WAKE_UP: f32 = 4.0;
-/// Minimum number of datagrams received per interval to continue coalescing.
-const RECEIVED_TO_CONTINUE: f32 = 1.0;
-/// Minimum number of datagrams per interval, received and sent, to start coalescing.
-const TRAFFIC_MIN: f32 = 8.0;
-/// Minimum number of datagrams per interval, received and sent, to continue coalescing.
-const TRAFFIC_TO_CONTINUE: f32 = 4.0;
 /// Number of consecutive coalescing delays.
 const DELAYS: u32 = 512;
 /// Number of intervals without coalescing that follow, to measure whether it still helps. Round
@@ -315,7 +358,7 @@ mod tests {
         woken(&mut pacing, 100, 1, 8);
         let later = 300_000;
         let delays = (0..100).filter(|&interval| {
-            // Many datagrams are sent, but the thread wake_ups up by its timer.
+            // Many datagrams are sent, but the thread wakes up by its timer.
             pacing.sent(at(later + interval * 1_000), 100, 0, 8);
             let delay = pacing.polled(at(later + interval * 1_000), interval & 1, 8);
             delay.inspect(|_| pacing.start_delay(at(later + interval * 1_000 + 1_000))).is_some()
@@ -350,21 +393,59 @@ mod tests {
         assert!(!pacing.delays_sending(at(1_000)));
     }
 
-    #[test]
-    fn the_flush_after_one_to_hundreds_of_peers_is_delayed_for_its_duration() {
-        let mut pacing = Pacing::new(INTERVAL);
-        pacing.sent(at(0), 511, 511, 4_000);
-        pacing.sent(at(0), 10_000, 0, 4_000);
-        assert!(!pacing.delays_sending(at(0)), "too few acknowledgements");
-        pacing.sent(at(0), 1_000, 1_000, 4_000);
-        assert!(pacing.delays_sending(at(7_999)) && !pacing.delays_sending(at(8_000)));
-        pacing.sent(at(4_000), 8_000, 4_000, 4_000);
-        assert_eq!(pacing.next_flush(), at(4_000) + 2 * FLUSH_INTERVAL_MAX);
-        pacing.stop();
-        assert!(!pacing.delays_sending(at(4_000)));
+    /// Broadcasts at 0 µs, and polls when the delay after a flush of `flush_micros` has expired.
+    fn after_broadcast(pacing: &mut Pacing, flush_micros: u64) -> Instant {
+        let delay = pacing.sent(at(0), 600, 600, 600).expect("a broadcast");
+        pacing.start_delay(at(0) + delay);
+        let polled = at(flush_micros) + delay;
+        pacing.polled(polled, 600, 600);
+        polled
+    }
 
-        let mut switched_off = Pacing::new(Duration::ZERO);
-        switched_off.sent(at(0), 4_000, 4_000, 4_000);
-        assert!(!switched_off.delays_sending(at(0)));
+    #[test]
+    fn the_flush_after_a_long_broadcast_is_delayed_for_as_long_as_that_took() {
+        let mut pacing = Pacing::new(INTERVAL);
+        after_broadcast(&mut pacing, 5_000);
+        assert!(pacing.delays_sending(at(9_999)) && !pacing.delays_sending(at(10_000)));
+        let polled = after_broadcast(&mut pacing, 1_000);
+        assert!(!pacing.delays_sending(polled), "the delay of the poll was long enough");
+        after_broadcast(&mut pacing, 60_000);
+        assert_eq!(pacing.next_flush(), at(60_000) + FLUSH_INTERVAL_MAX);
+        pacing.stop();
+        assert!(!pacing.delays_sending(at(60_000)));
+    }
+
+    #[test]
+    fn a_long_broadcast_within_a_delay_is_measured_until_the_next_poll() {
+        let mut pacing = Pacing::new(INTERVAL);
+        pacing.start_delay(at(1_000));
+        assert_eq!(pacing.sent(at(200), 600, 600, 600), None, "already delayed");
+        pacing.polled(at(1_100), 500, 500);
+        assert!(!pacing.delays_sending(at(1_100)), "the flush may have taken less");
+        pacing.start_delay(at(2_100));
+        pacing.sent(at(1_100), 600, 600, 600);
+        pacing.polled(at(4_100), 500, 500);
+        assert_eq!(pacing.next_flush(), at(7_100));
+    }
+
+    #[test]
+    fn only_a_large_flush_is_measured() {
+        for (peers, is_measured) in [(511, false), (512, true)] {
+            let mut pacing = Pacing::new(INTERVAL);
+            let delay = pacing.sent(at(0), peers, peers, 600).expect("a broadcast");
+            pacing.start_delay(at(0) + delay);
+            pacing.polled(at(5_000), peers, 600);
+            assert_eq!(pacing.delays_sending(at(5_000)), is_measured, "{peers}");
+        }
+    }
+
+    #[test]
+    fn a_flush_is_not_measured_if_the_next_poll_was_not_delayed() {
+        let mut pacing = Pacing::new(INTERVAL);
+        pacing.sent(at(0), 600, 600, 600);
+        pacing.polled(at(16_000), 500, 500);
+        assert!(!pacing.delays_sending(at(16_000)), "the game polls once per frame");
+        let mut disabled = Pacing::new(Duration::ZERO);
+        assert_eq!(disabled.sent(at(0), 4_000, 4_000, 4_000), None);
     }
 }
