@@ -31,11 +31,11 @@ impl Arena {
         answer.call_id(cx, peer).ok();
     }
 
-    /// Tells the client that it has a player.
+    /// Answers that the caller has a player.
     #[rpc]
     fn welcome(text: String);
 
-    /// Tells the client why it has none.
+    /// Answers why the caller has none.
     #[rpc]
     fn refuse(why: String);
 }
