@@ -132,15 +132,15 @@ fn block(text: &str, language: &str) -> Option<String> {
     rest.split_once("```").map(|(code, _)| code.to_owned())
 }
 
-fn log(name: &str) -> PathBuf {
+pub(crate) fn log(name: &str) -> PathBuf {
     target().join("examples-log").join(format!("{name}.log"))
 }
 
-fn read(path: &Path) -> Result<String, String> {
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(path, text))

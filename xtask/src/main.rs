@@ -1,6 +1,6 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `silence`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`,
-//! `godot`.
+//! `audit`, `interop`, `web-page`, `quick-start`, `silence`, `enet`, `bench`, `worlds`,
+//! `sim-faults`, `projects`, `godot`.
 
 mod bench;
 mod budget;
@@ -17,6 +17,7 @@ mod one_room;
 mod process;
 mod projects;
 mod proxy;
+mod quick_start;
 mod release;
 mod scenario_run;
 mod silence;
@@ -112,6 +113,11 @@ enum Command {
     /// The page joins the example `arena` beside Godot over ENet and Godot's web build over WebRTC,
     /// and must see both move. Needs node. Screenshots are in target/web-page.
     WebPage,
+    /// Runs the quick start of the guide from an empty folder, with two real Godot players.
+    ///
+    /// Writes the files of crates/mp/guide/quick-start.md to target/quick-start, and builds the
+    /// server. Each player must see both move.
+    QuickStart,
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.
     Silence,
@@ -209,6 +215,9 @@ fn main() -> ExitCode {
         Command::WebPage => godot::find().and_then(|godot| {
             println!("mp.js: {}", web_page::recordings()?);
             web_page::play(&godot).map(|done| println!("web page: {done}"))
+        }),
+        Command::QuickStart => godot::find().and_then(|godot| {
+            quick_start::play(&godot).map(|done| println!("quick start: {done}"))
         }),
         Command::Silence => godot::find().and_then(|godot| silence::play(&godot)).map(|done| {
             println!("silence: {done}");

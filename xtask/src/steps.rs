@@ -18,6 +18,7 @@ use crate::one_room;
 use crate::process::now;
 use crate::projects;
 use crate::proxy;
+use crate::quick_start;
 use crate::release;
 use crate::silence;
 use crate::suite::Suite;
@@ -125,6 +126,7 @@ fn tests(steps: &mut Steps) {
     }
     steps.run("C ENet", || enet::run(&EnetArgs::default()));
     steps.with_godot("README", &godot, example::readme);
+    steps.with_godot("quick start", &godot, quick_start::play);
     steps.with_godot("example arena", &godot, example::arena);
     if let Some(folder) = Suite::additional_folder() {
         for role in [Role::Server, Role::Client] {

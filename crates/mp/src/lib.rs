@@ -19,9 +19,10 @@
 //! # fn main() {}
 //! ```
 //!
-//! Read [`serve()`] first, then [`Scene`](mp_scene::Scene) and [`Node`](mp_scene::tree::Node). mp
-//! logs with `tracing`: without a subscriber, such as `tracing_subscriber::fmt::init()`, a program
-//! shows no logs.
+//! The [guide] begins with two players who move in a Godot game. The items to read first are
+//! [`serve()`], [`Scene`](mp_scene::Scene) and [`Node`](mp_scene::tree::Node). mp logs with
+//! `tracing`: without a subscriber, such as `tracing_subscriber::fmt::init()`, a program shows no
+//! logs.
 //!
 //! # Modules and features
 //!
@@ -50,6 +51,11 @@
 #[doc(hidden)]
 #[cfg(feature = "macros")]
 pub mod __macros;
+#[cfg(any(
+    doc,
+    all(doctest, feature = "actor", feature = "macros", feature = "testing", feature = "ws")
+))]
+pub mod guide;
 pub mod prelude;
 #[cfg(all(feature = "actor", any(feature = "enet", feature = "ws")))]
 mod serve;
