@@ -73,10 +73,15 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Routes an undecided connection, for a router whose decision needs something else than
-    /// packets of the connection. Does nothing if the connection is not undecided any more.
-    pub fn decide(&mut self, connection: ConnectionId, route: Route) {
+    /// Passes a decision about an undecided connection to the router
+    /// ([`handle_decision`](ConnectionRouter::handle_decision)), for a router whose decision needs
+    /// something else than packets of the connection. Does nothing if the connection is not
+    /// undecided any more.
+    pub fn decide(&mut self, connection: ConnectionId, decision: Route) {
         if let Some(candidate) = self.undecided.remove(connection) {
+            let (new, mut replies) = (candidate.as_new(connection), Vec::new());
+            let route = self.router.handle_decision(&new, decision, &mut replies);
+            self.send(replies);
             self.apply_route(connection, candidate, route);
         }
     }
@@ -84,14 +89,15 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     /// Applies a decision of the router.
     fn apply_route(&mut self, connection: ConnectionId, candidate: Candidate, route: Route) {
         match route {
-            Route::Branch(branch) if self.accepts_connections(branch) => {
-                let Candidate { identity, packets, .. } = candidate;
+            Route::Branch(branch) | Route::Admit(branch) if self.accepts_connections(branch) => {
+                let Candidate { identity, mut packets, .. } = candidate;
+                self.router.retain_packets(connection, &mut packets);
                 let packets = packets.into_iter().map(PeerEvent::Packet);
                 self.assign(connection, identity, branch, packets);
             }
             Route::Undecided if self.undecided.insert(connection, candidate) => {}
             Route::Reject(reason) => self.reject(connection, reason),
-            Route::Branch(_) | Route::Undecided => {
+            Route::Branch(_) | Route::Admit(_) | Route::Undecided => {
                 self.reject(connection, DisconnectReason::Refused);
             }
         }
@@ -124,7 +130,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         events.for_each(|event| self.queue(branch, event));
     }
 
-    fn reject(&mut self, connection: ConnectionId, reason: DisconnectReason) {
+    pub(super) fn reject(&mut self, connection: ConnectionId, reason: DisconnectReason) {
         tracing::debug!(%connection, %reason, "connection rejected");
         self.stats.rejected_connections += 1;
         self.router.forget(connection);

@@ -233,7 +233,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.has_input = true;
         self.advance(now);
         for connection in self.undecided.connections() {
-            self.decide(connection, Route::Reject(reason));
+            self.undecided.remove(connection);
+            self.reject(connection, reason);
         }
         for branch in self.branches.keys().copied().collect::<Vec<_>>() {
             self.leave(branch, reason, CloseMode::Drain);
@@ -278,9 +279,10 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Removes a connection from its branch, and returns the branch.
+    /// Removes a connection that has ended from its branch, and returns the branch.
     fn forget_route(&mut self, connection: ConnectionId) -> Option<BranchId> {
         let Routed { branch, .. } = self.routes.remove(&connection)?;
+        self.router.forget(connection);
         if let Some(queue) = self.branches.get_mut(&branch) {
             queue.connections.swap_remove(&connection);
         }
@@ -338,6 +340,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         };
         for connection in std::mem::take(&mut queue.connections) {
             self.routes.remove(&connection);
+            self.router.forget(connection);
             self.peer.disconnect(connection, reason, CloseMode::Immediate);
             queue.push(PeerEvent::Disconnected { connection, reason });
         }

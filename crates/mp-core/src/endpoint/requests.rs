@@ -125,6 +125,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         if close_mode == CloseMode::Immediate {
             for connection in std::mem::take(&mut queue.connections) {
                 self.routes.remove(&connection);
+                self.router.forget(connection);
             }
         }
         if !self.is_shared && self.branches.values().all(|queue| queue.leaving().is_some()) {

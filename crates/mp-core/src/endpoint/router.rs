@@ -22,7 +22,8 @@ pub trait ConnectionRouter {
     -> Route;
 
     /// Routes an undecided connection by a packet received from it. The branch receives the packet,
-    /// too. `replies` accepts packets to send. Default: rejects the connection.
+    /// too, unless [`retain_packets`](Self::retain_packets) removes it. `replies` accepts packets
+    /// to send. Default: rejects the connection.
     fn handle_packet(
         &mut self,
         _connection: &NewConnection<'_>,
@@ -32,7 +33,24 @@ pub trait ConnectionRouter {
         Route::Reject(DisconnectReason::Refused)
     }
 
-    /// Forgets a connection that is not assigned to a branch: it ended, or was rejected.
+    /// Handles the program's [decision](crate::Endpoint::decide) about an undecided connection, and
+    /// returns the route to apply: another one if the router has to finish an exchange of packets
+    /// first. `replies` accepts packets to send. Default: returns the decision.
+    fn handle_decision(
+        &mut self,
+        _connection: &NewConnection<'_>,
+        decision: Route,
+        _replies: &mut Vec<OutgoingPacket>,
+    ) -> Route {
+        decision
+    }
+
+    /// Removes the packets that only the router handles from those of a connection that is being
+    /// assigned to a branch. Default: the branch receives all of them.
+    fn retain_packets(&mut self, _connection: ConnectionId, _packets: &mut Vec<Packet>) {}
+
+    /// Forgets a connection that has ended or was rejected. Called once per connection, whether or
+    /// not it was assigned to a branch.
     fn forget(&mut self, _connection: ConnectionId) {}
 }
 
@@ -43,6 +61,9 @@ pub enum Route {
     /// The connection belongs to this branch. It is rejected if the branch is not served, leaves,
     /// or has a full queue.
     Branch(BranchId),
+    /// Same as [`Branch`](Self::Branch), for a branch that does not authenticate the connection: a
+    /// router that exchanges authentication packets with it completes the exchange first.
+    Admit(BranchId),
     /// More packets are needed to decide.
     Undecided,
     /// The connection is rejected for this reason.
