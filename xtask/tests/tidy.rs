@@ -26,6 +26,7 @@ const SANS_IO: &[(&str, &str)] = &[
 const PROTOCOL: &[&str] = &[
     "crates/mp-core/src",
     "crates/mp-host/src",
+    "crates/mp-rooms/src",
     "crates/mp-scene/src",
     "crates/mp-transport-enet/src/dtls",
     "crates/mp-transport-enet/src/proto",

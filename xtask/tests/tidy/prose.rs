@@ -15,6 +15,7 @@ const DONE: &[&str] = &[
     "crates/mp-host",
     "crates/mp-macros",
     "crates/mp-project",
+    "crates/mp-rooms",
     "crates/mp-scene",
     "crates/mp-server",
     "crates/mp-signaling",

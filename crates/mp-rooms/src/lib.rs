@@ -1,0 +1,37 @@
+//! Rooms of a server, without I/O.
+//!
+//! A client selects a room by the listener it connects to, by the URL, or by its first
+//! authentication packet ([`Selection`]). The [`RoomRouter`] of each endpoint reads the selection
+//! and passes a [`Join`] to the registry, [`Rooms`]. The registry creates the room if necessary,
+//! and decides.
+//!
+//! ```text
+//!  Endpoint ── RoomRouter ── Join, left ──► Rooms ── Create, Close ──► branches
+//!           ◄───────────────── Decide ─────      ◄── opened, ended ───
+//! ```
+//!
+//! Neither opens sockets, starts branches or reads a clock: a server does
+//! (`mp-server`), or a simulator.
+
+mod auth_packet;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
+mod join;
+pub mod limits;
+mod listener;
+mod name;
+mod refusal;
+mod rooms;
+mod router;
+mod selection;
+mod template;
+
+pub use join::{Join, ListenerConnection, ListenerId};
+pub use listener::{Listener, Unselected};
+pub use name::{Code, InvalidCode, InvalidName, RoomId, RoomName};
+pub use refusal::{CreateRefusal, JoinRefusal};
+pub use rooms::{JoinDecision, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats};
+pub use router::{RoomRegistry, RoomRouter};
+pub use selection::Selection;
+pub use template::Template;

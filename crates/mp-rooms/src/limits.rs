@@ -1,0 +1,42 @@
+//! Limits of this crate. Each constant documents the reason for its value.
+
+use std::time::Duration;
+
+/// Maximum length of the name of a room or a template in bytes: a UUID, or a short sentence.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Maximum length of the code of a private room in bytes.
+pub const CODE_BYTES_MAX: usize = 64;
+
+/// Maximum length of a selection in bytes: a URL's path and query, or an authentication packet.
+/// Both may also contain a token, and others after it.
+pub const SELECTION_BYTES_MAX: usize = 8 * 1024;
+
+/// Maximum length of a room's metadata in bytes: a few settings as JSON.
+pub const METADATA_BYTES_MAX: usize = 4 * 1024;
+
+/// Default of [`RoomsSettings::max_rooms`](crate::RoomsSettings::max_rooms): about 500 MB of empty
+/// relay rooms.
+pub const ROOMS_MAX: usize = 16_384;
+
+/// Joins that wait for one room that is being created: those of a full room. Further ones are
+/// refused.
+pub const WAITING_PER_ROOM_MAX: usize = 4_095;
+
+/// Joins that wait for all rooms that are being created: four endpoints with as many undecided
+/// connections as each may have. Further ones are refused.
+pub const WAITING_MAX: usize = 4 * mp_core::limits::UNDECIDED_CONNECTIONS_MAX;
+
+/// Default of [`Template::max_players`](crate::Template::max_players).
+pub const MAX_PLAYERS_DEFAULT: u16 = 256;
+
+/// Maximum of [`Template::max_players`](crate::Template::max_players): ENet's peers of a host.
+pub const PLAYERS_MAX: u16 = 4_095;
+
+/// Default of [`Template::empty_timeout`](crate::Template::empty_timeout): an invitation by message
+/// is answered in that time.
+pub const EMPTY_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Default of [`Template::departure_timeout`](crate::Template::departure_timeout): the last player
+/// of a room restarts its game in that time.
+pub const DEPARTURE_TIMEOUT: Duration = Duration::from_secs(20);

@@ -1,0 +1,84 @@
+//! Reasons for which a join or the creation of a room is refused.
+
+use mp_core::DisconnectReason;
+
+mp_core::reasons! {
+    /// The reason for which a join is refused.
+    pub enum JoinRefusal {
+        /// The client selects no room.
+        NoRoomSelected = "no_room_selected" => "no room is selected",
+        /// The listener selects rooms by authentication packets, and the client sends another one.
+        NoAuthentication = "no_authentication" => "the client does not authenticate",
+        /// The selection exceeds its limit.
+        SelectionTooLong = "selection_too_long" => "the selection is too long",
+        /// The selection is not UTF-8, or has invalid percent escapes.
+        InvalidEncoding = "invalid_encoding" => "the selection is not percent-encoded UTF-8",
+        /// The selection names a room, a template or a code twice.
+        RepeatedKey = "repeated_key" => "the selection repeats a key",
+        /// The path has more than a template and a name.
+        InvalidPath = "invalid_path" => "the path is neither /ROOM nor /TEMPLATE/ROOM",
+        /// The name of the room or the template has invalid characters.
+        InvalidName = "invalid_name" => "the name has characters that names do not have",
+        /// The code is empty or too long.
+        InvalidCode = "invalid_code" => "the code is empty or too long",
+        /// The template does not exist, or no template is selected and there is no default.
+        UnknownTemplate = "unknown_template" => "there is no such template",
+        /// The room does not exist, is of another template, or its template creates no rooms on
+        /// demand.
+        UnknownRoom = "unknown_room" => "there is no such room",
+        /// The room has its maximum number of players.
+        RoomFull = "room_full" => "the room is full",
+        /// The room is locked.
+        RoomLocked = "room_locked" => "the room is locked",
+        /// The room is private, and the code is missing or wrong.
+        WrongCode = "wrong_code" => "the room is private, and the code is missing or wrong",
+        /// Another player of the room has the claimed peer id.
+        DuplicateId = "duplicate_id" => "the peer id is already in use",
+        /// The server has its maximum number of rooms.
+        TooManyRooms = "too_many_rooms" => "there are too many rooms",
+        /// Too many joins wait for rooms that are being created.
+        TooManyWaiting = "too_many_waiting" => "too many joins wait for rooms",
+        /// The room could not be created.
+        RoomFailed = "room_failed" => "the room could not be created",
+        /// The room was closed before it opened.
+        RoomClosed = "room_closed" => "the room was closed",
+        /// The server accepts no players because it is about to end.
+        Draining = "draining" => "the server is shutting down",
+    }
+}
+
+impl JoinRefusal {
+    /// Returns the reason with which the connection is rejected.
+    pub fn disconnect_reason(self) -> DisconnectReason {
+        match self {
+            Self::DuplicateId => DisconnectReason::DuplicateId,
+            Self::NoAuthentication => DisconnectReason::OneSidedAuthentication,
+            _ => DisconnectReason::Refused,
+        }
+    }
+}
+
+mp_core::reasons! {
+    /// The reason for which the creation of a room is refused.
+    pub enum CreateRefusal {
+        /// A room of this name exists.
+        NameTaken = "name_taken" => "a room of this name exists",
+        /// The template does not exist.
+        UnknownTemplate = "unknown_template" => "there is no such template",
+        /// The server has its maximum number of rooms.
+        TooManyRooms = "too_many_rooms" => "there are too many rooms",
+        /// The server is about to end.
+        Draining = "draining" => "the server is shutting down",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_the_names() {
+        mp_core::testing::assert_labels_are_names::<JoinRefusal>();
+        mp_core::testing::assert_labels_are_names::<CreateRefusal>();
+    }
+}

@@ -1,0 +1,134 @@
+//! Descriptions of rooms, and statistics of the registry.
+
+use mp_core::{PeerId, ReasonCounts};
+
+use super::Rooms;
+use super::room::Room;
+use crate::name::{RoomId, RoomName};
+use crate::refusal::JoinRefusal;
+
+/// A description of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoomInfo {
+    /// The room.
+    pub id: RoomId,
+    /// Its name.
+    pub name: RoomName,
+    /// Name of its template.
+    pub template: RoomName,
+    /// Its type.
+    pub room_type: String,
+    /// Its state.
+    pub state: RoomState,
+    /// Number of its players, including those that wait for it to open.
+    pub players: usize,
+    /// Maximum number of players.
+    pub max_players: u16,
+    /// True if it refuses all players.
+    pub is_locked: bool,
+    /// True if players need a code.
+    pub is_private: bool,
+    /// Text of the program.
+    pub metadata: String,
+}
+
+/// The state of a room. A room that was closed is not listed any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomState {
+    /// It is being created.
+    Creating,
+    /// It is open.
+    Open,
+}
+
+/// Statistics of a registry since it was created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoomsStats {
+    /// Rooms that are open.
+    pub open: usize,
+    /// Rooms that are being created.
+    pub creating: usize,
+    /// Rooms that were closed and have not ended.
+    pub closing: usize,
+    /// Connections that were admitted and have not left.
+    pub players: usize,
+    /// Connections that wait for a room to open.
+    pub waiting: usize,
+    /// Rooms created so far.
+    pub created_rooms: u64,
+    /// Rooms that could not be created.
+    pub failed_rooms: u64,
+    /// Rooms that have ended.
+    pub ended_rooms: u64,
+    /// Connections admitted so far.
+    pub joined: u64,
+    /// Connections refused so far.
+    pub refused: ReasonCounts<JoinRefusal>,
+}
+
+impl Rooms {
+    /// Returns the rooms that are open or being created, by age.
+    pub fn list(&self) -> impl Iterator<Item = RoomInfo> {
+        self.rooms.iter().map(|(&id, room)| describe(id, room))
+    }
+
+    /// Returns a room.
+    pub fn get(&self, id: RoomId) -> Option<RoomInfo> {
+        self.rooms.get(&id).map(|room| describe(id, room))
+    }
+
+    /// Returns the room of this name.
+    pub fn find_by_name(&self, name: &RoomName) -> Option<RoomId> {
+        self.names.get(name).copied()
+    }
+
+    /// Returns the peer ids that connections of a room claim, in order.
+    pub fn peer_ids(&self, id: RoomId) -> Vec<PeerId> {
+        self.rooms.get(&id).map(|room| room.ids().collect()).unwrap_or_default()
+    }
+
+    /// Returns the number of connections of a room.
+    pub fn player_count(&self, id: RoomId) -> usize {
+        self.rooms.get(&id).map_or(0, Room::places)
+    }
+
+    /// Returns whether the registry refuses joins because the server is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    /// Returns statistics. Counts the open rooms.
+    pub fn stats(&self) -> RoomsStats {
+        let open = self.rooms.values().filter(|room| room.is_open()).count();
+        RoomsStats {
+            open,
+            creating: self.rooms.len() - open,
+            closing: self.closing.len(),
+            players: self.places.len() - self.waiting,
+            waiting: self.waiting,
+            created_rooms: self.created,
+            failed_rooms: self.failed,
+            ended_rooms: self.ended,
+            joined: self.joined,
+            refused: self.refused,
+        }
+    }
+}
+
+fn describe(id: RoomId, room: &Room) -> RoomInfo {
+    RoomInfo {
+        id,
+        name: room.name.clone(),
+        template: room.template.name.clone(),
+        room_type: room.template.room_type.clone(),
+        state: if room.is_open() { RoomState::Open } else { RoomState::Creating },
+        players: room.places(),
+        max_players: room.max_players,
+        is_locked: room.is_locked,
+        is_private: room.code.is_some(),
+        metadata: room.metadata.clone(),
+    }
+}

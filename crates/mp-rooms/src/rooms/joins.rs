@@ -1,0 +1,117 @@
+//! Joins, and connections that leave.
+
+use std::sync::Arc;
+
+use mp_core::Instant;
+
+use super::{JoinDecision, Rooms};
+use crate::join::{Join, ListenerConnection, ListenerId};
+use crate::limits::{WAITING_MAX, WAITING_PER_ROOM_MAX};
+use crate::name::{RoomId, RoomName};
+use crate::refusal::{CreateRefusal, JoinRefusal};
+use crate::selection::Selection;
+
+impl Rooms {
+    /// Handles the request of a connection to join a room. The decision follows as an output, at
+    /// the latest when the room has opened or failed.
+    pub fn join(&mut self, now: Instant, join: Join) {
+        let Join { connection, claimed_id, selection } = join;
+        if self.places.contains_key(&connection) {
+            mp_core::bug!("{connection} joins twice");
+            return;
+        }
+        let room = selection.and_then(|selection| self.find(&selection, claimed_id));
+        let id = match room {
+            Ok(room) => room,
+            Err(refusal) => return self.refuse(connection, refusal),
+        };
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        room.add(connection, claimed_id);
+        self.places.insert(connection, id);
+        if room.is_open() {
+            self.joined += 1;
+            self.decide(connection, JoinDecision::Admit(id));
+            self.update_deadline(now, id);
+        } else {
+            self.waiting += 1;
+        }
+    }
+
+    /// Handles the end of a connection that has joined, whether it was admitted, waits, or was
+    /// refused.
+    pub fn left(&mut self, now: Instant, connection: ListenerConnection) {
+        let Some(id) = self.places.remove(&connection) else { return };
+        // The room may have ended before its connections.
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        self.waiting -= usize::from(room.remove(connection));
+        self.update_deadline(now, id);
+    }
+
+    /// Handles the end of a listener and of all of its connections.
+    pub fn listener_ended(&mut self, now: Instant, listener: ListenerId) {
+        let is_of = |it: &&ListenerConnection| it.listener == listener;
+        for connection in self.places.keys().filter(is_of).copied().collect::<Vec<_>>() {
+            self.left(now, connection);
+        }
+    }
+
+    /// Returns the room that a connection may join, and creates it if necessary.
+    fn find(
+        &mut self,
+        selection: &Selection,
+        claimed_id: Option<mp_core::PeerId>,
+    ) -> Result<RoomId, JoinRefusal> {
+        if self.is_draining {
+            return Err(JoinRefusal::Draining);
+        }
+        let existing = self.names.get(&selection.room).copied();
+        let id = match existing.and_then(|id| Some((id, self.rooms.get(&id)?))) {
+            Some((id, room)) => {
+                let is_of = |template: &RoomName| *template == room.template.name;
+                if !selection.template.as_ref().is_none_or(is_of) {
+                    return Err(JoinRefusal::UnknownRoom);
+                }
+                if let Some(refusal) = room.refusal(claimed_id, selection.code.as_ref()) {
+                    return Err(refusal);
+                }
+                let is_full = room.waiting() >= WAITING_PER_ROOM_MAX || self.waiting >= WAITING_MAX;
+                if !room.is_open() && is_full {
+                    return Err(JoinRefusal::TooManyWaiting);
+                }
+                return Ok(id);
+            }
+            None => self.template_of(selection)?,
+        };
+        if self.waiting >= WAITING_MAX {
+            return Err(JoinRefusal::TooManyWaiting);
+        }
+        self.create(selection.room.clone(), &id).map_err(|refusal| match refusal {
+            CreateRefusal::TooManyRooms => JoinRefusal::TooManyRooms,
+            CreateRefusal::Draining => JoinRefusal::Draining,
+            CreateRefusal::UnknownTemplate => JoinRefusal::UnknownTemplate,
+            CreateRefusal::NameTaken => JoinRefusal::UnknownRoom,
+        })
+    }
+
+    /// Returns the name of the template from which a join may create the selected room.
+    fn template_of(&self, selection: &Selection) -> Result<RoomName, JoinRefusal> {
+        let name = selection.template.as_ref().or(self.settings.default_template.as_ref());
+        // Without a template there is only the room itself to look for.
+        let name = name.ok_or(JoinRefusal::UnknownRoom)?;
+        let template = self.templates.get(name).map(Arc::as_ref);
+        let template = template.ok_or(JoinRefusal::UnknownTemplate)?;
+        if !template.auto_create {
+            return Err(JoinRefusal::UnknownRoom);
+        }
+        if template.locked {
+            return Err(JoinRefusal::RoomLocked);
+        }
+        if template.code.is_some() && template.code != selection.code {
+            return Err(JoinRefusal::WrongCode);
+        }
+        if template.max_players == 0 {
+            return Err(JoinRefusal::RoomFull);
+        }
+        Ok(template.name.clone())
+    }
+}

@@ -1,0 +1,274 @@
+//! [`Rooms`]: the registry of rooms.
+
+mod info;
+mod joins;
+mod output;
+mod room;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use mp_core::{Instant, ReasonCounts};
+
+pub use self::info::{RoomInfo, RoomState, RoomsStats};
+pub use self::output::{JoinDecision, RoomOutput};
+use self::room::Room;
+use crate::join::ListenerConnection;
+use crate::limits::ROOMS_MAX;
+use crate::name::{Code, RoomId, RoomName};
+use crate::refusal::{CreateRefusal, JoinRefusal};
+use crate::template::Template;
+
+/// Settings of a registry.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RoomsSettings {
+    /// Maximum number of rooms, including those that are closing. Default: [`ROOMS_MAX`].
+    pub max_rooms: usize,
+    /// Template of rooms that are selected without a template. Default: none, so that such rooms
+    /// are not created.
+    pub default_template: Option<RoomName>,
+}
+
+impl Default for RoomsSettings {
+    fn default() -> Self {
+        Self { max_rooms: ROOMS_MAX, default_template: None }
+    }
+}
+
+/// The registry of a server's rooms, a state machine without I/O.
+///
+/// Each method that changes something takes the current time. Afterwards the host handles the
+/// queued [outputs](Self::next_output), in order, and calls
+/// [`handle_timeout`](Self::handle_timeout) at [`poll_timeout`](Self::poll_timeout).
+///
+/// * A room is created once, by the first join or by the program. Joins meanwhile wait, up to
+///   [`WAITING_PER_ROOM_MAX`](crate::limits::WAITING_PER_ROOM_MAX) of a room and
+///   [`WAITING_MAX`](crate::limits::WAITING_MAX) in all.
+/// * Each connection that is admitted, or waits, occupies a place of its room until the host
+///   reports that it [left](Self::left).
+/// * A room without players closes after its timeout. The registry has one timer for all rooms.
+/// * A room that closes or ends frees its name at once.
+#[derive(Debug)]
+pub struct Rooms {
+    settings: RoomsSettings,
+    templates: BTreeMap<RoomName, Arc<Template>>,
+    rooms: BTreeMap<RoomId, Room>,
+    names: BTreeMap<RoomName, RoomId>,
+    /// Rooms that were closed and have not ended.
+    closing: BTreeSet<RoomId>,
+    /// The room of each connection that waits or was admitted.
+    places: BTreeMap<ListenerConnection, RoomId>,
+    /// Times at which rooms without players close.
+    deadlines: BTreeSet<(Instant, RoomId)>,
+    /// Number of joins that wait.
+    waiting: usize,
+    is_draining: bool,
+    outputs: VecDeque<RoomOutput>,
+    next_id: u64,
+    created: u64,
+    failed: u64,
+    ended: u64,
+    joined: u64,
+    refused: ReasonCounts<JoinRefusal>,
+}
+
+impl Rooms {
+    /// Returns a registry without rooms.
+    pub fn new(settings: RoomsSettings, templates: impl IntoIterator<Item = Template>) -> Self {
+        let mut rooms = Self {
+            settings,
+            templates: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            names: BTreeMap::new(),
+            closing: BTreeSet::new(),
+            places: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            waiting: 0,
+            is_draining: false,
+            outputs: VecDeque::new(),
+            next_id: 1,
+            created: 0,
+            failed: 0,
+            ended: 0,
+            joined: 0,
+            refused: ReasonCounts::default(),
+        };
+        rooms.set_templates(templates);
+        rooms
+    }
+
+    /// Replaces the templates. Existing rooms keep their settings.
+    pub fn set_templates(&mut self, templates: impl IntoIterator<Item = Template>) {
+        let named = |template: Template| (template.name.clone(), Arc::new(template));
+        self.templates = templates.into_iter().map(named).collect();
+    }
+
+    /// Creates a room from a template.
+    ///
+    /// # Errors
+    ///
+    /// See [`CreateRefusal`].
+    pub fn create(&mut self, name: RoomName, template: &RoomName) -> Result<RoomId, CreateRefusal> {
+        if self.is_draining {
+            return Err(CreateRefusal::Draining);
+        }
+        if self.names.contains_key(&name) {
+            return Err(CreateRefusal::NameTaken);
+        }
+        let template = self.templates.get(template).ok_or(CreateRefusal::UnknownTemplate)?;
+        if self.rooms.len() + self.closing.len() >= self.settings.max_rooms {
+            return Err(CreateRefusal::TooManyRooms);
+        }
+        Ok(self.insert(name, Arc::clone(template)))
+    }
+
+    fn insert(&mut self, name: RoomName, template: Arc<Template>) -> RoomId {
+        let room = RoomId(self.next_id);
+        self.next_id += 1;
+        self.created += 1;
+        self.names.insert(name.clone(), room);
+        self.rooms.insert(room, Room::new(name.clone(), Arc::clone(&template)));
+        self.outputs.push_back(RoomOutput::Create { room, name, template });
+        room
+    }
+
+    /// Handles that a room has opened: admits the joins that wait for it.
+    pub fn opened(&mut self, now: Instant, id: RoomId) {
+        if self.closing.contains(&id) {
+            // It was closed before it opened.
+            self.outputs.push_back(RoomOutput::Close { room: id });
+            return;
+        }
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let waiting = room.open();
+        self.waiting -= waiting.len();
+        for connection in waiting {
+            self.joined += 1;
+            self.decide(connection, JoinDecision::Admit(id));
+        }
+        self.update_deadline(now, id);
+    }
+
+    /// Handles that a room could not be created: refuses the joins that wait for it.
+    pub fn failed(&mut self, id: RoomId) {
+        self.failed += 1;
+        self.closing.remove(&id);
+        self.remove(id, JoinRefusal::RoomFailed);
+    }
+
+    /// Handles that a room has ended: it was closed, or ended by itself, or panicked.
+    pub fn ended(&mut self, id: RoomId) {
+        self.ended += 1;
+        if !self.closing.remove(&id) {
+            self.remove(id, JoinRefusal::RoomClosed);
+        }
+    }
+
+    /// Closes a room. Returns false if there is no such room.
+    pub fn close(&mut self, id: RoomId) -> bool {
+        let Some(room) = self.rooms.get(&id) else { return false };
+        if room.is_open() {
+            self.outputs.push_back(RoomOutput::Close { room: id });
+        }
+        self.closing.insert(id);
+        self.remove(id, JoinRefusal::RoomClosed);
+        true
+    }
+
+    /// Refuses joins and creations from now on, and refuses the joins that wait. Rooms stay until
+    /// they are closed or empty.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+        for room in self.rooms.keys().copied().collect::<Vec<_>>() {
+            self.refuse_waiting(room, JoinRefusal::Draining);
+        }
+    }
+
+    /// Sets whether a room is locked. Returns false if there is no such room.
+    pub fn set_locked(&mut self, id: RoomId, locked: bool) -> bool {
+        self.rooms.get_mut(&id).map(|room| room.is_locked = locked).is_some()
+    }
+
+    /// Sets the code of a room; `None`: the room is public. Returns false if there is no such room.
+    pub fn set_code(&mut self, id: RoomId, code: Option<Code>) -> bool {
+        self.rooms.get_mut(&id).map(|room| room.code = code).is_some()
+    }
+
+    /// Sets the maximum number of players of a room. Players beyond it stay. Returns false if there
+    /// is no such room.
+    pub fn set_max_players(&mut self, id: RoomId, max: u16) -> bool {
+        self.rooms.get_mut(&id).map(|room| room.max_players = max).is_some()
+    }
+
+    /// Sets the metadata of a room. Returns false if there is no such room.
+    pub fn set_metadata(&mut self, id: RoomId, metadata: String) -> bool {
+        self.rooms.get_mut(&id).map(|room| room.metadata = metadata).is_some()
+    }
+
+    /// Closes the rooms whose time without players is over.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(due, room)) = self.deadlines.first()
+            && now >= due
+        {
+            if !self.close(room) {
+                mp_core::bug!("{room} has a deadline, but does not exist");
+                self.deadlines.remove(&(due, room));
+            }
+        }
+    }
+
+    /// Returns the time at which the next room without players closes.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|&(due, _)| due)
+    }
+
+    /// Removes and returns the oldest output.
+    pub fn next_output(&mut self) -> Option<RoomOutput> {
+        self.outputs.pop_front()
+    }
+
+    fn decide(&mut self, connection: ListenerConnection, decision: JoinDecision) {
+        self.outputs.push_back(RoomOutput::Decide { connection, decision });
+    }
+
+    fn refuse(&mut self, connection: ListenerConnection, refusal: JoinRefusal) {
+        self.refused.count(refusal);
+        self.decide(connection, JoinDecision::Refuse(refusal));
+    }
+
+    fn refuse_waiting(&mut self, id: RoomId, refusal: JoinRefusal) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let waiting = room.take_waiting();
+        self.waiting -= waiting.len();
+        for connection in waiting {
+            self.places.remove(&connection);
+            self.refuse(connection, refusal);
+        }
+    }
+
+    /// Removes a room, whose players leave by themselves.
+    fn remove(&mut self, id: RoomId, refusal: JoinRefusal) {
+        self.refuse_waiting(id, refusal);
+        let Some(room) = self.rooms.remove(&id) else { return };
+        self.names.remove(&room.name);
+        if let Some(due) = room.deadline {
+            self.deadlines.remove(&(due, id));
+        }
+    }
+
+    /// Starts or stops the timeout of a room without players.
+    fn update_deadline(&mut self, now: Instant, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let deadline = room.timeout().map(|timeout| now + timeout);
+        if deadline.is_some() && room.deadline.is_some() {
+            return; // it runs already
+        }
+        if let Some(due) = std::mem::replace(&mut room.deadline, deadline) {
+            self.deadlines.remove(&(due, id));
+        }
+        self.deadlines.extend(deadline.map(|due| (due, id)));
+    }
+}

@@ -1,0 +1,133 @@
+//! The state of a room in the registry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mp_core::{Instant, PeerId};
+
+use crate::join::ListenerConnection;
+use crate::name::{Code, RoomName};
+use crate::refusal::JoinRefusal;
+use crate::template::Template;
+
+/// A room that exists or is being created.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) name: RoomName,
+    pub(super) template: Arc<Template>,
+    pub(super) max_players: u16,
+    pub(super) code: Option<Code>,
+    pub(super) is_locked: bool,
+    pub(super) metadata: String,
+    /// Time at which the room closes because it has no players.
+    pub(super) deadline: Option<Instant>,
+    /// Connections that wait for the room to open, in order; `None` once it is open.
+    waiting: Option<Vec<ListenerConnection>>,
+    /// Connections of the room, also those that wait, with the ids that they claim.
+    places: BTreeMap<ListenerConnection, Option<PeerId>>,
+    ids: BTreeSet<PeerId>,
+    /// True once a connection has joined the room.
+    was_joined: bool,
+}
+
+impl Room {
+    /// Returns a room that is being created.
+    pub(super) fn new(name: RoomName, template: Arc<Template>) -> Self {
+        Self {
+            name,
+            max_players: template.max_players,
+            code: template.code.clone(),
+            is_locked: template.locked,
+            metadata: template.metadata.clone(),
+            template,
+            deadline: None,
+            waiting: Some(Vec::new()),
+            places: BTreeMap::new(),
+            ids: BTreeSet::new(),
+            was_joined: false,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.waiting.is_none()
+    }
+
+    /// Returns the number of connections that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Returns the number of connections, including those that wait.
+    pub(super) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Returns the ids that connections of the room claim.
+    pub(super) fn ids(&self) -> impl Iterator<Item = PeerId> {
+        self.ids.iter().copied()
+    }
+
+    /// Returns the reason why a connection that claims `id` and knows `code` may not join.
+    pub(super) fn refusal(&self, id: Option<PeerId>, code: Option<&Code>) -> Option<JoinRefusal> {
+        if self.is_locked {
+            Some(JoinRefusal::RoomLocked)
+        } else if self.code.is_some() && self.code.as_ref() != code {
+            Some(JoinRefusal::WrongCode)
+        } else if self.places.len() >= usize::from(self.max_players) {
+            Some(JoinRefusal::RoomFull)
+        } else if id.is_some_and(|id| self.ids.contains(&id)) {
+            Some(JoinRefusal::DuplicateId)
+        } else {
+            None
+        }
+    }
+
+    /// Adds a connection. It waits unless the room is open.
+    pub(super) fn add(&mut self, connection: ListenerConnection, id: Option<PeerId>) {
+        self.places.insert(connection, id);
+        self.ids.extend(id);
+        self.was_joined = true;
+        if let Some(waiting) = &mut self.waiting {
+            waiting.push(connection);
+        }
+    }
+
+    /// Removes a connection. Returns whether it was waiting.
+    pub(super) fn remove(&mut self, connection: ListenerConnection) -> bool {
+        if let Some(Some(id)) = self.places.remove(&connection) {
+            self.ids.remove(&id);
+        }
+        let Some(waiting) = &mut self.waiting else { return false };
+        let before = waiting.len();
+        waiting.retain(|it| *it != connection);
+        waiting.len() < before
+    }
+
+    /// Opens the room. Returns the connections that were waiting, in order.
+    pub(super) fn open(&mut self) -> Vec<ListenerConnection> {
+        self.waiting.take().unwrap_or_default()
+    }
+
+    /// Removes and returns the connections that wait.
+    pub(super) fn take_waiting(&mut self) -> Vec<ListenerConnection> {
+        let waiting = self.waiting.as_mut().map(std::mem::take).unwrap_or_default();
+        for connection in &waiting {
+            if let Some(Some(id)) = self.places.remove(connection) {
+                self.ids.remove(&id);
+            }
+        }
+        waiting
+    }
+
+    /// Returns the time after which the room closes, if it is open and has no players.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        if !self.is_open() || !self.places.is_empty() {
+            None
+        } else if self.was_joined {
+            self.template.departure_timeout
+        } else {
+            self.template.empty_timeout
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! [`Template`]: the settings with which rooms are created.
+
+use std::time::Duration;
+
+use crate::limits::{DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, MAX_PLAYERS_DEFAULT};
+use crate::name::{Code, RoomName};
+
+/// The settings with which rooms are created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Template {
+    /// Name of the template.
+    pub name: RoomName,
+    /// Type of its rooms: the function of the program that builds them. Default: `relay`.
+    pub room_type: String,
+    /// Maximum number of players of a room. Further ones are refused. Default:
+    /// [`MAX_PLAYERS_DEFAULT`].
+    pub max_players: u16,
+    /// True if a join creates the room that it selects. Default: yes. Other rooms are created by
+    /// the program.
+    pub auto_create: bool,
+    /// Time after which a room closes that no player has joined; `None`: it stays. Default:
+    /// [`EMPTY_TIMEOUT`].
+    pub empty_timeout: Option<Duration>,
+    /// Time after which a room closes that its last player has left; `None`: it stays. Default:
+    /// [`DEPARTURE_TIMEOUT`].
+    pub departure_timeout: Option<Duration>,
+    /// True if the server relays packets between players. Default: yes.
+    pub relay: bool,
+    /// Code that players need to join; `None`: none. Default: `None`.
+    pub code: Option<Code>,
+    /// True if rooms refuse all players until they are unlocked. Default: no.
+    pub locked: bool,
+    /// Text that the program reads, usually JSON, of at most
+    /// [`METADATA_BYTES_MAX`](crate::limits::METADATA_BYTES_MAX). Default: empty.
+    pub metadata: String,
+    /// True if each room runs on a thread of its own. Default: no.
+    pub own_thread: bool,
+}
+
+impl Template {
+    /// Returns a template with defaults.
+    pub fn new(name: RoomName) -> Self {
+        Self {
+            name,
+            room_type: RELAY.to_owned(),
+            max_players: MAX_PLAYERS_DEFAULT,
+            auto_create: true,
+            empty_timeout: Some(EMPTY_TIMEOUT),
+            departure_timeout: Some(DEPARTURE_TIMEOUT),
+            relay: true,
+            code: None,
+            locked: false,
+            metadata: String::new(),
+            own_thread: false,
+        }
+    }
+}
+
+/// Type of rooms that relay packets between their players.
+const RELAY: &str = "relay";
