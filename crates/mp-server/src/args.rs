@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::{OsStr, OsString};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
 use mp_transport_ws::limits::HANDSHAKES_MAX;
 
+use crate::addresses::{Addresses, advertised_address};
 use crate::cert::CertArgs;
 use crate::open_files;
 use crate::webrtc::{self, WebRtcSettings, sessions_max};
@@ -40,11 +41,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "*:7778", env = "MP_WS")]
     ws: String,
 
-    /// Address for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off with
-    /// --ws off]
+    /// Address for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off
+    /// without signaling]
     #[arg(long_help = WEBRTC_HELP)]
     #[arg(long, value_name = "ADDRESS:PORT", env = "MP_WEBRTC")]
     webrtc: Option<String>,
+
+    /// Address for the signaling of WebRTC players alone: an IP address and a TCP port, or off
+    ///
+    /// Without it, signaling is only at the path /webrtc of the WebSocket port; with --ws off,
+    /// WebRTC requires it. The port responds to signaling on the paths / and /webrtc, and to GET
+    /// /healthz.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "off", env = "MP_WEBRTC_SIGNALING")]
+    webrtc_signaling: String,
 
     /// Addresses announced to WebRTC players, separated by commas [default: this machine's]
     ///
@@ -212,14 +221,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Addresses to listen on; `None` if a transport is off.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Addresses {
-    pub(crate) enet: Option<SocketAddr>,
-    pub(crate) ws: Option<SocketAddr>,
-    pub(crate) webrtc: Option<SocketAddr>,
-}
-
 impl Args {
     /// Parses a command line and the environment. Exits with a message if they are invalid.
     pub(crate) fn from_command_line(
@@ -232,27 +233,7 @@ impl Args {
 
     /// Returns the addresses to listen on, or an error message.
     pub(crate) fn addresses(&self) -> Result<Addresses, String> {
-        let any = any_address(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok());
-        let enet = listen("--enet", &self.enet, any, "*:7777, 0.0.0.0:7777 or [::]:7777")?;
-        let ws = listen("--ws", &self.ws, any, "*:7778, 0.0.0.0:7778 or [::]:7778")?;
-        if enet.is_none() && ws.is_none() {
-            return Err("--enet off and --ws off leave no transport; give one of them an address"
-                .to_owned());
-        }
-        let webrtc = match (&self.webrtc, ws) {
-            (None, None) => None,
-            (given, _) => {
-                let given = given.as_deref().unwrap_or(WEBRTC_DEFAULT);
-                listen("--webrtc", given, any, "*:7779, 0.0.0.0:7779 or [::]:7779")?
-            }
-        };
-        if let (Some(webrtc), None) = (webrtc, ws) {
-            return Err(format!(
-                "--webrtc {webrtc} needs --ws: WebRTC players find the room through the WebSocket port; give --ws an \
-                 address or leave --webrtc out"
-            ));
-        }
-        Ok(Addresses { enet, ws, webrtc })
+        Addresses::new(&self.enet, &self.ws, self.webrtc.as_deref(), &self.webrtc_signaling)
     }
 
     /// Returns the settings of WebRTC on `address`, or an error message.
@@ -394,13 +375,11 @@ impl Args {
     /// Returns the number of open files when the room is full and others shake hands.
     pub(crate) fn open_files(&self) -> u64 {
         // WebSocket players, and signaling of WebRTC players.
-        let players = match self.ws.as_str() {
-            "off" => 0,
-            _ => {
-                sessions_max(self.max_clients.into())
-                    + usize::from(self.max_clients)
-                    + HANDSHAKES_MAX
-            }
+        let max_clients = usize::from(self.max_clients);
+        let players = match (&*self.ws, &*self.webrtc_signaling) {
+            ("off", "off") => 0,
+            ("off", _) => sessions_max(max_clients) + HANDSHAKES_MAX,
+            _ => sessions_max(max_clients) + max_clients + HANDSHAKES_MAX,
         };
         open_files::OWN + open_files::PER_SHARD * u64::from(self.shards) + players as u64
     }
@@ -430,46 +409,6 @@ fn without_unset(
     command.mut_args(|arg| if says_nothing(&arg) { arg.env(None::<&str>) } else { arg })
 }
 
-/// Returns the unspecified address: of IPv6, which includes IPv4, or of IPv4 if the system has no
-/// IPv6.
-fn any_address(has_ipv6: impl FnOnce() -> bool) -> IpAddr {
-    if has_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
-}
-
-/// Parses an address for `--webrtc-advertise`; port 0 if none is given.
-fn advertised_address(given: &str) -> Result<SocketAddr, String> {
-    let with_port = |ip: IpAddr| SocketAddr::new(ip, 0);
-    let parsed = given.parse().ok().or_else(|| given.parse().ok().map(with_port));
-    parsed.filter(|address| !address.ip().is_unspecified() && !address.ip().is_multicast()).ok_or_else(|| {
-        format!(
-            "cannot advertise {given:?}: --webrtc-advertise takes IP addresses that players can reach, each with a port \
-             if it differs from --webrtc's, such as 203.0.113.7 or 203.0.113.7:7779"
-        )
-    })
-}
-
-fn listen(
-    option: &str,
-    given: &str,
-    any: IpAddr,
-    such_as: &str,
-) -> Result<Option<SocketAddr>, String> {
-    if given == "off" {
-        return Ok(None);
-    }
-    let parsed = match given.strip_prefix("*:") {
-        Some(port) => port.parse().ok().map(|port| SocketAddr::new(any, port)),
-        None => given.parse().ok(),
-    };
-    parsed.map(Some).ok_or_else(|| {
-        format!(
-            "cannot listen on {given:?}: {option} takes an IP address and a port, such as {such_as}, or off"
-        )
-    })
-}
-
-/// Default of `--webrtc`.
-const WEBRTC_DEFAULT: &str = "*:7779";
 /// Values of an environment variable that leave a switch off.
 const NO: [&str; 6] = ["0", "f", "false", "n", "no", "off"];
 /// Seconds between pings behind a proxy: nginx closes a connection after 60 s, and one ping may be
@@ -486,10 +425,10 @@ const WS_HELP: &str = "Address for WebSocket players, such as games in browsers:
 
 They share the room with the ENet players. GET /healthz on this port responds with 200 while the room is open.";
 
-const WEBRTC_HELP: &str = "Address for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off with --ws off]
+const WEBRTC_HELP: &str = "Address for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off without signaling]
 
 With WebRTC a game in a browser has unreliable packets, as over ENet. Signaling is at the path /webrtc of the \
-WebSocket port, in the protocol of Godot's WebRTC signaling demo (a JOIN without a lobby name). These players share the room with the \
+WebSocket port and on --webrtc-signaling, in the protocol of Godot's WebRTC signaling demo (a JOIN without a lobby name). These players share the room with the \
 others. `mp-server gdscript` prints the script that joins. Players need no STUN or TURN server; the room responds to \
 their connectivity checks and sends none itself (ICE-lite).";
 
@@ -498,6 +437,8 @@ const AFTER_HELP: &str = r#"Examples:
                                              and UDP port 7779 (WebRTC)
   mp-server --enet 0.0.0.0:7777 --ws off     on all IPv4 addresses, without WebSocket
   mp-server --enet 127.0.0.1:0 --ws off      for this machine, on a free port
+  mp-server --ws off --webrtc-signaling *:9080
+                                             without WebSocket players, signaling on a port of its own
   mp-server --webrtc-advertise 203.0.113.7   behind a NAT that forwards the three ports
   mp-server --max-clients 16 --log debug     a small room with detailed logs
   mp-server cert                             create a certificate for development, then
@@ -548,15 +489,6 @@ mod tests {
             assert!(remain(no).contains(&"MP_SHARDS".into()), "{no} is a value there");
         }
         assert_eq!(remain("1").len(), variables.len());
-    }
-
-    #[test]
-    fn default_address_is_ipv6_if_the_system_has_it() {
-        let (v6, v4) = (any_address(|| true), any_address(|| false));
-        let args = Args::parse_from(["mp-server"]);
-        let listens = |any| listen("--enet", &args.enet, any, "").unwrap().unwrap().to_string();
-        assert_eq!((listens(v6), listens(v4)), ("[::]:7777".into(), "0.0.0.0:7777".into()));
-        assert!(listen("--enet", "*:seven", v6, "*:7777").unwrap_err().contains("*:7777"));
     }
 
     #[test]

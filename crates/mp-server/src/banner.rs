@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::args::Addresses;
+use crate::addresses::Addresses;
 use crate::output;
 use crate::webrtc::SIGNALING_PATH;
 
@@ -20,7 +20,7 @@ pub(crate) fn print(addresses: Addresses, secured: Secured, max_clients: u16) ->
 }
 
 fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
-    let Addresses { enet, ws, webrtc } = addresses;
+    let Addresses { enet, ws, webrtc, signaling } = addresses;
     let enet_place = enet.map(|address| {
         let over = if secured.enet { " over DTLS" } else { "" };
         format!("ENet{over} on UDP {address}")
@@ -28,7 +28,8 @@ fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
     let (over, scheme) = if secured.ws { (" over TLS", "wss") } else { ("", "ws") };
     let ws_place = ws.map(|address| format!("WebSocket{over} on TCP {address}"));
     let webrtc_place = webrtc.map(|address| format!("WebRTC on UDP {address}"));
-    let places = [enet_place, ws_place, webrtc_place].into_iter().flatten();
+    let signaling_place = signaling.map(|address| format!("its signaling{over} on TCP {address}"));
+    let places = [enet_place, ws_place, webrtc_place, signaling_place].into_iter().flatten();
     let places = places.collect::<Vec<_>>().join(", for ");
     let enet_line = enet.map(|address| {
         let (host, port) = (reachable(address.ip()), address.port());
@@ -47,18 +48,21 @@ fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
         join("WebSocketMultiplayerPeer", &format!(r#""{scheme}://{reached}"{tls}"#), "")
     });
     let or = if enet.is_some() && ws.is_some() { "\nor, for browsers as well:\n\n" } else { "" };
-    let webrtc_line = webrtc.and(ws).map(|address| {
+    let signals = signaling.or(ws);
+    let webrtc_line = webrtc.and(signals).map(|address| {
         let tls = if secured.ws { r#", TLSOptions.client(load("res://server.crt"))"# } else { "" };
         let reached = SocketAddr::new(reachable(address.ip()), address.port());
+        let or = if enet.is_some() || ws.is_some() { "\nor, with" } else { "With" };
         format!(
-            "\nor, with unreliable packets in browsers and the script of `mp-server gdscript`:\n\n    \
+            "{or} unreliable packets in browsers and the script of `mp-server gdscript`:\n\n    \
              var client = MpWebRtcClient.new(); add_child(client); \
              client.join(\"{scheme}://{reached}{SIGNALING_PATH}\"{tls})\n"
         )
     });
     let lines = [enet_line.as_deref(), Some(or), ws_line.as_deref(), webrtc_line.as_deref()];
     let lines: String = lines.into_iter().flatten().collect();
-    let hosts = [enet, ws].into_iter().flatten().filter(|address| address.ip().is_unspecified());
+    let hosts =
+        [enet, ws, signaling].into_iter().flatten().filter(|address| address.ip().is_unspecified());
     let from_elsewhere = hosts.map(|address| reachable(address.ip())).next().map(|host| {
         format!("On another machine, put this machine's address in place of {host}.\n")
     });
@@ -101,11 +105,8 @@ mod tests {
             ("192.0.2.7:80", r#"create_client("192.0.2.7", 80)"#, r#""ws://192.0.2.7:80""#),
         ];
         for (address, enet, ws) in table {
-            let both = Addresses {
-                enet: Some(address.parse().unwrap()),
-                ws: Some(address.parse().unwrap()),
-                webrtc: Some(address.parse().unwrap()),
-            };
+            let some = Some(address.parse().unwrap());
+            let both = Addresses { enet: some, ws: some, webrtc: some, signaling: None };
             let text = text(both, Secured::default(), 5);
             assert!(text.contains(enet) && text.contains(ws), "{text}");
             let join = format!("client.join({}/webrtc\")", ws.trim_end_matches('"'));
@@ -120,11 +121,8 @@ mod tests {
     #[test]
     fn printed_lines_of_an_encrypted_room_set_up_tls() {
         let some = Some("192.0.2.7:80".parse().unwrap());
-        let text = text(
-            Addresses { enet: some, ws: None, webrtc: None },
-            Secured { enet: true, ws: true },
-            5,
-        );
+        let enet_only = Addresses { enet: some, ..Addresses::default() };
+        let text = text(enet_only, Secured { enet: true, ws: true }, 5);
         let setup = r#"80); peer.host.dtls_client_setup("192.0.2.7", TLSOptions.client("#;
         assert!(text.contains(setup) && text.contains("ENet over DTLS on UDP"), "{text}");
     }
@@ -132,11 +130,25 @@ mod tests {
     #[test]
     fn disabled_transports_are_not_printed() {
         let some = Some("192.0.2.7:80".parse().unwrap());
-        let enet_only =
-            text(Addresses { enet: some, ws: None, webrtc: None }, Secured::default(), 5);
+        let enet_only = Addresses { enet: some, ..Addresses::default() };
+        let enet_only = text(enet_only, Secured::default(), 5);
         assert!(!enet_only.contains("WebSocket") && !enet_only.contains("WebRTC"), "{enet_only}");
         let secured = Secured { enet: true, ws: true };
-        let ws_only = text(Addresses { enet: None, ws: some, webrtc: None }, secured, 5);
+        let ws_only = text(Addresses { ws: some, ..Addresses::default() }, secured, 5);
         assert!(!ws_only.contains("ENet") && ws_only.contains("wss://192.0.2.7:80"), "{ws_only}");
+    }
+
+    #[test]
+    fn players_join_through_the_port_for_signaling() {
+        let [ws, webrtc, signaling] =
+            ["[::]:1", "[::]:2", "[::]:3"].map(|address| Some(address.parse().unwrap()));
+        for (ws, start) in [(ws, "\nor, with"), (None, "\nWith")] {
+            let addresses = Addresses { enet: None, ws, webrtc, signaling };
+            let text = text(addresses, Secured { enet: false, ws: true }, 5);
+            assert!(text.contains(r#"client.join("wss://127.0.0.1:3/webrtc""#), "{text}");
+            assert!(text.contains("its signaling over TLS on TCP [::]:3, for up to"), "{text}");
+            assert!(text.contains(&format!("{start} unreliable")), "{text}");
+            assert!(text.contains("On another machine"), "{text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! [`run`] is its main function. It takes the room as an argument, so that a program with another
 //! room has the same options, logs, signals and exit codes.
 
+mod addresses;
 mod args;
 mod banner;
 mod cert;

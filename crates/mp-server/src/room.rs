@@ -12,10 +12,12 @@ use mp_core::{ErrorChain, Rng};
 use mp_scene::{Branch, BuildError, Scene, Signal};
 use mp_tls::CertificateStore;
 use mp_transport_enet::EnetShards;
-use mp_transport_ws::WebSocketMultiplayerPeer;
+use mp_transport_ws::io::TokioTcp;
+use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 use tokio::sync::oneshot;
 
-use crate::args::{Addresses, Args};
+use crate::addresses::Addresses;
+use crate::args::Args;
 use crate::banner::Secured;
 use crate::log_queue::LogQueue;
 use crate::shutdown::Shutdown;
@@ -32,9 +34,9 @@ where
     let addresses = args.addresses().map_err(Failure::Refused)?;
     let tls = args.tls().map_err(Failure::Refused)?;
     let (room, addresses) = open(addresses, tls.clone(), args, build).await?;
-    let Addresses { enet, ws, webrtc } = addresses;
+    let Addresses { enet, ws, webrtc, signaling } = addresses;
     let max_clients = args.max_clients();
-    tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), tls = tls.is_some(), max_clients, "the room is open");
+    tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), signaling = %shown(signaling), tls = tls.is_some(), max_clients, "the room is open");
     let secured = Secured { enet: args.is_enet_secure(), ws: tls.is_some() };
     if let Err(error) = banner::print(addresses, secured, max_clients) {
         tracing::warn!(%error, "cannot write to standard output");
@@ -84,11 +86,11 @@ where
         Ok(branch)
     };
     let room = mp_actor::branch(build).start().await.map_err(failure)?;
-    let (mut enet, mut ws, mut webrtc_address) = (None, None, None);
+    let mut bound = Addresses::default();
     if let Some(address) = addresses.enet {
         let shards = EnetShards::bind(address, enet_options, args.shards());
         let shards = shards.map_err(|error| failure(StartError::Transport(error.into())))?;
-        enet = shards.local_addr().ok();
+        bound.enet = shards.local_addr().ok();
         tracing::debug!(threads = shards.count(), "serving ENet");
         room.add_shards(shards.into_servers()).await.map_err(failure)?;
     }
@@ -107,27 +109,47 @@ where
         let Ok((address, signaling)) = is_ready.await else {
             return Err(Failure::Ended("the WebRTC server has ended".to_owned()));
         };
-        webrtc_address = Some(address);
+        bound.webrtc = Some(address);
         let seed = mp_core::host::os_seed();
         let seed =
             seed.map_err(|error| Failure::Refused(format!("cannot draw a random seed: {error}")))?;
         let service = webrtc::signaling(&settings, signaling, Rng::from_seed(seed));
         text = Some((webrtc::text_options(&settings), Box::new(service)));
     }
-    if let Some(address) = addresses.ws {
+    if let Some(address) = addresses.ws.or(addresses.signaling) {
         let (ready, is_ready) = oneshot::channel();
         let serve = room.add_endpoint(move || -> Result<_, mp_transport_ws::CreateError> {
-            let mut server = WebSocketMultiplayerPeer::create_async_server(address, ws_options)?;
+            let mut server = web_socket(address, addresses, ws_options)?;
             if let Some((options, service)) = text {
                 server.serve_text(options, service);
             }
-            let _ = ready.send(server.local_addr().unwrap_or(address));
+            let _ = ready.send((server.local_addr().ok(), server.text_local_addr().ok()));
             Ok(server)
         });
         serve.await.map_err(failure)?;
-        ws = is_ready.await.ok();
+        if let Ok((ws, signaling)) = is_ready.await {
+            (bound.ws, bound.signaling) = (ws, signaling);
+        }
     }
-    Ok((room, Addresses { enet, ws, webrtc: webrtc_address }))
+    Ok((room, bound))
+}
+
+/// Creates the server whose first listener is at `address`: for WebSocket players, or for signaling
+/// alone.
+fn web_socket(
+    address: SocketAddr,
+    Addresses { ws, signaling, .. }: Addresses,
+    options: ServerOptions,
+) -> Result<WebSocketMultiplayerPeer<TokioTcp>, mp_transport_ws::CreateError> {
+    let listener = TokioTcp::listen(address)?;
+    if ws.is_none() {
+        return WebSocketMultiplayerPeer::text_server(listener, options);
+    }
+    let mut server = WebSocketMultiplayerPeer::server(listener, options)?;
+    if let Some(signaling) = signaling {
+        server.listen_text(TokioTcp::listen(signaling)?);
+    }
+    Ok(server)
 }
 
 fn failure(error: StartError) -> Failure {

@@ -89,7 +89,7 @@ fn server() -> (Session, Connection) {
     let rng = Rng::seed_from_u64(1);
     let session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
     let address = SocketAddr::from(([10, 0, 0, 2], 5_000));
-    let connection = Connection::accepted(ID, address, None, NOW, &session);
+    let connection = Connection::accepted(ID, address, None, NOW, false, &session);
     (session, connection)
 }
 

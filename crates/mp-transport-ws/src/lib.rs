@@ -29,6 +29,7 @@
 //! |---|---|
 //! | WebSocket upgrade, on any path | 101; the URL reaches the [router](mp_core::ConnectionRouter) as [`ConnectionOrigin::url`](mp_core::ConnectionOrigin::url) |
 //! | upgrade on the path of [text sessions](WebSocketMultiplayerPeer::serve_text) | 101; the service handles the messages |
+//! | upgrade on another path, at a [listener of text sessions](WebSocketMultiplayerPeer::listen_text) | 404 |
 //! | upgrade from a web page that [may not connect](ServerOptions::allowed_origins) | 403 |
 //! | upgrade while the server refuses new connections or is full | 503 |
 //! | upgrade that violates RFC 6455 | 400; 426 for another version |

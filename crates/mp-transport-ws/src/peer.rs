@@ -57,6 +57,8 @@ pub struct WebSocketMultiplayerPeer<S: StreamSource = Tcp> {
     /// `None` after a server was closed or stopped accepting, and after a client's attempt has
     /// ended.
     source: Option<S>,
+    /// A server's listener of text sessions.
+    text_source: Option<S>,
     role: Role,
     connect_error: Option<io::Error>,
     connections: ConnectionTable<S::Stream>,
@@ -182,6 +184,13 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     ///
     /// Returns an error if an option is invalid.
     pub fn server(source: S, options: ServerOptions) -> Result<Self, CreateError> {
+        let mut server = Self::server_of(source.readiness(), options)?;
+        server.source = Some(source);
+        Ok(server)
+    }
+
+    /// Creates a server without sources.
+    fn server_of(readiness: Readiness, options: ServerOptions) -> Result<Self, CreateError> {
         let (settings, rules) = options.read()?;
         let tls = options.tls_server()?;
         let rng = rng(options.seed)?;
@@ -193,7 +202,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             retry: None,
             next_warning: Instant::ZERO,
         });
-        Ok(Self::new(session, source, role))
+        Ok(Self::new(session, readiness, role))
     }
 
     /// Creates a client of the server at `url`, to which `source` connects.
@@ -215,7 +224,9 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let rules = Default::default();
         let session = Session::new(settings, rules, rng, ConnectionStatus::Connecting);
         let role = Role::Client(Some(Box::new(ConnectAttempt { url, sent, tls, deadline: None })));
-        Ok(Self::new(session, source, role))
+        let mut client = Self::new(session, source.readiness(), role);
+        client.source = Some(source);
+        Ok(client)
     }
 
     /// Returns the address on which a server listens.
@@ -307,14 +318,15 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         self.connections.handshaking()
     }
 
-    fn new(session: Session, source: S, role: Role) -> Self {
+    fn new(session: Session, readiness: Readiness, role: Role) -> Self {
         let ready_list = ReadyList::default();
         let waiting = SharedLimit::new(session.settings.waiting_bytes, WAITING_BYTES_OF_EACH);
         let source_waker = ready_list.waker(SOURCE);
         Self {
             session,
-            readiness: source.readiness(),
-            source: Some(source),
+            readiness,
+            source: None,
+            text_source: None,
             role,
             connect_error: None,
             connections: ConnectionTable::new(waiting),
@@ -555,6 +567,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         self.session.status = ConnectionStatus::Disconnected;
         self.session.events.clear();
         self.source = None;
+        self.text_source = None;
         for slot in self.connections.slots().collect::<Vec<_>>() {
             // As in Godot, no close frame is sent. Bytes queued before are still written.
             let entry = self.connections.remove(slot).filter(ConnectionIo::has_output);
@@ -620,11 +633,12 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         self.session.is_refusing = refuse;
     }
 
-    /// Closes the port of a server, so that `/healthz` does not respond for rooms that have ended.
+    /// Closes the ports of a server, so that `/healthz` does not respond for rooms that have ended.
     fn stop_accepting(&mut self) {
         self.session.is_refusing = true;
         if matches!(self.role, Role::Server(_)) {
             self.source = None;
+            self.text_source = None;
         }
     }
 

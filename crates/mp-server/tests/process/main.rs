@@ -11,5 +11,6 @@ mod panic;
 mod players;
 mod rooms;
 mod server;
+mod signaling_port;
 mod tls_peers;
 mod webrtc;

@@ -24,10 +24,10 @@ use crate::server::{PATIENCE, Server};
 type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 /// A signaling session.
-struct Session<S = TcpStream>(WebSocket<S>);
+pub(crate) struct Session<S = TcpStream>(WebSocket<S>);
 
 impl Session {
-    fn open(ws: SocketAddr) -> Self {
+    pub(crate) fn open(ws: SocketAddr) -> Self {
         let url = format!("ws://{ws}/webrtc");
         let (socket, _) = tungstenite::client(url, connect(ws)).expect("a signaling session");
         Self(socket)
@@ -35,7 +35,7 @@ impl Session {
 }
 
 impl Session<TlsStream> {
-    fn open_over_tls(ws: SocketAddr, tls: &ClientTlsOptions) -> Self {
+    pub(crate) fn open_over_tls(ws: SocketAddr, tls: &ClientTlsOptions) -> Self {
         let name = ServerName::try_from("localhost").unwrap();
         let tls = ClientConnection::new(tls.client_config().unwrap(), name).unwrap();
         let stream = StreamOwned::new(tls, connect(ws));
@@ -72,7 +72,7 @@ impl<S: Read + Write> Session<S> {
     }
 
     /// Waits for the end of the session. Returns the close code and reason.
-    fn end(&mut self) -> (u16, String) {
+    pub(crate) fn end(&mut self) -> (u16, String) {
         loop {
             if let Err(frame) = self.receive() {
                 let frame = frame.expect("a code");
@@ -82,7 +82,7 @@ impl<S: Read + Write> Session<S> {
     }
 
     /// Joins the room. Returns the assigned peer id.
-    fn join(&mut self) -> PeerId {
+    pub(crate) fn join(&mut self) -> PeerId {
         self.send(MessageKind::Join, 1, "");
         let kinds = [MessageKind::Id, MessageKind::PeerConnect, MessageKind::Join];
         let [id, server, lobby] = kinds.map(|kind| {
@@ -100,7 +100,7 @@ fn is_for_now(error: &io::Error) -> bool {
 }
 
 /// Returns a branch that has joined over WebRTC.
-async fn join_by_webrtc(ws: SocketAddr) -> BranchRef {
+pub(crate) async fn join_by_webrtc(ws: SocketAddr) -> BranchRef {
     let mut session = Session::open(ws);
     let id = session.join();
     let (sender, told) = std::sync::mpsc::sync_channel(1);

@@ -55,7 +55,7 @@ pub(super) struct ConnectAttempt {
 }
 
 impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
-    /// Accepts pending connections of a server, at most [`ACCEPTS_PER_POLL`].
+    /// Accepts pending connections of a server, at most [`ACCEPTS_PER_POLL`] of each listener.
     pub(super) fn accept(&mut self, now: Instant) {
         if let Role::Server(acceptor) = &mut self.role {
             if acceptor.retry.is_some_and(|at| now < at) {
@@ -63,15 +63,22 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             }
             acceptor.retry = None;
         }
+        self.accept_from(now, false);
+        self.accept_from(now, true);
+    }
+
+    /// Accepts pending connections of the listener, or of that of text sessions.
+    fn accept_from(&mut self, now: Instant, text_only: bool) {
         let mut cx = Context::from_waker(&self.source_waker);
         for _ in 0..ACCEPTS_PER_POLL {
-            let Some(source) = &mut self.source else { return };
+            let source = if text_only { &mut self.text_source } else { &mut self.source };
+            let Some(source) = source else { return };
             match source.poll_stream(&mut cx) {
                 Poll::Pending => return,
                 Poll::Ready(Ok((stream, address))) => {
                     self.stats.accepted += 1;
                     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                    self.admit(now, stream, address);
+                    self.admit(now, stream, address, text_only);
                     cx = Context::from_waker(&self.source_waker);
                 }
                 // The remote host aborted this connection; accept the next one.
@@ -88,7 +95,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         self.source_waker.wake_by_ref();
     }
 
-    fn admit(&mut self, now: Instant, stream: S::Stream, address: SocketAddr) {
+    fn admit(&mut self, now: Instant, stream: S::Stream, address: SocketAddr, text_only: bool) {
         let Role::Server(acceptor) = &mut self.role else {
             mp_core::bug!("a client accepts a connection");
             return;
@@ -108,7 +115,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let is_full = self.connections.handshaking() >= acceptor.max_handshakes;
         let oldest = if is_full { acceptor.handshakes.pop_front() } else { None };
         let id = self.connections.next_id();
-        let connection = Connection::accepted(id, address, tls, now, &self.session);
+        let connection = Connection::accepted(id, address, tls, now, text_only, &self.session);
         let slot = id.slot as usize;
         let entry = ConnectionIo::new(
             connection,

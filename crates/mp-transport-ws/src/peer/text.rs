@@ -1,11 +1,15 @@
 //! Text sessions: passes events to their service and executes its actions.
 
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use mp_core::TransferMode;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{Role, WebSocketMultiplayerPeer};
 use crate::io::StreamSource;
+use crate::options::{CreateError, ServerOptions};
 use crate::proto::text::TextEvent;
 use crate::text::{TextAction, TextOptions, TextService};
 
@@ -22,6 +26,44 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             self.session.text.message_bytes_max = options.max_message_bytes;
             self.session.text.sessions_max = options.max_sessions;
             self.text = Some(service);
+        }
+    }
+
+    /// Creates a server that accepts only the text sessions of [`serve_text`](Self::serve_text),
+    /// from `source`. See [`listen_text`](Self::listen_text).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if an option is invalid.
+    pub fn text_server(source: S, options: ServerOptions) -> Result<Self, CreateError> {
+        let mut server = Self::server_of(source.readiness(), options)?;
+        server.listen_text(source);
+        Ok(server)
+    }
+
+    /// Accepts text sessions from `source` as well, a listener of their own: on the path of
+    /// [`serve_text`](Self::serve_text) and on `/`. Requests for other paths receive HTTP status
+    /// 404, except `/healthz`. Both listeners share the options and limits of the server. A client
+    /// peer ignores the call.
+    ///
+    /// A multiplayer client that connects on `/` never receives its peer id, and times out unless
+    /// the service closes the session before.
+    pub fn listen_text(&mut self, source: S) {
+        if matches!(self.role, Role::Server(_)) {
+            self.text_source = Some(source);
+            self.source_waker.wake_by_ref();
+        }
+    }
+
+    /// Returns the address of the listener of text sessions.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the operating system cannot report the address, or there is none.
+    pub fn text_local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.text_source {
+            Some(source) => source.local_addr(),
+            None => Err(ErrorKind::NotConnected.into()),
         }
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Connection {
     /// Peer id of a server's client.
     client: Option<PeerId>,
     kind: MessageKind,
+    /// True if the server's listener accepts only text sessions.
+    text_only: bool,
     tls: Option<Box<Tls>>,
     phase: Phase,
     /// Framing of an open connection; `None` before the handshake is complete, and after the remote
@@ -104,17 +106,20 @@ struct Keepalive {
 }
 
 impl Connection {
-    /// Creates a server's connection, which waits for a request.
+    /// Creates a server's connection, which waits for a request: for a text session if `text_only`
+    /// is true.
     pub(crate) fn accepted(
         id: ConnectionId,
         address: SocketAddr,
         tls: Option<Tls>,
         now: Instant,
+        text_only: bool,
         session: &Session,
     ) -> Self {
         let deadline = now + session.settings.handshake_timeout;
         let phase = Phase::Handshake { head: Vec::new(), sent: None };
-        Self::new(id, ConnectionOrigin::Address(address), tls, phase, deadline, session)
+        let origin = ConnectionOrigin::Address(address);
+        Self { text_only, ..Self::new(id, origin, tls, phase, deadline, session) }
     }
 
     /// Creates a client's connection, which sends `request`. It times out at `deadline`.
@@ -147,6 +152,7 @@ impl Connection {
             protocol: None,
             client: None,
             kind: MessageKind::Binary,
+            text_only: false,
             tls: tls.map(Box::new),
             phase,
             messages: None,

@@ -18,6 +18,8 @@ mp_core::reasons! {
         /// The request is neither for a WebSocket nor for a known page (404).
         NotFound = "not_found" =>
             "Not found: this is a game server for WebSocket connections.",
+        /// The listener accepts only text sessions, and the request is for another path (404).
+        TextOnly = "text_only" => "Not found: only text sessions are accepted.",
         /// The request is not for a WebSocket, and its method is neither GET nor HEAD (405).
         MethodNotAllowed = "method_not_allowed" => "Only GET and HEAD.",
         /// Web pages of the request's origin may not connect (403). See
@@ -57,7 +59,7 @@ impl RequestRefusal {
             | Self::NoKey
             | Self::NoSubprotocol => "400 Bad Request",
             Self::ForbiddenOrigin => "403 Forbidden",
-            Self::NotFound => "404 Not Found",
+            Self::NotFound | Self::TextOnly => "404 Not Found",
             Self::MethodNotAllowed => "405 Method Not Allowed",
             Self::Timeout => "408 Request Timeout",
             Self::UnsupportedVersion => "426 Upgrade Required",

@@ -28,6 +28,14 @@ pub(crate) struct RequestRules {
     pub(crate) text_path: Option<Box<str>>,
 }
 
+impl RequestRules {
+    /// Returns whether a request for `path`, without its query, opens a text session. A listener
+    /// of text sessions accepts them on `/` as well.
+    fn is_text_path(&self, path: &str, text_only: bool) -> bool {
+        self.text_path.as_deref().is_some_and(|text| path == text || text_only && path == "/")
+    }
+}
+
 /// The result of parsing the bytes of a request.
 #[derive(Debug)]
 pub(crate) enum RequestOutcome {
@@ -57,8 +65,9 @@ pub(crate) struct Upgrade {
     pub(crate) forwarded_for: Option<SocketAddr>,
 }
 
-/// Parses the bytes of a request received so far.
-pub(crate) fn parse(head: &[u8], rules: &RequestRules) -> RequestOutcome {
+/// Parses the bytes of a request received so far. `text_only` is true for the listener of text
+/// sessions.
+pub(crate) fn parse(head: &[u8], rules: &RequestRules, text_only: bool) -> RequestOutcome {
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
     let mut request = Request::new(&mut headers);
     match request.parse(head) {
@@ -75,7 +84,7 @@ pub(crate) fn parse(head: &[u8], rules: &RequestRules) -> RequestOutcome {
                     Err(refused) => RequestOutcome::Refuse(refused),
                 };
             }
-            match parse_upgrade(method, target, request.headers, rules) {
+            match parse_upgrade(method, target, request.headers, rules, text_only) {
                 Ok(upgrade) => RequestOutcome::Upgrade(Upgrade { len, ..upgrade }),
                 Err(refused) => RequestOutcome::Refuse(refused),
             }
@@ -99,6 +108,7 @@ fn parse_upgrade(
     target: &str,
     headers: &[Header<'_>],
     rules: &RequestRules,
+    text_only: bool,
 ) -> Result<Upgrade, RefusedRequest> {
     let Target { authority, path } = Target::parse(target);
     let has = |name, token: &str| elements(headers, name).any(|e| e.eq_ignore_ascii_case(token));
@@ -119,8 +129,17 @@ fn parse_upgrade(
     else {
         return refuse(RequestRefusal::NoKey);
     };
-    let is_text =
-        rules.text_path.as_deref().is_some_and(|text| path.split('?').next() == Some(text));
+    let is_text = rules.is_text_path(path.split('?').next().unwrap_or_default(), text_only);
+    if text_only && !is_text {
+        return Err(match &rules.text_path {
+            Some(path) => {
+                let text =
+                    format!("Not found: only text sessions on the path {path} are accepted.");
+                RefusedRequest::with_text(RequestRefusal::TextOnly, &text)
+            }
+            None => RequestRefusal::TextOnly.into(),
+        });
+    }
     let supported = if is_text { &[][..] } else { rules.supported_protocols.as_slice() };
     let Ok(protocol) = choose_protocol(headers, supported) else {
         let refusal = RequestRefusal::NoSubprotocol;

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mp_core::{ConnectionId, Instant, MultiplayerPeer, PeerEvent};
+use mp_core::{ConnectionId, ConnectionStatus, Instant, MultiplayerPeer, PeerEvent};
 use mp_transport_ws::limits::{CLOSE_FRAME_TIMEOUT, TEXT_QUEUE_BYTES_MAX};
 use mp_transport_ws::testing::StreamConditions;
 use mp_transport_ws::{
-    MessageRefusal, RequestRefusal, ServerOptions, TextAction, TextOptions, TextService,
+    ClientOptions, MessageRefusal, RequestRefusal, ServerOptions, TextAction, TextOptions,
+    TextService,
 };
 
 use crate::common::*;
@@ -279,4 +280,93 @@ fn without_a_list_of_origins_every_web_page_may_connect() {
     let mut raw_peer = world.raw_peer();
     raw_peer.send(&request("/", "Origin: https://any.example\r\n"));
     assert_eq!(world.turn(&mut server).len(), 1);
+}
+
+/// Creates a server whose only listener is that of text sessions.
+fn serving_only_texts(world: &World, options: ServerOptions) -> (Peer, Script) {
+    let mut server = Peer::text_server(world.network.listener(), seeded(options)).unwrap();
+    let script = Script::default();
+    server.serve_text(TextOptions::new("/webrtc").max_sessions(2), Box::new(script.clone()));
+    (server, script)
+}
+
+#[test]
+fn a_listener_of_text_sessions_accepts_nothing_else() {
+    let mut world = World::new(StreamConditions::default());
+    let (mut server, script) = serving_only_texts(&world, ServerOptions::default());
+    assert!(server.local_addr().is_err() && server.text_local_addr().is_ok());
+    let mut raw_peers = Vec::new();
+    for (path, is_text) in [("/webrtc", true), ("/?lobby=a", true), ("/game", false)] {
+        let mut raw_peer = world.raw_peer();
+        raw_peer.send(&request(path, ""));
+        assert_eq!(world.turn(&mut server), [], "{path}");
+        let answer = String::from_utf8(raw_peer.take()).unwrap();
+        let status = if is_text { "HTTP/1.1 101" } else { "HTTP/1.1 404" };
+        assert!(answer.starts_with(status), "{path}: {answer}");
+        assert_eq!(answer.contains("text sessions on the path /webrtc"), !is_text, "{answer}");
+        assert_eq!(matches!(script.seen()[..], [Seen::Opened(_)]), is_text, "{path}");
+        raw_peers.push(raw_peer);
+    }
+    assert_eq!(server.server_stats().refused_requests.get(RequestRefusal::TextOnly), 1);
+}
+
+#[test]
+fn a_multiplayer_client_does_not_connect_to_a_listener_of_text_sessions() {
+    let mut world = World::new(StreamConditions::default());
+    let (mut server, script) = serving_only_texts(&world, ServerOptions::default());
+    let dialer = world.network.dialer();
+    let mut client = Peer::client(dialer, "ws://game/play", ClientOptions::default()).unwrap();
+    while client.connection_status() == ConnectionStatus::Connecting {
+        assert_eq!(world.turn(&mut client), []);
+        assert_eq!(world.turn(&mut server), []);
+    }
+    assert_eq!(client.connection_status(), ConnectionStatus::Disconnected);
+    assert_eq!(server.server_stats().refused_requests.get(RequestRefusal::TextOnly), 1);
+    assert_eq!(script.seen(), []);
+}
+
+#[test]
+fn a_listener_of_text_sessions_has_the_options_of_the_server() {
+    let mut world = World::new(StreamConditions::default());
+    let options =
+        ServerOptions::default().allowed_origins(["https://game.example"]).trusted_proxies(1);
+    let (mut server, script) = serving_only_texts(&world, options);
+    let forwarded = "X-Forwarded-For: 192.0.2.7\r\n";
+    let mut raw_peers = Vec::new();
+    for (headers, status) in [
+        ("Origin: https://evil.example\r\n", "HTTP/1.1 403"),
+        (forwarded, "HTTP/1.1 101"),
+        (forwarded, "HTTP/1.1 101"),
+        (forwarded, "HTTP/1.1 503"),
+    ] {
+        let mut raw_peer = world.raw_peer();
+        raw_peer.send(&request("/", headers));
+        world.turn(&mut server);
+        let answer = String::from_utf8(raw_peer.take()).unwrap();
+        assert!(answer.starts_with(status), "{headers}: {answer}");
+        raw_peers.push(raw_peer);
+    }
+    let address = "192.0.2.7".parse().unwrap();
+    assert_eq!(script.seen(), [Seen::Opened(address), Seen::Opened(address)]);
+}
+
+#[test]
+fn a_server_listens_for_clients_and_for_text_sessions() {
+    let mut world = World::new(StreamConditions::default());
+    let (mut server, script) =
+        serving(&world, ServerOptions::default(), TextOptions::new("/webrtc"));
+    world.turn(&mut server);
+    let signaling = World::new(StreamConditions::default());
+    server.listen_text(signaling.network.listener());
+    let mut client = world.raw_peer();
+    client.send(&request("/", ""));
+    let mut session = World::raw_peer(&signaling);
+    session.send(&request("/", ""));
+    signaling.network.advance(world.now);
+    let events = world.turn(&mut server);
+    assert!(matches!(events[..], [PeerEvent::Connected { .. }]), "{events:?}");
+    assert!(matches!(script.seen()[..], [Seen::Opened(_)]));
+    server.stop_accepting();
+    assert!(server.local_addr().is_err() && server.text_local_addr().is_err());
+    assert!(signaling.network.connect().is_err());
 }

@@ -33,7 +33,7 @@ impl Connection {
     }
 
     fn receive_request(&mut self, now: Instant, head: Vec<u8>, session: &mut Session) {
-        let upgrade = match request::parse(&head, &session.rules) {
+        let upgrade = match request::parse(&head, &session.rules, self.text_only) {
             RequestOutcome::Incomplete => {
                 self.phase = Phase::Handshake { head, sent: None };
                 return;
