@@ -1,6 +1,8 @@
 //! Project lints that the compiler does not have.
 #![allow(missing_docs, reason = "a test")]
 
+#[path = "tidy/links.rs"]
+mod links;
 #[path = "tidy/prose.rs"]
 mod prose;
 #[path = "tidy/text.rs"]

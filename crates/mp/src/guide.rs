@@ -3,11 +3,56 @@
 //! | page | contents |
 //! |---|---|
 //! | [Quick start](quick_start) | from an empty folder to two players that move |
+//! | [Nodes](nodes) | the tree, the life of a node, timers, scenes |
+//! | [Peers](peers) | ids, joining and leaving, clients in Rust |
+//! | [Calls](rpc) | RPCs, their arguments and limits; requests |
+//! | [Replication](replication) | authority, spawning, synchronizing |
+//! | [Visibility](visibility) | the peers that see a node; interest management |
+//! | [Branches](branches) | several sessions in a process |
+//! | [Authentication](authentication) | admitting players |
+//! | [Transports](transports) | ENet, WebSocket, WebRTC; encryption |
+//! | [WebRTC](webrtc) | web exports, ports, NAT, TURN, limits |
+//! | [Actors and game loops](actors) | the ways to run a branch |
+//! | [Testing](testing) | a game on a simulated network in virtual time |
+//! | [Logs and statistics](logging) | tracing, counters |
+//! | [Deployment](deployment) | ports, proxies, certificates |
+
+// Links of the pages name these items.
+#[allow(unused_imports, reason = "doc tests do not resolve links")]
+mod linked {
+    pub(super) use crate as mp;
+    #[cfg(feature = "actor")]
+    pub(super) use crate::actor::{BranchStarter, SharedEndpoint};
+    pub(super) use crate::core::{ConnectionRouter, MultiplayerPeer};
+    pub(super) use crate::prelude::*;
+    pub(super) use crate::scene::{Refusal, RpcError};
+    #[cfg(feature = "testing")]
+    pub(super) use crate::testing::TestSession;
+    #[cfg(feature = "tls")]
+    pub(super) use crate::tls::{CertificateStore, DevelopmentCertificate};
+}
+#[allow(unused_imports, reason = "as above")]
+use linked::*;
 
 /// Returns the definitions of links to all pages, by their file names.
 macro_rules! links {
     () => {
-        "[quick-start.md]: crate::guide::quick_start\n\n"
+        "[actors.md]: crate::guide::actors
+[authentication.md]: crate::guide::authentication
+[branches.md]: crate::guide::branches
+[deployment.md]: crate::guide::deployment
+[logging.md]: crate::guide::logging
+[nodes.md]: crate::guide::nodes
+[peers.md]: crate::guide::peers
+[quick-start.md]: crate::guide::quick_start
+[replication.md]: crate::guide::replication
+[rpc.md]: crate::guide::rpc
+[testing.md]: crate::guide::testing
+[transports.md]: crate::guide::transports
+[visibility.md]: crate::guide::visibility
+[webrtc.md]: crate::guide::webrtc
+
+"
     };
 }
 
@@ -25,3 +70,16 @@ macro_rules! page {
 }
 
 page!(quick_start, "quick-start.md");
+page!(nodes, "nodes.md");
+page!(peers, "peers.md");
+page!(rpc, "rpc.md");
+page!(replication, "replication.md");
+page!(visibility, "visibility.md");
+page!(branches, "branches.md");
+page!(authentication, "authentication.md");
+page!(transports, "transports.md");
+page!(webrtc, "webrtc.md");
+page!(actors, "actors.md");
+page!(testing, "testing.md");
+page!(logging, "logging.md");
+page!(deployment, "deployment.md");

@@ -35,6 +35,7 @@
 //! | [`ws`] | `mp-transport-ws` | `ws` |
 //! | [`webrtc`] | `mp-transport-webrtc` | `webrtc`, which includes `ws` |
 //! | [`signaling`] | `mp-signaling` | `webrtc` |
+//! | [`tls`] | `mp-tls`: certificates, and trust of clients | `tls` |
 //!
 //! | feature | adds |
 //! |---|---|
@@ -73,6 +74,8 @@ pub use mp_macros::main;
 pub use mp_macros::{FromVariant, Node, ToVariant, rpc_methods};
 #[cfg(feature = "webrtc")]
 pub use mp_signaling as signaling;
+#[cfg(feature = "tls")]
+pub use mp_tls as tls;
 #[cfg(feature = "enet")]
 pub use mp_transport_enet as enet;
 #[cfg(feature = "webrtc")]
