@@ -231,6 +231,15 @@ impl BranchRef {
         self.shared().wait_for_end().await
     }
 
+    /// Waits until the branch has ended for any reason. Its endpoints may still be disconnecting
+    /// peers; [`closed`](Self::closed) waits for them.
+    pub async fn until_ended(&self) -> EndReason {
+        let mut ended = self.shared().ended.subscribe();
+        // The sender is alive, so the wait cannot fail.
+        let _ = ended.wait_for(Option::is_some).await;
+        self.ended().unwrap_or(EndReason::Stopped)
+    }
+
     /// Returns the branch's id, unique in the process.
     pub fn id(&self) -> BranchId {
         self.shared().id()
@@ -407,6 +416,10 @@ impl BranchCaller {
         self.shared.id()
     }
 
+    pub(crate) fn authenticates(&self) -> bool {
+        self.shared.authenticates
+    }
+
     pub(crate) fn address(&self) -> &Addr<BranchActor> {
         &self.address
     }
@@ -452,6 +465,8 @@ impl<R, F> CallFn<R> for F where
 pub(crate) struct Shared {
     id: BranchId,
     root_path: String,
+    /// True if the branch authenticated its peers when it started.
+    authenticates: bool,
     mailbox: usize,
     guard: WeakArbiterGuard,
     /// Permits for pending calls.
@@ -475,19 +490,22 @@ impl Shared {
     pub(crate) fn new(
         id: BranchId,
         root_path: String,
+        authenticates: bool,
         mailbox: usize,
         guard: WeakArbiterGuard,
     ) -> Self {
         Self {
             id,
             root_path,
+            authenticates,
             mailbox,
             guard,
             calls: Arc::new(Semaphore::new(PENDING_CALLS_MAX)),
             ended: watch::Sender::new(None),
             endpoints: watch::Sender::new(()),
             is_closed: watch::Sender::new(false),
-            peers: DashMap::new(),
+            // The default of 4 shards per core would make thousands of branches large.
+            peers: DashMap::with_shard_amount(2),
             listings: Mutex::default(),
             blocked_turns: AtomicU64::new(0),
             busy_calls: AtomicU64::new(0),

@@ -7,7 +7,7 @@ use std::task::{self, Poll};
 use actix::prelude::*;
 use mp_core::{
     BranchId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId, EndpointStats, Instant,
-    MultiplayerPeer, Readiness,
+    MultiplayerPeer, Readiness, Route,
 };
 use mp_host::EndpointHost;
 use tokio::sync::watch;
@@ -17,8 +17,8 @@ use crate::branch_ref::BranchCaller;
 use crate::error::CallError;
 use crate::guarded_log::log_guarded;
 use crate::mail::{
-    Attach, BranchMailbox, CloseEndpoint, Decide, EndpointMail, EndpointMailbox,
-    GetConnectionStats, GetEndpointStats, Serve, control,
+    Assign, Attach, BranchMailbox, CloseEndpoint, Decide, EndpointMail, EndpointMailbox,
+    GetConnectionStats, GetEndpointStats, RefuseConnections, Serve, control,
 };
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
@@ -203,6 +203,37 @@ where
         self.serve(&branch, ctx);
         self.host.record_call();
         after_input(self, ctx);
+    }
+}
+
+impl<P, R> Handler<Assign> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = ();
+
+    fn handle(&mut self, Assign(connection, branch): Assign, ctx: &mut Context<Self>) {
+        self.serve(&branch, ctx);
+        let decision = match branch.authenticates() {
+            true => Route::Branch(branch.id()),
+            false => Route::Admit(branch.id()),
+        };
+        self.endpoint.decide(connection, decision);
+        self.host.record_call();
+        after_input(self, ctx);
+    }
+}
+
+impl<P, R> Handler<RefuseConnections> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = ();
+
+    fn handle(&mut self, RefuseConnections(refuse): RefuseConnections, _: &mut Context<Self>) {
+        self.endpoint.peer_mut().set_refuse_new_connections(refuse);
     }
 }
 

@@ -34,6 +34,16 @@ pub(crate) struct GetEndpointStats;
 #[rtype(result = "()")]
 pub(crate) struct Serve(pub(crate) BranchCaller);
 
+/// The branch of an undecided connection, which the endpoint is to serve.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Assign(pub(crate) ConnectionId, pub(crate) BranchCaller);
+
+/// A request to refuse new connections in the transport, or to accept them again.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct RefuseConnections(pub(crate) bool);
+
 /// The decision about an undecided connection.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]

@@ -14,7 +14,9 @@ use crate::branch_ref::{BranchRef, next_number};
 use crate::endpoint::{EndpointActor, EndpointUse};
 use crate::error::{CallError, StartError};
 use crate::limits::CLOSE_TIMEOUT;
-use crate::mail::{CloseEndpoint, Decide, GetEndpointStats, Serve, control_to};
+use crate::mail::{
+    Assign, CloseEndpoint, Decide, GetEndpointStats, RefuseConnections, Serve, control_to,
+};
 use crate::start::TransportError;
 
 /// A handle to an endpoint that serves branches which come and go, for example the rooms of a
@@ -62,7 +64,9 @@ use crate::start::TransportError;
 pub struct SharedEndpoint {
     id: EndpointId,
     serve: Recipient<Serve>,
+    assign: Recipient<Assign>,
     decide: Recipient<Decide>,
+    refuse: Recipient<RefuseConnections>,
     close: Recipient<CloseEndpoint>,
     stats: Recipient<GetEndpointStats>,
     ended: watch::Receiver<()>,
@@ -84,7 +88,7 @@ impl SharedEndpoint {
         R: ConnectionRouter + Unpin + 'static,
         E: Into<TransportError>,
     {
-        Self::start_with(ArbiterGuard::new()?, make).await
+        Self::start_with(ArbiterGuard::new()?, true, make).await
     }
 
     /// Same as [`start`](Self::start), on the thread of `arbiter`.
@@ -101,11 +105,30 @@ impl SharedEndpoint {
         R: ConnectionRouter + Unpin + 'static,
         E: Into<TransportError>,
     {
-        Self::start_with(ArbiterGuard::shared(arbiter), make).await
+        Self::start_with(ArbiterGuard::shared(arbiter), true, make).await
+    }
+
+    /// Same as [`start_on`](Self::start_on), for an endpoint that ends with its branches: as soon
+    /// as none of those that it has served is left, it accepts no connections and closes.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub async fn start_until_left<P, R, E>(
+        arbiter: ArbiterHandle,
+        make: impl FnOnce() -> Result<(P, R), E> + Send + 'static,
+    ) -> Result<Self, StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        R: ConnectionRouter + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        Self::start_with(ArbiterGuard::shared(arbiter), false, make).await
     }
 
     async fn start_with<P, R, E>(
         guard: ArbiterGuard,
+        outlives_branches: bool,
         make: impl FnOnce() -> Result<(P, R), E> + Send + 'static,
     ) -> Result<Self, StartError>
     where
@@ -119,7 +142,10 @@ impl SharedEndpoint {
             let made = make().map_err(|error| StartError::Transport(error.into()));
             let started = made.map(|(peer, router)| {
                 let id = EndpointId(next_number());
-                let endpoint = Endpoint::new(id, peer, router).shared();
+                let mut endpoint = Endpoint::new(id, peer, router);
+                if outlives_branches {
+                    endpoint = endpoint.shared();
+                }
                 let (alive, ended) = watch::channel(());
                 let endpoint = EndpointActor::start(
                     id,
@@ -131,7 +157,9 @@ impl SharedEndpoint {
                 Self {
                     id,
                     serve: endpoint.clone().recipient(),
+                    assign: endpoint.clone().recipient(),
                     decide: endpoint.clone().recipient(),
+                    refuse: endpoint.clone().recipient(),
                     close: endpoint.clone().recipient(),
                     stats: endpoint.recipient(),
                     ended,
@@ -153,8 +181,25 @@ impl SharedEndpoint {
         self.serve.send(serve).await.map_err(|_| CallError::Ended)
     }
 
-    /// Routes a connection that its router left [undecided](Route::Undecided). Does nothing if the
-    /// connection is not undecided any more.
+    /// Assigns a connection that its router left [undecided](Route::Undecided) to `branch`, which
+    /// the endpoint [serves](Self::serve) from now on. Does nothing if the connection is not
+    /// undecided any more.
+    ///
+    /// The router receives the decision [`Route::Branch`] if the branch authenticates peers, else
+    /// [`Route::Admit`].
+    pub fn assign(&self, connection: ConnectionId, branch: &BranchRef) {
+        // At most one per undecided connection, whose number is bounded.
+        control_to(&self.assign, Assign(connection, branch.caller().clone()));
+    }
+
+    /// Sets whether the transport refuses new connections in their handshake.
+    pub fn set_refuse_new_connections(&self, refuse: bool) {
+        // At most one per connection that joins or leaves, whose number is bounded.
+        control_to(&self.refuse, RefuseConnections(refuse));
+    }
+
+    /// Passes a decision about a connection that its router left [undecided](Route::Undecided) to
+    /// the router. Does nothing if the connection is not undecided any more.
     pub fn decide(&self, connection: ConnectionId, route: Route) {
         // At most one per undecided connection, whose number is bounded.
         control_to(&self.decide, Decide(connection, route));

@@ -180,8 +180,10 @@ where
                 if !auth.is_empty() {
                     branch.scene().multiplayer_mut().set_authentication(true);
                 }
+                let authenticates = branch.scene().multiplayer().authentication();
                 let root_path = branch.scene().tree().root_path();
-                let shared = Arc::new(Shared::new(id, root_path, mailbox, guard.downgrade()));
+                let shared = Shared::new(id, root_path, authenticates, mailbox, guard.downgrade());
+                let shared = Arc::new(shared);
                 let address = BranchActor::start(
                     branch,
                     Authenticators::from(auth),

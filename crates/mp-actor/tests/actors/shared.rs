@@ -164,3 +164,58 @@ fn closed_endpoint_ends_the_rooms_that_no_other_endpoint_serves() {
         assert!(endpoint.stats().await.is_err());
     });
 }
+
+#[test]
+fn assigned_connection_reaches_a_branch_that_the_endpoint_did_not_serve() {
+    run(async {
+        let (router, notes) = (ByMap::default(), Notes::new());
+        let (endpoint, address) = endpoint(&router).await;
+        let room = log_branch("/root", &notes).start().await.unwrap();
+        let seat = address.connect(peer(2));
+        let joining = log_branch("/root", &notes).connect(move || made(seat));
+        let assigning = async {
+            until(|| !router.undecided.lock().unwrap().is_empty()).await;
+            let connection = router.undecided.lock().unwrap()[0];
+            endpoint.assign(connection, &room);
+        };
+        let (client, ()) = tokio::join!(joining, assigning);
+        assert_eq!(client.unwrap().peers().await.unwrap(), [PeerId::SERVER]);
+        assert_eq!(room.peers().await.unwrap(), [peer(2)]);
+    });
+}
+
+#[test]
+fn endpoint_that_ends_with_its_branches_closes_when_the_only_one_has_left() {
+    run(async {
+        let (router, notes) = (ByMap::default(), Notes::new());
+        let transport = MemoryMultiplayerPeer::server();
+        let (address, made_of) = (transport.address(), router.clone());
+        let make = move || made((transport, made_of));
+        let endpoint = SharedEndpoint::start_until_left(Arbiter::current(), make).await.unwrap();
+        let room = room(&endpoint, &notes).await;
+        router.assign(2, &room);
+        let client = join(log_branch("/root", &notes), &address, 2).await;
+        room.close().await;
+        endpoint.ended().await;
+        assert!(matches!(client.closed().await, EndReason::Disconnected(_)));
+    });
+}
+
+#[test]
+fn endpoint_refuses_connections_on_request() {
+    run(async {
+        let (router, notes) = (ByMap::default(), Notes::new());
+        let (endpoint, address) = endpoint(&router).await;
+        let room = room(&endpoint, &notes).await;
+        router.assign(2, &room);
+        endpoint.set_refuse_new_connections(true);
+        endpoint.stats().await.unwrap();
+        let seat = address.connect(peer(2));
+        let refused = log_branch("/root", &notes).connect(move || made(seat)).await;
+        assert!(matches!(refused, Err(StartError::ConnectionFailed(_))), "{refused:?}");
+        endpoint.set_refuse_new_connections(false);
+        endpoint.stats().await.unwrap();
+        join(log_branch("/root", &notes), &address, 2).await;
+        assert_eq!(endpoint.stats().await.unwrap().rejected_connections, 0);
+    });
+}
