@@ -34,4 +34,4 @@ pub use refusal::{CreateRefusal, JoinRefusal};
 pub use rooms::{JoinDecision, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats};
 pub use router::{RoomRegistry, RoomRouter};
 pub use selection::Selection;
-pub use template::Template;
+pub use template::{Metadata, Template};

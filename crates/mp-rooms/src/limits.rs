@@ -12,9 +12,6 @@ pub const CODE_BYTES_MAX: usize = 64;
 /// Both may also contain a token, and others after it.
 pub const SELECTION_BYTES_MAX: usize = 8 * 1024;
 
-/// Maximum length of a room's metadata in bytes: a few settings as JSON.
-pub const METADATA_BYTES_MAX: usize = 4 * 1024;
-
 /// Default of [`RoomsSettings::max_rooms`](crate::RoomsSettings::max_rooms): about 500 MB of empty
 /// relay rooms.
 pub const ROOMS_MAX: usize = 16_384;

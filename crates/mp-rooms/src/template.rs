@@ -1,9 +1,13 @@
 //! [`Template`]: the settings with which rooms are created.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::limits::{DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, MAX_PLAYERS_DEFAULT};
 use crate::name::{Code, RoomName};
+
+/// Texts of a room by key.
+pub type Metadata = BTreeMap<String, String>;
 
 /// The settings with which rooms are created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +35,8 @@ pub struct Template {
     pub code: Option<Code>,
     /// True if rooms refuse all players until they are unlocked. Default: no.
     pub locked: bool,
-    /// Text that the program reads, usually JSON, of at most
-    /// [`METADATA_BYTES_MAX`](crate::limits::METADATA_BYTES_MAX). Default: empty.
-    pub metadata: String,
+    /// Texts that the program and lists of rooms read. Default: none.
+    pub metadata: Metadata,
     /// True if each room runs on a thread of its own. Default: no.
     pub own_thread: bool,
 }
@@ -51,7 +54,7 @@ impl Template {
             relay: true,
             code: None,
             locked: false,
-            metadata: String::new(),
+            metadata: Metadata::new(),
             own_thread: false,
         }
     }

@@ -6,6 +6,7 @@ use super::Rooms;
 use super::room::Room;
 use crate::name::{RoomId, RoomName};
 use crate::refusal::JoinRefusal;
+use crate::template::Metadata;
 
 /// A description of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub struct RoomInfo {
     pub is_locked: bool,
     /// True if players need a code.
     pub is_private: bool,
-    /// Text of the program.
-    pub metadata: String,
+    /// Texts of the program.
+    pub metadata: Metadata,
 }
 
 /// The state of a room. A room that was closed is not listed any more.
@@ -95,6 +96,11 @@ impl Rooms {
         self.rooms.get(&id).map_or(0, Room::places)
     }
 
+    /// Returns the number of connections that were admitted and have not left.
+    pub fn players(&self) -> usize {
+        self.places.len() - self.waiting
+    }
+
     /// Returns whether the registry refuses joins because the server is about to end.
     pub fn is_draining(&self) -> bool {
         self.is_draining
@@ -107,7 +113,7 @@ impl Rooms {
             open,
             creating: self.rooms.len() - open,
             closing: self.closing.len(),
-            players: self.places.len() - self.waiting,
+            players: self.players(),
             waiting: self.waiting,
             created_rooms: self.created,
             failed_rooms: self.failed,

@@ -38,13 +38,13 @@ impl Rooms {
     }
 
     /// Handles the end of a connection that has joined, whether it was admitted, waits, or was
-    /// refused.
-    pub fn left(&mut self, now: Instant, connection: ListenerConnection) {
-        let Some(id) = self.places.remove(&connection) else { return };
-        // The room may have ended before its connections.
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        self.waiting -= usize::from(room.remove(connection));
+    /// refused. Returns the room that it was admitted to, unless that has ended or closes.
+    pub fn left(&mut self, now: Instant, connection: ListenerConnection) -> Option<RoomId> {
+        let id = self.places.remove(&connection)?;
+        let was_waiting = self.rooms.get_mut(&id)?.remove(connection);
+        self.waiting -= usize::from(was_waiting);
         self.update_deadline(now, id);
+        (!was_waiting).then_some(id)
     }
 
     /// Handles the end of a listener and of all of its connections.

@@ -19,7 +19,7 @@ use crate::join::ListenerConnection;
 use crate::limits::ROOMS_MAX;
 use crate::name::{Code, RoomId, RoomName};
 use crate::refusal::{CreateRefusal, JoinRefusal};
-use crate::template::Template;
+use crate::template::{Metadata, Template};
 
 /// Settings of a registry.
 #[derive(Clone, Debug)]
@@ -112,27 +112,36 @@ impl Rooms {
     ///
     /// See [`CreateRefusal`].
     pub fn create(&mut self, name: RoomName, template: &RoomName) -> Result<RoomId, CreateRefusal> {
+        let template = self.templates.get(template).ok_or(CreateRefusal::UnknownTemplate)?;
+        self.create_with(name, Arc::clone(template))
+    }
+
+    /// Creates a room with settings of its own.
+    ///
+    /// # Errors
+    ///
+    /// See [`CreateRefusal`].
+    pub fn create_with(
+        &mut self,
+        name: RoomName,
+        template: Arc<Template>,
+    ) -> Result<RoomId, CreateRefusal> {
         if self.is_draining {
             return Err(CreateRefusal::Draining);
         }
         if self.names.contains_key(&name) {
             return Err(CreateRefusal::NameTaken);
         }
-        let template = self.templates.get(template).ok_or(CreateRefusal::UnknownTemplate)?;
         if self.rooms.len() + self.closing.len() >= self.settings.max_rooms {
             return Err(CreateRefusal::TooManyRooms);
         }
-        Ok(self.insert(name, Arc::clone(template)))
-    }
-
-    fn insert(&mut self, name: RoomName, template: Arc<Template>) -> RoomId {
         let room = RoomId(self.next_id);
         self.next_id += 1;
         self.created += 1;
         self.names.insert(name.clone(), room);
         self.rooms.insert(room, Room::new(name.clone(), Arc::clone(&template)));
         self.outputs.push_back(RoomOutput::Create { room, name, template });
-        room
+        Ok(room)
     }
 
     /// Handles that a room has opened: admits the joins that wait for it.
@@ -204,7 +213,7 @@ impl Rooms {
     }
 
     /// Sets the metadata of a room. Returns false if there is no such room.
-    pub fn set_metadata(&mut self, id: RoomId, metadata: String) -> bool {
+    pub fn set_metadata(&mut self, id: RoomId, metadata: Metadata) -> bool {
         self.rooms.get_mut(&id).map(|room| room.metadata = metadata).is_some()
     }
 

@@ -9,7 +9,7 @@ use mp_core::{Instant, PeerId};
 use crate::join::ListenerConnection;
 use crate::name::{Code, RoomName};
 use crate::refusal::JoinRefusal;
-use crate::template::Template;
+use crate::template::{Metadata, Template};
 
 /// A room that exists or is being created.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Room {
     pub(super) max_players: u16,
     pub(super) code: Option<Code>,
     pub(super) is_locked: bool,
-    pub(super) metadata: String,
+    pub(super) metadata: Metadata,
     /// Time at which the room closes because it has no players.
     pub(super) deadline: Option<Instant>,
     /// Connections that wait for the room to open, in order; `None` once it is open.

@@ -304,8 +304,8 @@ fn draining_registry_refuses_joins_and_creations() {
     registry.rooms.drain();
     assert_eq!(registry.outputs(), [refused(1, JoinRefusal::Draining)]);
     assert_eq!(registry.join_room(2, "a"), [refused(2, JoinRefusal::Draining)]);
-    let created = registry.rooms.create(name("c"), &name("arena"));
-    assert_eq!(created, Err(CreateRefusal::Draining));
+    let refused = registry.rooms.create(name("c"), &name("arena"));
+    assert_eq!(refused, Err(CreateRefusal::Draining));
     assert_eq!(registry.rooms.player_count(open), 1, "players stay");
 }
 
@@ -327,13 +327,14 @@ fn listener_that_ends_takes_its_players_out_of_their_rooms() {
 fn rooms_are_described() {
     let mut registry = Registry::new([Template { code: Some(code("1")), ..arena() }]);
     let room = registry.open("a");
-    registry.rooms.set_metadata(room, r#"{"map":"hill"}"#.to_owned());
+    let metadata = Metadata::from([("map".to_owned(), "hill".to_owned())]);
+    registry.rooms.set_metadata(room, metadata.clone());
     registry.rooms.set_max_players(room, 3);
     let info = registry.rooms.get(room).unwrap();
     assert_eq!(registry.rooms.list().collect::<Vec<_>>(), std::slice::from_ref(&info));
     assert_eq!((info.name, info.template), (name("a"), name("arena")));
     assert_eq!((info.players, info.max_players, info.is_private), (0, 3, true));
-    assert_eq!((info.state, info.metadata.as_str()), (RoomState::Open, r#"{"map":"hill"}"#));
+    assert_eq!((info.state, info.metadata), (RoomState::Open, metadata));
     registry.rooms.close(room);
     assert!(!registry.rooms.set_locked(room, true));
 }
