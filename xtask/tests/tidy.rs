@@ -19,6 +19,7 @@ const SANS_IO: &[(&str, &str)] = &[
     ("SystemTime", "time is an argument"),
     ("std::thread", "the caller chooses the thread"),
     ("TcpStream", "sockets live in the transports' io modules"),
+    ("RandomState", "randomness is an argument: mp_core::Rng"),
     ("thread_rng", "randomness is an argument: mp_core::Rng"),
     ("tokio", "only the transports' io modules and mp-actor use tokio"),
     ("UdpSocket", "sockets live in mp-udp and the io modules of transports"),

@@ -22,9 +22,14 @@ impl Rng {
 
     /// Returns an independent generator that is seeded from this one.
     pub fn fork(&mut self) -> Self {
+        Self::from_seed(self.next_seed())
+    }
+
+    /// Returns a seed of another generator.
+    pub fn next_seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];
         self.0.fill_bytes(&mut seed);
-        Self::from_seed(seed)
+        seed
     }
 
     /// Returns 32 random bits.

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
-use mp_core::PeerId;
+use mp_core::{PeerId, Rng};
 
 use crate::api::MultiplayerApi;
 use crate::codec::Codec;
@@ -34,6 +35,7 @@ pub struct BranchBuilder {
     server_relay: bool,
     authentication: bool,
     quirks: GodotQuirks,
+    seed: Option<[u8; 32]>,
     protocol: ApiFactory,
     setups: Setups,
     hooks: Hooks,
@@ -68,6 +70,7 @@ impl BranchBuilder {
             server_relay: true,
             authentication: false,
             quirks: GodotQuirks::default(),
+            seed: None,
             protocol: ApiFactory(Box::new(|multiplayer| Box::new(multiplayer))),
             setups: Setups::default(),
             hooks: Hooks::default(),
@@ -197,18 +200,32 @@ impl BranchBuilder {
         self
     }
 
+    /// Sets the seed of the branch's random numbers, which are the ids of
+    /// [requests](crate::rpc::RequestCall) (default: from the operating system). With a constant
+    /// seed a run can be reproduced, but peers can predict the numbers.
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Creates the branch and runs its setups.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if the root path is invalid or a setup fails.
+    /// [`BuildError`] if the root path is invalid, a setup fails, or no [`seed`](Self::seed) is set
+    /// and the operating system provides none.
     pub fn build(self) -> Result<Branch, BuildError> {
         let tree = Tree::new(&self.root_path).map_err(BuildError::RootPath)?;
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => mp_core::host::os_seed().map_err(BuildError::Randomness)?,
+        };
         let mut multiplayer = SceneMultiplayer::new(self.codec);
         multiplayer.set_server_relay(self.server_relay);
         multiplayer.set_authentication(self.authentication);
         multiplayer.set_quirks(self.quirks);
-        let mut scene = Scene::new(tree, (self.protocol.0)(multiplayer));
+        let rng = Rng::from_seed(seed);
+        let mut scene = Scene::new(tree, (self.protocol.0)(multiplayer), rng);
         for setup in self.setups.0 {
             setup(&mut scene).map_err(|source| {
                 let root_path = self.root_path.clone();
@@ -227,6 +244,9 @@ impl BranchBuilder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
+    /// The operating system provides no random numbers.
+    #[error("the operating system provides no random numbers; set a seed")]
+    Randomness(#[source] io::Error),
     /// The root path is invalid.
     #[error(transparent)]
     RootPath(TreeError),

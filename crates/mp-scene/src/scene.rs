@@ -17,7 +17,7 @@ use timers::Timers;
 
 use std::collections::VecDeque;
 
-use mp_core::{Channel, Instant, PeerId, Target, TransferMode, Variant};
+use mp_core::{Channel, Instant, PeerId, Rng, Target, TransferMode, Variant};
 
 use crate::api::{Call, Configuration, MultiplayerApi, RpcOutcome};
 use crate::property::PropertyError;
@@ -43,7 +43,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub(crate) fn new(tree: Tree, api: Box<dyn MultiplayerApi>) -> Self {
+    pub(crate) fn new(tree: Tree, api: Box<dyn MultiplayerApi>, rng: Rng) -> Self {
         Self {
             tree,
             api,
@@ -51,7 +51,7 @@ impl Scene {
             remote_sender: None,
             deferred: VecDeque::new(),
             failed_calls: 0,
-            requests: Requests::default(),
+            requests: Requests::new(rng),
             life: SceneLife::default(),
             timers: Timers::default(),
         }

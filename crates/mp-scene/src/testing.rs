@@ -7,12 +7,13 @@ pub use snapshot::TreeSnapshot;
 use std::time::Duration;
 
 use mp_core::memory::MemoryMultiplayerPeer;
-use mp_core::{Instant, PeerId};
+use mp_core::{Instant, PeerId, Rng};
 
 use crate::{Branch, BranchBuilder, BuildError, Scene};
 
 /// A server with clients, connected within the process. No packet is lost; packets sent in one
-/// [`step`](Self::step) are received in the next.
+/// [`step`](Self::step) are received in the next. The [seeds](BranchBuilder::seed) of the branches
+/// are constant.
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -43,7 +44,7 @@ impl Lan {
     ///
     /// If the branch cannot be built.
     pub fn new(server: BranchBuilder) -> Result<Self, BuildError> {
-        let server = (server.build()?, MemoryMultiplayerPeer::server());
+        let server = (server.seed(seed_of(1)).build()?, MemoryMultiplayerPeer::server());
         Ok(Self { now: Instant::from_millis(1_000), peers: vec![server] })
     }
 
@@ -57,8 +58,9 @@ impl Lan {
     ///
     /// With more than 2³¹ − 2 clients, since there are no more ids.
     pub fn join(&mut self, client: BranchBuilder) -> Result<PeerId, BuildError> {
-        let branch = client.build()?;
-        let raw = i32::try_from(self.peers.len() + 1).ok();
+        let number = self.peers.len() + 1;
+        let branch = client.seed(seed_of(number)).build()?;
+        let raw = i32::try_from(number).ok();
         let id = raw.and_then(PeerId::new).expect("there are 2³¹ − 2 ids of clients");
         let peer = self.peers[0].1.address().connect(id);
         self.peers.push((branch, peer));
@@ -122,4 +124,9 @@ impl Lan {
     fn entry(&mut self, id: PeerId) -> &mut (Branch, MemoryMultiplayerPeer) {
         &mut self.peers[id.get() as usize - 1]
     }
+}
+
+/// Returns the seed of the branch with a peer id.
+fn seed_of(id: usize) -> [u8; 32] {
+    Rng::seed_from_u64(id as u64).next_seed()
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use mp_core::variant::{FromVariant, FromVariantError};
+use mp_core::{Instant, MemoryMultiplayerPeer};
 use mp_scene::limits::OPEN_REQUESTS_MAX;
 use mp_scene::prelude::*;
 use mp_scene::rpc::{Answer, RequestCall, RequestError};
@@ -138,4 +139,34 @@ fn peer_that_leaves_ends_its_requests() {
     lan.scene(SERVER).multiplayer_mut().disconnect_peer(alice);
     lan.settle();
     assert_eq!(price.take(), Some(Err(RequestError::PeerLeft)));
+}
+
+#[test]
+fn ids_of_requests_follow_from_the_seed() {
+    assert_eq!(ids_with_seed(1), ids_with_seed(1));
+    assert_ne!(ids_with_seed(1), ids_with_seed(2));
+}
+
+/// Returns the ids of two requests of a client.
+fn ids_with_seed(seed: u8) -> [i64; 2] {
+    let mut server = (game().build().unwrap(), MemoryMultiplayerPeer::server());
+    let client_peer = server.1.address().connect(PeerId::new(2).unwrap());
+    let mut client = (game().seed([seed; 32]).build().unwrap(), client_peer);
+    let mut now = Instant::from_millis(1_000);
+    let mut settle = |client: &mut (Branch, MemoryMultiplayerPeer)| {
+        for _ in 0..8 {
+            now += Lan::STEP;
+            server.0.poll(&mut server.1, now);
+            client.0.poll(&mut client.1, now);
+        }
+        let shop = server.0.scene().node::<Shop>("Shop").unwrap();
+        server.0.scene().get(shop).unwrap().last
+    };
+    settle(&mut client);
+    [(); 2].map(|()| {
+        let shop = client.0.scene().find("Shop").unwrap();
+        let request = RequestCall::<_, i64>::new(shop, "price", "price_answer", (String::new(),));
+        request.ask(client.0.scene(), SERVER).unwrap();
+        settle(&mut client).unwrap().1
+    })
 }

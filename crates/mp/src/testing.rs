@@ -86,7 +86,7 @@ impl TestSession {
     }
 
     /// Creates a server without clients. The seed determines which datagrams are lost or delayed,
-    /// and the ids of the clients.
+    /// the ids of the clients, and the [seeds](BranchBuilder::seed) of all branches.
     ///
     /// # Errors
     ///
@@ -97,10 +97,11 @@ impl TestSession {
         let network = Network::new(Rng::seed_from_u64(rng.next_u64()), link);
         let now = Instant::from_millis(1_000);
         network.advance(now);
-        let options = ServerOptions::default().seed(seed_of(&mut rng));
+        let options = ServerOptions::default().seed(rng.next_seed());
         let peer = EnetMultiplayerPeer::server(network.socket(address(0)), options)
             .expect("the default options are valid");
-        let members = vec![Member { branch: server.build()?, peer }];
+        let branch = server.seed(rng.next_seed()).build()?;
+        let members = vec![Member { branch, peer }];
         Ok(Self { network, rng, now, members, addresses: 1 })
     }
 
@@ -136,11 +137,12 @@ impl TestSession {
     pub fn connect(&mut self, client: BranchBuilder) -> Result<PeerId, BuildError> {
         let socket = self.network.socket(address(self.addresses));
         self.addresses += 1;
-        let options = ClientOptions::default().seed(seed_of(&mut self.rng));
+        let options = ClientOptions::default().seed(self.rng.next_seed());
         let peer = EnetMultiplayerPeer::client(socket, address(0), options)
             .expect("the default options are valid");
         let id = peer.unique_id();
-        self.members.push(Member { branch: client.build()?, peer });
+        let branch = client.seed(self.rng.next_seed()).build()?;
+        self.members.push(Member { branch, peer });
         Ok(id)
     }
 
@@ -281,10 +283,4 @@ impl fmt::Debug for TestSession {
 fn address(index: usize) -> SocketAddr {
     let [a, b] = u16::try_from(index).unwrap_or(u16::MAX).to_be_bytes();
     SocketAddr::from(([10, 0, a, b], 7777))
-}
-
-fn seed_of(rng: &mut Rng) -> [u8; 32] {
-    let mut seed = [0; 32];
-    seed.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&rng.next_u64().to_le_bytes()));
-    seed
 }

@@ -1,12 +1,10 @@
 //! The open requests of a scene.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::BuildHasher;
 use std::time::Duration;
 
-use mp_core::{Instant, PeerId, Variant};
+use mp_core::{Instant, PeerId, Rng, Variant};
 use rustc_hash::FxHashMap;
 
 use super::Scene;
@@ -17,13 +15,11 @@ use crate::tree::NodeId;
 type Then = Box<dyn FnOnce(&mut Scene, Result<Variant, RequestError>)>;
 
 /// Requests that were sent and have no answer yet, and answers that the program has not received.
-#[derive(Default)]
 pub(super) struct Requests {
     open: FxHashMap<i64, OpenRequest>,
     answered: VecDeque<(Then, Result<Variant, RequestError>)>,
-    /// Number of requests so far, and the keys of their ids.
-    sent: u64,
-    ids: RandomState,
+    /// Source of the ids.
+    rng: Rng,
     refused_answers: u64,
 }
 
@@ -36,11 +32,15 @@ struct OpenRequest {
 }
 
 impl Requests {
-    /// Returns an id that a peer cannot predict: a keyed hash of a counter.
+    pub(super) fn new(rng: Rng) -> Self {
+        let (open, answered) = (FxHashMap::default(), VecDeque::new());
+        Self { open, answered, rng, refused_answers: 0 }
+    }
+
+    /// Returns an id that is not in use and that a peer cannot predict.
     fn next_id(&mut self) -> i64 {
         loop {
-            self.sent += 1;
-            let id = (self.ids.hash_one(self.sent) >> 1) as i64;
+            let id = (self.rng.next_u64() >> 1) as i64;
             if !self.open.contains_key(&id) {
                 return id;
             }

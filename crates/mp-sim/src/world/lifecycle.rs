@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mp_core::{MultiplayerPeer, Rng};
+use mp_core::MultiplayerPeer;
 use mp_scene::Branch;
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
 
@@ -48,7 +48,9 @@ impl World {
         let recorder = Recorder::new(run, slot, has_credentials, self.journal.clone());
         recorder.record(FactKind::Started { slot, id, has_credentials });
 
-        let mut builder = Branch::builder("/root/Game").server_relay(self.plan.relays);
+        let mut builder = Branch::builder("/root/Game")
+            .seed(self.rngs.branches.next_seed())
+            .server_relay(self.plan.relays);
         for workload in &mut self.workloads {
             workload.program_started(id, run);
             builder = workload.configure(builder, &recorder);
@@ -82,7 +84,7 @@ impl World {
                 let address = SimulatedNetwork::server_address(number);
                 let socket = self.network.bind(SERVER_SLOT, number, address);
                 let mut options = adjusted!(ServerOptions::default(), self.plan);
-                options = options.seed(seed(&mut self.rngs.lifecycle));
+                options = options.seed(self.rngs.lifecycle.next_seed());
                 if self.plan.has_small_queues {
                     options = options.datagrams_per_poll(4).half_open_max(4);
                 }
@@ -98,7 +100,7 @@ impl World {
         let server = SimulatedNetwork::server_address(number);
         loop {
             let options = adjusted!(ClientOptions::default(), self.plan);
-            let options = options.seed(seed(&mut self.rngs.lifecycle));
+            let options = options.seed(self.rngs.lifecycle.next_seed());
             let peer = self.client_at(slot, address, server, options);
             if self.programs.is_unused(peer.unique_id()) {
                 return vec![peer];
@@ -116,12 +118,4 @@ impl World {
         let socket = self.network.bind(slot, 0, address);
         EnetMultiplayerPeer::client(socket, server, options).expect("client options are valid")
     }
-}
-
-fn seed(rng: &mut Rng) -> [u8; 32] {
-    let mut seed = [0; 32];
-    for chunk in seed.chunks_exact_mut(8) {
-        chunk.copy_from_slice(&rng.next_u64().to_le_bytes());
-    }
-    seed
 }

@@ -69,6 +69,7 @@ struct Rngs {
     acts: Rng,
     faults: Rng,
     lifecycle: Rng,
+    branches: Rng,
 }
 
 /// Scheduled event.
@@ -154,6 +155,7 @@ impl World {
                 acts: rng.fork(),
                 faults: rng.fork(),
                 lifecycle: rng.fork(),
+                branches: rng.fork(),
             },
             network,
             slots: (0..=clients).map(|_| Slot::default()).collect(),
