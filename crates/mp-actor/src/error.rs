@@ -3,6 +3,7 @@
 use std::fmt;
 
 use mp_core::DisconnectReason;
+use mp_scene::rpc::RequestError;
 use mp_scene::{AuthError, BuildError, SendBytesError};
 
 /// The way in which a branch ended.
@@ -51,6 +52,18 @@ pub enum CallError {
     /// in time.
     #[error("the condition did not hold in time")]
     TimedOut,
+}
+
+/// The reason why [`BranchRef::ask`](crate::BranchRef::ask) returned no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The call into the branch failed, or the branch ended before the answer was received.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The request could not be sent, or was not answered.
+    #[error(transparent)]
+    Request(#[from] RequestError),
 }
 
 /// The reason why a response to a peer that authenticates failed. The response has no effect.

@@ -37,6 +37,7 @@ mod mail;
 mod peer;
 mod peer_actors;
 pub mod prelude;
+mod requests;
 mod scene_tree;
 mod shared_endpoint;
 mod signals;
@@ -52,7 +53,9 @@ pub use channel::{
     ChannelActor, ChannelMessage, ChannelRef, ChannelStats, Messages, Publish, Received, Subscribe,
 };
 pub use endpoint::EndpointRef;
-pub use error::{AuthResponseError, CallError, ChannelError, EndReason, PublishError, StartError};
+pub use error::{
+    AskError, AuthResponseError, CallError, ChannelError, EndReason, PublishError, StartError,
+};
 pub use peer::{
     CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, PeerStats, SendAuth,
 };

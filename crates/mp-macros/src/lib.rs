@@ -194,9 +194,10 @@ pub fn node(item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// `ask` returns the answer as a future instead, which a program can also poll with `take`. The
-/// request ends with an error if it is not answered in five seconds (`timeout` sets another time),
-/// or if the peer leaves. At most 64 requests to one peer are open.
+/// `ask` returns the answer as a future instead, which a program can also poll with `take`. Outside
+/// of the branch, `client.ask(shop.rpcs().price("sword".into()), PeerId::SERVER).await` does the
+/// same (`BranchRef::ask`). The request ends with an error if it is not answered in five seconds
+/// (`timeout` sets another time), or if the peer leaves. At most 64 requests to one peer are open.
 ///
 /// It consists of two RPCs, so that a script can ask and answer, too. The first argument is the id
 /// of the request, which is random; an answer of another peer, a late or second one is dropped and

@@ -13,6 +13,7 @@ mod mailboxes;
 mod panics;
 mod peers;
 mod protocol;
+mod requests;
 mod scene_tree;
 mod session;
 mod shared;
