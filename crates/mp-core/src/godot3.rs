@@ -2,7 +2,8 @@
 //! peer, other defaults, and a `poll` that blocks. Its wire protocol is a different one and is not
 //! implemented.
 //!
-//! `docs/GODOT_NAMES.md` lists the names of 3.2, 4 and mp side by side.
+//! The page "Coming from Godot" of the guide (crate `mp`) lists the names of 3.2, 4 and mp side by
+//! side.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;

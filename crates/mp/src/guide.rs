@@ -16,6 +16,7 @@
 //! | [Testing](testing) | a game on a simulated network in virtual time |
 //! | [Logs and statistics](logging) | tracing, counters |
 //! | [Deployment](deployment) | ports, proxies, certificates |
+//! | [Coming from Godot](coming_from_godot) | the names of all members in Godot 3.2, Godot 4 and mp |
 
 // Links of the pages name these items.
 #[allow(unused_imports, reason = "doc tests do not resolve links")]
@@ -40,6 +41,7 @@ macro_rules! links {
         "[actors.md]: crate::guide::actors
 [authentication.md]: crate::guide::authentication
 [branches.md]: crate::guide::branches
+[coming-from-godot.md]: crate::guide::coming_from_godot
 [deployment.md]: crate::guide::deployment
 [logging.md]: crate::guide::logging
 [nodes.md]: crate::guide::nodes
@@ -83,3 +85,4 @@ page!(actors, "actors.md");
 page!(testing, "testing.md");
 page!(logging, "logging.md");
 page!(deployment, "deployment.md");
+page!(coming_from_godot, "coming-from-godot.md");

@@ -9,7 +9,7 @@ use super::{files, read, root};
 const GUIDE_LINES_MAX: usize = 150;
 
 /// Pages of the guide that are longer: complete programs and tables.
-const LONG_PAGES: &[&str] = &["quick-start.md"];
+const LONG_PAGES: &[&str] = &["coming-from-godot.md", "quick-start.md"];
 
 /// Returns the pages of the repository.
 fn pages() -> Vec<PathBuf> {

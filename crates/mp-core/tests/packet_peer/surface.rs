@@ -145,7 +145,7 @@ fn encode_buffer_size_is_a_power_of_two_within_limits() {
 
 #[test]
 fn every_member_has_a_row_in_the_table_of_names() {
-    let table = read("docs/GODOT_NAMES.md");
+    let table = read("crates/mp/guide/coming-from-godot.md");
     let class = multiplayer_peer();
     let mut members: Vec<String> = ["methods", "properties", "signals"]
         .iter()

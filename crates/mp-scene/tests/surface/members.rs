@@ -215,6 +215,26 @@ fn every_member_that_godot_reports_has_exactly_one_row() {
     assert!(missing.is_empty() && made_up.is_empty(), "{missing:#?} {made_up:#?}");
 }
 
+/// The page "Coming from Godot" of the guide has the rows, in a section for each class.
+#[test]
+fn every_member_has_a_row_in_the_guide() {
+    let page = include_str!("../../../mp/guide/coming-from-godot.md");
+    let mut missing = Vec::new();
+    for (class, _, name, place) in table() {
+        let (_, section) = page.split_once(&format!("## {class}\n")).expect(class);
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let place = match place {
+            Here::Is(path) => format!("| `{path}` |"),
+            Never(why) => why.to_owned(),
+        };
+        let is_row = |row: &str| row.contains(&format!("`{name}`")) && row.contains(&place);
+        if !section.lines().any(is_row) {
+            missing.push(format!("{class}.{name}: {place}"));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 #[test]
 fn missing_members_have_a_reason() {
     let (mut here, mut never) = (0, 0);
