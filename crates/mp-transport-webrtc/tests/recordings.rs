@@ -3,12 +3,17 @@
 mod captures;
 mod common;
 
+use std::time::Duration;
+
 use captures::{read, strings};
-use common::{Network, Pair};
+use common::{Network, Pair, packets};
 use mp_core::link_shaper::LinkConditions;
 use mp_core::{Channel, MultiplayerPeer, PeerEvent, PeerId, SendError, TransferMode};
 use mp_transport_webrtc::io::DatagramSocket;
-use mp_transport_webrtc::limits::{MESSAGE_BYTES_MAX, WEB_MESSAGE_BYTES_MAX};
+use mp_transport_webrtc::limits::{
+    MESSAGE_BYTES_MAX, WEB_MESSAGE_BYTES_MAX, WEB_MESSAGE_OVERHEAD, WEB_PACING_BYTES,
+    WEB_PACING_INTERVAL,
+};
 use mp_transport_webrtc::{
     CandidatePolicy, DatagramRefusal, IceCandidate, SdpKind, Signal, WebRtcMultiplayerPeer,
     WebRtcOptions,
@@ -55,7 +60,7 @@ fn packets_are_received_with_the_recorded_channel_and_mode() {
             }
             assert_eq!(sent, Ok(()), "{name}: {put}");
             pair.at_client.clear();
-            pair.pass(std::time::Duration::from_millis(50));
+            pair.pass(Duration::from_millis(50));
             let [PeerEvent::Packet(packet)] = &pair.at_client[..] else {
                 panic!("{name}: {put}: {:?}", pair.at_client)
             };
@@ -126,7 +131,7 @@ fn the_recorded_datagrams_of_handshakes_are_recognized() {
         let mut sent = 0;
         for datagram in whole {
             socket.try_send_to(&bytes(&datagram["hex"]), to).unwrap();
-            server.poll(network.advance(std::time::Duration::from_millis(5)));
+            server.poll(network.advance(Duration::from_millis(5)));
             sent += 1;
         }
         let refused = server.stats().refused_datagrams;
@@ -139,5 +144,133 @@ fn the_recorded_datagrams_of_handshakes_are_recognized() {
         }
         assert!(sent > 10, "{name}: {sent}");
         assert!(refused.get(DatagramRefusal::UnknownConnection) > 0, "{name}");
+    }
+}
+
+/// Rows of `webrtc_limits.json` about the test `name`, and whether a web build receives. Between
+/// Godots, the server is native and the client is the web build.
+fn limits(name: &str) -> Vec<(Value, bool)> {
+    let recording = read("webrtc_limits.json");
+    let rows = ["between_godots", "with_str0m"].map(|part| recording[part].as_array().unwrap());
+    let named = rows.into_iter().flatten().filter(|row| row["test"] == name);
+    let found: Vec<_> = named
+        .map(|row| {
+            let is_web = match row["from"].as_str() {
+                Some(from) => from.starts_with("native"),
+                None => row["godot"].as_str().unwrap().starts_with("web"),
+            };
+            (row.clone(), is_web)
+        })
+        .collect();
+    assert!(!found.is_empty(), "{name}");
+    found
+}
+
+/// A connection whose client describes itself like a web build, or not.
+fn pair_of(is_web: bool) -> Pair {
+    let mut pair = Pair::new(1, LinkConditions::default());
+    pair.relay.looks_like_web = is_web;
+    pair.connect();
+    pair
+}
+
+fn number(row: &Value, key: &str) -> usize {
+    row[key].as_u64().unwrap() as usize
+}
+
+#[test]
+fn the_recorded_bursts_arrive_although_a_web_build_lost_data_of_some() {
+    // Of the ring buffer of a channel, one byte stays empty.
+    let ring = 2 * WEB_PACING_BYTES - 1;
+    let mut lost = 0;
+    for (row, is_web) in [limits("burst reliable"), limits("burst from str0m")].concat() {
+        let [size, count, received] = ["size", "count", "received"].map(|key| number(&row, key));
+        let mut pair = pair_of(is_web);
+        let result =
+            pair.try_send(true, TransferMode::Reliable, Channel(0), numbered_packet(0, size));
+        if is_web && size > WEB_MESSAGE_BYTES_MAX {
+            assert_eq!(received, 0, "{row}");
+            assert_eq!(result, Err(SendError::TooLarge { len: size, max: WEB_MESSAGE_BYTES_MAX }));
+            continue;
+        }
+        if is_web && count * (size + WEB_MESSAGE_OVERHEAD) <= ring {
+            assert_eq!(received, count, "the ring buffer is as large as assumed: {row}");
+        }
+        lost += usize::from(is_web && received < count);
+        assert_eq!(result, Ok(()));
+        for number in 1..count {
+            pair.send(true, TransferMode::Reliable, numbered_packet(number, size));
+        }
+        let mut read = 0;
+        while read < count {
+            // A slow frame of the client, which reads all at its end.
+            pair.pass(2 * WEB_PACING_INTERVAL);
+            let arrived = packets(&pair.at_client);
+            let bytes: usize =
+                arrived[read..].iter().map(|packet| packet.len() + WEB_MESSAGE_OVERHEAD).sum();
+            assert!(!is_web || bytes <= ring, "{bytes} bytes in a frame: {row}");
+            assert!(arrived.len() > read, "{read} of {count} arrived: {row}");
+            read = arrived.len();
+        }
+        let sent: Vec<_> = (0..count).map(|number| numbered_packet(number, size)).collect();
+        assert_eq!(packets(&pair.at_client), sent, "{row}");
+    }
+    assert!(lost >= 4, "{lost} recorded bursts lost data");
+}
+
+fn numbered_packet(number: usize, len: usize) -> Vec<u8> {
+    number.to_le_bytes().into_iter().cycle().take(len).collect()
+}
+
+#[test]
+fn packets_above_the_recorded_maximum_are_refused_and_later_ones_arrive() {
+    for (row, _) in limits("oversize") {
+        let size = number(&row, "size");
+        assert!(size > MESSAGE_BYTES_MAX, "{row}");
+        let mut pair = pair_of(false);
+        for from_server in [true, false] {
+            let sent =
+                pair.try_send(from_server, TransferMode::Reliable, Channel(0), vec![0; size]);
+            assert_eq!(sent, Err(SendError::TooLarge { len: size, max: MESSAGE_BYTES_MAX }));
+            pair.send(from_server, TransferMode::Reliable, vec![1]);
+        }
+        pair.pass(Duration::from_millis(100));
+        assert_eq!(packets(&pair.at_client), [[1]]);
+        assert_eq!(packets(&pair.at_server), [[1]]);
+    }
+}
+
+#[test]
+fn an_empty_packet_does_not_block_its_channel_as_the_recorded_one_did() {
+    for (row, is_web) in limits("after empty binary") {
+        assert_eq!(number(&row, "received"), 0, "{row}");
+        let mut pair = pair_of(is_web);
+        pair.send(true, TransferMode::Reliable, Vec::new());
+        let later = (0..number(&row, "then_reliable_sent") as u8).map(|number| vec![number]);
+        later.clone().for_each(|packet| pair.send(true, TransferMode::Reliable, packet));
+        pair.pass(Duration::from_secs(1));
+        assert_eq!(packets(&pair.at_client), later.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn unreliable_packets_are_lost_and_ordered_as_in_the_recording() {
+    for (row, is_web) in limits("str0m sends 100 with 20 % loss") {
+        let recorded = number(&row, "received");
+        assert!((1..100).contains(&recorded), "{row}");
+        let is_ordered = row["reliability"]["ordered"].as_bool().unwrap();
+        let mode =
+            if is_ordered { TransferMode::UnreliableOrdered } else { TransferMode::Unreliable };
+        let mut pair = pair_of(is_web);
+        pair.network
+            .set_conditions(LinkConditions { loss_permille: 200, ..LinkConditions::default() });
+        for number in 0..100 {
+            pair.send(true, mode, vec![number]);
+            pair.turn();
+        }
+        pair.pass(Duration::from_secs(20));
+        let arrived = packets(&pair.at_client);
+        assert!((1..100).contains(&arrived.len()), "{} arrived: {row}", arrived.len());
+        assert!(!is_ordered || arrived.is_sorted(), "{row}");
     }
 }
