@@ -787,6 +787,8 @@ const CHANNELS = {
 /**
  * Joins the room whose signaling is at `url`, as a client of peer 1. Calls `onOpen` of `handlers`
  * with the transport, then `onPacket` for each packet, and once `onClose` with the reason.
+ *
+ * Uses the STUN and TURN servers of the ID message (`ice_servers`) besides `iceServers`.
  */
 function connectWebRtc(url, handlers, { iceServers = [], timeout = 20000 } = {}) {
 	const connection = new RTCPeerConnection({ iceServers });
@@ -849,10 +851,11 @@ function connectWebRtc(url, handlers, { iceServers = [], timeout = 20000 } = {})
 		if (!candidate?.candidate) return;
 		signal(CANDIDATE, `\n${candidate.sdpMid}\n${candidate.sdpMLineIndex}\n${candidate.candidate}`);
 	};
-	const answer = async ({ type, id, data }) => {
+	const answer = async ({ type, id, data, ice_servers: more = [] }) => {
 		switch (type) {
 		case ID:
 			transport.id = id;
+			if (more.length > 0) connection.setConfiguration({ iceServers: [...iceServers, ...more] });
 			await connection.setLocalDescription(await connection.createOffer());
 			return signal(OFFER, connection.localDescription.sdp);
 		case ANSWER:

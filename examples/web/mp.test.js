@@ -294,8 +294,9 @@ test('malformed packets that Godot refuses are refused, and others are not', () 
 	assert.ok(refused >= 40 && accepted >= 30, `${refused} refused, ${accepted} accepted`);
 });
 
-test('a session that is closed before JOIN is opened again, a later one is not', async () => {
-	const sockets = [];
+/** Replaces the browser's classes. Returns the sockets and connections that mp.js creates. */
+function browser() {
+	const [sockets, connections] = [[], []];
 	global.WebSocket = class {
 		static OPEN = 1;
 		readyState = 1;
@@ -305,11 +306,29 @@ test('a session that is closed before JOIN is opened again, a later one is not',
 		close() {}
 	};
 	global.RTCPeerConnection = class {
+		constructor({ iceServers }) {
+			this.iceServers = iceServers;
+			connections.push(this);
+		}
 		createDataChannel() { return { readyState: 'connecting' }; }
 		createOffer() { return {}; }
-		setLocalDescription() { this.localDescription = { sdp: 'offer' }; }
+		setConfiguration({ iceServers }) {
+			for (const { urls } of iceServers) {
+				if (!urls.every((url) => /^(stun|turn)s?:/.test(url))) throw new Error(`no URL: ${urls}`);
+			}
+			this.iceServers = iceServers;
+		}
+		setLocalDescription() {
+			this.gathersFrom = this.iceServers;
+			this.localDescription = { sdp: 'offer' };
+		}
 		close() {}
 	};
+	return { sockets, connections };
+}
+
+test('a session that is closed before JOIN is opened again, a later one is not', async () => {
+	const { sockets } = browser();
 	const client = new mp.SceneMultiplayer();
 	const reasons = [];
 	client.onDisconnected = (reason) => reasons.push(reason);
@@ -325,6 +344,35 @@ test('a session that is closed before JOIN is opened again, a later one is not',
 	socket.onclose({ code: 4000, reason: 'full' });
 	assert.strictEqual(sockets.length, 2);
 	assert.deepStrictEqual(reasons, ['full']);
+});
+
+test('candidates are gathered from the STUN and TURN servers of the ID message', async () => {
+	const own = { urls: ['stun:stun.example'] };
+	const turn = { urls: ['turns:turn.example:443'], username: '1:7', credential: 'secret' };
+	for (const [servers, expected] of [[[turn], [own, turn]], [[], [own]], [undefined, [own]]]) {
+		const { sockets, connections } = browser();
+		const client = new mp.SceneMultiplayer();
+		client.join('ws://localhost/webrtc', { iceServers: [own] });
+		sockets[0].onmessage({ data: JSON.stringify({ type: 1, id: 7, data: '', ice_servers: servers }) });
+		await new Promise(setImmediate);
+		assert.deepStrictEqual(connections[0].gathersFrom, expected);
+		assert.strictEqual(sockets[0].sent.at(-1).type, 4);
+		sockets[0].onclose({ code: 1006, reason: '' });
+	}
+});
+
+test('a malformed list of STUN and TURN servers ends the attempt with a reason', async () => {
+	for (const servers of [[{ urls: ['http://turn.example'] }], { length: 1 }]) {
+		const { sockets, connections } = browser();
+		const client = new mp.SceneMultiplayer();
+		const reasons = [];
+		client.onDisconnected = (reason) => reasons.push(reason);
+		client.join('ws://localhost/webrtc');
+		sockets[0].onmessage({ data: JSON.stringify({ type: 1, id: 7, data: '', ice_servers: servers }) });
+		await new Promise(setImmediate);
+		assert.match(reasons.join(), /^signaling: /);
+		assert.strictEqual(connections[0].gathersFrom, undefined);
+	}
 });
 
 test('the root is confirmed, so that a server knows that the page still runs', () => {

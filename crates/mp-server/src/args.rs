@@ -65,8 +65,8 @@ pub(crate) struct Args {
     /// URLs of STUN and TURN servers for WebRTC players, separated by commas
     ///
     /// For players whose network blocks UDP to this machine: turns:turn.example:443?transport=tcp.
-    /// TURN servers need --turn-secret. Only clients with the script of `mp-server gdscript` use
-    /// them.
+    /// TURN servers need --turn-secret. Only clients with the script of `mp-server gdscript` or
+    /// with mp.js of examples/web use them.
     #[arg(long, value_name = "URL", env = "MP_ICE_SERVERS", value_delimiter = ',')]
     ice_servers: Vec<String>,
 
