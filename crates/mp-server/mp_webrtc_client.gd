@@ -52,8 +52,9 @@ func _process(delta: float) -> void:
 			while not _is_over and _socket.get_available_packet_count() > 0:
 				_receive(_socket.get_packet().get_string_from_utf8())
 		WebSocketPeer.STATE_CLOSED:
-			if not _has_joined and _socket.get_close_code() == 4000:
+			if _connection == null and _socket.get_close_code() == 4000:
 				# The frame took so long that the room no longer waited for JOIN.
+				_has_joined = false
 				_socket = WebSocketPeer.new()
 				_socket.connect_to_url(_url, _tls)
 				return
