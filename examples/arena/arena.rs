@@ -1,16 +1,34 @@
-//! Game logic of the example `arena`, decided by the server. The Godot project is in `godot/`; the
-//! compiler checks the RPCs and properties here against its scripts and scenes.
+//! The rules of the game, decided by the server. The Godot project is in `godot/`; the compiler
+//! checks the RPCs and properties here against its scripts and scenes.
 
 use std::time::Duration;
 
+use mp::core::Rng;
 use mp::prelude::*;
 
-/// Maximum speed of a player in pixels per second.
-pub(crate) const SPEED_MAX: f32 = 120.0;
+use crate::coin::Coin;
+use crate::player::Player;
 
-/// Node `Main/Arena`.
+/// Half the width and height of the arena in pixels; its center is at (0, 0).
+pub(crate) const HALF_SIZE: Vector2 = Vector2::new(480.0, 270.0);
+/// Number of coins in the arena.
+pub(crate) const COINS: usize = 8;
+/// Distance in pixels at which a player collects a coin.
+const REACH: f32 = 26.0;
+
+/// The parent of all players. A player is named after its peer's id.
+pub(crate) const PLAYERS: &str = "Main/Players";
+/// The parent of all coins.
+const COIN_PARENT: &str = "Main/Coins";
+
+/// Node `Main/Arena`: admits players, and gives coins to them.
 #[derive(Node)]
-struct Arena;
+#[node(process = Arena::process)]
+struct Arena {
+    rng: Rng,
+    /// Number of coins that were placed, for their names.
+    placed: u64,
+}
 
 #[rpc_methods(gd = "arena/godot/arena.gd")]
 impl Arena {
@@ -31,6 +49,14 @@ impl Arena {
         answer.call_id(cx, peer).ok();
     }
 
+    /// Answers with the same value, so that a client measures the round-trip time.
+    #[rpc(any_peer, unreliable, rate = "10/s")]
+    fn ping(&mut self, cx: &mut RpcContext<'_>, sent: i64) {
+        let peer = cx.remote_sender();
+        // Fails if the peer has just left.
+        cx.this::<Self>().rpcs().pong(sent).call_id(cx, peer).ok();
+    }
+
     /// Answers that the caller has a player.
     #[rpc]
     fn welcome(text: String);
@@ -38,53 +64,94 @@ impl Arena {
     /// Answers why the caller has none.
     #[rpc]
     fn refuse(why: String);
+
+    /// Answers `ping`.
+    #[rpc(unreliable)]
+    fn pong(sent: i64);
 }
 
-/// `player.tscn`. Moves in the direction of its input, with limited speed.
-#[derive(Default, Node)]
-#[node(tscn = "arena/godot/player.tscn", synchronizer = "Sync", process = Player::process)]
-struct Player {
-    #[replicate(spawn)]
-    title: String,
-    #[replicate(spawn, always)]
-    position: Vector2,
-}
-
-impl Player {
-    /// `Sync` replicates the server's state, `Input` the client's input.
-    fn scene() -> PackedScene {
-        PackedScene::new("res://player.tscn", || {
-            let sync = MultiplayerSynchronizer::new(Self::replication_config());
-            Instance::new("Player", Self::default())
-                .child(Instance::new("Sync", sync))
-                .child(Instance::new("Input", Input::default()))
-        })
-    }
-
-    fn process(&mut self, cx: &mut NodeContext<'_>, delta: Duration) {
-        let input = cx.child::<Input>(cx.node_id(), "Input").and_then(|input| cx.get(input));
-        if let Ok(input) = input {
-            let direction = input.direction.limit_length(1.0);
-            self.position += direction * SPEED_MAX * delta.as_secs_f32();
+impl Arena {
+    /// Gives coins to the players that have reached them, and places at most one new coin.
+    fn process(&mut self, cx: &mut NodeContext<'_>, _delta: Duration) {
+        let mut left = 0;
+        for coin in coins(cx) {
+            let Ok(place) = cx.get(coin).map(|coin| coin.position) else { continue };
+            let is_near = |player: &Player| player.position.distance_to(place) <= REACH;
+            let finder = players(cx).into_iter().find(|&player| cx.get(player).is_ok_and(is_near));
+            let Some(finder) = finder else {
+                left += 1;
+                continue;
+            };
+            if let Ok(player) = cx.get_mut(finder) {
+                *player.score += 1;
+            }
+            // Fails if the coin has left, which only this function causes.
+            cx.queue_free(coin).ok();
+        }
+        if left < COINS {
+            self.place_coin(cx).ok();
         }
     }
-}
 
-/// `input.gd`, a synchronizer of its own `direction`, with the client as authority.
-#[derive(Node)]
-#[node(tscn = "arena/godot/player.tscn", synchronizer = "Input")]
-struct Input {
-    #[node(synchronizer)]
-    sync: MultiplayerSynchronizer,
-    #[replicate(no_spawn, always)]
-    direction: Vector2,
-}
-
-impl Default for Input {
-    fn default() -> Self {
-        let sync = MultiplayerSynchronizer::new(Self::replication_config()).with_root_path(".");
-        Self { sync, direction: Vector2::ZERO }
+    fn place_coin(&mut self, scene: &mut Scene) -> Result<NodeId, TreeError> {
+        let position = Vector2::new(self.coordinate(HALF_SIZE.x), self.coordinate(HALF_SIZE.y));
+        self.placed += 1;
+        let coin = Coin::scene().instantiate_with(|coin: &mut Coin| coin.position = position);
+        // Names are not used again: a late packet cannot mean another coin.
+        scene.add_instance(COIN_PARENT, coin.named(&format!("Coin{}", self.placed)))
     }
+
+    /// Returns a random coordinate with some distance to the border.
+    fn coordinate(&mut self, half: f32) -> f32 {
+        const STEPS: u16 = 1_000;
+        let random = self.rng.below(STEPS.into()) as f32 / f32::from(STEPS);
+        (random * 2.0 - 1.0) * (half - 40.0)
+    }
+}
+
+/// Builds the server's branch, with the same nodes as `godot/main.tscn`.
+pub(crate) fn branch() -> BranchBuilder {
+    Branch::builder("/root")
+        .setup(|scene| {
+            let rng = Rng::seed_from_u64(7780);
+            Ok(add_nodes(scene, Arena { rng, placed: 0 })?)
+        })
+        .on_peer_disconnected(|scene, peer| {
+            // Fails if the peer left before it had a player.
+            remove_player(scene, peer).ok();
+        })
+        .tick_rate(TICK_RATE)
+}
+
+/// Number of times per second that the server moves players, and bots choose a direction.
+pub(crate) const TICK_RATE: u32 = 20;
+
+/// Adds the nodes that the server and clients have. Only `Main/Arena` differs.
+pub(crate) fn add_nodes<A: Node>(scene: &mut Scene, arena: A) -> Result<(), TreeError> {
+    scene.add("Main", Group)?;
+    scene.add("Main/Arena", arena)?;
+    scene.add(COIN_PARENT, Group)?;
+    scene.add(PLAYERS, Group)?;
+    let players = MultiplayerSpawner::new("../Players").with_scene(&Player::scene());
+    scene.add("Main/Spawner", players)?;
+    let coins = MultiplayerSpawner::new("../Coins").with_scene(&Coin::scene());
+    scene.add("Main/CoinSpawner", coins)?;
+    Ok(())
+}
+
+/// Returns all players.
+pub(crate) fn players(scene: &Scene) -> Vec<NodeRef<Player>> {
+    children(scene, PLAYERS)
+}
+
+/// Returns all coins.
+pub(crate) fn coins(scene: &Scene) -> Vec<NodeRef<Coin>> {
+    children(scene, COIN_PARENT)
+}
+
+fn children<N>(scene: &Scene, path: &str) -> Vec<NodeRef<N>> {
+    let parent = scene.find(path).into_iter();
+    parent.flat_map(|parent| scene.tree().children(parent)).map(NodeRef::new).collect()
 }
 
 /// Adds the player of `peer`, named after its id. The spawner announces it after the current hook.
@@ -92,9 +159,8 @@ fn add_player(scene: &mut Scene, peer: PeerId, name: &str) -> Result<(), TreeErr
     let player = Player::scene().instantiate_with(|player: &mut Player| {
         name.clone_into(&mut player.title);
     });
-    let player = scene.add_instance(PLAYERS, player.named(&peer.to_string()))?;
-    let input = scene.find_from(player, "Input")?;
-    scene.tree_mut().set_multiplayer_authority(input, peer, false)
+    scene.add_instance(PLAYERS, player.named(&peer.to_string()))?;
+    Ok(())
 }
 
 /// Removes the player of a peer that has left, on all peers.
@@ -104,25 +170,3 @@ fn remove_player(scene: &mut Scene, peer: PeerId) -> Result<(), TreeError> {
     scene.remove(player)?;
     Ok(())
 }
-
-/// Builds the server's branch, with the same nodes as `godot/main.tscn`.
-pub(crate) fn branch() -> BranchBuilder {
-    Branch::builder("/root")
-        .setup(|scene| {
-            scene.add("Main", Group)?;
-            scene.add("Main/Arena", Arena)?;
-            scene.add(PLAYERS, Group)?;
-            scene.add(
-                "Main/Spawner",
-                MultiplayerSpawner::new("../Players").with_scene(&Player::scene()),
-            )?;
-            Ok(())
-        })
-        .on_peer_disconnected(|scene, peer| {
-            // Fails if the peer left before it had a player.
-            remove_player(scene, peer).ok();
-        })
-        .tick_rate(20)
-}
-
-const PLAYERS: &str = "Main/Players";

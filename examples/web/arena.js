@@ -6,17 +6,20 @@
 // The game: the same nodes, methods and properties as in the Godot project.
 
 const multiplayer = new SceneMultiplayer();
-/** The players by path. */
-const players = new Map();
+/** The players by path, and the coins. */
+const players = new Map(), coins = new Map();
+/** Round-trip time to the server in milliseconds; null before the first answer. */
+let roundTrip = null;
 
 /** player.tscn: the server sends title and position, the player's client sends its direction. */
 function playerScene(name) {
-	const player = { id: Number(name), title: '', position: new Vector2() };
+	const player = { id: Number(name), title: '', position: new Vector2(), score: 0 };
 	player.input = { direction: new Vector2() };
 	const title = { name: 'title', spawn: true, mode: 'never' };
 	const position = { name: 'position', spawn: true, mode: 'always' };
+	const score = { name: 'score', spawn: true, mode: 'on_change' };
 	const direction = { name: 'direction', spawn: false, mode: 'always' };
-	const sync = { target: player, properties: [title, position] };
+	const sync = { target: player, properties: [title, position, score] };
 	// As often as the server moves the players.
 	const input = { target: player.input, properties: [direction], interval: 50 };
 	const children = {
@@ -26,6 +29,13 @@ function playerScene(name) {
 	return { value: player, children };
 }
 
+/** coin.tscn: the server sends the position once. */
+function coinScene() {
+	const coin = { position: new Vector2() };
+	const position = { name: 'position', spawn: true, mode: 'never' };
+	return { value: coin, children: { Sync: { synchronizer: { target: coin, properties: [position] } } } };
+}
+
 multiplayer.addNode('Main', {
 	children: {
 		Arena: {
@@ -33,9 +43,20 @@ multiplayer.addNode('Main', {
 				enter: { mode: 'any_peer' },
 				welcome: { mode: 'authority', call: (text) => showState('connected', text) },
 				refuse: { mode: 'authority', call: (why) => showEntry(why) },
+				ping: { mode: 'any_peer', transfer: 'unreliable' },
+				pong: { mode: 'authority', transfer: 'unreliable', call: showRoundTrip },
 			},
 		},
+		Coins: {},
 		Players: {},
+		CoinSpawner: {
+			spawner: {
+				parent: 'Main/Coins',
+				scenes: [coinScene],
+				onSpawned: (coin, path) => coins.set(path, coin),
+				onDespawned: (_coin, path) => coins.delete(path),
+			},
+		},
 		Spawner: {
 			spawner: {
 				parent: 'Main/Players',
@@ -60,6 +81,8 @@ multiplayer.onConnected = () => {
 
 multiplayer.onDisconnected = (reason) => {
 	players.clear();
+	coins.clear();
+	roundTrip = null;
 	showPlayers();
 	showState('lost', reason);
 	showEntry('');
@@ -70,6 +93,19 @@ function enter() {
 	multiplayer.rpc(SERVER, 'Main/Arena', 'enter', element('name').value.trim());
 	element('entry').hidden = true;
 }
+
+/** Measures the round-trip time: the server answers with `pong`. */
+function ping() {
+	if (!ownPlayer()) return;
+	multiplayer.rpc(SERVER, 'Main/Arena', 'ping', BigInt(Math.round(performance.now())));
+}
+
+function showRoundTrip(sent) {
+	roundTrip = Math.max(0, Math.round(performance.now()) - Number(sent));
+	showState('connected', `WebRTC, round trip ${roundTrip} ms`);
+}
+
+setInterval(ping, 500);
 
 /** Returns the own player; undefined before the server has added it. */
 function ownPlayer() {
@@ -93,10 +129,16 @@ function showEntry(message) {
 	element('message').textContent = message;
 }
 
+/** The scores in the list, and those of the players. */
+let shownScores = '';
+const scores = () => [...players.values()].map(({ player }) => player.score).join(' ');
+
 function showPlayers() {
-	element('list').replaceChildren(...[...players.values()].map(({ player, hue }) => {
+	const best = [...players.values()].sort((a, b) => Number(b.player.score) - Number(a.player.score));
+	shownScores = scores();
+	element('list').replaceChildren(...best.map(({ player, hue }) => {
 		const item = document.createElement('li');
-		item.textContent = player.title;
+		item.textContent = `${player.title} ${player.score}`;
 		item.style.setProperty('--color', colorOf(hue));
 		item.classList.toggle('own', player.id === multiplayer.id);
 		return item;
@@ -168,7 +210,9 @@ function steering() {
 const canvas = element('field');
 const context = canvas.getContext('2d');
 const camera = new Vector2();
-const RADIUS = 15, GRID = 48, TRAIL_MS = 1400, SMOOTHING_MS = 60, CAMERA_MS = 250;
+/** Half the size of the arena, as HALF_SIZE in arena.rs. */
+const HALF = { x: 480, y: 270 };
+const RADIUS = 14, COIN_RADIUS = 9, GRID = 48, TRAIL_MS = 1400, SMOOTHING_MS = 60, CAMERA_MS = 250;
 const HUES = [166, 24, 262, 210, 330, 95, 48, 0];
 const CALM = matchMedia('(prefers-reduced-motion: reduce)');
 let last = performance.now();
@@ -207,6 +251,7 @@ function frame(now) {
 		trail.push({ x: shown.x, y: shown.y, at: now });
 		while (trail[0].at < now - TRAIL_MS) trail.shift();
 	}
+	if (scores() !== shownScores) showPlayers();
 	if (me) approach(camera, players.get(`Main/Players/${me.id}`).shown, elapsed, CAMERA_MS);
 	draw(now);
 	requestAnimationFrame(frame);
@@ -223,12 +268,23 @@ function draw(now) {
 	context.setTransform(scale, 0, 0, scale, 0, 0);
 	context.clearRect(0, 0, width, height);
 	drawGround(ink('dot'), ink('axis'), width, height);
+	coins.forEach(({ position }) => drawCoin(position));
 	const all = [...players.values()];
 	if (!CALM.matches) all.forEach((it) => drawTrail(it, now));
 	all.forEach((it) => drawPlayer(it, ink('ground'), ink('ink'), width, height));
 }
 
-/** Dots on a grid, and a cross where players enter. */
+function drawCoin(position) {
+	const { x, y } = onScreen(position);
+	for (const [color, radius] of [['#b8860b', COIN_RADIUS], ['#f2c14e', COIN_RADIUS - 3]]) {
+		context.fillStyle = color;
+		context.beginPath();
+		context.arc(x, y, radius, 0, 2 * Math.PI);
+		context.fill();
+	}
+}
+
+/** Dots on a grid, the border, and a cross where players enter. */
 function drawGround(dot, axis, width, height) {
 	const origin = onScreen({ x: 0, y: 0 });
 	const first = (start) => ((start % GRID) + GRID) % GRID;
@@ -241,6 +297,10 @@ function drawGround(dot, axis, width, height) {
 		}
 	}
 	context.strokeStyle = axis;
+	context.lineWidth = 3;
+	context.beginPath();
+	context.roundRect(origin.x - HALF.x, origin.y - HALF.y, 2 * HALF.x, 2 * HALF.y, 14);
+	context.stroke();
 	context.lineWidth = 1.5;
 	context.beginPath();
 	context.moveTo(origin.x - 9, origin.y);

@@ -18,7 +18,7 @@ use crate::workspace::{binary, cargo, program, root, run, target};
 /// Returns an error if one does not print what its comment promises, or does not exit with 0.
 pub(crate) fn arena(godot: &Godot) -> Result<String, String> {
     let port = free_port()?;
-    let mut server = start_arena(port, &log("arena-server"))?;
+    let mut server = start_arena(port, &[], &log("arena-server"))?;
     let mut command = godot.command(&root().join("examples/arena/godot"));
     command.arg(format!("--port={port}"));
     let mut player = Process::start("player", &mut command, &log("arena-player"))?;
@@ -27,19 +27,19 @@ pub(crate) fn arena(godot: &Godot) -> Result<String, String> {
     server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains("leaves"));
     server.interrupt();
     server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
-    expect(&mut server, &root().join("examples/arena/server.rs"), port)?;
+    expect(&mut server, &root().join("examples/arena/main.rs"), port)?;
     Ok("server and client print what their comments promise".to_owned())
 }
 
-/// Builds and starts the server of the example `arena`.
+/// Builds and starts the server of the example `arena`, with more options.
 ///
 /// # Errors
 ///
 /// Returns an error if it cannot be built, or does not listen.
-pub(crate) fn start_arena(port: u16, log: &Path) -> Result<Process, String> {
+pub(crate) fn start_arena(port: u16, options: &[&str], log: &Path) -> Result<Process, String> {
     run(cargo().args(["build", "--quiet", "--package", "mp-examples"]))?;
-    let mut command = Command::new(binary("arena-server"));
-    command.arg(port.to_string());
+    let mut command = Command::new(binary("arena"));
+    command.args(["serve", "--port", &port.to_string()]).args(options);
     let mut server = Process::start("server", &mut command, log)?;
     let address = port.to_string();
     if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&address)) {

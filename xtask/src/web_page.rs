@@ -36,7 +36,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let log = |who: &str| folder.join(format!("{who}.log"));
     let port = free_port()?;
-    let mut server = start_arena(port, &log("server"))?;
+    let mut server = start_arena(port, &[], &log("server"))?;
     let signaling = format!("ws://127.0.0.1:{port}/webrtc");
 
     let html = root().join("examples/web/index.html");
@@ -87,7 +87,7 @@ fn start_player(
 }
 
 /// Returns the path of node.
-fn node() -> Result<PathBuf, String> {
+pub(crate) fn node() -> Result<PathBuf, String> {
     on_path("node").ok_or_else(|| {
         "no node on PATH, which runs mp.js and its page; install it: apt-get install nodejs"
             .to_owned()

@@ -4,10 +4,17 @@ extends Node
 
 signal answered(text: String)
 
+## Round-trip time to the server in milliseconds; -1 before the first answer.
+var round_trip := -1
+
 # Methods of the server.
 
 @rpc("any_peer")
 func enter(_player: String) -> void:
+	pass
+
+@rpc("any_peer", "unreliable")
+func ping(_sent: int) -> void:
 	pass
 
 # Methods of clients.
@@ -19,3 +26,7 @@ func welcome(text: String) -> void:
 @rpc("authority")
 func refuse(why: String) -> void:
 	answered.emit("refused: " + why)
+
+@rpc("authority", "unreliable")
+func pong(sent: int) -> void:
+	round_trip = Time.get_ticks_msec() - sent

@@ -1,9 +1,13 @@
 extends Node
-## Headless player of the example `arena`.
+## The player of the example `arena`.
+##
+##     godot --path examples/arena/godot -- --name=Ann
+##
+## opens a window, in which the arrow keys move the player.
 ##
 ##     godot --headless --path examples/arena/godot -- --port=7780
 ##
-## prints
+## plays by itself (check.gd), and prints
 ##
 ##     connected
 ##     refused: a name has 1 to 16 characters
@@ -12,67 +16,72 @@ extends Node
 ##     steering faster than the speed limit
 ##     the server enforced the speed limit
 ##
-## and exits with 0; with 1 if the server is not running or does not enforce the limit.
+## It exits with 0; with 1 if the server is not running or does not enforce the limit.
 ##
-## More options: --name=NAME; --wander=SECONDS walks in circles for that time instead, as company
+## More options: --host=ADDRESS; --wander=SECONDS walks in circles for that time instead, as company
 ## for the web page in examples/web; --url=ws://127.0.0.1:7780/webrtc joins over WebRTC, with the
 ## script that `mp-server gdscript` prints, saved as mp_webrtc_client.gd.
 
-const SPEED_MAX := 120.0
+var options := {"host": "127.0.0.1", "port": "7780", "name": "Ann", "wander": "0", "url": ""}
 
-var options := {"port": "7780", "name": "Ann", "wander": "0", "url": ""}
+## Id of the own peer; 0 before it is connected.
+var own_id := 0
 
 @onready var arena := $Arena
+@onready var hud := $Screen/Hud
 
 func _ready() -> void:
 	for arg in OS.get_cmdline_user_args():
 		var pair := arg.trim_prefix("--").split("=", true, 1)
 		if options.has(pair[0]) and pair.size() == 2:
 			options[pair[0]] = pair[1]
-	$Spawner.spawned.connect(func(player: Node2D) -> void: print(player.title, " is at ", player.position))
 	multiplayer.connected_to_server.connect(play)
-	multiplayer.connection_failed.connect(func() -> void: leave("no server", 1))
-	multiplayer.server_disconnected.connect(func() -> void: leave("the server left", 1))
+	multiplayer.connection_failed.connect(lose.bind("no server"))
+	multiplayer.server_disconnected.connect(lose.bind("the server left"))
+	hud.status = "connecting"
 
 	if options["url"] != "":
 		var client: Node = load("res://mp_webrtc_client.gd").new()
-		client.failed.connect(func(reason: String) -> void: leave(reason, 1))
+		client.failed.connect(lose)
 		add_child(client)
 		client.join(options["url"])
 		return
 	var peer := ENetMultiplayerPeer.new()
-	peer.create_client("127.0.0.1", int(options["port"]))
+	peer.create_client(options["host"], int(options["port"]))
 	multiplayer.multiplayer_peer = peer
 
 func play() -> void:
 	print("connected")
-	arena.enter.rpc_id(1, "")
-	print(await arena.answered)
+	own_id = multiplayer.get_unique_id()
+	hud.status = "WebRTC" if options["url"] != "" else "ENet"
+	if plays_itself():
+		add_child(load("res://check.gd").new())
+		return
 	arena.enter.rpc_id(1, options["name"])
 	print(await arena.answered)
 
-	var me: Node2D = $Players.get_node(str(multiplayer.get_unique_id()))
-	if float(options["wander"]) > 0.0:
-		await wander(me, float(options["wander"]))
-		return leave("wandered", 0)
-	print("steering faster than the speed limit")
-	var started := Time.get_ticks_msec()
-	me.get_node("Input").direction = Vector2(1000, 0)
-	while me.position.x < SPEED_MAX and Time.get_ticks_msec() - started < 5000:
-		await get_tree().process_frame
-	var seconds := (Time.get_ticks_msec() - started) / 1000.0
-	# 0.1 s of tolerance for the server's tick and the network.
-	var farthest := SPEED_MAX * (seconds + 0.1)
-	if me.position.x >= SPEED_MAX and me.position.x <= farthest:
-		leave("the server enforced the speed limit", 0)
-	else:
-		leave("moved %.0f pixels in %.1f s" % [me.position.x, seconds], 1)
+## Returns whether no user plays.
+func plays_itself() -> bool:
+	return DisplayServer.get_name() == "headless" or float(options["wander"]) > 0.0
 
-func wander(me: Node2D, seconds: float) -> void:
-	var started := Time.get_ticks_msec()
-	while Time.get_ticks_msec() - started < seconds * 1000.0:
-		me.get_node("Input").direction = Vector2.from_angle((Time.get_ticks_msec() - started) / 1000.0)
-		await get_tree().process_frame
+## Returns the own player; null before the server has spawned it.
+func own_player() -> Node2D:
+	return $Players.get_node_or_null(str(own_id))
+
+func _process(_delta: float) -> void:
+	if own_player() and not plays_itself():
+		own_player().get_node("Input").direction = Input.get_vector("ui_left", "ui_right", "ui_up", "ui_down")
+
+## Measures the round-trip time. Connected to the timer in main.tscn.
+func _on_ping_timeout() -> void:
+	if own_player():
+		arena.ping.rpc_id(1, Time.get_ticks_msec())
+
+func lose(reason: String) -> void:
+	hud.status = reason
+	own_id = 0
+	if plays_itself():
+		leave(reason, 1)
 
 func leave(text: String, code: int) -> void:
 	print(text)
