@@ -1,5 +1,5 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `quick-start`, `silence`, `enet`, `bench`, `worlds`,
+//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `silence`, `enet`, `bench`, `worlds`,
 //! `sim-faults`, `projects`, `godot`.
 
 mod bench;
@@ -14,6 +14,7 @@ mod fuzz;
 mod godot;
 mod interop;
 mod one_room;
+mod picture;
 mod process;
 mod projects;
 mod proxy;
@@ -118,6 +119,14 @@ enum Command {
     /// Writes the files of crates/mp/guide/quick-start.md to target/quick-start, and builds the
     /// server. Each player must see both move.
     QuickStart,
+    /// Takes a picture of the example `arena`: Godot's web build plays by arrow keys beside bots.
+    ///
+    /// The picture is target/arena-picture/arena.png.
+    Picture {
+        /// Replaces the picture in the example's README
+        #[arg(long)]
+        save: bool,
+    },
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.
     Silence,
@@ -219,6 +228,11 @@ fn main() -> ExitCode {
         Command::QuickStart => godot::find().and_then(|godot| {
             quick_start::play(&godot).map(|done| println!("quick start: {done}"))
         }),
+        Command::Picture { save } => {
+            godot::find().and_then(|godot| picture::take(&godot, save)).map(|done| {
+                println!("picture: {done}");
+            })
+        }
         Command::Silence => godot::find().and_then(|godot| silence::play(&godot)).map(|done| {
             println!("silence: {done}");
         }),

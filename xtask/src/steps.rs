@@ -15,6 +15,7 @@ use crate::features;
 use crate::godot::{self, Godot, on_path};
 use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::one_room;
+use crate::picture;
 use crate::process::now;
 use crate::projects;
 use crate::proxy;
@@ -128,6 +129,7 @@ fn tests(steps: &mut Steps) {
     steps.with_godot("README", &godot, example::readme);
     steps.with_godot("quick start", &godot, quick_start::play);
     steps.with_godot("example arena", &godot, example::arena);
+    steps.with_godot("arena's window", &godot, |godot| picture::take(godot, false));
     if let Some(folder) = Suite::additional_folder() {
         for role in [Role::Server, Role::Client] {
             for transport in [Transport::Enet, Transport::Ws] {

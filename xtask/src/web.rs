@@ -36,14 +36,8 @@ impl WebGodot {
     ///
     /// Returns an error if the web build or the browser is missing and cannot be downloaded.
     pub(crate) fn start(godot: &Godot, project: &Path, settings: &str) -> Result<Self, String> {
+        let address = serve(godot, project, settings)?;
         let folder = target().join("web");
-        let template = template::unpacked(&folder.join("template"))?;
-        let pack = folder.join("game.pck");
-        write_pack(godot, project, settings, &pack)?;
-        let pages = root().join("interop/web");
-        let server = RunServer::start(vec![pages, template, folder.clone()])?;
-        let address = server.address();
-
         let profile = folder.join("profile");
         if profile.exists() {
             fs::remove_dir_all(&profile).map_err(|e| format!("{}: {e}", profile.display()))?;
@@ -62,6 +56,21 @@ impl WebGodot {
         command.args(["web-player", &self.address.to_string(), "--"]);
         command
     }
+}
+
+/// Packs the Godot project in `project`, with more lines for its settings, and serves it to
+/// browsers until this process ends: `game.html?arg=…` runs it.
+///
+/// # Errors
+///
+/// Returns an error if the web build is missing and cannot be downloaded.
+pub(crate) fn serve(godot: &Godot, project: &Path, settings: &str) -> Result<SocketAddr, String> {
+    let folder = target().join("web");
+    let template = template::unpacked(&folder.join("template"))?;
+    let pack = folder.join("game.pck");
+    write_pack(godot, project, settings, &pack)?;
+    let pages = root().join("interop/web");
+    Ok(RunServer::start(vec![pages, template, folder])?.address())
 }
 
 /// Returns the path of a Chromium: that on PATH, else Debian's.
