@@ -8,9 +8,15 @@ mod args;
 mod banner;
 mod cert;
 mod certificates;
+pub mod config;
+mod config_command;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod log_queue;
 mod logs;
 mod open_files;
+mod options;
 mod output;
 mod room;
 mod shutdown;
@@ -23,6 +29,7 @@ use std::{fmt, io};
 use mp_scene::{Branch, BuildError};
 
 use args::{Args, Command};
+use config::Config;
 use log_queue::LogQueue;
 
 pub use room::relay;
@@ -49,24 +56,35 @@ fn start<F>(args: &Args, build: F) -> Result<(), Failure>
 where
     F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
-    if let Some(Command::Cert(args)) = &args.command {
-        return cert::make(args);
+    match &args.command {
+        Some(Command::Cert(args)) => return cert::make(args),
+        Some(Command::Config(args)) => return config_command::run(args),
+        Some(Command::Gdscript) => {
+            let printed = output::print(io::stdout(), WEBRTC_CLIENT.to_owned());
+            return printed.map_err(|error| Failure::Unprinted(format!("cannot print: {error}")));
+        }
+        None => {}
     }
-    if let Some(Command::Gdscript) = &args.command {
-        let printed = output::print(io::stdout(), WEBRTC_CLIENT.to_owned());
-        return printed.map_err(|error| Failure::Unprinted(format!("cannot print: {error}")));
+    let settings = &args.settings;
+    let config = Config::load(settings.sources(config::find(settings.file.clone())));
+    let config = config.map_err(|errors| Failure::Refused(errors.to_string()))?;
+    let logs = logs::start(&config.log).map_err(Failure::Refused)?;
+    if let Some(file) = config.file() {
+        tracing::info!(file = %file.display(), "configuration read");
     }
-    let logs = logs::start(&args.log, args.log_format).map_err(Failure::Refused)?;
-    let result = open(args, build, &logs);
+    for setting in config.unused() {
+        tracing::warn!(setting, "this version does not use the setting");
+    }
+    let result = open(&config, build, &logs);
     logs.flush_bounded();
     result
 }
 
-fn open<F>(args: &Args, build: F, logs: &LogQueue) -> Result<(), Failure>
+fn open<F>(config: &Config, build: F, logs: &LogQueue) -> Result<(), Failure>
 where
     F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
-    let needed = args.open_files();
+    let needed = options::open_files(config);
     if let Some(limit) = open_files::raise(needed).filter(|&limit| limit < needed) {
         if limit < open_files::OWN {
             return Err(Failure::Refused(format!(
@@ -80,14 +98,14 @@ where
     let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
     actix::System::with_tokio_rt(|| runtime).block_on(async {
         actix::spawn(logs::report_lost(logs.clone()));
-        room::run(args, build, logs).await
+        room::run(config, build, logs).await
     })
 }
 
 /// The script for Godot games that join over WebRTC.
 const WEBRTC_CLIENT: &str = include_str!("../mp_webrtc_client.gd");
 
-/// The reason why the program fails. It is printed as one line.
+/// The reason why the program fails. It is printed as one line, except errors of a configuration.
 #[derive(Debug)]
 enum Failure {
     /// The program cannot start as requested (exit code 2).

@@ -7,16 +7,13 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::args::LogFormat;
+use crate::config::{LogConfig, LogFormat};
 use crate::log_queue::LogQueue;
 
-/// Starts to log events that `filter` selects, and panics.
-pub(crate) fn start(filter: &str, format: LogFormat) -> Result<LogQueue, String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
-        format!(
-            "--log {filter:?} is not a filter ({error}); use for example info or mp_scene=debug"
-        )
-    })?;
+/// Starts to log events that the filter of `config` selects, and panics.
+pub(crate) fn start(config: &LogConfig) -> Result<LogQueue, String> {
+    let filter = EnvFilter::try_new(&config.filter)
+        .map_err(|error| format!("{:?} is not a filter ({error})", config.filter))?;
     let queue = LogQueue::start(io::stderr())
         .map_err(|error| format!("cannot start the log thread: {error}"))?;
     let entry = queue.clone();
@@ -24,7 +21,7 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<LogQueue, String>
         .with_env_filter(filter)
         .with_writer(move || entry.clone())
         .log_internal_errors(false);
-    match format {
+    match config.format {
         LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => logs.json().flatten_event(true).init(),
     }

@@ -16,28 +16,29 @@ use mp_transport_ws::io::TokioTcp;
 use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 use tokio::sync::oneshot;
 
-use crate::addresses::Addresses;
-use crate::args::Args;
+use crate::addresses::{Addresses, Listeners};
 use crate::banner::Secured;
+use crate::config::{Config, ListenConfig};
 use crate::log_queue::LogQueue;
 use crate::shutdown::Shutdown;
-use crate::{Failure, banner, certificates, webrtc};
+use crate::{Failure, banner, certificates, options, webrtc};
 
 /// Runs the room until a signal stops it.
-pub(crate) async fn run<F>(args: &Args, build: F, logs: &LogQueue) -> Result<(), Failure>
+pub(crate) async fn run<F>(config: &Config, build: F, logs: &LogQueue) -> Result<(), Failure>
 where
     F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
     // Before any output shows that the program runs.
     let mut shutdown =
         Shutdown::new().map_err(|e| Failure::Refused(format!("cannot listen for signals: {e}")))?;
-    let addresses = args.addresses().map_err(Failure::Refused)?;
-    let tls = args.tls().map_err(Failure::Refused)?;
-    let (room, addresses) = open(addresses, tls.clone(), args, build).await?;
+    let tls = options::tls(config).map_err(Failure::Refused)?;
+    let listeners = Listeners::new(config).map_err(Failure::Refused)?;
+    let (room, addresses) = open(listeners, tls.clone(), config, build).await?;
     let Addresses { enet, ws, webrtc, signaling } = addresses;
-    let max_clients = args.max_clients();
+    let max_clients = options::max_players(config);
     tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), signaling = %shown(signaling), tls = tls.is_some(), max_clients, "the room is open");
-    let secured = Secured { enet: args.is_enet_secure(), ws: tls.is_some() };
+    let is_secure = |listener: Option<&ListenConfig>| listener.is_some_and(|it| it.tls);
+    let secured = Secured { enet: is_secure(listeners.enet), ws: is_secure(listeners.tcp()) };
     if let Err(error) = banner::print(addresses, secured, max_clients) {
         tracing::warn!(%error, "cannot write to standard output");
     }
@@ -66,36 +67,35 @@ where
 
 /// Opens the room on each enabled transport. Returns the addresses on which they listen.
 async fn open<F>(
-    addresses: Addresses,
+    listeners: Listeners<'_>,
     tls: Option<CertificateStore>,
-    args: &Args,
+    config: &Config,
     build: F,
 ) -> Result<(BranchRef, Addresses), Failure>
 where
     F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
-    let enet_options = args.enet_options(tls.as_ref()).map_err(Failure::Refused)?;
-    let allowed_origins = args.allowed_origins().map_err(Failure::Refused)?;
-    let ws_options = args.ws_options(tls).allowed_origins(allowed_origins);
-    let webrtc_settings = args.webrtc_settings(addresses.webrtc).map_err(Failure::Refused)?;
-    let max_clients = usize::from(args.max_clients());
-    let silence = args.webrtc_silence();
+    let addresses = listeners.addresses();
+    let max_players = usize::from(options::max_players(config));
+    let silence = config.webrtc.silence_timeout;
     let build = move || {
-        let mut branch = build(max_clients)?;
+        let mut branch = build(max_players)?;
         branch.scene().multiplayer_mut().set_silence_timeout(silence);
         Ok(branch)
     };
     let room = mp_actor::branch(build).start().await.map_err(failure)?;
     let mut bound = Addresses::default();
-    if let Some(address) = addresses.enet {
-        let shards = EnetShards::bind(address, enet_options, args.shards());
+    if let (Some(address), Some(listener)) = (addresses.enet, listeners.enet) {
+        let options = options::enet(config, listener, tls.as_ref());
+        let shards = EnetShards::bind(address, options, config.enet.shards.into());
         let shards = shards.map_err(|error| failure(StartError::Transport(error.into())))?;
         bound.enet = shards.local_addr().ok();
         tracing::debug!(threads = shards.count(), "serving ENet");
         room.add_shards(shards.into_servers()).await.map_err(failure)?;
     }
     let mut text = None;
-    if let Some(settings) = webrtc_settings {
+    if let Some(address) = addresses.webrtc {
+        let settings = options::webrtc(config, address);
         let (ready, is_ready) = oneshot::channel();
         let (address, of_peer) = (settings.address, settings.clone());
         let serve = room.add_endpoint(move || -> Result<_, mp_transport_webrtc::CreateError> {
@@ -116,12 +116,14 @@ where
         let service = webrtc::signaling(&settings, signaling, Rng::from_seed(seed));
         text = Some((webrtc::text_options(&settings), Box::new(service)));
     }
-    if let Some(address) = addresses.ws.or(addresses.signaling) {
+    if let (Some(address), Some(listener)) = (addresses.ws.or(addresses.signaling), listeners.tcp())
+    {
+        let options = options::web_socket(config, listener, tls);
         let (ready, is_ready) = oneshot::channel();
         let serve = room.add_endpoint(move || -> Result<_, mp_transport_ws::CreateError> {
-            let mut server = web_socket(address, addresses, ws_options)?;
-            if let Some((options, service)) = text {
-                server.serve_text(options, service);
+            let mut server = web_socket(address, addresses, options)?;
+            if let Some((of_text, service)) = text {
+                server.serve_text(of_text, service);
             }
             let _ = ready.send((server.local_addr().ok(), server.text_local_addr().ok()));
             Ok(server)

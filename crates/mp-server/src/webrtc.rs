@@ -10,6 +10,8 @@ use mp_transport_webrtc::io::{DatagramSocket, TokioUdpSocket};
 use mp_transport_webrtc::{CreateError, Signaling, WebRtcMultiplayerPeer, WebRtcOptions};
 use mp_transport_ws::TextOptions;
 
+use crate::config::is_turn;
+
 /// Settings of the WebRTC transport.
 #[derive(Clone, Debug)]
 pub(crate) struct WebRtcSettings {
@@ -84,11 +86,6 @@ fn ice_servers(urls: &[String], secret: Option<&str>, time: u64, peer: PeerId) -
         servers.push(IceServer::turn(turn, secret, expiry, &peer.to_string()));
     }
     servers
-}
-
-/// Returns whether a URL is that of a TURN server.
-pub(crate) fn is_turn(url: &str) -> bool {
-    url.starts_with("turn:") || url.starts_with("turns:")
 }
 
 /// Returns the maximum number of text sessions of a room for `max_clients`: those of its players,

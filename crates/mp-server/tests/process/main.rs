@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod arguments;
+mod config;
 #[cfg(target_os = "linux")]
 mod liveness;
 #[cfg(target_os = "linux")]

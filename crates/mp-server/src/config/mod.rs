@@ -1,0 +1,196 @@
+//! Configuration: defaults, then the file `mp-server.toml`, then environment variables, then
+//! flags; later ones take precedence.
+//!
+//! The table `sections::SECTIONS` lists all settings. A [`Config`] is immutable; a
+//! [`Reload`] contains the next one.
+
+mod address;
+mod build;
+mod env;
+mod error;
+mod file;
+pub(crate) mod flags;
+mod key;
+mod print;
+mod reload;
+mod rules;
+mod section;
+mod sections;
+mod suggest;
+mod types;
+mod units;
+mod value;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use address::{BindAddress, ParseBindAddressError};
+pub use error::ConfigErrors;
+pub(crate) use flags::Flags;
+pub use reload::{ConfigChange, Reload};
+pub(crate) use rules::is_turn;
+pub use types::{
+    EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat, RateConfig, RoomConfig,
+    RoomSelection, Secret, ShutdownConfig, TemplateConfig, TlsConfig, Transport, WebRtcConfig,
+    WebSocketConfig,
+};
+
+use error::{Problem, Problems};
+use key::Effect;
+use values::{Origin, Values};
+
+/// The configuration of a server.
+///
+/// All values are in their ranges and fit each other.
+///
+/// ```
+/// use mp_server::config::Config;
+///
+/// let config = Config::parse("[template.arena]\nmax_players = 8\n")?;
+/// assert_eq!(config.templates["arena"].max_players, 8);
+/// let errors = Config::parse("[limits]\nmax_clinets = 8\n").unwrap_err();
+/// assert!(errors.to_string().contains("did you mean `max_clients`?"));
+/// # Ok::<(), mp_server::config::ConfigErrors>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Listeners, at least one.
+    pub listen: Vec<ListenConfig>,
+    /// Certificate; `None`: no TLS.
+    pub tls: Option<TlsConfig>,
+    /// Settings of ENet.
+    pub enet: EnetConfig,
+    /// Settings of WebSocket.
+    pub websocket: WebSocketConfig,
+    /// Settings of WebRTC.
+    pub webrtc: WebRtcConfig,
+    /// Limits of the server and of each player.
+    pub limits: LimitsConfig,
+    /// Templates of rooms by name. There is always one called `default`.
+    pub templates: BTreeMap<String, TemplateConfig>,
+    /// Rooms that are created at the start.
+    pub rooms: Vec<RoomConfig>,
+    /// Settings of the log.
+    pub log: LogConfig,
+    /// Settings of the server's end.
+    pub shutdown: ShutdownConfig,
+    values: Values,
+    sources: Sources,
+}
+
+/// Layers over the defaults.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    /// Name of the file for messages; `None`: no file.
+    pub(crate) file: Option<PathBuf>,
+    /// Names and values of environment variables.
+    pub(crate) variables: Vec<(String, String)>,
+    pub(crate) flags: Flags,
+}
+
+impl Sources {
+    fn file_name(&self) -> String {
+        let file = self.file.as_deref().unwrap_or_else(|| Path::new(FILE_NAME));
+        file.display().to_string()
+    }
+}
+
+impl Config {
+    /// Returns the configuration of a file with the content `text`, without environment variables
+    /// and flags.
+    ///
+    /// # Errors
+    ///
+    /// Returns all errors of `text` that can be found.
+    pub fn parse(text: &str) -> Result<Self, ConfigErrors> {
+        Self::layered(text, Sources { file: Some(FILE_NAME.into()), ..Sources::default() })
+    }
+
+    /// Returns the configuration of a file with the content `text` and the other layers.
+    pub(crate) fn layered(text: &str, sources: Sources) -> Result<Self, ConfigErrors> {
+        let mut values = Values::new();
+        let mut problems = Problems::default();
+        file::apply(&mut values, text, &mut problems);
+        env::apply(&mut values, &sources.variables, &mut problems);
+        flags::apply(&mut values, &sources.flags, &mut problems);
+        let name = sources.file_name();
+        // The rules between several settings need settings that are valid.
+        if problems.is_empty() {
+            let config = build::build(values, sources, &mut problems);
+            if problems.is_empty() {
+                return Ok(config);
+            }
+        }
+        Err(problems.into_errors(&name, text))
+    }
+
+    /// Returns the configuration of the file, the environment variables and the flags.
+    pub(crate) fn load(sources: Sources) -> Result<Self, ConfigErrors> {
+        let text = match &sources.file {
+            Some(path) => read(path)?,
+            None => String::new(),
+        };
+        Self::layered(&text, sources)
+    }
+
+    /// Returns the text of a file with all settings, their defaults and their descriptions.
+    pub fn default_text() -> String {
+        print::default_text()
+    }
+
+    /// Returns all values with their origins, as the text of a file. Secrets are replaced by
+    /// asterisks.
+    pub fn effective_text(&self) -> String {
+        print::effective_text(&self.values, &self.sources.file_name())
+    }
+
+    /// Returns the file that was read.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.sources.file.as_deref()
+    }
+
+    /// Returns the paths of the values that are set, but which this version of the server does not
+    /// use, each with its origin.
+    pub fn unused(&self) -> Vec<String> {
+        let file = self.sources.file_name();
+        let mut unused = Vec::new();
+        for table in self.values.tables() {
+            for key in table.section.keys.iter().filter(|key| key.effect == Effect::None) {
+                if let Some(entry) = table.entry(key.name) {
+                    let origin = entry.origin.describe(&file);
+                    unused.push(format!("{} ({origin})", table.path(key.name)));
+                }
+            }
+        }
+        unused
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::parse("").unwrap_or_else(|errors| panic!("invalid defaults: {errors}"))
+    }
+}
+
+/// Reads a file.
+pub(crate) fn read(path: &Path) -> Result<String, ConfigErrors> {
+    file::read(path).map_err(|error| {
+        let name = path.display().to_string();
+        let mut problems = Problems::default();
+        problems.push(Problem::new(&Origin::Default, format!("cannot read {name}: {error}")));
+        problems.into_errors(&name, "")
+    })
+}
+
+/// Returns the file to read: `given`, or `mp-server.toml` in the working directory if it exists.
+pub(crate) fn find(given: Option<PathBuf>) -> Option<PathBuf> {
+    given.or_else(|| Some(PathBuf::from(FILE_NAME)).filter(|path| path.exists()))
+}
+
+/// Name of the file in the working directory.
+pub(crate) const FILE_NAME: &str = "mp-server.toml";

@@ -1,0 +1,110 @@
+//! Rules for the content of texts: addresses, names, origins, URLs.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::address::BindAddress;
+use super::key::TextRule;
+
+/// Address to listen on.
+pub(crate) static LISTEN: TextRule =
+    rule("ADDRESS:PORT", "an IP address and a port, such as 0.0.0.0:7777 or *:7777", |text| {
+        text.parse::<BindAddress>().is_ok()
+    });
+
+/// Address to listen on, or off, of each transport.
+pub(crate) static LISTEN_ENET: TextRule = rule(
+    "ADDRESS:PORT",
+    "an IP address and a port, such as 0.0.0.0:7777 or *:7777, or off",
+    is_listen_or_off,
+);
+pub(crate) static LISTEN_WEBSOCKET: TextRule = rule(
+    "ADDRESS:PORT",
+    "an IP address and a port, such as 0.0.0.0:7778 or *:7778, or off",
+    is_listen_or_off,
+);
+pub(crate) static LISTEN_SIGNALING: TextRule = rule(
+    "ADDRESS:PORT",
+    "an IP address and a port, such as 0.0.0.0:9080 or *:9080, or off",
+    is_listen_or_off,
+);
+pub(crate) static LISTEN_WEBRTC: TextRule = rule(
+    "ADDRESS:PORT",
+    "an IP address and a port, such as 0.0.0.0:7779 or *:7779, or off",
+    is_listen_or_off,
+);
+
+/// Address that players can reach, with or without a port.
+pub(crate) static ADVERTISED: TextRule = rule(
+    "ADDRESS,…",
+    "an IP address that players can reach, with a port if it differs from the listener's, such as 203.0.113.7 or 203.0.113.7:7779",
+    |text| {
+        advertised(text)
+            .is_some_and(|address| !address.ip().is_unspecified() && !address.ip().is_multicast())
+    },
+);
+
+/// URL of a STUN or TURN server.
+pub(crate) static ICE_SERVER: TextRule = rule(
+    "URL,…",
+    "a URL of STUN or TURN, such as stun:HOST:PORT, turn:HOST:PORT or turns:HOST:PORT?transport=tcp",
+    |text| is_turn(text) || text.starts_with("stun:") || text.starts_with("stuns:"),
+);
+
+/// Origin of web pages.
+pub(crate) static ORIGIN: TextRule = rule(
+    "ORIGIN,…",
+    "an origin: a scheme, a host and an optional port, such as https://game.example or http://localhost:8000",
+    |text| {
+        let (scheme, host) = text.split_once("://").unwrap_or_default();
+        let is_known = ["http", "https"].contains(&scheme);
+        is_known && !host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])
+    },
+);
+
+/// Name of a room, a template or a room type.
+pub(crate) static NAME: TextRule = rule("NAME", "1 to 64 letters, digits, _ or -", is_name);
+
+/// Path of a file.
+pub(crate) static FILE: TextRule =
+    rule("FILE", "the path of a file", |text| !text.trim().is_empty());
+
+/// Filter of log events.
+pub(crate) static LOG_FILTER: TextRule =
+    rule("FILTER", "a filter of log events, such as info or info,mp_scene=debug", |text| {
+        !text.trim().is_empty() && tracing_subscriber::EnvFilter::try_new(text).is_ok()
+    });
+
+/// Secret that is shared with other programs or with players.
+pub(crate) static SECRET: TextRule = TextRule {
+    noun: "SECRET",
+    takes: "a text that is not empty",
+    is_valid: |text| !text.is_empty(),
+    is_secret: true,
+};
+
+const fn rule(noun: &'static str, takes: &'static str, is_valid: fn(&str) -> bool) -> TextRule {
+    TextRule { noun, takes, is_valid, is_secret: false }
+}
+
+/// Parses an address to announce; port 0 if none is given.
+pub(crate) fn advertised(text: &str) -> Option<SocketAddr> {
+    let with_port = |ip: IpAddr| SocketAddr::new(ip, 0);
+    text.parse().ok().or_else(|| text.parse().ok().map(with_port))
+}
+
+/// Returns whether a URL is that of a TURN server.
+pub(crate) fn is_turn(url: &str) -> bool {
+    url.starts_with("turn:") || url.starts_with("turns:")
+}
+
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(is_allowed)
+}
+
+fn is_listen_or_off(text: &str) -> bool {
+    text == OFF || text.parse::<BindAddress>().is_ok()
+}
+
+/// Value of an address that disables its transport.
+pub(crate) const OFF: &str = "off";

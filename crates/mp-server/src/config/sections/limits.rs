@@ -1,0 +1,99 @@
+//! Settings of the section `limits`.
+
+use crate::config::key::{Key, Kind, Preset};
+
+pub(super) const LIMITS: &[Key] = &[
+    Key::new(
+        "max_clients",
+        Kind::Number { min: 1, max: 65_535 },
+        Preset::Number(256),
+        "Maximum number of players on the server
+
+Further ones are rejected. The flag sets max_players of the template `default` as well.",
+    )
+    .flag("max-clients")
+    .formerly(&["max_peers", "max_connections"]),
+    Key::new(
+        "max_clients_per_address",
+        Kind::Number { min: 1, max: 4_095 },
+        Preset::Unset("no limit"),
+        "Maximum number of ENet players from one IP address, 1 to 4095
+
+Players behind one router share an address.",
+    )
+    .example("8")
+    .flag("max-clients-per-address"),
+    Key::new(
+        "handshakes_per_second",
+        Kind::Number { min: 0, max: 1_000_000 },
+        Preset::Number(0),
+        "Maximum number of new connections per second; 0: no limit",
+    )
+    .unsupported(),
+    Key::new(
+        "packets_per_second",
+        Kind::Number { min: 0, max: 10_000_000 },
+        Preset::Number(0),
+        "Maximum rate of packets that a player may send; 0: no limit",
+    )
+    .formerly(&["max_messages_per_second"])
+    .unsupported(),
+    Key::new(
+        "packets_burst",
+        Kind::Number { min: 0, max: 10_000_000 },
+        Preset::Unset("the packets of two seconds"),
+        "Number of packets that a player may send at once beyond the rate",
+    )
+    .example("120")
+    .unsupported(),
+    Key::new(
+        "bytes_per_second",
+        Kind::Bytes { min: 0, max: 1 << 40 },
+        Preset::Number(0),
+        "Maximum rate of bytes that a player may send; 0: no limit",
+    )
+    .unsupported(),
+    Key::new(
+        "bytes_burst",
+        Kind::Bytes { min: 0, max: 1 << 40 },
+        Preset::Unset("the bytes of two seconds"),
+        "Number of bytes that a player may send at once beyond the rate",
+    )
+    .example("1_000_000")
+    .unsupported(),
+    Key::new(
+        "max_packet_size",
+        Kind::Bytes { min: 1_024, max: 32 << 20 },
+        Preset::Number(32 << 20),
+        "Largest packet in bytes that a player may send",
+    )
+    .flag("max-packet-size"),
+    Key::new(
+        "max_reliable_queue",
+        Kind::Bytes { min: 64 << 10, max: u32::MAX as i64 },
+        Preset::Number(64 << 20),
+        "Maximum of reliable bytes queued for one player, who is disconnected beyond",
+    )
+    .flag("max-reliable-queue"),
+    Key::new(
+        "max_rooms",
+        Kind::Number { min: 1, max: 1_000_000 },
+        Preset::Number(10_000),
+        "Maximum number of rooms",
+    )
+    .unsupported(),
+    Key::new(
+        "max_rooms_per_owner",
+        Kind::Number { min: 0, max: 1_000_000 },
+        Preset::Number(0),
+        "Maximum number of rooms that one player has created; 0: no limit",
+    )
+    .unsupported(),
+    Key::new(
+        "max_memory",
+        Kind::Bytes { min: 0, max: 1 << 46 },
+        Preset::Number(0),
+        "Memory in bytes beyond which new players and rooms are rejected; 0: no limit",
+    )
+    .unsupported(),
+];

@@ -1,0 +1,67 @@
+//! The table of all settings: the only place that lists them.
+//!
+//! The commented default, the validation of values, the names of environment variables, and the
+//! flags of the command line with their help are derived from it.
+
+mod limits;
+mod listeners;
+mod process;
+mod rooms;
+mod transports;
+
+use super::section::{Section, Shape};
+use limits::LIMITS;
+use listeners::{LISTEN_SHORT, LISTENERS};
+use process::{LOG, SHUTDOWN, TOP};
+use rooms::{ROOM, TEMPLATE};
+use transports::{ENET, TLS, WEBRTC, WEBSOCKET};
+
+pub(crate) static SECTIONS: &[Section] = &[
+    Section { name: "", shape: Shape::Single, help: "", keys: TOP },
+    Section {
+        name: "listen",
+        shape: Shape::Single,
+        help: "Addresses to listen on, one per transport
+
+For several listeners of a transport, or listeners with settings of their own, write [[listen]] \
+tables instead.",
+        keys: LISTEN_SHORT,
+    },
+    Section {
+        name: "listen",
+        shape: Shape::List,
+        help: "Listeners in full, instead of the table [listen]",
+        keys: LISTENERS,
+    },
+    Section {
+        name: "tls",
+        shape: Shape::Single,
+        help: "Certificate for WebSocket over TLS (wss://) and for DTLS",
+        keys: TLS,
+    },
+    Section { name: "enet", shape: Shape::Single, help: "ENet", keys: ENET },
+    Section { name: "websocket", shape: Shape::Single, help: "WebSocket", keys: WEBSOCKET },
+    Section { name: "webrtc", shape: Shape::Single, help: "WebRTC", keys: WEBRTC },
+    Section {
+        name: "limits",
+        shape: Shape::Single,
+        help: "Limits of the whole server and of each player",
+        keys: LIMITS,
+    },
+    Section {
+        name: "template",
+        shape: Shape::Named,
+        help: "Templates of rooms
+
+The template `default` always exists. Rooms and listeners that name no template use it.",
+        keys: TEMPLATE,
+    },
+    Section {
+        name: "room",
+        shape: Shape::List,
+        help: "Rooms that are created at the start",
+        keys: ROOM,
+    },
+    Section { name: "log", shape: Shape::Single, help: "Log on standard error", keys: LOG },
+    Section { name: "shutdown", shape: Shape::Single, help: "End of the server", keys: SHUTDOWN },
+];

@@ -1,0 +1,115 @@
+//! Settings of rooms and their templates.
+
+use crate::config::key::{Key, Kind, Preset};
+use crate::config::rules::{NAME, SECRET};
+
+pub(super) const TEMPLATE: &[Key] = &[
+    Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms").unsupported(),
+    Key::new(
+        "max_players",
+        Kind::Number { min: 1, max: 4_095 },
+        Preset::Number(256),
+        "Maximum number of players of a room, 1 to 4095
+
+Further ones are rejected. Each player is notified of all others, so the traffic of a busy room \
+grows with the square of this number.",
+    )
+    .flag("max-clients")
+    .formerly(&["max_participants", "max_clients"]),
+    Key::new(
+        "auto_create",
+        Kind::Switch,
+        Preset::Switch(true),
+        "Create a room when the first player selects it",
+    )
+    .unsupported(),
+    Key::new(
+        "empty_timeout",
+        Kind::Seconds { min: 0, max: 31_536_000 },
+        Preset::Number(300),
+        "Seconds after which a room that no player has joined is closed; 0: never",
+    )
+    .formerly(&["auto_dispose"])
+    .unsupported(),
+    Key::new(
+        "departure_timeout",
+        Kind::Seconds { min: 0, max: 31_536_000 },
+        Preset::Number(20),
+        "Seconds after which a room is closed that the last player has left; 0: never",
+    )
+    .unsupported(),
+    Key::new(
+        "relay",
+        Kind::Switch,
+        Preset::Switch(true),
+        "Relay packets between players; without it they reach only the server",
+    )
+    .unsupported(),
+    Key::new(
+        "private",
+        Kind::Switch,
+        Preset::Switch(false),
+        "Leave the rooms out of lists, and admit only players who know the code",
+    )
+    .unsupported(),
+    Key::new("code", Kind::Text(&SECRET), Preset::Unset("none"), "Code of private rooms")
+        .example(r#""CODE""#)
+        .unsupported(),
+    Key::new("locked", Kind::Switch, Preset::Switch(false), "Reject new players").unsupported(),
+    Key::new("metadata", Kind::Table, Preset::EmptyTable, "Texts for lists of rooms")
+        .example(r#"{ mode = "duel", map = "harbor" }"#)
+        .unsupported(),
+    Key::new(
+        "packets_per_second",
+        Kind::Number { min: 0, max: 100_000_000 },
+        Preset::Number(0),
+        "Maximum rate of packets that the players of a room may send in sum; 0: no limit",
+    )
+    .unsupported(),
+    Key::new(
+        "bytes_per_second",
+        Kind::Bytes { min: 0, max: 1 << 40 },
+        Preset::Number(0),
+        "Maximum rate of bytes that the players of a room may send in sum; 0: no limit",
+    )
+    .unsupported(),
+];
+
+pub(super) const ROOM: &[Key] = &[
+    Key::new("name", Kind::Text(&NAME), Preset::Required, "Name by which players select the room")
+        .example(r#""lobby""#)
+        .unsupported(),
+    Key::new("template", Kind::Text(&NAME), Preset::Text("default"), "Template of the room")
+        .unsupported(),
+    Key::new(
+        "max_players",
+        Kind::Number { min: 1, max: 4_095 },
+        Preset::Unset("that of the template"),
+        "Maximum number of players",
+    )
+    .example("16")
+    .formerly(&["max_participants", "max_clients"])
+    .unsupported(),
+    Key::new("private", Kind::Switch, Preset::Unset("that of the template"), "As in the template")
+        .example("true")
+        .unsupported(),
+    Key::new(
+        "code",
+        Kind::Text(&SECRET),
+        Preset::Unset("that of the template"),
+        "As in the template",
+    )
+    .example(r#""CODE""#)
+    .unsupported(),
+    Key::new("locked", Kind::Switch, Preset::Unset("that of the template"), "As in the template")
+        .example("false")
+        .unsupported(),
+    Key::new(
+        "metadata",
+        Kind::Table,
+        Preset::Unset("that of the template"),
+        "Texts for lists of rooms, in place of the template's",
+    )
+    .example(r#"{ map = "harbor" }"#)
+    .unsupported(),
+];

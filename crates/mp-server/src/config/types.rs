@@ -1,0 +1,242 @@
+//! Typed configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mp_core::TransferMode;
+
+use super::address::BindAddress;
+
+/// A transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Transport {
+    /// ENet over UDP.
+    Enet,
+    /// WebSocket over TCP.
+    WebSocket,
+    /// Signaling of WebRTC players alone, over TCP.
+    Signaling,
+    /// WebRTC over UDP, with signaling on the WebSocket or signaling listeners.
+    WebRtc,
+}
+
+/// A listener: `[[listen]]`, or one value of `[listen]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListenConfig {
+    /// Transport.
+    pub transport: Transport,
+    /// Address to listen on.
+    pub address: BindAddress,
+    /// Room of players who select none; `None`: the room `default`.
+    pub room: Option<String>,
+    /// Template of the rooms that players may select on this listener.
+    pub template: String,
+    /// Way in which a player selects a room.
+    pub select: RoomSelection,
+    /// True to encrypt with the certificate of `[tls]`.
+    pub tls: bool,
+    /// Number of reverse proxies in front of this WebSocket listener.
+    pub trusted_proxies: u8,
+}
+
+/// Way in which a player selects a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomSelection {
+    /// All players of the listener join its room.
+    Fixed,
+    /// By the path of the URL, for example `/arena`.
+    Path,
+    /// By the query of the URL, for example `?room=arena`.
+    Query,
+    /// By the first authentication packet.
+    Auth,
+}
+
+/// Files of the certificate: `[tls]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsConfig {
+    /// Certificate chain (PEM).
+    pub cert: PathBuf,
+    /// Private key (PEM).
+    pub key: PathBuf,
+}
+
+/// Settings of ENet: `[enet]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EnetConfig {
+    /// Number of threads, 1 to 64 (default: 1).
+    pub shards: u8,
+}
+
+/// Settings of WebSocket: `[websocket]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WebSocketConfig {
+    /// Origins of the web pages whose scripts may join; all if empty (default).
+    pub allowed_origins: Vec<String>,
+    /// Interval of pings to a player; zero: none. The default is 25 s if a listener has trusted
+    /// proxies, else zero.
+    pub ping: Duration,
+}
+
+/// Settings of WebRTC: `[webrtc]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WebRtcConfig {
+    /// Addresses announced to players, port 0 for the listener's port; those of this machine if
+    /// empty (default).
+    pub advertise: Vec<SocketAddr>,
+    /// URLs of STUN and TURN servers for players (default: none).
+    pub ice_servers: Vec<String>,
+    /// Secret that the TURN servers share with this program.
+    pub turn_secret: Option<Secret>,
+    /// Modes of the transfer channels 1, 2, … (default: none).
+    pub channels: Vec<TransferMode>,
+    /// Time without a packet after which a player is disconnected; zero: no limit. Default: 30 s.
+    pub silence_timeout: Duration,
+}
+
+/// Limits of the server and of each player: `[limits]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitsConfig {
+    /// Maximum number of players, 1 to 65,535 (default: 256).
+    pub max_clients: u32,
+    /// Maximum number of players from one IP address, 1 to 4,095; `None`: no limit (default).
+    pub max_clients_per_address: Option<u16>,
+    /// Maximum number of new connections per second; `None`: no limit (default).
+    pub handshakes_per_second: Option<u32>,
+    /// Maximum rates of what one player sends.
+    pub rates: RateConfig,
+    /// Largest packet in bytes that a player may send, 1,024 to 32 MiB (default).
+    pub max_packet_size: u32,
+    /// Maximum of reliable bytes queued for one player, at least 64 KiB (default: 64 MiB).
+    pub max_reliable_queue: u32,
+    /// Maximum number of rooms, 1 to 1,000,000 (default: 10,000).
+    pub max_rooms: u32,
+    /// Maximum number of rooms that one player has created; `None`: no limit (default).
+    pub max_rooms_per_owner: Option<u32>,
+    /// Memory in bytes beyond which new players and rooms are rejected; `None`: no limit (default).
+    pub max_memory: Option<u64>,
+}
+
+/// Maximum rates of packets and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateConfig {
+    /// Packets per second; `None`: no limit (default).
+    pub packets_per_second: Option<u32>,
+    /// Packets at once beyond the rate; `None`: those of two seconds (default).
+    pub packets_burst: Option<u32>,
+    /// Bytes per second; `None`: no limit (default).
+    pub bytes_per_second: Option<u64>,
+    /// Bytes at once beyond the rate; `None`: those of two seconds (default).
+    pub bytes_burst: Option<u64>,
+}
+
+/// A template of rooms: `[template.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TemplateConfig {
+    /// Type of the rooms (default: `relay`).
+    pub room_type: String,
+    /// Maximum number of players of a room, 1 to 4,095 (default: 256).
+    pub max_players: u16,
+    /// True to create a room when the first player selects it (default).
+    pub auto_create: bool,
+    /// Time after which a room that no player has joined is closed; `None`: never. Default: 300 s.
+    pub empty_timeout: Option<Duration>,
+    /// Time after which a room is closed that the last player has left; `None`: never. Default:
+    /// 20 s.
+    pub departure_timeout: Option<Duration>,
+    /// True to relay packets between players (default).
+    pub relay: bool,
+    /// True to leave the rooms out of lists and to admit only players who know the code (default:
+    /// false).
+    pub private: bool,
+    /// Code of private rooms.
+    pub code: Option<Secret>,
+    /// True to reject new players (default: false).
+    pub locked: bool,
+    /// Texts for lists of rooms (default: none).
+    pub metadata: BTreeMap<String, String>,
+    /// Maximum rates of what all players of a room send in sum.
+    pub rates: RateConfig,
+}
+
+/// A room that is created at the start: `[[room]]`. A `None` stands for the template's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoomConfig {
+    /// Name by which players select the room.
+    pub name: String,
+    /// Name of the template (default: `default`).
+    pub template: String,
+    /// Maximum number of players, 1 to 4,095.
+    pub max_players: Option<u16>,
+    /// True to leave the room out of lists and to admit only players who know the code.
+    pub private: Option<bool>,
+    /// Code of a private room.
+    pub code: Option<Secret>,
+    /// True to reject new players.
+    pub locked: Option<bool>,
+    /// Texts for lists of rooms, in place of the template's.
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// Settings of the log: `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogConfig {
+    /// Filter of events (default: `info`).
+    pub filter: String,
+    /// Format of lines (default: text).
+    pub format: LogFormat,
+}
+
+/// Format of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// Text for reading.
+    Text,
+    /// One JSON object per line, for programs.
+    Json,
+}
+
+/// Settings of the server's end: `[shutdown]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownConfig {
+    /// Time that a stopping server waits for its players to leave (default: 30 s).
+    pub drain_timeout: Duration,
+}
+
+/// A secret text. `Debug` does not print it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the text. It must not be logged or printed.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}

@@ -1,0 +1,127 @@
+//! Options of the transports from the configuration.
+
+use std::net::SocketAddr;
+
+use mp_core::ErrorChain;
+use mp_signaling::limits::SOCKETS_PER_ADDRESS_MAX;
+use mp_tls::CertificateStore;
+use mp_transport_enet::ServerOptions;
+use mp_transport_ws::limits::HANDSHAKES_MAX;
+
+use crate::config::{Config, ListenConfig, Transport};
+use crate::open_files;
+use crate::webrtc::{WebRtcSettings, sessions_max};
+
+/// Returns the maximum number of players of the room.
+pub(crate) fn max_players(config: &Config) -> u16 {
+    let room = config.templates.get("default").map_or(u16::MAX, |template| template.max_players);
+    room.min(max_clients(config))
+}
+
+/// Returns the maximum number of players of one transport.
+fn max_clients(config: &Config) -> u16 {
+    u16::try_from(config.limits.max_clients).unwrap_or(u16::MAX)
+}
+
+/// Returns the options of the ENet transport.
+pub(crate) fn enet(
+    config: &Config,
+    listener: &ListenConfig,
+    tls: Option<&CertificateStore>,
+) -> ServerOptions {
+    let limits = &config.limits;
+    let mut options = ServerOptions::default()
+        .max_clients(max_clients(config).min(ENET_CLIENTS_MAX))
+        .max_packet_size(limits.max_packet_size as usize)
+        .reliable_queue_bytes(limits.max_reliable_queue as usize);
+    if let Some(most) = limits.max_clients_per_address {
+        options = options.max_clients_per_address(most);
+    }
+    if let Some(tls) = tls.filter(|_| listener.tls) {
+        options = options.dtls(tls.clone());
+    }
+    options
+}
+
+/// Returns the options of the WebSocket transport.
+pub(crate) fn web_socket(
+    config: &Config,
+    listener: &ListenConfig,
+    tls: Option<CertificateStore>,
+) -> mp_transport_ws::ServerOptions {
+    let limits = &config.limits;
+    let options = mp_transport_ws::ServerOptions::default()
+        .max_clients(max_clients(config))
+        .buffer_sizes(limits.max_packet_size as usize)
+        .reliable_queue_bytes(limits.max_reliable_queue as usize)
+        .heartbeat_interval(config.websocket.ping)
+        .trusted_proxies(listener.trusted_proxies.into())
+        .allowed_origins(config.websocket.allowed_origins.clone());
+    match tls.filter(|_| listener.tls) {
+        Some(tls) => options.tls(tls),
+        None => options,
+    }
+}
+
+/// Returns the settings of WebRTC on `address`.
+pub(crate) fn webrtc(config: &Config, address: SocketAddr) -> WebRtcSettings {
+    let per_address = config.limits.max_clients_per_address;
+    let webrtc = &config.webrtc;
+    WebRtcSettings {
+        address,
+        advertised: webrtc.advertise.clone(),
+        channels: webrtc.channels.clone(),
+        max_clients: max_clients(config),
+        max_sockets_per_address: per_address.map_or(SOCKETS_PER_ADDRESS_MAX, usize::from),
+        ice_servers: webrtc.ice_servers.clone(),
+        turn_secret: webrtc.turn_secret.as_ref().map(|secret| secret.reveal().to_owned()),
+    }
+}
+
+/// Returns the certificate, or an error message.
+pub(crate) fn tls(config: &Config) -> Result<Option<CertificateStore>, String> {
+    let Some(files) = &config.tls else { return Ok(None) };
+    let store = CertificateStore::from_files(&files.cert, &files.key);
+    store.map(Some).map_err(|error| ErrorChain::new(&error).to_string())
+}
+
+/// Returns the number of open files when the server is full and others shake hands.
+pub(crate) fn open_files(config: &Config) -> u64 {
+    let max_clients = usize::from(max_clients(config));
+    let has = |transport| config.listen.iter().any(|it| it.transport == transport);
+    // WebSocket players, and signaling of WebRTC players.
+    let players = match (has(Transport::WebSocket), has(Transport::Signaling)) {
+        (false, false) => 0,
+        (false, true) => sessions_max(max_clients) + HANDSHAKES_MAX,
+        (true, _) => sessions_max(max_clients) + max_clients + HANDSHAKES_MAX,
+    };
+    open_files::OWN + open_files::PER_SHARD * u64::from(config.enet.shards) + players as u64
+}
+
+/// Maximum number of players of an ENet listener: slots of the protocol.
+const ENET_CLIENTS_MAX: u16 = 4_095;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_reach_the_transports() {
+        let config = Config::parse(
+            "[limits]
+            max_clients = 3
+            max_clients_per_address = 2
+            max_packet_size = 4096
+            max_reliable_queue = 65536",
+        );
+        let config = config.unwrap();
+        let host = enet(&config, &config.listen[0], None).host_settings();
+        assert_eq!((host.max_peers, host.max_peers_per_address), (3, 2));
+        assert_eq!((host.max_packet_size, host.reliable_queue_bytes), (4_096, 65_536));
+        let ws = web_socket(&config, &config.listen[1], None);
+        let ws = ws.web_socket_settings();
+        assert_eq!((ws.inbound_buffer_size, ws.outbound_buffer_size), (4_096, 4_096));
+        assert_eq!(ws.reliable_queue_bytes, 65_536);
+        assert_eq!(max_players(&config), 3);
+    }
+}

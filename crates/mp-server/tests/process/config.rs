@@ -1,0 +1,97 @@
+//! Configuration files, and the command `mp-server config`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use crate::server::{FREE_PORTS, Server, command};
+
+#[test]
+fn file_in_the_working_directory_is_read_and_logged() {
+    let folder = folder("[template.default]\nmax_players = 7\n");
+    let mut command = command();
+    command.args(FREE_PORTS).current_dir(folder.path()).stderr(Stdio::piped());
+    let mut server = Server::of(&mut command);
+    assert!(server.banner.contains("for up to 7 players"), "{}", server.banner);
+    let mut line = String::new();
+    BufReader::new(server.stderr()).read_line(&mut line).unwrap();
+    assert!(line.contains("configuration read") && line.contains("file=mp-server.toml"), "{line}");
+}
+
+#[test]
+fn flags_take_precedence_over_the_environment_and_that_over_the_file() {
+    let folder =
+        folder("[limits]\nmax_clients = 5\n[log]\nfilter = \"warn\"\n[enet]\nshards = 2\n");
+    let mut command = command();
+    command.env("MP_LIMITS__MAX_CLIENTS", "6").env("MP_LOG", "error").current_dir(folder.path());
+    let output = command.args(["config", "--effective", "--max-clients", "8"]).output().unwrap();
+    let text = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for (value, origin) in [
+        ("max_clients = 8", "# flag --max-clients"),
+        ("max_players = 8", "# flag --max-clients"),
+        ("filter = \"error\"", "# environment MP_LOG"),
+        ("shards = 2", "# mp-server.toml:6"),
+        ("max_rooms = 10_000", "# default"),
+    ] {
+        let is_there = |line: &str| line.starts_with(value) && line.ends_with(origin);
+        assert!(text.lines().any(is_there), "{value} {origin} is not in\n{text}");
+    }
+}
+
+#[test]
+fn printed_configuration_passes_the_check() {
+    let printed = run(&["config"], Path::new("."));
+    assert_eq!(printed.status.code(), Some(0));
+    let folder = folder(&text(&printed.stdout));
+    let checked = run(&["config", "check"], folder.path());
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    assert!(text(&checked.stdout).starts_with("mp-server.toml is valid"));
+}
+
+#[test]
+fn check_prints_all_errors_and_fails() {
+    let folder = folder("[limits]\nmax_clinets = 5\n[enet]\nshards = 0\n");
+    let checked = run(&["config", "check", "mp-server.toml"], folder.path());
+    assert_eq!(checked.status.code(), Some(2));
+    let errors = text(&checked.stderr);
+    for part in ["has 2 errors", "mp-server.toml:2:1", "`max_clients`?", "mp-server.toml:4:10"] {
+        assert!(errors.contains(part), "{part} is not in\n{errors}");
+    }
+}
+
+#[test]
+fn server_does_not_start_with_an_invalid_or_missing_file() {
+    let folder = folder("[limits]\nmax_clinets = 5\n");
+    let invalid = run(&[], folder.path());
+    assert_eq!(invalid.status.code(), Some(2));
+    assert!(text(&invalid.stderr).contains("did you mean `max_clients`?"));
+    let missing = run(&["--config", "missing.toml"], folder.path());
+    assert_eq!(missing.status.code(), Some(2));
+    let errors = text(&missing.stderr);
+    assert!(errors.lines().count() == 1 && errors.contains("missing.toml"), "{errors}");
+}
+
+#[test]
+fn settings_without_effect_are_reported() {
+    let folder = folder("[shutdown]\ndrain_timeout = 5\n");
+    let checked = run(&["config", "check"], folder.path());
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(text(&checked.stdout).contains("shutdown.drain_timeout (mp-server.toml:2)"));
+}
+
+/// Creates a folder with the file `mp-server.toml`.
+fn folder(config: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mp-server.toml"), config).unwrap();
+    folder
+}
+
+fn run(args: &[&str], folder: &Path) -> Output {
+    command().args(args).current_dir(folder).output().expect("the program starts")
+}
+
+fn text(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).into_owned()
+}
