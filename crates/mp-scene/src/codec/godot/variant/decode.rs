@@ -3,16 +3,16 @@
 
 use std::sync::{Arc, LazyLock};
 
-use mp_core::variant::{
-    Array, Basis, Components, Dictionary, ElementType, FullObject, Object, Rect2i, Transform3D,
-    Vector2i, Vector3i, Vector4i,
-};
-use mp_core::{NodePath, StringName, Variant, VariantType};
+use mp_core::variant::{Array, Dictionary, ElementType, FullObject, Object};
+use mp_core::{StringName, Variant, VariantType};
 
 use super::{
     COUNT_MASK, DEPTH_MAX, FLAG_WIDE, KIND_ANY, KIND_BITS, KIND_BUILTIN, KIND_CLASS, KIND_SHIFT,
-    PATH_ABSOLUTE, PATH_NEW_FORM, PATH_OBSOLETE, SCRIPT_PATH_PREFIX, VariantError, padding,
+    SCRIPT_PATH_PREFIX, VariantError,
 };
+
+mod flat;
+mod reader;
 
 /// Limits of decoding.
 #[derive(Clone, Copy, Debug)]
@@ -247,240 +247,6 @@ impl<'a> Decoder<'a> {
             }
         })
     }
-
-    fn flat(&mut self, of: VariantType, wide: bool) -> Result<Variant, VariantError> {
-        use Variant as V;
-        use VariantType as T;
-        Ok(match of {
-            T::Nil | T::Array | T::Dictionary | T::Object => V::Nil,
-            T::Callable => V::Callable,
-            T::Bool => V::Bool(self.u32("a bool")? != 0),
-            T::Int if wide => V::Int(self.u64("an int")?.cast_signed()),
-            T::Int => V::Int(self.u32("an int")?.cast_signed().into()),
-            T::Float if wide => V::Float(f64::from_bits(self.u64("a float")?)),
-            T::Float => V::Float(f32::from_bits(self.u32("a float")?).into()),
-            T::String => V::String(self.string()?),
-            T::StringName => V::StringName(self.name()?),
-            T::Vector2 => V::Vector2(self.components(wide)?),
-            T::Vector2i => V::Vector2i(self.ints().map(|[x, y]| Vector2i { x, y })?),
-            T::Rect2 => V::Rect2(self.components(wide)?),
-            T::Rect2i => {
-                let [x, y, width, height] = self.ints()?;
-                V::Rect2i(Rect2i::new((x, y).into(), (width, height).into()))
-            }
-            T::Vector3 => V::Vector3(self.components(wide)?),
-            T::Vector3i => V::Vector3i(self.ints().map(|[x, y, z]| Vector3i { x, y, z })?),
-            T::Transform2D => V::Transform2D(self.components(wide)?),
-            T::Vector4 => V::Vector4(self.components(wide)?),
-            T::Vector4i => V::Vector4i(self.ints().map(|[x, y, z, w]| Vector4i { x, y, z, w })?),
-            T::Plane => V::Plane(self.components(wide)?),
-            T::Quaternion => V::Quaternion(self.components(wide)?),
-            T::Aabb => V::Aabb(self.components(wide)?),
-            // A Basis is encoded by rows.
-            T::Basis => self.components(wide).map(|rows: Basis| rows.transposed())?.into(),
-            T::Transform3D => {
-                let Transform3D { basis: rows, origin } = self.components(wide)?;
-                Transform3D::new(rows.transposed(), origin).into()
-            }
-            T::Projection => V::Projection(Box::new(self.components(wide)?)),
-            // Color components are always `f32`.
-            T::Color => V::Color(self.components(false)?),
-            T::NodePath => V::NodePath(self.node_path()?),
-            T::Rid => V::Rid(self.u64("an RID")?),
-            T::Signal => {
-                let name = self.name()?;
-                V::Signal { name, object: self.u64("an object's id")? }
-            }
-            T::PackedByteArray => V::PackedByteArray(self.bytes()?),
-            T::PackedInt32Array => {
-                V::PackedInt32Array(self.packed(|[a, b, c, d]| i32::from_le_bytes([a, b, c, d]))?)
-            }
-            T::PackedInt64Array => V::PackedInt64Array(self.packed(i64::from_le_bytes)?),
-            T::PackedFloat32Array => V::PackedFloat32Array(self.packed(f32::from_le_bytes)?),
-            T::PackedFloat64Array => V::PackedFloat64Array(self.packed(f64::from_le_bytes)?),
-            T::PackedStringArray => V::PackedStringArray(self.strings()?),
-            T::PackedVector2Array => V::PackedVector2Array(self.packed_components(wide)?),
-            T::PackedVector3Array => V::PackedVector3Array(self.packed_components(wide)?),
-            T::PackedColorArray => V::PackedColorArray(self.packed_components(false)?),
-            T::PackedVector4Array => V::PackedVector4Array(self.packed_components(wide)?),
-        })
-    }
-
-    fn node_path(&mut self) -> Result<NodePath, VariantError> {
-        self.charge(CONTAINER_COST)?;
-        let at = self.at;
-        let names = self.u32("a NodePath's counts")?;
-        if names & PATH_NEW_FORM == 0 {
-            return Err(VariantError::OldNodePath { at });
-        }
-        let subnames = self.u32("a NodePath's counts")?;
-        let flags = self.u32("a NodePath's flags")?;
-        let subnames = u64::from(subnames) + u64::from(flags & PATH_OBSOLETE != 0);
-        let names = self.names(u64::from(names & !PATH_NEW_FORM))?;
-        let subnames = self.names(subnames)?;
-        Ok(NodePath::new(names, subnames, flags & PATH_ABSOLUTE != 0))
-    }
-
-    fn names(&mut self, count: u64) -> Result<Vec<StringName>, VariantError> {
-        let count = self.fits("the names of a NodePath", count, 4)?;
-        self.charge(count.saturating_mul(size_of::<StringName>()))?;
-        let mut names = Vec::with_capacity(count);
-        for _ in 0..count {
-            names.push(self.name()?);
-        }
-        Ok(names)
-    }
-
-    fn strings(&mut self) -> Result<Vec<String>, VariantError> {
-        let count = not_negative(self.u32("a count")?);
-        let count = self.fits("a PackedStringArray", count.into(), 4)?;
-        self.charge(count.saturating_mul(size_of::<String>()))?;
-        let mut strings = Vec::with_capacity(count);
-        for _ in 0..count {
-            strings.push(self.string()?);
-        }
-        Ok(strings)
-    }
-
-    fn bytes(&mut self) -> Result<Vec<u8>, VariantError> {
-        let count = self.packed_count("a PackedByteArray", 1)?;
-        self.charge(count)?;
-        let bytes = self.take("a PackedByteArray", count)?.to_vec();
-        // The padding may be missing at the end of the data.
-        self.at += padding(count);
-        Ok(bytes)
-    }
-
-    fn packed<T, const N: usize>(
-        &mut self,
-        from: impl Fn([u8; N]) -> T,
-    ) -> Result<Vec<T>, VariantError> {
-        let count = self.packed_count("a packed array", N)?;
-        self.charge(count.saturating_mul(size_of::<T>()))?;
-        let (values, _) = self.take("a packed array", count * N)?.as_chunks();
-        Ok(values.iter().copied().map(from).collect())
-    }
-
-    fn packed_components<T: Components>(&mut self, wide: bool) -> Result<Vec<T>, VariantError> {
-        let size = T::COUNT * width(wide);
-        let count = self.packed_count("a packed array", size)?;
-        self.charge(count.saturating_mul(size_of::<T>()))?;
-        let mut values = Vec::with_capacity(count);
-        for _ in 0..count {
-            values.push(self.components(wide)?);
-        }
-        Ok(values)
-    }
-
-    fn components<T: Components>(&mut self, wide: bool) -> Result<T, VariantError> {
-        let bytes = self.take("components", T::COUNT * width(wide))?;
-        let (floats, doubles) = (bytes.as_chunks().0, bytes.as_chunks().0);
-        let (mut floats, mut doubles) = (floats.iter(), doubles.iter());
-        Ok(T::build(&mut || {
-            if wide {
-                doubles.next().copied().map_or(0.0, f64::from_le_bytes) as f32
-            } else {
-                floats.next().copied().map_or(0.0, f32::from_le_bytes)
-            }
-        }))
-    }
-
-    fn ints<const N: usize>(&mut self) -> Result<[i32; N], VariantError> {
-        let bytes = self.take("components", 4 * N)?;
-        let (ints, _) = bytes.as_chunks();
-        Ok(std::array::from_fn(|i| i32::from_le_bytes(ints[i])))
-    }
-
-    fn name(&mut self) -> Result<StringName, VariantError> {
-        self.text().map(StringName::from)
-    }
-
-    fn string(&mut self) -> Result<String, VariantError> {
-        self.text().map(str::to_owned)
-    }
-
-    /// Decodes a text: its length, UTF-8 that may end early with a NUL, and padding.
-    fn text(&mut self) -> Result<&'a str, VariantError> {
-        let len = self.u32("the length of a text")?;
-        let at = self.at;
-        let left = self.rest().len();
-        let needed = u64::from(len).next_multiple_of(4);
-        // A negative length exceeds the packet too.
-        if needed > left as u64 {
-            return Err(VariantError::ShortText { at, needed, left });
-        }
-        let len = len as usize;
-        self.charge(TEXT_COST + len)?;
-        let bytes = &self.take("a text", len + padding(len))?[..len];
-        // Godot writes a byte order mark, and removes it when it decodes.
-        let (bytes, at) = match bytes.strip_prefix(BYTE_ORDER_MARK) {
-            Some(bytes) => (bytes, at + BYTE_ORDER_MARK.len()),
-            None => (bytes, at),
-        };
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-        let text = std::str::from_utf8(&bytes[..end]);
-        text.map_err(|error| VariantError::Utf8 { at: at + error.valid_up_to() })
-    }
-
-    pub(in super::super) fn u8(&mut self, expected: &'static str) -> Result<u8, VariantError> {
-        self.number(expected).map(|[byte]| byte)
-    }
-
-    fn u32(&mut self, expected: &'static str) -> Result<u32, VariantError> {
-        self.number(expected).map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self, expected: &'static str) -> Result<u64, VariantError> {
-        self.number(expected).map(u64::from_le_bytes)
-    }
-
-    /// Removes and returns the bytes of a number.
-    pub(in super::super) fn number<const N: usize>(
-        &mut self,
-        expected: &'static str,
-    ) -> Result<[u8; N], VariantError> {
-        let left = self.rest().len();
-        let short = VariantError::Short { at: self.at, expected, needed: N as u64, left };
-        let bytes = self.rest().first_chunk().copied().ok_or(short)?;
-        self.at += N;
-        Ok(bytes)
-    }
-
-    fn take(&mut self, expected: &'static str, len: usize) -> Result<&'a [u8], VariantError> {
-        self.fits(expected, len as u64, 1)?;
-        let bytes = &self.rest()[..len];
-        self.at += len;
-        Ok(bytes)
-    }
-
-    fn packed_count(&mut self, expected: &'static str, size: usize) -> Result<usize, VariantError> {
-        let count = self.u32("a count")?;
-        // Godot uses 31 bits here; larger counts do not fit into a packet anyway.
-        self.fits(expected, count.into(), size)
-    }
-
-    /// Checks that `count` items of at least `size` bytes fit into the remaining bytes.
-    fn fits(&self, expected: &'static str, count: u64, size: usize) -> Result<usize, VariantError> {
-        let left = self.rest().len();
-        let needed = count.saturating_mul(size as u64);
-        if needed > left as u64 {
-            return Err(VariantError::Short { at: self.at, expected, needed, left });
-        }
-        Ok(count as usize)
-    }
-
-    /// Charges the memory of one more element of a list.
-    pub(in super::super) fn charge_element(&mut self) -> Result<(), VariantError> {
-        self.charge(ELEMENT_COST)
-    }
-
-    fn charge(&mut self, bytes: usize) -> Result<(), VariantError> {
-        self.allocated = self.allocated.saturating_add(bytes);
-        if self.allocated > self.limits.allocation {
-            return Err(VariantError::TooLarge { at: self.at, limit: self.limits.allocation });
-        }
-        Ok(())
-    }
 }
 
 impl Open {
@@ -537,10 +303,6 @@ impl Open {
 /// Returns 0 for a negative count: Godot 4.6.3 compares some counts as signed numbers.
 const fn not_negative(count: u32) -> u32 {
     if count.cast_signed() < 0 { 0 } else { count }
-}
-
-const fn width(wide: bool) -> usize {
-    if wide { size_of::<f64>() } else { size_of::<f32>() }
 }
 
 /// Returns the element type of object ids. Created once, since untrusted packets determine how
