@@ -32,6 +32,8 @@ mod reason_counts;
 mod rng;
 mod running_clock;
 mod send_queue;
+#[cfg(feature = "serde")]
+pub mod serde;
 mod shared_limit;
 mod state_machine;
 mod stats;

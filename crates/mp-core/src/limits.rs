@@ -90,6 +90,12 @@ pub const ADDRESSES_MAX: usize = 8;
 /// answered (RFC 8305).
 pub const CONNECT_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// Maximum depth of values that [`to_variant`](crate::serde::to_variant) and
+/// [`from_variant`](crate::serde::from_variant) convert, which recurse: enough for save games, and
+/// safe on a thread's default stack.
+#[cfg(feature = "serde")]
+pub const SERDE_DEPTH_MAX: usize = 128;
+
 /// Time that a closing endpoint waits for acknowledgements of accepted reliable packets.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 

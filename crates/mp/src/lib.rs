@@ -43,7 +43,7 @@
 //! | `tls` | DTLS for ENet, and `wss://` for WebSocket. Without it neither builds a TLS library |
 //! | `glam-034`, `mint` | conversions to and from the types of glam 0.34 and of mint |
 //! | `testing` | `testing`: a server and its clients over a simulated network in virtual time, for the tests of a program |
-//! | `serde` | `Serialize` and `Deserialize` for ids, channels, vectors and geometry |
+//! | `serde` | `Serialize` and `Deserialize` for ids, channels, vectors and geometry; `mp::serde`: values of any such type as `Variant`s |
 //!
 //! With `actor` the transports use tokio. Without it the program polls them in its own loop, by
 //! [`Branch::poll`](mp_scene::Branch::poll).
@@ -65,6 +65,9 @@ pub mod testing;
 
 pub use mp_core as core;
 pub use mp_scene as scene;
+
+#[cfg(feature = "serde")]
+pub use mp_core::serde;
 
 #[cfg(feature = "actor")]
 pub use mp_actor as actor;

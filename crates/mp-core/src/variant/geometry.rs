@@ -7,6 +7,7 @@ use super::{Vector2, Vector2i, Vector3, Vector4};
 /// A rectangle in 2D.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Rect2"))]
 pub struct Rect2 {
     /// Corner from which the size extends.
     pub position: Vector2,
@@ -38,6 +39,7 @@ impl Rect2 {
 /// A rectangle in 2D with integer coordinates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Rect2i"))]
 pub struct Rect2i {
     /// Corner from which the size extends.
     pub position: Vector2i,
@@ -60,6 +62,7 @@ impl Rect2i {
 /// A transform in 2D: position, rotation, scale and skew.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Transform2D"))]
 pub struct Transform2D {
     /// Image of the X axis (first column).
     pub x: Vector2,
@@ -88,6 +91,7 @@ impl Transform2D {
 /// A plane in 3D: the points `p` with `normal · p = d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Plane"))]
 pub struct Plane {
     /// Direction perpendicular to the plane.
     pub normal: Vector3,
@@ -110,6 +114,7 @@ impl Plane {
 /// A rotation in 3D.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Quaternion"))]
 pub struct Quaternion {
     /// First imaginary part.
     pub x: f32,
@@ -134,6 +139,7 @@ impl Quaternion {
 /// An axis-aligned box in 3D.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Aabb"))]
 pub struct Aabb {
     /// Corner from which the size extends.
     pub position: Vector3,
@@ -156,6 +162,7 @@ impl Aabb {
 /// A 3×3 matrix: rotation, scale and shear in 3D.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Basis"))]
 pub struct Basis {
     /// Image of the X axis (first column).
     pub x: Vector3,
@@ -197,6 +204,7 @@ impl Basis {
 /// A transform in 3D: position, rotation, scale and shear.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Transform3D"))]
 pub struct Transform3D {
     /// Rotation, scale and shear.
     pub basis: Basis,
@@ -222,6 +230,7 @@ impl Transform3D {
 /// A 4×4 matrix, for camera projections.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Projection"))]
 pub struct Projection {
     /// First column.
     pub x: Vector4,
@@ -251,6 +260,7 @@ impl Projection {
 /// A color. Components are usually in 0.0..=1.0 but may lie outside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename = "mp::Color"))]
 pub struct Color {
     /// Red.
     pub r: f32,

@@ -66,9 +66,9 @@ pub(super) use components;
 
 macro_rules! vector {
     ($(#[$doc:meta])* $name:ident, $scalar:ty, $zero:literal, $one:literal, [$($field:ident),+], $tuple:ty) => {
-        $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        $(#[$doc])*
         pub struct $name {
             $(#[doc = concat!("The ", stringify!($field), " component.")] pub $field: $scalar,)+
         }
@@ -299,26 +299,32 @@ macro_rules! integer_vector {
 
 float_vector!(
     /// A vector in 2D.
+    #[cfg_attr(feature = "serde", serde(rename = "mp::Vector2"))]
     Vector2, Vector2i, [x, y], (f32, f32)
 );
 float_vector!(
     /// A vector in 3D.
+    #[cfg_attr(feature = "serde", serde(rename = "mp::Vector3"))]
     Vector3, Vector3i, [x, y, z], (f32, f32, f32)
 );
 float_vector!(
     /// A vector of four components.
+    #[cfg_attr(feature = "serde", serde(rename = "mp::Vector4"))]
     Vector4, Vector4i, [x, y, z, w], (f32, f32, f32, f32)
 );
 integer_vector!(
     /// A vector in 2D with integer components.
+    #[cfg_attr(feature = "serde", serde(rename = "mp::Vector2i"))]
     Vector2i, [x, y], (i32, i32)
 );
 integer_vector!(
     /// A vector in 3D with integer components.
+    #[cfg_attr(feature = "serde", serde(rename = "mp::Vector3i"))]
     Vector3i, [x, y, z], (i32, i32, i32)
 );
 integer_vector!(
     /// A vector of four integer components.
+    #[cfg_attr(feature = "serde", serde(rename = "mp::Vector4i"))]
     Vector4i, [x, y, z, w], (i32, i32, i32, i32)
 );
 
