@@ -3,6 +3,8 @@
 
 #[path = "tidy/links.rs"]
 mod links;
+#[path = "tidy/messages.rs"]
+mod messages;
 #[path = "tidy/prose.rs"]
 mod prose;
 #[path = "tidy/text.rs"]

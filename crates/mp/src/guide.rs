@@ -16,7 +16,10 @@
 //! | [Testing](testing) | a game on a simulated network in virtual time |
 //! | [Logs and statistics](logging) | tracing, counters |
 //! | [Deployment](deployment) | ports, proxies, certificates |
+//! | [Guarantees and limits](guarantees) | order, delivery, sizes, queues |
+//! | [Troubleshooting](troubleshooting) | messages of Godot and of mp, their causes and ways out |
 //! | [Coming from Godot](coming_from_godot) | the names of all members in Godot 3.2, Godot 4 and mp |
+//! | [Coming from Bevy](coming_from_bevy) | concepts of replicon, lightyear and renet |
 
 // Links of the pages name these items.
 #[allow(unused_imports, reason = "doc tests do not resolve links")]
@@ -41,8 +44,10 @@ macro_rules! links {
         "[actors.md]: crate::guide::actors
 [authentication.md]: crate::guide::authentication
 [branches.md]: crate::guide::branches
+[coming-from-bevy.md]: crate::guide::coming_from_bevy
 [coming-from-godot.md]: crate::guide::coming_from_godot
 [deployment.md]: crate::guide::deployment
+[guarantees.md]: crate::guide::guarantees
 [logging.md]: crate::guide::logging
 [nodes.md]: crate::guide::nodes
 [peers.md]: crate::guide::peers
@@ -51,6 +56,7 @@ macro_rules! links {
 [rpc.md]: crate::guide::rpc
 [testing.md]: crate::guide::testing
 [transports.md]: crate::guide::transports
+[troubleshooting.md]: crate::guide::troubleshooting
 [visibility.md]: crate::guide::visibility
 [webrtc.md]: crate::guide::webrtc
 
@@ -85,4 +91,7 @@ page!(actors, "actors.md");
 page!(testing, "testing.md");
 page!(logging, "logging.md");
 page!(deployment, "deployment.md");
+page!(guarantees, "guarantees.md");
+page!(troubleshooting, "troubleshooting.md");
 page!(coming_from_godot, "coming-from-godot.md");
+page!(coming_from_bevy, "coming-from-bevy.md");
