@@ -117,7 +117,8 @@ enum Command {
     /// Runs the quick start of the guide from an empty folder, with two real Godot players.
     ///
     /// Writes the files of crates/mp/guide/quick-start.md to target/quick-start, and builds the
-    /// server. Each player must see both move.
+    /// server. Each player must see both move. Then plays with mistakes in the game, whose messages
+    /// the guide explains.
     QuickStart,
     /// Takes a picture of the example `arena`: Godot's web build plays by arrow keys beside bots.
     ///

@@ -1,6 +1,8 @@
 //! Runs the quick start of the guide as a reader does: writes the files of the page to an empty
 //! folder, builds the server, and plays with two real Godot processes.
 
+mod mistakes;
+
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
@@ -14,12 +16,13 @@ use crate::workspace::{cargo, root, run, target};
 /// Page with the files.
 const PAGE: &str = "crates/mp/guide/quick-start.md";
 
-/// Plays the quick start. Two players press different keys; each must see both move.
+/// Plays the quick start. Two players press different keys; each must see both move. Then plays it
+/// with mistakes in the game, whose messages the guide explains.
 ///
 /// # Errors
 ///
-/// Returns an error if the page lacks a file, the server cannot be built, or a player does not see
-/// both players move.
+/// Returns an error if the page lacks a file, the server cannot be built, a player does not see
+/// both players move, or Godot prints another message for a mistake.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let folder = target().join("quick-start");
     if folder.exists() {
@@ -50,17 +53,21 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
             return Err(format!("the player with {who} does not see both move: {lines}"));
         }
     }
+    let lines = server.errors() + &server.output();
+    if let Some(warning) = lines.lines().find(|line| line.contains("WARN")) {
+        return Err(format!("the server warns: {warning}"));
+    }
+    drop(players);
+    let mistakes = mistakes::play(godot, &folder.join("game"))?;
     server.interrupt();
     server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     match server.ended() {
         Some(status) if status.success() => {}
         status => return Err(format!("the server after Ctrl-C: {status:?}")),
     }
-    let lines = server.errors() + &server.output();
-    if let Some(warning) = lines.lines().find(|line| line.contains("WARN")) {
-        return Err(format!("the server warns: {warning}"));
-    }
-    Ok("two players from an empty folder see each other move".to_owned())
+    Ok(format!(
+        "two players from an empty folder see each other move; {mistakes} mistakes are explained"
+    ))
 }
 
 /// Line of a player who sees that both players have moved, each in the direction of its key.
