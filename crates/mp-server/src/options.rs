@@ -6,7 +6,7 @@ use mp_core::ErrorChain;
 use mp_signaling::limits::SOCKETS_PER_ADDRESS_MAX;
 use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
-use mp_transport_ws::limits::HANDSHAKES_MAX;
+use mp_transport_ws::limits::HALF_OPEN_MAX;
 
 use crate::config::{Config, ListenConfig, Transport};
 use crate::open_files;
@@ -92,8 +92,8 @@ pub(crate) fn open_files(config: &Config) -> u64 {
     // WebSocket players, and signaling of WebRTC players.
     let players = match (has(Transport::WebSocket), has(Transport::Signaling)) {
         (false, false) => 0,
-        (false, true) => sessions_max(max_clients) + HANDSHAKES_MAX,
-        (true, _) => sessions_max(max_clients) + max_clients + HANDSHAKES_MAX,
+        (false, true) => sessions_max(max_clients) + HALF_OPEN_MAX,
+        (true, _) => sessions_max(max_clients) + max_clients + HALF_OPEN_MAX,
     };
     open_files::OWN + open_files::PER_SHARD * u64::from(config.enet.shards) + players as u64
 }

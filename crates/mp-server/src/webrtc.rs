@@ -33,7 +33,7 @@ pub(crate) fn create(
     settings: &WebRtcSettings,
 ) -> Result<WebRtcMultiplayerPeer<TokioUdpSocket>, CreateError> {
     let socket = TokioUdpSocket::bind(settings.address)?;
-    let bound = socket.local_addr().map_err(CreateError::Socket)?;
+    let bound = socket.local_addr().map_err(CreateError::LocalAddress)?;
     let with_port = |address: &SocketAddr| match address.port() {
         0 => SocketAddr::new(address.ip(), bound.port()),
         _ => *address,

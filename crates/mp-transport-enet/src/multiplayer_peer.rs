@@ -212,7 +212,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
             Err(_) => addresses.into(),
         };
         if reachable.is_empty() {
-            return Err(CreateError::NoAddress);
+            return Err(CreateError::NoServerAddress);
         }
         Self::dial(socket, options, |attempts, host| Dialing::addresses(attempts, reachable, host))
     }

@@ -258,15 +258,15 @@ impl ServerOptions {
 
     /// Sets the maximum number of half-open connections, at least 1 (default: 1,024). At the limit
     /// the oldest is dropped.
-    pub const fn half_open_max(mut self, clients: usize) -> Self {
-        self.host.half_open_max = clients;
+    pub const fn max_half_open(mut self, clients: usize) -> Self {
+        self.host.max_half_open = clients;
         self
     }
 
     /// Sets the maximum number of half-open connections from one IP address, at least 1 (default:
     /// 64). At the limit the oldest one of that address is dropped.
-    pub const fn half_open_max_per_address(mut self, clients: usize) -> Self {
-        self.host.half_open_max_per_address = clients;
+    pub const fn max_half_open_per_address(mut self, clients: usize) -> Self {
+        self.host.max_half_open_per_address = clients;
         self
     }
 
@@ -417,8 +417,8 @@ pub(crate) fn checked(settings: HostSettings) -> Result<HostSettings, CreateErro
     OutOfRange::check("max_clients_per_address", settings.max_peers_per_address, 1..)?;
     OutOfRange::check("channel_limit", settings.channel_limit, 1..=255)?;
     OutOfRange::check("mtu", settings.mtu, MTU_MIN..=MTU_MAX)?;
-    OutOfRange::check("half_open_max", settings.half_open_max, 1..)?;
-    OutOfRange::check("half_open_max_per_address", settings.half_open_max_per_address, 1..)?;
+    OutOfRange::check("max_half_open", settings.max_half_open, 1..)?;
+    OutOfRange::check("max_half_open_per_address", settings.max_half_open_per_address, 1..)?;
     let packet_sizes = 1..=limits::PACKET_BYTES_MAX;
     OutOfRange::check("max_packet_size", settings.max_packet_size, packet_sizes)?;
     OutOfRange::check("receive_queue_packets", settings.receive_queue_packets, 1..)?;
@@ -454,7 +454,7 @@ pub enum CreateError {
     },
     /// None of the server's addresses can be sent to.
     #[error("no address of the server can be reached from the client's socket; bind it to [::]")]
-    NoAddress,
+    NoServerAddress,
     /// An option is out of range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
@@ -463,8 +463,8 @@ pub enum CreateError {
     Thread(#[source] io::Error),
     /// The address of the socket is unknown.
     #[error("cannot read the address of the socket")]
-    Address(#[source] io::Error),
-    /// The operating system returned no random numbers.
-    #[error("the operating system returned no random numbers; set a seed")]
+    LocalAddress(#[source] io::Error),
+    /// The operating system provides no random numbers.
+    #[error("the operating system provides no random numbers; set a seed")]
     Randomness(#[source] io::Error),
 }

@@ -82,7 +82,7 @@ impl EnetShards {
             let mut options = options.clone();
             options.seed = options.seed.map(|seed| seed_of_part(seed, part));
             move || {
-                let address = socket.local_addr().map_err(CreateError::Address)?;
+                let address = socket.local_addr().map_err(CreateError::LocalAddress)?;
                 EnetMultiplayerPeer::server(TokioUdpSocket::new(socket, address)?, options)
             }
         })

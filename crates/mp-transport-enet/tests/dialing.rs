@@ -275,7 +275,7 @@ fn addresses_of_a_family_that_the_socket_cannot_send_to_are_skipped() {
     let addresses = [address("[2001:db8::1]:7777")];
     let made =
         EnetMultiplayerPeer::client_of_addresses(socket, &addresses, ClientOptions::default());
-    assert!(matches!(made, Err(CreateError::NoAddress)));
+    assert!(matches!(made, Err(CreateError::NoServerAddress)));
 }
 
 #[test]

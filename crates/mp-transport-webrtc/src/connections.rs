@@ -7,7 +7,7 @@ use mp_core::{ConnectionId, Instant, PeerId};
 use slab::Slab;
 
 use crate::connection::{Connection, Progress};
-use crate::limits::{CLOSING_MAX, OPENING_PER_ADDRESS_MAX};
+use crate::limits::{CLOSING_MAX, HALF_OPEN_PER_ADDRESS_MAX};
 
 /// The connections of a peer.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ impl Connections {
 
     /// Returns the slot of the opening connection that another one must replace, if there is one.
     ///
-    /// An IP address that already has [`OPENING_PER_ADDRESS_MAX`] replaces its own, so that it
+    /// An IP address that already has [`HALF_OPEN_PER_ADDRESS_MAX`] replaces its own, so that it
     /// cannot replace those of others. Otherwise, at `most` of all, the one with the least progress
     /// is replaced, so that a flood of peers that never connect replaces itself.
     pub(crate) fn replaced_by(&self, requested_by: Option<IpAddr>, most: usize) -> Option<usize> {
@@ -90,7 +90,7 @@ impl Connections {
         };
         let mut own = self.opening.iter().filter(of_address);
         let first_own = own.next();
-        let first = match own.nth(OPENING_PER_ADDRESS_MAX - 2) {
+        let first = match own.nth(HALF_OPEN_PER_ADDRESS_MAX - 2) {
             Some(_) => first_own,
             None => self.opening.first().filter(|_| self.opening.len() >= most),
         };

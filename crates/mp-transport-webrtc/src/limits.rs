@@ -69,11 +69,11 @@ pub const PEERS_MAX: u16 = 4_095;
 /// Maximum number of connections of a peer whose channels are not all open. At the limit the one
 /// with the least progress is dropped, and of these the oldest. To exclude a peer, a flood must
 /// start this many before its first connectivity check is received.
-pub const OPENING_MAX: usize = 256;
+pub const HALF_OPEN_MAX: usize = 256;
 
 /// Maximum number of such connections of one IP address, as of its signaling: a household or a
 /// classroom behind one NAT. At the limit the address replaces its own.
-pub const OPENING_PER_ADDRESS_MAX: usize = 64;
+pub const HALF_OPEN_PER_ADDRESS_MAX: usize = 64;
 
 /// Maximum time from the first session description until all channels are open. Native Godot times
 /// out after 39.6 s, Chromium after 15 s.

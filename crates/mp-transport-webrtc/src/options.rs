@@ -8,7 +8,7 @@ use mp_core::{OutOfRange, TransferMode};
 use crate::candidate::CandidatePolicy;
 use crate::io::BindError;
 use crate::limits::{
-    CHANNELS_CONFIG_MAX, LOCAL_CANDIDATES_MAX, OPENING_MAX, PEERS_MAX, WEB_PACING_BYTES,
+    CHANNELS_CONFIG_MAX, HALF_OPEN_MAX, LOCAL_CANDIDATES_MAX, PEERS_MAX, WEB_PACING_BYTES,
     WEB_PACING_INTERVAL,
 };
 
@@ -27,7 +27,7 @@ pub struct WebRtcOptions {
     pub(crate) advertised: Vec<SocketAddr>,
     pub(crate) candidate_policy: Option<CandidatePolicy>,
     pub(crate) max_peers: u16,
-    pub(crate) max_opening: usize,
+    pub(crate) max_half_open: usize,
     pub(crate) falls_back: bool,
     pub(crate) web_pacing: Pacing,
 }
@@ -49,7 +49,7 @@ impl Default for WebRtcOptions {
             advertised: Vec::new(),
             candidate_policy: None,
             max_peers: PEERS_MAX,
-            max_opening: OPENING_MAX,
+            max_half_open: HALF_OPEN_MAX,
             falls_back: false,
             web_pacing: Pacing { bytes: WEB_PACING_BYTES, interval: WEB_PACING_INTERVAL },
         }
@@ -108,17 +108,18 @@ impl WebRtcOptions {
 
     /// Sets the maximum number of open connections, 1 to 4,095 (default).
     #[must_use]
+    #[doc(alias = "max_clients")]
     pub fn max_peers(mut self, peers: u16) -> Self {
         self.max_peers = peers;
         self
     }
 
-    /// Sets the maximum number of connections whose channels are not all open, at least 1 (default:
-    /// [`OPENING_MAX`]). At the limit the one with the least progress is dropped, so that peers
-    /// that never connect do not exclude others.
+    /// Sets the maximum number of half-open connections, whose channels are not all open, at least
+    /// 1 (default: [`HALF_OPEN_MAX`]). At the limit the one with the least progress is dropped, so
+    /// that peers that never connect do not exclude others.
     #[must_use]
-    pub fn max_opening(mut self, peers: usize) -> Self {
-        self.max_opening = peers;
+    pub fn max_half_open(mut self, peers: usize) -> Self {
+        self.max_half_open = peers;
         self
     }
 
@@ -143,7 +144,7 @@ impl WebRtcOptions {
             ..=LOCAL_CANDIDATES_MAX,
         )?;
         OutOfRange::check("max_peers", self.max_peers, 1..=PEERS_MAX)?;
-        OutOfRange::check("max_opening", self.max_opening, 1..)?;
+        OutOfRange::check("max_half_open", self.max_half_open, 1..)?;
         OutOfRange::check("bytes of web_pacing", self.web_pacing.bytes, 1..)?;
         OutOfRange::check(
             "interval of web_pacing",
@@ -178,13 +179,13 @@ pub enum CreateError {
         "the socket is bound to {0}; bind it to one address, or set the addresses that clients \
          reach it at with WebRtcOptions::advertised"
     )]
-    NoAddress(SocketAddr),
+    NoCandidate(SocketAddr),
     /// The socket cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The address of the socket is unknown.
     #[error("cannot read the address of the socket")]
-    Socket(#[source] std::io::Error),
+    LocalAddress(#[source] std::io::Error),
     /// The cryptography provider generated no certificate.
     #[error("cannot generate a DTLS certificate")]
     Certificate,

@@ -202,7 +202,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     ) -> Result<Self, CreateError> {
         options.check()?;
         let socket = SocketDriver::new(socket);
-        let address = socket.local_addr().map_err(CreateError::Socket)?;
+        let address = socket.local_addr().map_err(CreateError::LocalAddress)?;
         let local_candidates = local_candidates(address, &options)?;
         let crypto = Arc::new(str0m::crypto::from_feature_flags());
         let certificate =
@@ -483,9 +483,9 @@ fn local_candidates(
     if !address.ip().is_unspecified() {
         return Ok(vec![address]);
     }
-    let addresses = host_addresses().map_err(|_| CreateError::NoAddress(address))?;
+    let addresses = host_addresses().map_err(|_| CreateError::NoCandidate(address))?;
     let reachable = addresses.into_iter().filter(|ip| ip.is_ipv4() || address.is_ipv6());
     let candidates = reachable.map(|ip| SocketAddr::new(ip, address.port()));
     let candidates: Vec<_> = candidates.take(LOCAL_CANDIDATES_MAX).collect();
-    if candidates.is_empty() { Err(CreateError::NoAddress(address)) } else { Ok(candidates) }
+    if candidates.is_empty() { Err(CreateError::NoCandidate(address)) } else { Ok(candidates) }
 }

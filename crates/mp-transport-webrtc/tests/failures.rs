@@ -245,7 +245,7 @@ fn a_flood_of_half_open_peers_excludes_no_other_peer() {
         }
         assert!(swarm.server.stats().replaced_peers > 0);
         let opening = swarm.server.peers().filter(|(_, info)| !info.is_connected).count();
-        assert!(opening <= mp_transport_webrtc::limits::OPENING_MAX, "{opening}");
+        assert!(opening <= mp_transport_webrtc::limits::HALF_OPEN_MAX, "{opening}");
         let is_connected = |event: &PeerEvent| matches!(event, PeerEvent::Connected { .. });
         assert_eq!(swarm.at_server.iter().filter(|event| is_connected(event)).count(), 4);
         assert_eq!(swarm.ends(), []);

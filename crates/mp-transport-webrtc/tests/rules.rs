@@ -12,7 +12,7 @@ use mp_core::{
     SendError, TransferMode,
 };
 use mp_transport_webrtc::limits::{
-    CONNECT_TIMEOUT, MESSAGE_BYTES_MAX, OPENING_PER_ADDRESS_MAX, QUEUED_BYTES_MAX,
+    CONNECT_TIMEOUT, HALF_OPEN_PER_ADDRESS_MAX, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX,
     RELIABLE_QUEUE_BYTES_MAX, WEB_MESSAGE_BYTES_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL,
 };
 use mp_transport_webrtc::{
@@ -38,7 +38,10 @@ fn options_out_of_range_are_rejected_with_name_value_and_range() {
         |options| WebRtcMultiplayerPeer::server(network.socket(), options).unwrap_err().to_string();
     for (options, message) in [
         (WebRtcOptions::default().max_peers(0), "max_peers 0 is out of range; use 1 to 4095"),
-        (WebRtcOptions::default().max_opening(0), "max_opening 0 is out of range; use 1 or more"),
+        (
+            WebRtcOptions::default().max_half_open(0),
+            "max_half_open 0 is out of range; use 1 or more",
+        ),
         (
             WebRtcOptions::default().channels_config([TransferMode::Reliable; 253]),
             "length of channels_config 253 is out of range; use at most 252",
@@ -93,7 +96,7 @@ fn a_server_that_is_full_adds_no_peers() {
 #[test]
 fn peers_that_never_connect_do_not_exclude_others() {
     let network = Network::new(1, LinkConditions::default());
-    let options = WebRtcOptions::default().max_peers(1).max_opening(3);
+    let options = WebRtcOptions::default().max_peers(1).max_half_open(3);
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
     for number in 2..100 {
         assert_eq!(server.add_peer(id(number), 1), Ok(()));
@@ -116,9 +119,9 @@ fn an_address_whose_peers_never_connect_excludes_only_its_own() {
         server.add_peer_of(id(number), 1, addresses[1]).unwrap();
     }
     assert!(server.has_peer(id(2)));
-    assert_eq!(server.peers().count(), 1 + OPENING_PER_ADDRESS_MAX);
+    assert_eq!(server.peers().count(), 1 + HALF_OPEN_PER_ADDRESS_MAX);
     let left: Vec<_> = server.peers().map(|(peer, _)| peer.get()).skip(1).collect();
-    assert_eq!(left, (500 - OPENING_PER_ADDRESS_MAX as i32..500).collect::<Vec<_>>());
+    assert_eq!(left, (500 - HALF_OPEN_PER_ADDRESS_MAX as i32..500).collect::<Vec<_>>());
 }
 
 #[test]

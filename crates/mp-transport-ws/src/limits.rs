@@ -36,7 +36,7 @@ pub const CLIENTS_MAX: u16 = 4_095;
 /// Default number of connections whose handshake is incomplete. A new one replaces the oldest, so a
 /// flood must open this many within the few round trips of an honest client to lock it out. Before
 /// it sends data, each has a socket and less than 1 KiB, with TLS about 20 KiB.
-pub const HANDSHAKES_MAX: usize = 1_024;
+pub const HALF_OPEN_MAX: usize = 1_024;
 
 /// Connections accepted in one `poll`: about as many as a busy server handles in a turn.
 pub const ACCEPTS_PER_POLL: usize = 128;

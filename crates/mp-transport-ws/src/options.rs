@@ -40,7 +40,7 @@ pub struct WebSocketSettings {
     /// default.
     pub tcp_timeout: Duration,
     /// Bytes of all connections that may wait.
-    pub waiting_bytes: usize,
+    pub buffered_bytes: usize,
     /// Reliable bytes queued for a connection.
     pub reliable_queue_bytes: usize,
 }
@@ -61,7 +61,7 @@ pub struct ServerOptions {
     #[cfg(feature = "tls")]
     tls: Option<CertificateStore>,
     max_clients: u16,
-    pub(crate) max_handshakes: usize,
+    pub(crate) max_half_open: usize,
     trusted_proxies: usize,
     allowed_origins: Vec<String>,
     pub(crate) seed: Option<[u8; 32]>,
@@ -164,8 +164,8 @@ macro_rules! common_setters {
         /// Sets the maximum of the waiting bytes of all connections: incomplete messages, and
         /// packets for full sockets (default: 256 MiB). Beyond, a connection with more than
         /// [`WAITING_BYTES_OF_EACH`](limits::WAITING_BYTES_OF_EACH) is closed with `QueueFull`.
-        pub const fn waiting_bytes(mut self, bytes: usize) -> Self {
-            self.web_socket.waiting_bytes = bytes;
+        pub const fn buffered_bytes(mut self, bytes: usize) -> Self {
+            self.web_socket.buffered_bytes = bytes;
             self
         }
 
@@ -201,7 +201,7 @@ impl Default for WebSocketSettings {
             handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             heartbeat_interval: Duration::ZERO,
             tcp_timeout: limits::TCP_TIMEOUT,
-            waiting_bytes: limits::WAITING_BYTES_MAX,
+            buffered_bytes: limits::WAITING_BYTES_MAX,
             reliable_queue_bytes: limits::RELIABLE_QUEUE_BYTES_MAX,
         }
     }
@@ -214,7 +214,7 @@ impl Default for ServerOptions {
             #[cfg(feature = "tls")]
             tls: None,
             max_clients: limits::CLIENTS_MAX,
-            max_handshakes: limits::HANDSHAKES_MAX,
+            max_half_open: limits::HALF_OPEN_MAX,
             trusted_proxies: 0,
             allowed_origins: Vec::new(),
             seed: None,
@@ -267,10 +267,11 @@ impl ServerOptions {
         self
     }
 
-    /// Sets the maximum number of connections whose handshake is incomplete, at least 1 (default:
-    /// 1,024). A new one replaces the oldest.
-    pub const fn max_handshakes(mut self, connections: usize) -> Self {
-        self.max_handshakes = connections;
+    /// Sets the maximum number of half-open connections, whose handshake is incomplete, at least 1
+    /// (default: 1,024). At the limit the oldest is dropped.
+    #[doc(alias = "max_handshakes")]
+    pub const fn max_half_open(mut self, connections: usize) -> Self {
+        self.max_half_open = connections;
         self
     }
 
@@ -306,7 +307,7 @@ impl ServerOptions {
 
     pub(crate) fn read(&self) -> Result<(Settings, RequestRules), CreateError> {
         OutOfRange::check("max_clients", self.max_clients, 1..=u16::MAX)?;
-        OutOfRange::check("max_handshakes", self.max_handshakes, 1..)?;
+        OutOfRange::check("max_half_open", self.max_half_open, 1..)?;
         #[cfg(feature = "tls")]
         let secure = self.tls.is_some();
         #[cfg(not(feature = "tls"))]
@@ -356,7 +357,7 @@ fn settings(from: &WebSocketSettings, max_clients: usize) -> Result<Settings, Cr
         inbound_max: from.inbound_buffer_size,
         max_packet_size: from.max_packet_size(),
         max_queued_packets: from.max_queued_packets,
-        waiting_bytes: from.waiting_bytes,
+        buffered_bytes: from.buffered_bytes,
         reliable_queue_bytes: from.reliable_queue_bytes,
         max_clients,
         handshake_timeout: from.handshake_timeout,
@@ -401,8 +402,8 @@ pub enum CreateError {
     /// The name of a subprotocol is invalid.
     #[error("{0:?} is not the name of a subprotocol; use letters, digits, dots and hyphens")]
     Protocol(String),
-    /// The operating system returned no random seed.
-    #[error("the operating system returned no random seed; set one")]
+    /// The operating system provides no random numbers.
+    #[error("the operating system provides no random numbers; set a seed")]
     Randomness(#[source] io::Error),
     /// The thread that connects could not be started.
     #[error("cannot start the thread that connects")]

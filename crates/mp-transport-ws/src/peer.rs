@@ -95,7 +95,7 @@ pub struct ServerStats {
     /// Failed calls of accept because the system lacks descriptors or memory.
     pub accept_errors: u64,
     /// Connections closed because of an incomplete message while all connections exceeded
-    /// [`WebSocketSettings::waiting_bytes`](crate::WebSocketSettings::waiting_bytes).
+    /// [`WebSocketSettings::buffered_bytes`](crate::WebSocketSettings::buffered_bytes).
     pub shed: u64,
     /// Requests refused, by reason.
     pub refused_requests: ReasonCounts<RequestRefusal>,
@@ -197,7 +197,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
         let role = Role::Server(Acceptor {
             tls,
-            max_handshakes: options.max_handshakes,
+            max_half_open: options.max_half_open,
             handshakes: VecDeque::new(),
             retry: None,
             next_warning: Instant::ZERO,
@@ -320,7 +320,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
 
     fn new(session: Session, readiness: Readiness, role: Role) -> Self {
         let ready_list = ReadyList::default();
-        let waiting = SharedLimit::new(session.settings.waiting_bytes, WAITING_BYTES_OF_EACH);
+        let waiting = SharedLimit::new(session.settings.buffered_bytes, WAITING_BYTES_OF_EACH);
         let source_waker = ready_list.waker(SOURCE);
         Self {
             session,

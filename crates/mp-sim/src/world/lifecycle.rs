@@ -86,7 +86,7 @@ impl World {
                 let mut options = adjusted!(ServerOptions::default(), self.plan);
                 options = options.seed(self.rngs.lifecycle.next_seed());
                 if self.plan.has_small_queues {
-                    options = options.datagrams_per_poll(4).half_open_max(4);
+                    options = options.datagrams_per_poll(4).max_half_open(4);
                 }
                 EnetMultiplayerPeer::server(socket, options).expect("server options are valid")
             })

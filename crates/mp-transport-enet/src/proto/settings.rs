@@ -51,10 +51,10 @@ pub struct HostSettings {
     /// Maximum number of connections from one IP address (default 4,095).
     pub max_peers_per_address: u16,
     /// Maximum number of half-open connections (default 1,024). At the limit the oldest is dropped.
-    pub half_open_max: usize,
+    pub max_half_open: usize,
     /// Maximum number of half-open connections from one IP address (default 64). At the limit the
     /// oldest one of that address is dropped.
-    pub half_open_max_per_address: usize,
+    pub max_half_open_per_address: usize,
     /// Maximum time of a half-open connection (default 10 s).
     pub half_open_timeout: Duration,
     /// Maximum number of reliable bytes queued for a peer (default 64 MiB). At the limit the
@@ -118,8 +118,8 @@ impl Default for HostSettings {
             max_packet_size: limits::PACKET_BYTES_MAX,
             admission: Admission::PeerIds { unique: true },
             max_peers_per_address: PEERS_MAX,
-            half_open_max: limits::HALF_OPEN_MAX,
-            half_open_max_per_address: limits::HALF_OPEN_PER_ADDRESS_MAX,
+            max_half_open: limits::HALF_OPEN_MAX,
+            max_half_open_per_address: limits::HALF_OPEN_PER_ADDRESS_MAX,
             half_open_timeout: limits::HALF_OPEN_TIMEOUT,
             reliable_queue_bytes: limits::RELIABLE_QUEUE_BYTES_MAX,
             reliable_progress_timeout: limits::RELIABLE_PROGRESS_TIMEOUT,

@@ -56,8 +56,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
 
     /// Same as [`add_peer`](Self::add_peer), for a peer whose signaling was received from the
     /// address `requested_by`. It cannot exclude peers of other addresses: at most
-    /// [`OPENING_PER_ADDRESS_MAX`](crate::limits::OPENING_PER_ADDRESS_MAX) of its connections are
-    /// opening at the same time, and further ones replace them.
+    /// [`HALF_OPEN_PER_ADDRESS_MAX`](crate::limits::HALF_OPEN_PER_ADDRESS_MAX) of its connections
+    /// are half-open at the same time, and further ones replace them.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             return Err(AddPeerError::Full(open));
         }
         while let Some(replaced) =
-            self.connections.replaced_by(requested_by, self.options.max_opening)
+            self.connections.replaced_by(requested_by, self.options.max_half_open)
         {
             self.stats.replaced_peers += 1;
             self.end(replaced, DisconnectReason::Timeout, CloseMode::Immediate);

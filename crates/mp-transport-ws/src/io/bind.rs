@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use crate::limits::{HANDSHAKES_MAX, KEEPALIVE_PROBES};
+use crate::limits::{HALF_OPEN_MAX, KEEPALIVE_PROBES};
 
 /// A server's address cannot be bound.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        socket.listen(HANDSHAKES_MAX as i32)?;
+        socket.listen(HALF_OPEN_MAX as i32)?;
         Ok(socket.into())
     };
     listen().map_err(|source| BindError { address, source })

@@ -20,7 +20,7 @@ use crate::proto::url::Url;
 #[derive(Debug)]
 pub(super) struct Acceptor {
     pub(super) tls: Option<TlsServer>,
-    pub(super) max_handshakes: usize,
+    pub(super) max_half_open: usize,
     /// Connections whose handshake may be incomplete, oldest first.
     pub(super) handshakes: VecDeque<ConnectionId>,
     /// Time of the next attempt to accept after a failure.
@@ -112,7 +112,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         while acceptor.handshakes.front().is_some_and(|first| !waits(first)) {
             acceptor.handshakes.pop_front();
         }
-        let is_full = self.connections.handshaking() >= acceptor.max_handshakes;
+        let is_full = self.connections.handshaking() >= acceptor.max_half_open;
         let oldest = if is_full { acceptor.handshakes.pop_front() } else { None };
         let id = self.connections.next_id();
         let connection = Connection::accepted(id, address, tls, now, text_only, &self.session);

@@ -40,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) max_queued_packets: usize,
     pub(crate) reliable_queue_bytes: usize,
     /// Maximum number of queued bytes of all connections.
-    pub(crate) waiting_bytes: usize,
+    pub(crate) buffered_bytes: usize,
     pub(crate) max_clients: usize,
     pub(crate) handshake_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,

@@ -14,7 +14,7 @@ const WAITING: usize = 4 << 20;
 const PLAYERS: usize = 20;
 
 fn options() -> ServerOptions {
-    ServerOptions::default().buffer_sizes(MESSAGE).waiting_bytes(WAITING)
+    ServerOptions::default().buffer_sizes(MESSAGE).buffered_bytes(WAITING)
 }
 
 #[test]

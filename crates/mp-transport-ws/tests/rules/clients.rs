@@ -154,7 +154,7 @@ fn error_of_an_invalid_option_shows_a_valid_form() {
         (server(|o| o.handshake_headers(["X: a\r\nY: b"])), &["one line"]),
         (server(|o| o.supported_protocols(["a b"])), &["\"a b\""]),
         (server(|o| o.max_clients(0)), &["max_clients 0", "1 to 65535"]),
-        (server(|o| o.max_handshakes(0)), &["max_handshakes 0"]),
+        (server(|o| o.max_half_open(0)), &["max_half_open 0"]),
         (server(|o| o.reliable_queue_bytes(1 << 30)), &["reliable_queue_bytes", "67108864"]),
     ] {
         let why = error.to_string();

@@ -312,7 +312,7 @@ fn refusing_server_rejects_new_clients_with_503() {
 #[test]
 fn new_handshake_replaces_the_oldest() {
     let mut world = World::new(StreamConditions::default());
-    let options = ServerOptions::default().max_handshakes(3);
+    let options = ServerOptions::default().max_half_open(3);
     let mut server = world.server(options);
     let (mut friend, id) = world.joined(&mut server);
     let mut slow: Vec<_> = (0..4).map(|_| world.raw_peer()).collect();

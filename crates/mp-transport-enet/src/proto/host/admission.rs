@@ -44,9 +44,9 @@ impl Host {
             self.refuse(path, connect.terms, refusal);
             return;
         }
-        let HostSettings { half_open_max, half_open_max_per_address, .. } = self.settings;
+        let HostSettings { max_half_open, max_half_open_per_address, .. } = self.settings;
         let makes_way =
-            self.half_open.makes_way(from.ip(), half_open_max, half_open_max_per_address);
+            self.half_open.makes_way(from.ip(), max_half_open, max_half_open_per_address);
         self.drop_half_open(makes_way);
         let vacant = match self.slots.vacant() {
             Some(vacant) => Some(vacant),

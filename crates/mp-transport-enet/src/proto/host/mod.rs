@@ -112,7 +112,7 @@ impl Host {
     pub fn new(settings: HostSettings, rng: Rng) -> Self {
         let half_open = match settings.admission {
             Admission::Nobody => 0,
-            _ => u16::try_from(settings.half_open_max.max(1)).unwrap_or(PEERS_MAX),
+            _ => u16::try_from(settings.max_half_open.max(1)).unwrap_or(PEERS_MAX),
         };
         let slots_max = settings.max_peers.saturating_add(half_open).min(PEERS_MAX);
         Self {
