@@ -377,6 +377,7 @@ impl SceneMultiplayer {
             repeated_paths: paths.repeated_paths,
             discarded_paths: paths.discarded_paths,
             old_syncs: replication.old_syncs,
+            oversized_states: self.replication.oversized_states(),
             stalls: self.clock.stalls(),
         }
     }

@@ -40,6 +40,9 @@ pub struct SceneStats {
     pub discarded_paths: u64,
     /// SYNC elements dropped because newer ones had been received.
     pub old_syncs: u64,
+    /// Times that properties of a synchronizer were not sent because they exceed the maximum packet
+    /// size. Reported once as [`TooLarge`](crate::replication::ReplicationError::TooLarge).
+    pub oversized_states: u64,
     /// Times the program did not run the branch for more than a second although it was due. This
     /// time does not count against peers.
     pub stalls: u64,

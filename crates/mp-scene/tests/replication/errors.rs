@@ -3,10 +3,11 @@
 use mp_core::{ErrorChain, NodePath};
 use mp_scene::prelude::*;
 use mp_scene::replication::{ReplicationConfigError, ReplicationError};
+use mp_scene::testing::Lan;
 
 use crate::game::*;
 
-fn failures(lan: &mut mp_scene::testing::Lan) -> Vec<ReplicationError> {
+fn failures(lan: &mut Lan) -> Vec<ReplicationError> {
     let failed = |signal| match signal {
         Signal::ReplicationFailed(error) => Some(*error),
         _ => None,
@@ -68,6 +69,56 @@ fn state_larger_than_the_packet_size_is_refused_with_both_sizes() {
     assert_eq!((*setting, *max), ("max_delta_packet_size", 65_535));
     assert!(*len > 70_000);
     assert!(unit_at(&mut lan, ids[0], "Big").is_some(), "the node must still be announced");
+}
+
+/// A node with a text that is sent in every step.
+#[derive(Default)]
+struct Sign {
+    text: String,
+}
+
+impl Node for Sign {
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new().property("text", |sign: &mut Self| &mut sign.text)
+    }
+}
+
+#[test]
+fn always_state_that_grows_is_reported_once_with_its_path_and_counted_in_every_step() {
+    let game = || {
+        game().setup(|scene| {
+            let sync = MultiplayerSynchronizer::new(ReplicationConfig::new().always(".:text"));
+            let sign = Instance::new("Sign", Sign::default());
+            scene.add_instance(".", sign.child(Instance::new("Sync", sync)))
+        })
+    };
+    let mut lan = Lan::new(game()).unwrap();
+    lan.join(game()).unwrap();
+    lan.settle();
+    let sign = lan.scene(SERVER).node::<Sign>("Sign").unwrap();
+    lan.scene(SERVER).get_mut(sign).unwrap().text = "x".repeat(2_000);
+    lan.settle();
+    let errors = failures(&mut lan);
+    let [error] = &errors[..] else { panic!("{errors:?}") };
+    assert_eq!(
+        error.to_string(),
+        "Sign/Sync: its always properties take 2008 bytes, and max_sync_packet_size is 1350; raise \
+         the setting, or move some properties to another synchronizer"
+    );
+    assert_eq!(lan.scene(SERVER).stats().oversized_states, 16);
+}
+
+#[test]
+fn on_change_state_that_grows_is_reported_once_beside_always_properties() {
+    let (mut lan, _) = lan(1);
+    let node = add_unit(&mut lan, "U", 1);
+    lan.settle();
+    lan.scene(SERVER).get_mut(node).unwrap().label = Replicated::new("x".repeat(70_000));
+    lan.scene(SERVER).get_mut(node).unwrap().position.x = 2.0;
+    lan.settle();
+    lan.settle();
+    assert_eq!(failures(&mut lan).len(), 1);
+    assert!(lan.scene(SERVER).stats().oversized_states > 1);
 }
 
 #[test]

@@ -193,7 +193,7 @@ impl Replication {
                 if let Err(error) = property.encode(cx.tree, objects, &mut state) {
                     let property = property.path().to_string();
                     let error = cannot_read(cx.tree, synchronizer.node, property, error);
-                    self.errors.fail(synchronizer, error);
+                    self.errors.fail(&mut synchronizer.reported, error);
                     return None;
                 }
             }

@@ -73,8 +73,9 @@ impl Deltas {
             let (mask, size) = synchronizer.changes(last);
             if size > max {
                 let error = too_large(cx.tree, synchronizer.node, DELTA, size, max);
-                errors.fail(synchronizer, error);
+                errors.fail(&mut synchronizer.change_reported, error);
             } else if mask != 0 {
+                synchronizer.change_reported = false;
                 synchronizer.viewers[viewer].last = Some(cx.now);
                 synchronizer.viewers_behind -= 1;
                 self.elements.push(Element { key, id, mask, size });

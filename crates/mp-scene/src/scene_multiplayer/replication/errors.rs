@@ -3,30 +3,40 @@
 use mp_core::ErrorChain;
 
 use super::super::events::Events;
-use super::state::Synchronizer;
 use crate::replication::ReplicationError;
 use crate::signal::Signal;
 
 /// Errors of the local peer's own nodes, in order.
 #[derive(Debug, Default)]
-pub(super) struct Errors(Vec<ReplicationError>);
+pub(super) struct Errors {
+    queued: Vec<ReplicationError>,
+    oversized_states: u64,
+}
 
 impl Errors {
-    /// Reports an error of a synchronizer, unless one was reported since it was last sent.
-    pub(super) fn fail(&mut self, synchronizer: &mut Synchronizer, error: ReplicationError) {
-        if !std::mem::replace(&mut synchronizer.reported, true) {
+    /// Reports an error of a synchronizer and sets its flag `reported`, unless that is set.
+    pub(super) fn fail(&mut self, reported: &mut bool, error: ReplicationError) {
+        if matches!(error, ReplicationError::TooLarge { .. }) {
+            self.oversized_states += 1;
+        }
+        if !std::mem::replace(reported, true) {
             self.report(error);
         }
     }
 
     pub(super) fn report(&mut self, error: ReplicationError) {
         tracing::error!(error = %ErrorChain::new(&error), "replication failed");
-        self.0.push(error);
+        self.queued.push(error);
+    }
+
+    /// Returns the number of times that properties were not sent because of their size.
+    pub(super) fn oversized_states(&self) -> u64 {
+        self.oversized_states
     }
 
     /// Notifies the program.
     pub(super) fn emit(&mut self, events: &mut Events) {
-        for error in std::mem::take(&mut self.0) {
+        for error in std::mem::take(&mut self.queued) {
             events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
     }

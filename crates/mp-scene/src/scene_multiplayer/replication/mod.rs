@@ -392,6 +392,10 @@ impl Replication {
         self.stats
     }
 
+    pub(super) fn oversized_states(&self) -> u64 {
+        self.errors.oversized_states()
+    }
+
     pub(super) fn refusals(&self) -> &Refusals {
         &self.refusals
     }

@@ -43,6 +43,8 @@ pub(super) struct Synchronizer {
     pub(super) refused: bool,
     /// True if the program was notified that the synchronizer cannot be sent.
     pub(super) reported: bool,
+    /// True if the program was notified that a change is too large since one was last sent.
+    pub(super) change_reported: bool,
 
     /// The peers that are sent the synchronizer.
     pub(super) viewers: IndexMap<PeerId, Viewer>,
@@ -126,6 +128,7 @@ impl Synchronizer {
             signals: settings.has_signals(),
             refused: false,
             reported: false,
+            change_reported: false,
             viewers: IndexMap::new(),
             last_sync: None,
             last_watch: None,

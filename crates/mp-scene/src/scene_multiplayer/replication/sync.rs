@@ -115,7 +115,7 @@ impl Syncs {
             if synchronizer.element.0 != self.step {
                 let element = synchronizer.due_element(cx, max, &mut self.elements);
                 let element = element.unwrap_or_else(|error| {
-                    errors.fail(synchronizer, error);
+                    errors.fail(&mut synchronizer.reported, error);
                     None
                 });
                 synchronizer.element = (self.step, element);

@@ -165,7 +165,7 @@ impl Replication {
             if let Err((property, source)) = resolved {
                 // The other properties are sent. This one may be added later.
                 let error = ReplicationError::Property { synchronizer: name(), property, source };
-                self.errors.fail(&mut self.synchronizers[key], error);
+                self.errors.fail(&mut self.synchronizers[key].reported, error);
             }
             self.check_sizes(cx, key);
         }
@@ -208,7 +208,7 @@ impl Replication {
     fn refuse(&mut self, key: Key, error: ReplicationError) {
         let synchronizer = &mut self.synchronizers[key];
         synchronizer.refused = true;
-        self.errors.fail(synchronizer, error);
+        self.errors.fail(&mut synchronizer.reported, error);
     }
 
     pub(super) fn synchronizer_removed(&mut self, node: NodeId) {
