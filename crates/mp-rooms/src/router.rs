@@ -35,7 +35,7 @@ pub trait RoomRegistry {
 ///
 /// [`Unselected::ByAuth`]: crate::Unselected::ByAuth
 #[derive(Debug)]
-pub struct RoomRouter<R> {
+pub struct RoomRouter<R: RoomRegistry> {
     id: ListenerId,
     listener: Listener,
     registry: R,
@@ -151,6 +151,15 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
     fn forget(&mut self, connection: ConnectionId) {
         if let Some(Progress::Joining(_)) = self.connections.remove(&connection) {
             self.registry.leave(ListenerConnection { listener: self.id, connection });
+        }
+    }
+}
+
+/// Reports the end of all connections, should the endpoint end without closing them.
+impl<R: RoomRegistry> Drop for RoomRouter<R> {
+    fn drop(&mut self) {
+        while let Some((&connection, _)) = self.connections.first_key_value() {
+            self.forget(connection);
         }
     }
 }

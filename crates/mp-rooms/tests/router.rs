@@ -182,6 +182,15 @@ fn connection_leaves_once_however_it_ends() {
 }
 
 #[test]
+fn connections_leave_when_their_endpoint_is_dropped() {
+    let mut world = World::new(main_room(), Registry::default());
+    world.decide(Route::Admit(ROOM));
+    let (registry, connection) = (world.registry.clone(), world.join().unwrap().connection);
+    drop(world);
+    assert_eq!(*registry.left.borrow(), [connection]);
+}
+
+#[test]
 fn authentication_packet_selects_a_room_that_does_not_authenticate() {
     for completes_early in [true, false] {
         let mut world = World::new(Listener::by_auth(), Registry::default());

@@ -14,45 +14,48 @@ pub(crate) struct Addresses {
     pub(crate) signaling: Option<SocketAddr>,
 }
 
-/// Listeners of the room, at most one per transport.
-#[derive(Clone, Copy, Debug)]
+/// Listeners of the server, by transport.
+#[derive(Clone, Debug)]
 pub(crate) struct Listeners<'c> {
-    pub(crate) enet: Option<&'c ListenConfig>,
-    pub(crate) ws: Option<&'c ListenConfig>,
+    pub(crate) enet: Vec<&'c ListenConfig>,
+    pub(crate) ws: Vec<&'c ListenConfig>,
     pub(crate) webrtc: Option<&'c ListenConfig>,
     pub(crate) signaling: Option<&'c ListenConfig>,
 }
 
 impl<'c> Listeners<'c> {
-    /// Returns the listeners of `config`, or an error message if a transport has several.
+    /// Returns the listeners of `config`, or an error message if there are several of WebRTC or of
+    /// its signaling.
     pub(crate) fn new(config: &'c Config) -> Result<Self, String> {
-        let of = |transport| {
-            let mut listeners = config.listen.iter().filter(|it| it.transport == transport);
-            match (listeners.next(), listeners.next()) {
-                (listener, None) => Ok(listener),
-                (_, Some(second)) => Err(format!(
-                    "cannot listen on {}: this version has one listener per transport",
-                    second.address
-                )),
-            }
+        let all = |transport| config.listen.iter().filter(move |it| it.transport == transport);
+        let one = |transport| match (all(transport).next(), all(transport).nth(1)) {
+            (listener, None) => Ok(listener),
+            (_, Some(second)) => Err(format!(
+                "cannot listen on {}: this version has one listener for WebRTC and one for its signaling",
+                second.address
+            )),
         };
-        let (enet, ws) = (of(Transport::Enet)?, of(Transport::WebSocket)?);
-        Ok(Self { enet, ws, webrtc: of(Transport::WebRtc)?, signaling: of(Transport::Signaling)? })
+        Ok(Self {
+            enet: all(Transport::Enet).collect(),
+            ws: all(Transport::WebSocket).collect(),
+            webrtc: one(Transport::WebRtc)?,
+            signaling: one(Transport::Signaling)?,
+        })
     }
 
-    /// Returns the listener whose settings apply to both TCP ports.
+    /// Returns the listener whose settings apply to both TCP ports that have signaling.
     pub(crate) fn tcp(&self) -> Option<&'c ListenConfig> {
-        self.ws.or(self.signaling)
+        self.ws.first().copied().or(self.signaling)
     }
 
-    /// Returns the addresses to listen on.
+    /// Returns the addresses of the first listener of each transport.
     pub(crate) fn addresses(&self) -> Addresses {
-        let address = |listener: Option<&ListenConfig>| listener.map(|it| it.address.socket_addr());
+        let address = |listener: &ListenConfig| listener.address.socket_addr();
         Addresses {
-            enet: address(self.enet),
-            ws: address(self.ws),
-            webrtc: address(self.webrtc),
-            signaling: address(self.signaling),
+            enet: self.enet.first().copied().map(address),
+            ws: self.ws.first().copied().map(address),
+            webrtc: self.webrtc.map(address),
+            signaling: self.signaling.map(address),
         }
     }
 }

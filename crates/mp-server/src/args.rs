@@ -125,7 +125,8 @@ Each setting can be set in the configuration file, by an environment variable, a
 precedence over a variable, and a variable over the file. `mp-server config --effective` shows the result.
 SIGHUP reloads the file. Systems other than Unix have no SIGHUP; restart the server there.
 
-Ctrl-C (SIGINT) and SIGTERM deliver accepted packets, disconnect the players and exit; a second signal exits
+Ctrl-C (SIGINT) delivers accepted packets, disconnects the players and exits. SIGTERM first refuses new players
+and waits until the others have left, for at most shutdown.drain_timeout (30 s). A second signal exits
 immediately. Exit codes: 0 after a signal, 1 if the room failed, 2 if it could not start, 3 if the result could
 not be written to standard output, 130 after a second signal."#;
 

@@ -1,7 +1,15 @@
 //! The program `mp-server`, a relay room for Godot 4 games. `mp-server --help` describes its use.
 //!
-//! [`run`] is its main function. It takes the room as an argument, so that a program with another
-//! room has the same options, logs, signals and exit codes.
+//! [`ServerBuilder`] adds rooms of other types: the program has the same options, logs, signals and
+//! exit codes.
+//!
+//! ```text
+//!  Network: endpoints (listeners) with a RoomRouter each ── joins ──► RoomsHost: mp_rooms::Rooms
+//!      one thread ◄──────────── assign, decide ─────────────────────    │  on the same thread
+//!           ▲ packets                                                   ▼ starts, closes
+//!           └──────────────────────────────────────────► branches: the only room on the same
+//!                                                         thread, several on the least loaded ones
+//! ```
 
 mod addresses;
 mod args;
@@ -13,12 +21,18 @@ mod config_command;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
+mod listeners;
 mod log_queue;
 mod logs;
+mod network;
 mod open_files;
 mod options;
 mod output;
-mod room;
+mod plan;
+mod program;
+mod relay;
+mod rooms;
+mod server;
 mod shutdown;
 mod webrtc;
 
@@ -26,24 +40,22 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::{fmt, io};
 
-use mp_scene::{Branch, BuildError};
-
 use args::{Args, Command};
 use config::Config;
 use log_queue::LogQueue;
 
-pub use room::relay;
+pub use mp_rooms;
+pub use relay::relay;
+pub use rooms::{CreateRoomError, RoomContext, RoomsHandle, ServerEnded};
+pub use server::ServerBuilder;
 
-/// Runs the program with the command line `args`, whose first element is the program's name.
-/// `build` creates the room for the given maximum number of players; `mp-server` passes [`relay`].
-///
-/// Exits the process if `args` are invalid or request help, and at a second signal.
-pub fn run<F>(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, build: F) -> ExitCode
-where
-    F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
-{
+/// Runs the program `mp-server` with the command line `args`.
+fn run(
+    builder: ServerBuilder,
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> ExitCode {
     let args = Args::from_command_line(args);
-    match start(&args, build) {
+    match start(builder, &args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = output::print(io::stderr(), format!("mp-server: {failure}\n"));
@@ -52,10 +64,7 @@ where
     }
 }
 
-fn start<F>(args: &Args, build: F) -> Result<(), Failure>
-where
-    F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
-{
+fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
     match &args.command {
         Some(Command::Cert(args)) => return cert::make(args),
         Some(Command::Config(args)) => return config_command::run(args),
@@ -75,15 +84,12 @@ where
     for setting in config.unused() {
         tracing::warn!(setting, "this version does not use the setting");
     }
-    let result = open(&config, build, &logs);
+    let result = open(builder, &config, &logs);
     logs.flush_bounded();
     result
 }
 
-fn open<F>(config: &Config, build: F, logs: &LogQueue) -> Result<(), Failure>
-where
-    F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
-{
+fn open(builder: ServerBuilder, config: &Config, logs: &LogQueue) -> Result<(), Failure> {
     let needed = options::open_files(config);
     if let Some(limit) = open_files::raise(needed).filter(|&limit| limit < needed) {
         if limit < open_files::OWN {
@@ -98,7 +104,7 @@ where
     let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
     actix::System::with_tokio_rt(|| runtime).block_on(async {
         actix::spawn(logs::report_lost(logs.clone()));
-        room::run(config, build, logs).await
+        program::run(builder, config, logs).await
     })
 }
 

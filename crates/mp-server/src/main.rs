@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mp_server::run(std::env::args_os(), mp_server::relay)
+    mp_server::ServerBuilder::new().run(std::env::args_os())
 }

@@ -12,14 +12,8 @@ use crate::config::{Config, ListenConfig, Transport};
 use crate::open_files;
 use crate::webrtc::{WebRtcSettings, sessions_max};
 
-/// Returns the maximum number of players of the room.
-pub(crate) fn max_players(config: &Config) -> u16 {
-    let room = config.templates.get("default").map_or(u16::MAX, |template| template.max_players);
-    room.min(max_clients(config))
-}
-
 /// Returns the maximum number of players of one transport.
-fn max_clients(config: &Config) -> u16 {
+pub(crate) fn max_clients(config: &Config) -> u16 {
     u16::try_from(config.limits.max_clients).unwrap_or(u16::MAX)
 }
 
@@ -122,6 +116,5 @@ mod tests {
         let ws = ws.web_socket_settings();
         assert_eq!((ws.inbound_buffer_size, ws.outbound_buffer_size), (4_096, 4_096));
         assert_eq!(ws.reliable_queue_bytes, 65_536);
-        assert_eq!(max_players(&config), 3);
     }
 }

@@ -2,6 +2,9 @@
 
 use std::io;
 
+/// Name of the signal with which service managers stop a program.
+pub(crate) const SIGTERM: &str = "SIGTERM";
+
 /// A listener for SIGINT and SIGTERM.
 pub(crate) struct Shutdown {
     #[cfg(unix)]
@@ -31,7 +34,7 @@ impl Shutdown {
             if interrupt.poll_recv(cx).is_ready() {
                 return std::task::Poll::Ready("SIGINT");
             }
-            terminate.poll_recv(cx).map(|_| "SIGTERM")
+            terminate.poll_recv(cx).map(|_| SIGTERM)
         })
         .await
     }

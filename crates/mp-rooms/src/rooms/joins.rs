@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mp_core::Instant;
 
 use super::{JoinDecision, Rooms};
-use crate::join::{Join, ListenerConnection, ListenerId};
+use crate::join::{Join, ListenerConnection};
 use crate::limits::{WAITING_MAX, WAITING_PER_ROOM_MAX};
 use crate::name::{RoomId, RoomName};
 use crate::refusal::{CreateRefusal, JoinRefusal};
@@ -45,14 +45,6 @@ impl Rooms {
         self.waiting -= usize::from(was_waiting);
         self.update_deadline(now, id);
         (!was_waiting).then_some(id)
-    }
-
-    /// Handles the end of a listener and of all of its connections.
-    pub fn listener_ended(&mut self, now: Instant, listener: ListenerId) {
-        let is_of = |it: &&ListenerConnection| it.listener == listener;
-        for connection in self.places.keys().filter(is_of).copied().collect::<Vec<_>>() {
-            self.left(now, connection);
-        }
     }
 
     /// Returns the room that a connection may join, and creates it if necessary.

@@ -310,20 +310,6 @@ fn draining_registry_refuses_joins_and_creations() {
 }
 
 #[test]
-fn listener_that_ends_takes_its_players_out_of_their_rooms() {
-    let mut registry = Registry::new([arena()]);
-    let room = registry.open("a");
-    registry.join_room(0, "a");
-    let other = ListenerConnection { listener: ListenerId(1), ..connection(0) };
-    let selection = Ok(Selection::new(name("a")));
-    registry.rooms.join(registry.now, Join { connection: other, claimed_id: None, selection });
-    registry.rooms.listener_ended(registry.now, ListenerId(0));
-    assert_eq!(registry.rooms.player_count(room), 1);
-    registry.rooms.listener_ended(registry.now, ListenerId(1));
-    assert_eq!(registry.rooms.player_count(room), 0);
-}
-
-#[test]
 fn rooms_are_described() {
     let mut registry = Registry::new([Template { code: Some(code("1")), ..arena() }]);
     let room = registry.open("a");

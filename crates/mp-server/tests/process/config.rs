@@ -75,10 +75,10 @@ fn server_does_not_start_with_an_invalid_or_missing_file() {
 
 #[test]
 fn settings_without_effect_are_reported() {
-    let folder = folder("[shutdown]\ndrain_timeout = 5\n");
+    let folder = folder("[limits]\nmax_memory = 1000000\n");
     let checked = run(&["config", "check"], folder.path());
     assert_eq!(checked.status.code(), Some(0));
-    assert!(text(&checked.stdout).contains("shutdown.drain_timeout (mp-server.toml:2)"));
+    assert!(text(&checked.stdout).contains("limits.max_memory (mp-server.toml:2)"));
 }
 
 /// Creates a folder with the file `mp-server.toml`.

@@ -67,10 +67,12 @@ fn start() -> Server {
 /// The server's process.
 fn serve() -> ! {
     let args = ["mp-server"].into_iter().chain(FREE_PORTS);
-    let code = mp_server::run(args, |_| {
+    let buggy = |_: &mp_server::RoomContext| {
         let bug = |_: &mut Scene, _, _: &[u8]| panic!("a bug of the room");
         Branch::builder("/root").on_peer_packet(bug).build()
-    });
+    };
+    let server = mp_server::ServerBuilder::new().room_type("buggy", buggy).default_type("buggy");
+    let code = server.run(args);
     // `ExitCode` can only be returned from `main`.
     std::process::exit(if code == ExitCode::FAILURE { 1 } else { 100 });
 }

@@ -99,6 +99,8 @@ pub(crate) fn command() -> Command {
             command.env_remove(name);
         }
     }
+    // Players of most tests stay until the server disconnects them.
+    command.env("MP_SHUTDOWN__DRAIN_TIMEOUT", "0");
     command
 }
 

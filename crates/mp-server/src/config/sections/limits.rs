@@ -80,8 +80,7 @@ Players behind one router share an address.",
         Kind::Number { min: 1, max: 1_000_000 },
         Preset::Number(10_000),
         "Maximum number of rooms",
-    )
-    .unsupported(),
+    ),
     Key::new(
         "max_rooms_per_owner",
         Kind::Number { min: 0, max: 1_000_000 },

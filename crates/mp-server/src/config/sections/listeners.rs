@@ -75,15 +75,13 @@ pub(super) const LISTENERS: &[Key] = &[
         Preset::Unset("the room `default`"),
         "Room of players who select none",
     )
-    .example(r#""lobby""#)
-    .unsupported(),
+    .example(r#""lobby""#),
     Key::new(
         "template",
         Kind::Text(&NAME),
         Preset::Text("default"),
         "Template of the rooms that players may select on this listener",
-    )
-    .unsupported(),
+    ),
     Key::new(
         "select",
         Kind::Word(&["fixed", "path", "query", "auth"]),
@@ -92,8 +90,7 @@ pub(super) const LISTENERS: &[Key] = &[
 
 fixed: all players of the listener join its room. path and query: by the URL, for example /arena or \
 ?room=arena (not over ENet). auth: by the first authentication packet.",
-    )
-    .unsupported(),
+    ),
     Key::new(
         "tls",
         Kind::Switch,

@@ -39,5 +39,4 @@ pub(super) const SHUTDOWN: &[Key] = &[Key::new(
     Preset::Number(30),
     "Seconds that a stopping server waits for its players to leave",
 )
-.formerly(&["shutdown_grace_sec"])
-.unsupported()];
+.formerly(&["shutdown_grace_sec"])];

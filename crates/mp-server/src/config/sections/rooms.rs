@@ -4,7 +4,7 @@ use crate::config::key::{Key, Kind, Preset};
 use crate::config::rules::{NAME, SECRET};
 
 pub(super) const TEMPLATE: &[Key] = &[
-    Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms").unsupported(),
+    Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms"),
     Key::new(
         "max_players",
         Kind::Number { min: 1, max: 4_095 },
@@ -21,44 +21,37 @@ grows with the square of this number.",
         Kind::Switch,
         Preset::Switch(true),
         "Create a room when the first player selects it",
-    )
-    .unsupported(),
+    ),
     Key::new(
         "empty_timeout",
         Kind::Seconds { min: 0, max: 31_536_000 },
         Preset::Number(300),
         "Seconds after which a room that no player has joined is closed; 0: never",
     )
-    .formerly(&["auto_dispose"])
-    .unsupported(),
+    .formerly(&["auto_dispose"]),
     Key::new(
         "departure_timeout",
         Kind::Seconds { min: 0, max: 31_536_000 },
         Preset::Number(20),
         "Seconds after which a room is closed that the last player has left; 0: never",
-    )
-    .unsupported(),
+    ),
     Key::new(
         "relay",
         Kind::Switch,
         Preset::Switch(true),
         "Relay packets between players; without it they reach only the server",
-    )
-    .unsupported(),
+    ),
     Key::new(
         "private",
         Kind::Switch,
         Preset::Switch(false),
         "Leave the rooms out of lists, and admit only players who know the code",
-    )
-    .unsupported(),
+    ),
     Key::new("code", Kind::Text(&SECRET), Preset::Unset("none"), "Code of private rooms")
-        .example(r#""CODE""#)
-        .unsupported(),
-    Key::new("locked", Kind::Switch, Preset::Switch(false), "Reject new players").unsupported(),
+        .example(r#""CODE""#),
+    Key::new("locked", Kind::Switch, Preset::Switch(false), "Reject new players"),
     Key::new("metadata", Kind::Table, Preset::EmptyTable, "Texts for lists of rooms")
-        .example(r#"{ mode = "duel", map = "harbor" }"#)
-        .unsupported(),
+        .example(r#"{ mode = "duel", map = "harbor" }"#),
     Key::new(
         "packets_per_second",
         Kind::Number { min: 0, max: 100_000_000 },
@@ -77,10 +70,8 @@ grows with the square of this number.",
 
 pub(super) const ROOM: &[Key] = &[
     Key::new("name", Kind::Text(&NAME), Preset::Required, "Name by which players select the room")
-        .example(r#""lobby""#)
-        .unsupported(),
-    Key::new("template", Kind::Text(&NAME), Preset::Text("default"), "Template of the room")
-        .unsupported(),
+        .example(r#""lobby""#),
+    Key::new("template", Kind::Text(&NAME), Preset::Text("default"), "Template of the room"),
     Key::new(
         "max_players",
         Kind::Number { min: 1, max: 4_095 },
@@ -88,28 +79,23 @@ pub(super) const ROOM: &[Key] = &[
         "Maximum number of players",
     )
     .example("16")
-    .formerly(&["max_participants", "max_clients"])
-    .unsupported(),
+    .formerly(&["max_participants", "max_clients"]),
     Key::new("private", Kind::Switch, Preset::Unset("that of the template"), "As in the template")
-        .example("true")
-        .unsupported(),
+        .example("true"),
     Key::new(
         "code",
         Kind::Text(&SECRET),
         Preset::Unset("that of the template"),
         "As in the template",
     )
-    .example(r#""CODE""#)
-    .unsupported(),
+    .example(r#""CODE""#),
     Key::new("locked", Kind::Switch, Preset::Unset("that of the template"), "As in the template")
-        .example("false")
-        .unsupported(),
+        .example("false"),
     Key::new(
         "metadata",
         Kind::Table,
         Preset::Unset("that of the template"),
         "Texts for lists of rooms, in place of the template's",
     )
-    .example(r#"{ map = "harbor" }"#)
-    .unsupported(),
+    .example(r#"{ map = "harbor" }"#),
 ];

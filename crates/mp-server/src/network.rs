@@ -1,0 +1,127 @@
+//! [`Network`]: the endpoints of a server and the thread that they share.
+
+use actix::Arbiter;
+use mp_actor::{BranchRef, SharedEndpoint, StartError, TransportError};
+use mp_core::MultiplayerPeer;
+use mp_rooms::{Listener, ListenerId, RoomRouter, Rooms, Unselected};
+use tokio::sync::oneshot;
+
+use crate::rooms::{HostSettings, JoinQueue, RoomTypes, RoomsHandle, RoomsHost};
+
+/// The endpoints of a server, on one thread with the task that owns the rooms: a join is decided
+/// without another thread.
+pub(crate) struct Network {
+    thread: Arbiter,
+    queue: JoinQueue,
+    rooms: RoomsHandle,
+    endpoints: Vec<SharedEndpoint>,
+    /// True if all clients join one room, with which the endpoints end. It runs on their thread.
+    is_single_room: bool,
+}
+
+/// Settings of the rooms of a server.
+pub(crate) struct NetworkSettings {
+    pub(crate) types: RoomTypes,
+    pub(crate) rooms: Rooms,
+    /// Maximum number of threads of rooms.
+    pub(crate) max_threads: usize,
+    /// Time without a packet after which a WebRTC player is disconnected; zero: no limit.
+    pub(crate) silence: std::time::Duration,
+    /// True if all clients join one room, with which the server ends.
+    pub(crate) is_single_room: bool,
+}
+
+impl Network {
+    /// Starts the thread. It serves nothing yet.
+    pub(crate) async fn start(settings: NetworkSettings) -> Result<Self, StartError> {
+        let thread = Arbiter::try_new().map_err(StartError::Thread)?;
+        let NetworkSettings { types, rooms, max_threads, silence, is_single_room } = settings;
+        let network = is_single_room.then(|| thread.handle());
+        let host = HostSettings { types, network, max_threads, silence };
+        let (queue, arrivals) = JoinQueue::new();
+        let (reply, response) = oneshot::channel();
+        thread.spawn_fn(move || {
+            let _ = reply.send(RoomsHost::start(rooms, host, arrivals));
+        });
+        let rooms = response.await.map_err(|_| StartError::Panicked)?;
+        Ok(Self { thread, queue, rooms, endpoints: Vec::new(), is_single_room })
+    }
+
+    pub(crate) fn rooms(&self) -> &RoomsHandle {
+        &self.rooms
+    }
+
+    /// Opens an endpoint on the thread of the endpoints, where `make` creates its transport.
+    pub(crate) async fn listen<P, E>(
+        &mut self,
+        listener: Listener,
+        make: impl FnOnce() -> Result<P, E> + Send + 'static,
+    ) -> Result<(), StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        E: Into<TransportError> + 'static,
+    {
+        self.listen_on(self.thread.handle(), listener, make).await
+    }
+
+    /// Opens the shards of one transport: each on a thread of its own, a single one on the thread
+    /// of the endpoints.
+    pub(crate) async fn listen_shards<M, P, E>(
+        &mut self,
+        listener: Listener,
+        makes: impl ExactSizeIterator<Item = M>,
+    ) -> Result<(), StartError>
+    where
+        M: FnOnce() -> Result<P, E> + Send + 'static,
+        P: MultiplayerPeer + Unpin + 'static,
+        E: Into<TransportError> + 'static,
+    {
+        let is_single = makes.len() == 1;
+        for make in makes {
+            let thread = match is_single {
+                true => self.thread.handle(),
+                false => Arbiter::try_new().map_err(StartError::Thread)?.handle(),
+            };
+            self.listen_on(thread, listener.clone(), make).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the endpoints serve the only room before it has players, so that they end with it.
+    pub(crate) async fn serve(&self, room: &BranchRef) -> Result<(), StartError> {
+        for endpoint in &self.endpoints {
+            let served = endpoint.serve(room).await;
+            served.map_err(|_| StartError::Ended(mp_actor::EndReason::Stopped))?;
+        }
+        Ok(())
+    }
+
+    async fn listen_on<P, E>(
+        &mut self,
+        thread: actix::ArbiterHandle,
+        listener: Listener,
+        make: impl FnOnce() -> Result<P, E> + Send + 'static,
+    ) -> Result<(), StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        E: Into<TransportError> + 'static,
+    {
+        let id = ListenerId(self.endpoints.len() as u32);
+        let room = match &listener.unselected {
+            Unselected::Room(selection) if !listener.by_query && !listener.by_path => {
+                Some(selection.room.clone())
+            }
+            _ => None,
+        };
+        let queue = self.queue.clone();
+        let make = move || make().map(|peer| (peer, RoomRouter::new(id, listener, queue)));
+        let endpoint = match self.is_single_room {
+            true => SharedEndpoint::start_until_left(thread, make).await?,
+            false => SharedEndpoint::start_on(thread, make).await?,
+        };
+        let listened = self.rooms.listen(id, endpoint.clone(), room).await;
+        listened.map_err(|_| StartError::Ended(mp_actor::EndReason::Stopped))?;
+        self.endpoints.push(endpoint);
+        Ok(())
+    }
+}

@@ -1,0 +1,123 @@
+//! The life of the program: it opens the rooms, and closes them at a signal.
+
+use std::net::SocketAddr;
+use std::process;
+use std::time::Duration;
+
+use mp_actor::{BranchRef, EndReason};
+use mp_rooms::{RoomId, RoomName, Template};
+
+use crate::addresses::{Addresses, Listeners};
+use crate::banner::Secured;
+use crate::config::{Config, ListenConfig};
+use crate::listeners::{self, failure};
+use crate::log_queue::LogQueue;
+use crate::network::{Network, NetworkSettings};
+use crate::plan::RoomsPlan;
+use crate::rooms::RoomsHandle;
+use crate::server::ServerBuilder;
+use crate::shutdown::{SIGTERM, Shutdown};
+use crate::{Failure, banner, certificates, options};
+
+/// Runs the rooms until a signal stops them, or until the only room ends.
+pub(crate) async fn run(
+    builder: ServerBuilder,
+    config: &Config,
+    logs: &LogQueue,
+) -> Result<(), Failure> {
+    // Before any output shows that the program runs.
+    let mut shutdown =
+        Shutdown::new().map_err(|e| Failure::Refused(format!("cannot listen for signals: {e}")))?;
+    let tls = options::tls(config).map_err(Failure::Refused)?;
+    let listeners = Listeners::new(config).map_err(Failure::Refused)?;
+    let plan = RoomsPlan::new(config, &builder.default_type).map_err(Failure::Refused)?;
+    let settings = NetworkSettings {
+        types: builder.types,
+        rooms: plan.registry(),
+        max_threads: builder.threads,
+        silence: config.webrtc.silence_timeout,
+        is_single_room: plan.is_single_room,
+    };
+    let mut network = Network::start(settings).await.map_err(failure)?;
+    let mut created = Vec::new();
+    for (name, template) in &plan.rooms {
+        created.push(create(network.rooms(), name, template).await?);
+    }
+    let addresses = listeners::open(&mut network, &plan, &listeners, tls.clone(), config).await?;
+    let only = match created[..] {
+        [room] if plan.is_single_room => network.rooms().branch(room).await.ok().flatten(),
+        _ => None,
+    };
+    if let Some(room) = &only {
+        network.serve(room).await.map_err(failure)?;
+    }
+    let max_clients = match (&only, &plan.rooms[..]) {
+        (Some(_), [(_, template)]) => template.max_players,
+        _ => options::max_clients(config),
+    };
+    let Addresses { enet, ws, webrtc, signaling } = addresses;
+    tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), signaling = %shown(signaling), tls = tls.is_some(), max_clients, "the room is open");
+    let is_secure = |listener: Option<&ListenConfig>| listener.is_some_and(|it| it.tls);
+    let secured = Secured {
+        enet: is_secure(listeners.enet.first().copied()),
+        ws: is_secure(listeners.tcp()),
+    };
+    if let Err(error) = banner::print(addresses, secured, max_clients) {
+        tracing::warn!(%error, "cannot write to standard output");
+    }
+    if let Some(tls) = tls {
+        actix::spawn(certificates::watch(tls));
+    }
+
+    if let Some(run) = builder.on_start {
+        run(network.rooms().clone());
+    }
+    let signal = tokio::select! {
+        signal = shutdown.next() => signal,
+        ended = closed(only.as_ref()) => return Err(Failure::Ended(ended.to_string())),
+    };
+    let drain_timeout = match signal {
+        SIGTERM => config.shutdown.drain_timeout,
+        _ => Duration::ZERO,
+    };
+    tracing::info!(signal, ?drain_timeout, "closing");
+    tokio::select! {
+        () = network.rooms().drain(drain_timeout) => {}
+        signal = shutdown.next() => {
+            tracing::warn!(signal, "exiting without disconnecting the players");
+            logs.flush_bounded();
+            process::exit(EXIT_AT_ONCE);
+        }
+    }
+    match only.and_then(|room| room.ended()) {
+        Some(ended @ EndReason::Panicked(_)) => Err(Failure::Ended(ended.to_string())),
+        _ => {
+            tracing::info!("closed");
+            Ok(())
+        }
+    }
+}
+
+async fn create(
+    rooms: &RoomsHandle,
+    name: &RoomName,
+    template: &Template,
+) -> Result<RoomId, Failure> {
+    let created = rooms.create_with(name.clone(), template.clone()).await;
+    created.map_err(|error| Failure::Refused(format!("cannot create the room {name}: {error}")))
+}
+
+/// Waits until the only room is closed. A server with several rooms does not end with one of them.
+async fn closed(only: Option<&BranchRef>) -> EndReason {
+    match only {
+        Some(room) => room.closed().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn shown(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "off".to_owned(), |address| address.to_string())
+}
+
+/// Exit code of shells for a program killed by SIGINT.
+const EXIT_AT_ONCE: i32 = 130;

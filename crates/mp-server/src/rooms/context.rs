@@ -1,0 +1,82 @@
+//! [`RoomContext`]: the description of a room that the program builds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use mp_core::Instant;
+use mp_core::host::SystemClock;
+use mp_rooms::{Metadata, RoomId, RoomName, Template};
+use mp_scene::{Branch, BuildError};
+
+/// A function of the program that builds rooms of one type.
+pub(crate) type RoomType = Arc<dyn Fn(&RoomContext) -> Result<Branch, BuildError> + Send + Sync>;
+
+/// The types of rooms, by name.
+pub(crate) type RoomTypes = BTreeMap<String, RoomType>;
+
+/// The description of a room that is being built. Clones may be kept by the room's hooks.
+#[derive(Clone)]
+pub struct RoomContext {
+    pub(super) id: RoomId,
+    pub(super) name: RoomName,
+    pub(super) template: Arc<Template>,
+    pub(super) drain: DrainDeadline,
+}
+
+impl RoomContext {
+    /// Returns the room's id.
+    pub fn id(&self) -> RoomId {
+        self.id
+    }
+
+    /// Returns the room's name.
+    pub fn name(&self) -> &RoomName {
+        &self.name
+    }
+
+    /// Returns the settings with which the room is created.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// Returns the metadata with which the room is created.
+    pub fn metadata(&self) -> &Metadata {
+        &self.template.metadata
+    }
+
+    /// Returns the time after which the room is closed because the server is shutting down; `None`
+    /// while it is not. A room may close before, for example at the end of a match.
+    pub fn drain_deadline(&self) -> Option<Duration> {
+        self.drain.remaining()
+    }
+}
+
+impl fmt::Debug for RoomContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoomContext").field("id", &self.id).field("name", &self.name).finish()
+    }
+}
+
+/// The time at which rooms are closed, once it is known.
+#[derive(Clone, Debug)]
+pub(super) struct DrainDeadline {
+    clock: SystemClock,
+    deadline: Arc<OnceLock<Instant>>,
+}
+
+impl DrainDeadline {
+    pub(super) fn new(clock: SystemClock) -> Self {
+        Self { clock, deadline: Arc::default() }
+    }
+
+    /// Sets the time. Further calls have no effect.
+    pub(super) fn set(&self, after: Duration) {
+        self.deadline.get_or_init(|| self.clock.now() + after);
+    }
+
+    pub(super) fn remaining(&self) -> Option<Duration> {
+        self.deadline.get().map(|&deadline| deadline - self.clock.now())
+    }
+}

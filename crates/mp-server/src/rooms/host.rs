@@ -1,0 +1,411 @@
+//! [`RoomsHost`]: the task that owns the registry.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::ArbiterHandle;
+use mp_actor::{BranchRef, EndReason, SharedEndpoint, StartError};
+use mp_core::host::SystemClock;
+use mp_core::{DisconnectReason, Instant, Route};
+use mp_rooms::{
+    Join, JoinDecision, ListenerConnection, ListenerId, RoomId, RoomName, RoomOutput, Rooms,
+    Template,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::context::{DrainDeadline, RoomContext, RoomTypes};
+use super::handle::RoomsHandle;
+use super::placement::{Placement, ThreadNumber};
+use super::queue::{Arrival, Arrivals};
+
+/// Settings of the rooms of a server.
+pub(crate) struct HostSettings {
+    pub(crate) types: RoomTypes,
+    /// Thread of the endpoints, if the only room is to run there, too.
+    pub(crate) network: Option<ArbiterHandle>,
+    /// Maximum number of threads of rooms.
+    pub(crate) max_threads: usize,
+    /// Time without a packet after which a WebRTC player is disconnected; zero: no limit.
+    pub(crate) silence: Duration,
+}
+
+/// The task that owns the registry: it starts and closes branches, and passes decisions to the
+/// endpoints. It does nothing while nothing happens: rooms have no timers but the registry's.
+pub(crate) struct RoomsHost {
+    pub(super) rooms: Rooms,
+    settings: HostSettings,
+    clock: SystemClock,
+    listeners: BTreeMap<ListenerId, Listening>,
+    running: BTreeMap<RoomId, Running>,
+    /// Threads of the rooms that are being started.
+    starting: BTreeMap<RoomId, ThreadNumber>,
+    opening: BTreeMap<RoomId, oneshot::Sender<()>>,
+    /// Joins that were received before their listener was added.
+    early: Vec<Join>,
+    placement: Placement,
+    load: watch::Sender<Load>,
+    drain: DrainDeadline,
+    events: mpsc::Sender<HostEvent>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    traffic: Traffic,
+}
+
+/// A message to the host.
+pub(super) enum HostEvent {
+    Started(RoomId, Result<BranchRef, StartError>),
+    Ended(RoomId, EndReason),
+    ListenerEnded(ListenerId),
+    Call(Box<HostCall>),
+}
+
+pub(super) type HostCall = dyn FnOnce(&mut RoomsHost) + Send;
+
+/// The numbers of rooms that run, including those that close, and of players.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) rooms: usize,
+    pub(super) players: usize,
+}
+
+/// An endpoint.
+struct Listening {
+    endpoint: SharedEndpoint,
+    /// The only room that its clients can join.
+    room: Option<RoomName>,
+    /// True if the transport refuses connections because that room does.
+    is_refusing: bool,
+}
+
+/// A room that is open, or closes.
+struct Running {
+    branch: BranchRef,
+    thread: ThreadNumber,
+    players: usize,
+}
+
+/// Numbers of players that joined and left since the last report.
+#[derive(Default)]
+struct Traffic {
+    joined: u64,
+    left: u64,
+    /// Time of the next report, if there is something to report.
+    due: Option<Instant>,
+    reported: Option<Instant>,
+}
+
+impl RoomsHost {
+    /// Starts the task on the current thread.
+    pub(crate) fn start(rooms: Rooms, settings: HostSettings, arrivals: Arrivals) -> RoomsHandle {
+        let (events, inbox) = mpsc::channel(EVENTS_MAX);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (load, loads) = watch::channel(Load::default());
+        let handle = RoomsHandle::new(events.clone(), loads, tasks.clone(), stop.clone());
+        let clock = SystemClock::new();
+        let host = Self {
+            rooms,
+            placement: Placement::new(settings.network.clone(), settings.max_threads),
+            settings,
+            clock,
+            listeners: BTreeMap::new(),
+            early: Vec::new(),
+            running: BTreeMap::new(),
+            starting: BTreeMap::new(),
+            opening: BTreeMap::new(),
+            load,
+            drain: DrainDeadline::new(clock),
+            events,
+            tasks,
+            stop,
+            traffic: Traffic::default(),
+        };
+        actix::spawn(host.run(arrivals, inbox));
+        handle
+    }
+
+    async fn run(mut self, mut arrivals: Arrivals, mut inbox: mpsc::Receiver<HostEvent>) {
+        let stop = self.stop.clone();
+        let mut arrived = Vec::new();
+        loop {
+            let now = self.clock.now();
+            let due = [self.rooms.poll_timeout(), self.traffic.due].into_iter().flatten().min();
+            let wait = due.map_or(Duration::MAX, |due| due - now);
+            tokio::select! {
+                () = arrivals.receive(&mut arrived) => {}
+                Some(event) = inbox.recv() => self.handle(event),
+                () = tokio::time::sleep(wait), if due.is_some() => {}
+                () = stop.cancelled() => break,
+            }
+            let now = self.clock.now();
+            for arrival in arrived.drain(..) {
+                self.arrive(now, arrival);
+            }
+            self.rooms.handle_timeout(now);
+            self.run_outputs(now);
+            self.refuse_in_handshakes();
+            self.publish_load();
+            self.report(now);
+        }
+    }
+
+    /// Adds an endpoint whose router passes its joins to this host. `room` is the only room that
+    /// its clients can join, if there is one.
+    pub(super) fn listen(
+        &mut self,
+        id: ListenerId,
+        endpoint: SharedEndpoint,
+        room: Option<RoomName>,
+    ) {
+        let (events, ended) = (self.events.clone(), endpoint.clone());
+        self.tasks.spawn(async move {
+            ended.ended().await;
+            let _ = events.send(HostEvent::ListenerEnded(id)).await;
+        });
+        self.listeners.insert(id, Listening { endpoint, room, is_refusing: false });
+        let now = self.clock.now();
+        for join in self.early.extract_if(.., |join| join.connection.listener == id) {
+            self.rooms.join(now, join);
+        }
+    }
+
+    /// Refuses players from now on, and lets the rooms know when they are closed.
+    pub(super) fn drain(&mut self, close_after: Duration) {
+        self.drain.set(close_after);
+        self.rooms.drain();
+        for listening in self.listeners.values() {
+            listening.endpoint.set_refuse_new_connections(true);
+        }
+    }
+
+    /// Closes all rooms.
+    pub(super) fn close_rooms(&mut self) {
+        for room in self.rooms.list().map(|room| room.id).collect::<Vec<_>>() {
+            self.rooms.close(room);
+        }
+    }
+
+    /// Returns the endpoints.
+    pub(super) fn endpoints(&self) -> Vec<SharedEndpoint> {
+        self.listeners.values().map(|listening| listening.endpoint.clone()).collect()
+    }
+
+    /// Returns the branch of an open room.
+    pub(super) fn branch(&self, room: RoomId) -> Option<BranchRef> {
+        self.running.get(&room).map(|running| running.branch.clone())
+    }
+
+    /// Notifies `opened` when a room has opened; drops it if the room could not be created.
+    pub(super) fn when_open(&mut self, room: RoomId, opened: oneshot::Sender<()>) {
+        self.opening.insert(room, opened);
+    }
+
+    fn handle(&mut self, event: HostEvent) {
+        match event {
+            HostEvent::Started(room, started) => self.started(room, started),
+            HostEvent::Ended(room, reason) => self.ended(room, &reason),
+            HostEvent::ListenerEnded(listener) => {
+                // Its router reports the end of its connections.
+                self.listeners.remove(&listener);
+            }
+            HostEvent::Call(call) => call(self),
+        }
+    }
+
+    fn arrive(&mut self, now: Instant, arrival: Arrival) {
+        match arrival {
+            Arrival::Join(join) if !self.listeners.contains_key(&join.connection.listener) => {
+                self.early.push(join);
+            }
+            Arrival::Join(join) => self.rooms.join(now, join),
+            Arrival::Left(connection) => {
+                self.early.retain(|join| join.connection != connection);
+                let Some(room) = self.rooms.left(now, connection) else { return };
+                self.traffic.left += 1;
+                if let Some(running) = self.running.get_mut(&room) {
+                    running.players -= 1;
+                    self.placement.left(running.thread, 1);
+                }
+            }
+        }
+    }
+
+    fn run_outputs(&mut self, now: Instant) {
+        while let Some(output) = self.rooms.next_output() {
+            match output {
+                RoomOutput::Create { room, name, template } => self.create(room, name, template),
+                RoomOutput::Decide { connection, decision } => self.decide(connection, decision),
+                RoomOutput::Close { room } => self.close(room),
+                _ => mp_core::bug!("unknown output of the registry"),
+            }
+        }
+        if self.traffic.joined + self.traffic.left > 0 && self.traffic.due.is_none() {
+            let earliest = self.traffic.reported.map(|at| at + REPORT_INTERVAL);
+            self.traffic.due = Some(earliest.map_or(now, |earliest| earliest.max(now)));
+        }
+    }
+
+    fn create(&mut self, room: RoomId, name: RoomName, template: Arc<Template>) {
+        let Some(build) = self.settings.types.get(&template.room_type).map(Arc::clone) else {
+            tracing::error!(%name, room_type = template.room_type, "unknown room type");
+            return self.fail(room);
+        };
+        let (thread, arbiter) = match self.thread_of(&template) {
+            Ok(place) => place,
+            Err(error) => {
+                tracing::error!(%name, %error, "cannot start a thread for a room");
+                return self.fail(room);
+            }
+        };
+        tracing::debug!(%name, %room, template = %template.name, ?thread, "starting a room");
+        self.starting.insert(room, thread);
+        let (silence, drain) = (self.settings.silence, self.drain.clone());
+        let starter = mp_actor::branch(move || {
+            let relay = template.relay;
+            let mut branch = build(&RoomContext { id: room, name, template, drain })?;
+            let multiplayer = branch.scene().multiplayer_mut();
+            multiplayer.set_silence_timeout(silence);
+            if !relay {
+                multiplayer.set_server_relay(false);
+            }
+            Ok(branch)
+        });
+        let starter = match arbiter {
+            Some(arbiter) => starter.on(arbiter),
+            None => starter,
+        };
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            let started = starter.start().await;
+            let _ = events.send(HostEvent::Started(room, started)).await;
+        });
+    }
+
+    fn fail(&mut self, room: RoomId) {
+        self.opening.remove(&room);
+        self.rooms.failed(room);
+    }
+
+    fn thread_of(
+        &mut self,
+        template: &Template,
+    ) -> std::io::Result<(ThreadNumber, Option<ArbiterHandle>)> {
+        if template.own_thread {
+            return Ok((None, None));
+        }
+        let (thread, arbiter) = self.placement.place()?;
+        Ok((thread, Some(arbiter)))
+    }
+
+    fn started(&mut self, room: RoomId, started: Result<BranchRef, StartError>) {
+        let thread = self.starting.remove(&room).flatten();
+        self.placement.opened(thread, started.is_ok());
+        let opening = self.opening.remove(&room);
+        match started {
+            Ok(branch) => {
+                if let (Some(opening), Some(_)) = (opening, self.rooms.get(room)) {
+                    let _ = opening.send(());
+                }
+                self.watch(room, branch.clone());
+                self.running.insert(room, Running { branch, thread, players: 0 });
+                self.rooms.opened(self.clock.now(), room);
+            }
+            Err(error) => {
+                let name = self.rooms.get(room).map(|room| room.name);
+                let error = mp_core::ErrorChain::new(&error);
+                tracing::error!(%room, ?name, %error, "the room could not be created");
+                self.rooms.failed(room);
+            }
+        }
+    }
+
+    /// Reports the end of a room. The task lasts until its endpoints have disconnected its peers.
+    fn watch(&self, room: RoomId, branch: BranchRef) {
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            let reason = branch.until_ended().await;
+            let _ = events.send(HostEvent::Ended(room, reason)).await;
+            branch.closed().await;
+        });
+    }
+
+    fn ended(&mut self, room: RoomId, reason: &EndReason) {
+        if let Some(info) = self.rooms.get(room) {
+            tracing::error!(name = %info.name, %reason, "a room has ended by itself");
+        }
+        self.rooms.ended(room);
+        if let Some(Running { thread, players, .. }) = self.running.remove(&room) {
+            self.placement.left(thread, players);
+            self.placement.ended(thread);
+        }
+    }
+
+    fn close(&mut self, room: RoomId) {
+        if let Some(branch) = self.branch(room) {
+            self.tasks.spawn(async move { branch.close().await });
+        }
+    }
+
+    fn decide(&mut self, connection: ListenerConnection, decision: JoinDecision) {
+        let Some(listening) = self.listeners.get(&connection.listener) else { return };
+        let (endpoint, connection) = (&listening.endpoint, connection.connection);
+        let room = match decision {
+            JoinDecision::Admit(room) => room,
+            JoinDecision::Refuse(refusal) => {
+                tracing::debug!(%connection, %refusal, "join refused");
+                return endpoint.decide(connection, Route::Reject(refusal.disconnect_reason()));
+            }
+            _ => return mp_core::bug!("unknown decision of the registry"),
+        };
+        match self.running.get_mut(&room) {
+            Some(running) => {
+                self.traffic.joined += 1;
+                running.players += 1;
+                self.placement.joined(running.thread);
+                endpoint.assign(connection, &running.branch);
+            }
+            None => endpoint.decide(connection, Route::Reject(DisconnectReason::Refused)),
+        }
+    }
+
+    /// Lets the transport of an endpoint refuse connections while its only room does.
+    fn refuse_in_handshakes(&mut self) {
+        if self.rooms.is_draining() {
+            return; // they refuse already
+        }
+        for listening in self.listeners.values_mut() {
+            let Some(name) = &listening.room else { continue };
+            let room = self.rooms.find_by_name(name).and_then(|id| self.rooms.get(id));
+            let is_full =
+                room.is_some_and(|it| it.is_locked || it.players >= usize::from(it.max_players));
+            if is_full != listening.is_refusing {
+                listening.is_refusing = is_full;
+                listening.endpoint.set_refuse_new_connections(is_full);
+            }
+        }
+    }
+
+    fn publish_load(&self) {
+        let rooms = self.running.len() + self.starting.len();
+        let load = Load { rooms, players: self.rooms.players() };
+        self.load.send_if_modified(|last| std::mem::replace(last, load) != load);
+    }
+
+    /// Logs how many players joined and left, at most once per second.
+    fn report(&mut self, now: Instant) {
+        if self.traffic.due.is_none_or(|due| now < due) {
+            return;
+        }
+        let Traffic { joined, left, .. } = std::mem::take(&mut self.traffic);
+        self.traffic.reported = Some(now);
+        let players = self.rooms.players();
+        tracing::info!(players, joined, left, "players");
+    }
+}
+
+/// Capacity of the queue of events other than joins, whose senders wait.
+const EVENTS_MAX: usize = 256;
+/// Minimum time between log lines about players who join and leave.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,0 +1,19 @@
+//! Rooms: the task that owns the registry, starts branches and decides about joins.
+//!
+//! ```text
+//!  endpoints ── JoinQueue ──► RoomsHost ── starts, closes ──► branches on their threads
+//!            ◄─ assign, decide ─┘  ▲
+//!                        RoomsHandle (program, signals)
+//! ```
+
+mod context;
+mod handle;
+mod host;
+mod placement;
+mod queue;
+
+pub use context::RoomContext;
+pub(crate) use context::{RoomType, RoomTypes};
+pub use handle::{CreateRoomError, RoomsHandle, ServerEnded};
+pub(crate) use host::{HostSettings, RoomsHost};
+pub(crate) use queue::JoinQueue;
