@@ -34,6 +34,14 @@ impl RpcIds {
     /// Bit 15: the method is in the node's own table.
     const NODE_LEVEL: u16 = 0x8000;
 
+    /// Assigns ids to the methods of a script, in any order, for an implementation of
+    /// [`NodeTree`](crate::tree::NodeTree). Of two methods with one name the last one counts.
+    pub fn of_methods<'a>(methods: impl IntoIterator<Item = (&'a str, RpcConfig)>) -> Self {
+        let script = methods.into_iter().map(|(name, config)| (name, Some(config)));
+        let script: BTreeMap<_, _> = script.collect();
+        Self::new(&BTreeMap::new(), script.into_iter())
+    }
+
     pub(crate) fn new<'a>(
         node: &BTreeMap<String, Option<RpcConfig>>,
         script: impl Iterator<Item = (&'a str, Option<RpcConfig>)>,
@@ -141,6 +149,16 @@ mod tests {
         assert_eq!(difference(&["duck", "run"]), "the remote peer lacks \"jump\"");
         let unknown = "compare the remote peer's methods with [\"duck\", \"jump\", \"run\"]";
         assert_eq!(difference(&["duck", "fly", "jump", "run"]), unknown);
+    }
+
+    #[test]
+    fn of_methods_sorts_the_methods() {
+        let any = RpcConfig::any_peer();
+        let ids = RpcIds::of_methods([("run", any), ("duck", any)]);
+        let same = RpcIds::of_methods([("duck", any), ("run", any)]);
+        assert_eq!(ids.by_name("duck").unwrap().0, 0);
+        assert_eq!(ids.by_name("run").unwrap().0, 1);
+        assert_eq!(ids.checksum(), same.checksum());
     }
 
     #[test]

@@ -63,7 +63,9 @@ pub struct SceneMultiplayer {
 }
 
 impl SceneMultiplayer {
-    pub(crate) fn new(codec: Codec) -> Self {
+    /// Creates the protocol of an engine that has its own [`NodeTree`]. Other programs build a
+    /// [`Branch`](crate::Branch), which contains one.
+    pub fn new(codec: Codec) -> Self {
         Self {
             sender: Sender::new(codec),
             session: Session::new(),

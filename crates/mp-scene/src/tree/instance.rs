@@ -95,6 +95,13 @@ impl Instance {
         &self.name
     }
 
+    /// Takes the node apart, for an implementation of [`NodeTree`](super::NodeTree) that stores
+    /// nodes in its own way.
+    pub fn into_parts(self) -> InstanceParts {
+        let Self { name, object, class: _, authority, scene_file_path, children } = self;
+        InstanceParts { name, object, authority, scene_file_path, children }
+    }
+
     fn set_authority(&mut self, peer: PeerId) {
         self.authority = Some(peer);
         self.children.iter_mut().for_each(|child| child.set_authority(peer));
@@ -104,6 +111,30 @@ impl Instance {
 impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instance")
+            .field("name", &self.name)
+            .field("children", &self.children)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The parts of an [`Instance`].
+#[non_exhaustive]
+pub struct InstanceParts {
+    /// The name.
+    pub name: String,
+    /// The object.
+    pub object: Box<dyn Node>,
+    /// The peer that has authority over the node; `None`: the one over its parent.
+    pub authority: Option<PeerId>,
+    /// The file of the scene that the node was created from.
+    pub scene_file_path: Option<Rc<str>>,
+    /// The children.
+    pub children: Vec<Instance>,
+}
+
+impl fmt::Debug for InstanceParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InstanceParts")
             .field("name", &self.name)
             .field("children", &self.children)
             .finish_non_exhaustive()

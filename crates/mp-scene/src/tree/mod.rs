@@ -15,7 +15,7 @@ pub(crate) use arena::CheckedOut;
 pub use arena::Tree;
 pub use change::TreeChange;
 pub use error::TreeError;
-pub use instance::{Instance, PackedScene};
+pub use instance::{Instance, InstanceParts, PackedScene};
 pub(crate) use name::is_plain_name;
 pub use node::{Group, Node, NodeId, NodeRef};
 
@@ -28,7 +28,12 @@ use crate::property::{Accessor, PropertyError};
 use crate::rpc::RpcIds;
 
 /// The tree interface that [`SceneMultiplayer`](crate::SceneMultiplayer) uses: implement it for an
-/// engine that has its own nodes.
+/// engine that has its own nodes. The example `ecs` does, with entities as nodes.
+///
+/// Such an engine creates ids with [`NodeId::from_parts`], tables of methods with
+/// [`RpcIds::of_methods`], and nodes from [`Instance::into_parts`]. It owns a
+/// [`SceneMultiplayer::new`](crate::SceneMultiplayer::new) and passes it events of an
+/// [`Endpoint`](mp_core::Endpoint) by [`MultiplayerApi`](crate::api::MultiplayerApi).
 pub trait NodeTree {
     /// Returns the node at `path`, relative to the multiplayer root (`"A/B"`, `"."`, `"../C"`) or
     /// absolute (`"/root/Game/A"`).

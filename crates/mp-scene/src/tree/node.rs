@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use slotmap::DefaultKey;
+use slotmap::{DefaultKey, Key, KeyData};
 
 use super::Tree;
 use crate::NodeContext;
@@ -157,6 +157,27 @@ impl Node for Group {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) DefaultKey);
 
+impl NodeId {
+    /// Creates an id for an implementation of [`NodeTree`](super::NodeTree): the index of a node in
+    /// its storage, and a generation that differs from those of earlier nodes at that index. The
+    /// upper bit of `generation` is ignored.
+    pub fn from_parts(index: u32, generation: u32) -> Self {
+        // slotmap's versions of existing elements are odd.
+        let version = u64::from(generation) << 1 | 1;
+        Self(KeyData::from_ffi((version << 32) | u64::from(index)).into())
+    }
+
+    /// Returns the index in [`from_parts`](Self::from_parts).
+    pub fn index(self) -> u32 {
+        (self.0.data().as_ffi() & u64::from(u32::MAX)) as u32
+    }
+
+    /// Returns the generation in [`from_parts`](Self::from_parts).
+    pub fn generation(self) -> u32 {
+        (self.0.data().as_ffi() >> 33) as u32
+    }
+}
+
 /// The id of a node whose object is an `N`.
 pub struct NodeRef<N> {
     id: NodeId,
@@ -206,5 +227,19 @@ impl<N> Hash for NodeRef<N> {
 impl<N> fmt::Debug for NodeRef<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.id.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_consist_of_their_parts() {
+        for (index, generation) in [(0, 0), (7, 1), (u32::MAX, (1 << 31) - 1)] {
+            let id = NodeId::from_parts(index, generation);
+            assert_eq!((id.index(), id.generation()), (index, generation));
+        }
+        assert_ne!(NodeId::from_parts(7, 1), NodeId::from_parts(7, 2));
     }
 }
