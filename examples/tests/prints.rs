@@ -46,6 +46,11 @@ fn custom_transport_prints_what_its_comment_promises() {
 }
 
 #[test]
+fn ecs_prints_what_its_comment_promises() {
+    check(env!("CARGO_BIN_EXE_ecs"), include_str!("../ecs/main.rs"));
+}
+
+#[test]
 fn game_loop_prints_what_its_comment_promises() {
     check(env!("CARGO_BIN_EXE_game-loop"), include_str!("../game_loop/main.rs"));
 }
