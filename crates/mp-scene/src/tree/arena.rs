@@ -148,7 +148,7 @@ impl Tree {
     }
 
     /// Reserves the id of a method that only other peers have, in the node's own table (bit 15).
-    /// See [`RpcTable::stub`].
+    /// See [`RpcTable::stub`](crate::rpc::RpcTable::stub).
     ///
     /// # Errors
     ///

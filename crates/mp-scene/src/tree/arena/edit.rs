@@ -90,8 +90,8 @@ impl Tree {
         self.add_instance(parent, instance)
     }
 
-    /// Replaces the [`Group`] at the multiplayer root by an object, for games whose root script has
-    /// RPC methods.
+    /// Replaces the [`Group`](crate::tree::Group) at the multiplayer root by an object, for games
+    /// whose root script has RPC methods.
     pub fn set_root<N: Node>(&mut self, object: N) -> NodeRef<N> {
         self.put_root(Box::new(object), &ClassOf::of::<N>());
         NodeRef::new(self.root)
