@@ -3,6 +3,8 @@
 use mp_core::{Channel, TransferMode};
 use str0m::channel::{ChannelConfig, Reliability};
 
+use crate::limits::UNRELIABLE_LIFETIME_MIN;
+
 /// The data channels of each connection of a peer. Both peers must use the same.
 ///
 /// | index | label | SCTP stream | ordered | used for |
@@ -71,9 +73,9 @@ impl ChannelTable {
 
     /// Returns the configuration of each data channel, in order.
     ///
-    /// `lifetime` is the time in milliseconds during which unreliable packets are retransmitted.
-    /// Godot sets an option that libdatachannel ignores, so its own channels retransmit forever.
-    /// Each sender chooses its own value.
+    /// `lifetime` is the time in milliseconds during which unreliable packets are retransmitted, at
+    /// least [`UNRELIABLE_LIFETIME_MIN`]. Godot sets an option that libdatachannel ignores, so its
+    /// own channels retransmit forever. Each sender chooses its own value.
     pub(crate) fn configs(&self, lifetime: u16) -> impl Iterator<Item = ChannelConfig> {
         self.modes.iter().enumerate().map(move |(index, &mode)| {
             let stream = index as u16 + 1;
@@ -87,8 +89,8 @@ impl ChannelTable {
             let reliability = match mode {
                 TransferMode::Reliable => Reliability::Reliable,
                 // Godot: 1 ms for channels of `channels_config`.
-                _ if is_configured => Reliability::MaxPacketLifetime { lifetime: 1 },
-                _ => Reliability::MaxPacketLifetime { lifetime },
+                _ if is_configured => unreliable(1),
+                _ => unreliable(lifetime),
             };
             ChannelConfig {
                 label,
@@ -99,6 +101,12 @@ impl ChannelTable {
             }
         })
     }
+}
+
+/// Returns the reliability of a channel that retransmits packets for `lifetime` milliseconds.
+fn unreliable(lifetime: u16) -> Reliability {
+    let least = UNRELIABLE_LIFETIME_MIN.as_millis() as u16;
+    Reliability::MaxPacketLifetime { lifetime: lifetime.max(least) }
 }
 
 #[cfg(test)]

@@ -37,6 +37,14 @@ pub const WEB_PACING_INTERVAL: Duration = Duration::from_millis(50);
 /// messages of the maximum length, because a message is accepted as a whole or not at all.
 pub const SCTP_BUFFER_BYTES: usize = 2 * MESSAGE_BYTES_MAX;
 
+/// Minimum time during which unreliable packets are retransmitted: longer than most round trips.
+///
+/// When the lifetime of a packet ends, sctp-proto gives it up although it may be in flight, and
+/// sends a FORWARD TSN. The remote peer acknowledges that at once, and each acknowledgement that
+/// lacks the newest packets causes another FORWARD TSN. With a lifetime shorter than the round
+/// trip, this exchange does not end while packets are sent, and each packet starts another one.
+pub const UNRELIABLE_LIFETIME_MIN: Duration = Duration::from_millis(300);
+
 /// Maximum length in bytes of a session description: four times what browsers create for data
 /// channels.
 pub const SDP_BYTES_MAX: usize = 16 * 1024;

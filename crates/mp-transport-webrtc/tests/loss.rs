@@ -51,6 +51,26 @@ fn unreliable_packets_are_not_retransmitted_after_their_lifetime() {
 }
 
 #[test]
+fn unreliable_packets_are_acknowledged_at_most_once() {
+    for delay in [1, 10, 30, 100] {
+        let delay = Duration::from_millis(delay);
+        let mut pair = Pair::new(3, LinkConditions { delay, ..LinkConditions::default() });
+        pair.connect();
+        let before = (pair.client.stats(), pair.server.stats());
+        for number in 0..600_u32 {
+            pair.send(true, TransferMode::Unreliable, number.to_le_bytes().to_vec());
+            pair.pass(Duration::from_millis(15));
+        }
+        pair.pass(Duration::from_secs(1));
+        assert_eq!(packets(&pair.at_client).len(), 600, "{delay:?}");
+        let at_client = pair.client.stats().received_datagrams - before.0.received_datagrams;
+        let at_server = pair.server.stats().received_datagrams - before.1.received_datagrams;
+        // Connectivity checks are few.
+        assert!(at_client < 650 && at_server < 650, "{delay:?}: {at_client}, {at_server}");
+    }
+}
+
+#[test]
 fn a_graceful_disconnect_is_received_despite_lost_datagrams() {
     for seed in 0..40 {
         let mut pair = Pair::new(seed, LinkConditions::default());

@@ -45,7 +45,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// [`ConnectionState::New`](crate::ConnectionState::New).
     ///
     /// `unreliable_lifetime` is the time in milliseconds during which unreliable packets to it are
-    /// retransmitted. Godot's default is 1, but it retransmits them forever.
+    /// retransmitted, at least
+    /// [`UNRELIABLE_LIFETIME_MIN`](crate::limits::UNRELIABLE_LIFETIME_MIN). Godot's default is 1,
+    /// but it retransmits them forever.
     ///
     /// # Errors
     ///
