@@ -56,7 +56,7 @@ pub mod __macros;
     doc,
     all(doctest, feature = "actor", feature = "macros", feature = "testing", feature = "ws")
 ))]
-pub mod guide;
+mod pages;
 pub mod prelude;
 #[cfg(all(feature = "actor", any(feature = "enet", feature = "ws")))]
 mod serve;
@@ -85,6 +85,9 @@ pub use mp_transport_enet as enet;
 pub use mp_transport_webrtc as webrtc;
 #[cfg(feature = "ws")]
 pub use mp_transport_ws as ws;
+#[cfg(doc)]
+#[doc(inline)]
+pub use pages::guide;
 #[cfg(all(feature = "actor", any(feature = "enet", feature = "ws")))]
 pub use serve::{ListenAddress, Serve, ServeError, Server, Starting, serve};
 
