@@ -138,6 +138,29 @@ fn every_link_of_a_page_leads_to_a_file_and_a_heading() {
 }
 
 #[test]
+fn every_file_that_the_guide_names_exists() {
+    let mut missing = Vec::new();
+    let mut checked = 0;
+    for path in files(&root().join("crates/mp/guide")) {
+        let page = read(&path);
+        let quoted = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        let is_path = |text: &&str| {
+            ["crates/", "docs/", "examples/", "interop/", "xtask/"]
+                .iter()
+                .any(|folder| text.starts_with(folder))
+        };
+        for file in quoted.filter(is_path) {
+            checked += 1;
+            if !root().join(file).exists() {
+                missing.push(format!("{}: {file}", path.display()));
+            }
+        }
+    }
+    assert!(checked > 3, "the guide names files: {checked}");
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
 fn every_page_of_the_guide_is_short_and_part_of_rustdoc() {
     let module = read(&root().join("crates/mp/src/pages.rs"));
     let index = read(&root().join("crates/mp/guide/README.md"));
