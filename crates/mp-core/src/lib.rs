@@ -28,6 +28,7 @@ mod out_of_range;
 mod packet;
 mod packet_peer;
 mod peer;
+mod rate;
 mod reason_counts;
 mod rng;
 mod running_clock;
@@ -45,8 +46,8 @@ pub mod variant;
 
 pub use addresses::interleave_families;
 pub use endpoint::{
-    ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection, Route, ToBranch,
-    ToEndpoint,
+    BranchRate, ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection,
+    ReceiveLimits, Route, ToBranch, ToEndpoint,
 };
 pub use error_chain::ErrorChain;
 pub use id::{BranchId, ConnectionId, EndpointId, ParsePeerIdError, PeerId, Target};
@@ -60,6 +61,7 @@ pub use packet::{
 };
 pub use packet_peer::{PacketPeer, PacketPeerError, PacketPeerStats, PeerSignal};
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};
+pub use rate::{Rate, TokenBucket};
 pub use reason_counts::{Reason, ReasonCounts};
 pub use rng::Rng;
 pub use running_clock::RunningClock;

@@ -83,6 +83,10 @@ pub const RECEIVE_QUEUE_PACKETS_MAX: usize = 4_096;
 /// accept them.
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Time within its rate after which a connection no longer counts as above it: longer than the
+/// pauses between the packets of a game.
+pub const EXCESS_GAP: Duration = Duration::from_secs(1);
+
 /// Maximum number of addresses of a name that a client tries.
 pub const ADDRESSES_MAX: usize = 8;
 

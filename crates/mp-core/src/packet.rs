@@ -241,6 +241,8 @@ pub enum DisconnectReason {
     OneSidedAuthentication,
     /// The reliable queue exceeded its limit, or stalled.
     QueueFull,
+    /// The remote peer sent more than its rate limit for too long.
+    RateExceeded,
     /// New connections are refused, or there is no capacity.
     Refused,
     /// The remote peer closed the connection. The number is ENet's `data` (Godot sends 0) or
@@ -263,6 +265,7 @@ impl fmt::Display for DisconnectReason {
             Self::ProtocolViolation => "protocol violation",
             Self::OneSidedAuthentication => "only one of the two peers requires authentication",
             Self::QueueFull => "queue full: the peer does not keep up",
+            Self::RateExceeded => "rate limit exceeded for too long",
             Self::Refused => "refused",
             Self::Remote(_) => "closed by the remote peer",
             Self::Timeout => "timed out",

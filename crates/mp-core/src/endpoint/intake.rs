@@ -1,6 +1,7 @@
 //! Receiving: events of the transport are routed to branch queues, and connections are assigned or
 //! rejected.
 
+use super::rates::new_rate;
 use super::router::{Candidate, Identity};
 use super::{BranchQueue, ConnectionRouter, Endpoint, Route, Routed};
 use crate::{
@@ -14,13 +15,14 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     /// whether packets were among them: only packets are worth delaying the flush for a reply, and
     /// a delay would slow down handshakes.
     pub(super) fn receive_events(&mut self, now: Instant) -> bool {
+        self.resume_paused(now);
         if self.interrupted.take().is_none() {
             self.peer.poll(now);
         }
         let (mut were_packets, holds) = (false, self.stats.pauses);
         while let Some(event) = self.peer.next_event() {
             were_packets |= matches!(event, PeerEvent::Packet(_));
-            self.handle_event(event);
+            self.handle_event(now, event);
             if self.stats.pauses > holds {
                 self.interrupted = Some(now);
                 break;
@@ -29,7 +31,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         were_packets
     }
 
-    fn handle_event(&mut self, event: PeerEvent) {
+    fn handle_event(&mut self, now: Instant, event: PeerEvent) {
         match event {
             PeerEvent::UniqueId(_) => {
                 for branch in self.branches.keys().copied().collect::<Vec<_>>() {
@@ -44,7 +46,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 self.send(replies);
                 self.apply_route(connection, candidate, route);
             }
-            PeerEvent::Packet(packet) => self.handle_packet_event(packet),
+            PeerEvent::Packet(packet) => self.handle_packet_event(now, packet),
             PeerEvent::Disconnected { connection, reason } => {
                 self.last_reason = Some(reason);
                 if let Some(branch) = self.forget_route(connection) {
@@ -56,9 +58,12 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    fn handle_packet_event(&mut self, packet: Packet) {
+    fn handle_packet_event(&mut self, now: Instant, packet: Packet) {
         let connection = packet.from;
         if let Some(&Routed { branch, .. }) = self.routes.get(&connection) {
+            if self.is_metered && !self.admit_packet(now, branch, &packet) {
+                return;
+            }
             if self.branches.get(&branch).is_some_and(BranchQueue::is_overflowing) {
                 self.overflow(branch, &packet);
             } else {
@@ -93,7 +98,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 let Candidate { identity, mut packets, .. } = candidate;
                 self.router.retain_packets(connection, &mut packets);
                 let packets = packets.into_iter().map(PeerEvent::Packet);
-                self.assign(connection, identity, branch, packets);
+                let rate = new_rate(self.receive_limits);
+                self.assign(connection, Routed { branch, identity, rate }, packets);
             }
             Route::Undecided if self.undecided.insert(connection, candidate) => {}
             Route::Reject(reason) => self.reject(connection, reason),
@@ -113,16 +119,15 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         })
     }
 
-    /// Assigns a connection to a branch and queues `Connected`, then `events`.
+    /// Assigns a connection to the branch of `routed` and queues `Connected`, then `events`.
     pub(super) fn assign(
         &mut self,
         connection: ConnectionId,
-        identity: Identity,
-        branch: BranchId,
+        routed: Routed,
         events: impl Iterator<Item = PeerEvent>,
     ) {
-        let Identity { claimed_id, origin } = identity.clone();
-        self.routes.insert(connection, Routed { branch, identity });
+        let (branch, Identity { claimed_id, origin }) = (routed.branch, routed.identity.clone());
+        self.routes.insert(connection, routed);
         if let Some(queue) = self.branches.get_mut(&branch) {
             queue.connections.insert(connection);
         }

@@ -2,50 +2,31 @@
 //! and the branches' packets to the transport. A full branch queue pauses the connections that fill
 //! it (back-pressure).
 
+mod closing;
 mod intake;
 mod protocol;
 mod queue;
+mod rates;
 mod requests;
 mod router;
+mod stats;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};
-use self::queue::{BranchQueue, LeaveRequest};
+use self::queue::BranchQueue;
+use self::rates::ConnectionRate;
+pub use self::rates::{BranchRate, ReceiveLimits};
 use self::router::{Candidates, Identity};
 pub use self::router::{ConnectionRouter, NewConnection, Route};
+pub use self::stats::EndpointStats;
 #[cfg(doc)]
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, DRAIN_TIMEOUT, PENDING_BATCHES_MAX};
 use crate::{
-    BranchId, CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason,
-    EndpointId, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, RunningClock, StateMachine,
+    BranchId, CloseMode, ConnectionId, ConnectionStats, DisconnectReason, EndpointId, Instant,
+    MultiplayerPeer, OutgoingPacket, RunningClock, StateMachine,
 };
-
-/// Statistics of an endpoint since it was created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EndpointStats {
-    /// Current connections, including undecided ones.
-    pub connections: usize,
-    /// Current connections that are not assigned to a branch yet.
-    pub undecided: usize,
-    /// Connections rejected by the router, or because their branch did not accept connections.
-    pub rejected_connections: u64,
-    /// Moves rejected because the other branch did not accept connections.
-    pub rejected_moves: u64,
-    /// Batches accepted by branches.
-    pub batches: u64,
-    /// Number of times that a full branch queue paused the branch's connections.
-    pub pauses: u64,
-    /// Packets dropped because the transport does not pause connections.
-    pub dropped_packets: u64,
-    /// Packets that the transport did not accept.
-    pub rejected_packets: u64,
-    /// Packets and disconnects of branches to connections that they do not have, for example one
-    /// that has moved to another branch. Packets count once per connection.
-    pub foreign_sends: u64,
-}
 
 /// A transport with its router and the branches of its connections. See [`StateMachine`] for how to
 /// run it.
@@ -88,6 +69,12 @@ pub struct Endpoint<P, R = BranchId> {
     /// Latest time of the flush that is delayed for replies of the branches.
     flush_by: Option<Instant>,
     finished: bool,
+    /// Limits of each connection.
+    receive_limits: ReceiveLimits,
+    /// True if a connection or a branch may have limits.
+    is_metered: bool,
+    /// Connections that are paused because of their rate, by the time at which they resume.
+    rate_pauses: BTreeSet<(Instant, ConnectionId)>,
     stats: EndpointStats,
 }
 
@@ -96,6 +83,8 @@ pub struct Endpoint<P, R = BranchId> {
 struct Routed {
     branch: BranchId,
     identity: Identity,
+    /// `None` if it has no limits.
+    rate: Option<Box<ConnectionRate>>,
 }
 
 impl<P, R> Endpoint<P, R> {
@@ -119,6 +108,9 @@ impl<P, R> Endpoint<P, R> {
             has_input: self.has_input,
             flush_by: self.flush_by,
             finished: self.finished,
+            receive_limits: self.receive_limits,
+            is_metered: self.is_metered,
+            rate_pauses: self.rate_pauses,
             stats: self.stats,
         }
     }
@@ -161,11 +153,12 @@ impl<P, R> Endpoint<P, R> {
         EndpointStats { connections: self.routes.len() + undecided, undecided, ..self.stats }
     }
 
-    /// Returns the time of the next turn that does not depend on the transport: of draining
-    /// connections, or of undecided ones. It is at most 1 s after the last turn, so that a late
-    /// turn is detected.
+    /// Returns the time of the next turn that does not depend on the transport: of connections that
+    /// drain, are undecided, or are paused because of their rate. For the first two it is at most
+    /// 1 s after the last turn, so that a late turn is detected.
     pub fn deadline(&self) -> Option<Instant> {
-        self.due().map(|due| self.clock.to_program(due))
+        let resumed = self.rate_pauses.first().map(|&(until, _)| until);
+        resumed.into_iter().chain(self.due().map(|due| self.clock.to_program(due))).min()
     }
 
     /// Returns [`deadline`](Self::deadline) by the endpoint's clock.
@@ -204,6 +197,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             has_input: false,
             flush_by: None,
             finished: false,
+            receive_limits: ReceiveLimits::default(),
+            is_metered: false,
+            rate_pauses: BTreeSet::new(),
             stats: EndpointStats::default(),
         }
     }
@@ -281,7 +277,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
 
     /// Removes a connection that has ended from its branch, and returns the branch.
     fn forget_route(&mut self, connection: ConnectionId) -> Option<BranchId> {
-        let Routed { branch, .. } = self.routes.remove(&connection)?;
+        let branch = self.remove_route(connection)?;
         self.router.forget(connection);
         if let Some(queue) = self.branches.get_mut(&branch) {
             queue.connections.swap_remove(&connection);
@@ -289,63 +285,29 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         Some(branch)
     }
 
+    fn remove_route(&mut self, connection: ConnectionId) -> Option<BranchId> {
+        let Routed { branch, rate, .. } = self.routes.remove(&connection)?;
+        if let Some(until) = rate.and_then(|rate| rate.paused_until) {
+            self.rate_pauses.remove(&(until, connection));
+        }
+        Some(branch)
+    }
+
+    /// Pauses or resumes receiving on the connections of a branch whose queue is full or no longer
+    /// full. Connections that are paused because of their rate resume later.
     fn set_paused(&mut self, branch: BranchId, paused: bool) {
         let queue = self.branches.get(&branch);
         for &connection in queue.iter().flat_map(|queue| &queue.connections) {
-            self.peer.pause_receiving(connection, paused);
-        }
-    }
-
-    /// Closes the queues of leaving branches whose connections have drained or timed out, and of
-    /// all branches if the transport's session ended. Closes the endpoint when no queue is open.
-    fn close_drained(&mut self, now: Instant) {
-        let session_ended = self.interrupted.is_none()
-            && self.peer.connection_status() == ConnectionStatus::Disconnected;
-        let (time, mut closing) = (self.clock.now(), Vec::new());
-        for branch in &self.leaving {
-            let Some((queue, LeaveRequest { deadline, reason })) =
-                self.branches.get(branch).and_then(|queue| Some((queue, queue.leaving()?)))
-            else {
-                crate::bug!("{branch:?} leaves, but is not served");
-                continue;
-            };
-            if session_ended || time >= deadline || queue.connections.is_empty() {
-                closing.push((*branch, reason));
+            if self.rate_pauses.is_empty() || !self.is_paused_for_rate(connection) {
+                self.peer.pause_receiving(connection, paused);
             }
         }
-        if session_ended {
-            // A client whose server never responded has no reason from a `Disconnected` event.
-            let reason = self.last_reason.unwrap_or(DisconnectReason::Timeout);
-            let open = self.branches.iter().filter(|(_, it)| it.leaving().is_none());
-            closing.extend(open.filter(|(_, it)| !it.is_closed()).map(|(&it, _)| (it, reason)));
-        }
-        for (branch, reason) in closing {
-            self.close_queue(branch, reason);
-        }
-        let is_left = self.is_closing && self.branches.values().all(BranchQueue::is_closed);
-        if session_ended || is_left {
-            // `close` drops pending acknowledgements of a remote disconnect, so flush them before.
-            self.peer.flush(now);
-            self.peer.close();
-            self.finished = true;
-        }
     }
 
-    /// Queues `Disconnected` for each connection of the branch that is left, then the last message.
-    fn close_queue(&mut self, branch: BranchId, reason: DisconnectReason) {
-        self.leaving.remove(&branch);
-        let Some(queue) = self.branches.get_mut(&branch) else {
-            crate::bug!("{branch:?} is closed, but has no queue");
-            return;
-        };
-        for connection in std::mem::take(&mut queue.connections) {
-            self.routes.remove(&connection);
-            self.router.forget(connection);
-            self.peer.disconnect(connection, reason, CloseMode::Immediate);
-            queue.push(PeerEvent::Disconnected { connection, reason });
-        }
-        queue.close(reason);
-        self.pending.insert(branch);
+    /// Returns whether receiving on a connection is paused because of its rate.
+    fn is_paused_for_rate(&self, connection: ConnectionId) -> bool {
+        let rate = self.routes.get(&connection).and_then(|routed| routed.rate.as_ref());
+        rate.is_some_and(|rate| rate.paused_until.is_some())
     }
 
     fn flush(&mut self, now: Instant) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use indexmap::IndexSet;
 
-use super::{EndpointInfo, ToBranch};
+use super::{BranchRate, EndpointInfo, ToBranch};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use crate::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerEvent};
 
@@ -24,6 +24,8 @@ pub(super) struct BranchQueue {
     pub(super) connections: IndexSet<ConnectionId>,
     /// True if the branch refuses new connections.
     pub(super) is_refusing: bool,
+    /// Total of the branch's connections; `None` if it is not limited.
+    pub(super) rate: Option<BranchRate>,
     leaving: Option<LeaveRequest>,
     is_closed: bool,
 }
@@ -46,6 +48,7 @@ impl BranchQueue {
             is_full: false,
             connections: IndexSet::new(),
             is_refusing: false,
+            rate: None,
             leaving: None,
             is_closed: false,
         }

@@ -1,7 +1,7 @@
 //! Requests of branches: packets to send, connections to close or move, and leaving the endpoint.
 
 use super::queue::LeaveRequest;
-use super::{ConnectionRouter, Endpoint, ToEndpoint};
+use super::{ConnectionRouter, Endpoint, Routed, ToEndpoint};
 use crate::limits::DRAIN_TIMEOUT;
 use crate::{
     BranchId, CloseMode, ConnectionId, Connections, DisconnectReason, MultiplayerPeer,
@@ -79,11 +79,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
 
     /// Moves a connection to another branch; see [`ToEndpoint::Move`].
     fn move_connection(&mut self, connection: ConnectionId, from: BranchId, branch: BranchId) {
-        let Some(routed) = self.routes.get(&connection).filter(|it| it.branch == from) else {
-            return;
-        };
-        let identity = routed.identity.clone();
-        if from == branch {
+        if from == branch || self.routes.get(&connection).is_none_or(|it| it.branch != from) {
             return;
         }
         if !self.accepts_connections(branch) {
@@ -102,10 +98,14 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             let reason = DisconnectReason::Moved;
             self.queue(from, PeerEvent::Disconnected { connection, reason });
         }
-        if was_paused {
+        if was_paused && !self.is_paused_for_rate(connection) {
             self.peer.pause_receiving(connection, false);
         }
-        self.assign(connection, identity, branch, events.into_iter());
+        let Some(routed) = self.routes.remove(&connection) else {
+            crate::bug!("{connection} moves, but is not routed");
+            return;
+        };
+        self.assign(connection, Routed { branch, ..routed }, events.into_iter());
     }
 
     /// Closes the connections of a branch, and its queue when they have drained.
@@ -124,7 +124,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
         if close_mode == CloseMode::Immediate {
             for connection in std::mem::take(&mut queue.connections) {
-                self.routes.remove(&connection);
+                self.remove_route(connection);
                 self.router.forget(connection);
             }
         }

@@ -3,6 +3,7 @@
 mod ack_delay;
 mod decisions;
 mod overflow;
+mod rates;
 mod routing;
 mod shared;
 mod world;
