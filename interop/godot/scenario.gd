@@ -43,6 +43,11 @@ func wants_tap() -> bool:
 	return false
 
 
+## Over WebRTC: whether all peers connect to each other; the server is then one of them.
+func is_mesh() -> bool:
+	return false
+
+
 func run() -> void:
 	multiplayer.connected_to_server.connect(_note.bind("connected_to_server"))
 	multiplayer.connection_failed.connect(_note.bind("connection_failed"))
@@ -56,7 +61,7 @@ func run() -> void:
 
 
 func run_server() -> void:
-	if not listen():
+	if not await listen():
 		return
 	await gather()
 	await serve()
@@ -90,6 +95,9 @@ func listen() -> bool:
 		key.load(main.options["tls-key"])
 		peer = _web_socket()
 		error = peer.create_server(port, "*", TLSOptions.server(key, _certificate()))
+	elif main.options["transport"] == "webrtc":
+		peer = await _enter_lobby()
+		error = OK if peer else ERR_CANT_CONNECT
 	else:
 		peer = ENetMultiplayerPeer.new()
 		error = peer.create_server(port)
@@ -139,6 +147,10 @@ func connect_to_server() -> void:
 			peer = _web_socket()
 			var url := "wss://%s:%d" % ["localhost", main.options["port"]]
 			peer.create_client(url, TLSOptions.client(_certificate()))
+		elif main.options["transport"] == "webrtc" and is_mesh():
+			peer = await _enter_lobby()
+			if peer == null:
+				_note("connection_failed")
 		elif main.options["transport"] == "webrtc":
 			_join_over_webrtc()
 		else:
@@ -146,8 +158,11 @@ func connect_to_server() -> void:
 			peer.create_client(main.options["host"], main.options["port"])
 		if peer:
 			_use(peer)
-		await until(func() -> bool: return not seen.is_empty(), "a connection", JOIN_SECONDS)
-		if seen[0] == "connected_to_server":
+		# Other peers of a mesh may be connected before the server.
+		var is_over := func() -> bool:
+			return seen.any(func(it: String) -> bool: return not it.begins_with("peer_connected"))
+		await until(is_over, "a connection", JOIN_SECONDS)
+		if "connected_to_server" in seen:
 			return
 		if now() > limit:
 			main.finish("cannot connect")
@@ -308,6 +323,19 @@ func _use(peer: MultiplayerPeer) -> void:
 		tap = Tap.new(peer)
 		peer = tap
 	multiplayer.multiplayer_peer = peer
+
+
+## Joins the lobby at the port, or creates it. Returns null if that fails.
+func _enter_lobby() -> MultiplayerPeer:
+	var lobby: Node = preload("res://lobby.gd").new()
+	lobby.channels_config = WEBRTC_CHANNELS
+	var entered := []
+	lobby.entered.connect(func(peer: MultiplayerPeer) -> void: entered.append(peer))
+	lobby.failed.connect(func(_why: String) -> void: entered.append(null))
+	add_child(lobby)
+	lobby.join("ws://%s:%d/webrtc" % [main.options["host"], main.options["port"]], is_mesh())
+	await until(func() -> bool: return not entered.is_empty(), "a lobby", JOIN_SECONDS)
+	return entered[0]
 
 
 ## mp-server's own script sets the peer when signaling has given this side its id.

@@ -4,6 +4,7 @@ extends MultiplayerPeerExtension
 
 var mode := -1
 var channel := -1
+var sender := 0  ## peer that has sent or relayed the packet
 var _inner: MultiplayerPeer
 
 
@@ -16,6 +17,7 @@ func _init(inner: MultiplayerPeer) -> void:
 func _get_packet_script() -> PackedByteArray:
 	mode = _inner.get_packet_mode()
 	channel = _inner.get_packet_channel()
+	sender = _inner.get_packet_peer()
 	return _inner.get_packet()
 
 

@@ -9,6 +9,8 @@
 
 mod conformance;
 mod exact;
+mod lobby;
+mod lobby_member;
 mod options;
 mod own;
 mod report;
@@ -45,10 +47,19 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    let report = Report::default();
+    if options.signaling {
+        return match lobby::serve(&options, &report) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(ScenarioError(why)) => {
+                eprintln!("mp-interop: signaling: {why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let Some(scenario) = options.chosen() else { return ExitCode::from(2) };
     watch_over(&options);
 
-    let report = Report::default();
     let played = std::panic::catch_unwind(AssertUnwindSafe(|| play(&options, &report, scenario)))
         .unwrap_or_else(|_| Err(ScenarioError("panic; see standard error".into())));
     let stopped = played.err().map(|ScenarioError(why)| why);

@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// List the scenarios of the suite, one per line, and exit
     #[arg(long)]
     pub(crate) list: bool,
+    /// Serve WebRTC signaling on --port for a Godot server or a mesh, until the time limit
+    #[arg(long)]
+    pub(crate) signaling: bool,
     /// Scenario
     #[arg(long, default_value = "")]
     pub(crate) scenario: String,
@@ -80,7 +83,8 @@ pub(crate) enum Transport {
     Ws,
     /// WebSocket over TLS, with --tls-cert and --tls-key
     Wss,
-    /// WebRTC, server only: signaling on --port at the path /webrtc, any UDP port
+    /// WebRTC, on any UDP port; signaling on --port at the path /webrtc: a server serves it, a
+    /// client and the peers of a mesh use that of another process
     Webrtc,
 }
 
@@ -137,6 +141,12 @@ impl Options {
     }
 
     fn check(&self) -> Result<(), String> {
+        if self.port == 0 {
+            return Err("--port=P is required: the server's port, not 0".into());
+        }
+        if self.signaling {
+            return Ok(());
+        }
         let Some(scenario) = self.chosen() else {
             let known: Vec<_> = self.suite.scenarios().iter().map(|known| known.name).collect();
             let (name, known) = (&self.scenario, known.join(" "));
@@ -144,12 +154,6 @@ impl Options {
         };
         if self.transport != Transport::Enet && self.compression != Compression::None {
             return Err("--compression is for ENet only; use none".into());
-        }
-        if self.transport == Transport::Webrtc && self.role == Role::Client {
-            return Err("--transport=webrtc is for servers only; use --role=server".into());
-        }
-        if self.port == 0 {
-            return Err("--port=P is required: the server's port, not 0".into());
         }
         let fits = match scenario.takes_more {
             true => self.peers() >= scenario.peers,

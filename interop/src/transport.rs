@@ -66,8 +66,17 @@ pub(crate) fn client(
             let url = format!("{}://{host}:{}", options.transport.name(), options.port);
             Ok(Box::new(WebSocketMultiplayerPeer::create_client(&url, settings)?))
         }
-        Transport::Webrtc => Err(ScenarioError("WebRTC has no clients".into())),
+        Transport::Webrtc => {
+            let address = SocketAddr::from((options.host, options.port));
+            Ok(Box::new(webrtc::member(address, false)?))
+        }
     }
+}
+
+/// Creates the first peer of a mesh over WebRTC, whose signaling is another process.
+pub(crate) fn mesh(options: &Options) -> ScenarioResult<Box<dyn MultiplayerPeer>> {
+    let address = SocketAddr::from((options.host, options.port));
+    Ok(Box::new(webrtc::member(address, true)?))
 }
 
 /// Returns options that trust the given certificate.

@@ -1,4 +1,4 @@
-//! A WebRTC server together with its signaling.
+//! A WebRTC peer together with its signaling.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,36 +7,67 @@ use mp_core::{
     MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Rng, SendError,
 };
 use mp_signaling::LobbyHost;
-use mp_transport_webrtc::WebRtcMultiplayerPeer;
+use mp_transport_webrtc::{CandidatePolicy, WebRtcMultiplayerPeer, WebRtcOptions};
 use mp_transport_ws::{ServerOptions, TextOptions, WebSocketMultiplayerPeer};
 
+use crate::lobby::PATH;
+use crate::lobby_member::LobbyMember;
 use crate::options::WEBRTC_CHANNELS;
 use crate::world::ScenarioResult;
 
-/// Server for WebRTC clients, which connect to it by signaling.
-pub(crate) struct WebRtcServer {
+/// A WebRTC peer that connects to others by signaling.
+pub(crate) struct WebRtcSide {
     peer: WebRtcMultiplayerPeer,
-    signaling: WebSocketMultiplayerPeer,
+    signaling: SideSignaling,
+}
+
+/// The signaling of a peer.
+enum SideSignaling {
+    /// The peer is a server, and its process serves signaling.
+    Host(Box<WebSocketMultiplayerPeer>),
+    /// The peer is a member of a lobby.
+    Member(Box<LobbyMember>),
 }
 
 /// Creates a server whose signaling is at `address`, on the path `/webrtc`.
-pub(crate) fn server(address: SocketAddr) -> ScenarioResult<WebRtcServer> {
-    let options = mp_transport_webrtc::WebRtcOptions::default()
-        .ice_lite(true)
-        .channels_config(WEBRTC_CHANNELS);
-    let any = (Ipv4Addr::UNSPECIFIED, 0).into();
-    let mut peer = WebRtcMultiplayerPeer::create_server(any, options)?;
+pub(crate) fn server(address: SocketAddr) -> ScenarioResult<WebRtcSide> {
+    let options = WebRtcOptions::default().ice_lite(true).channels_config(WEBRTC_CHANNELS);
+    let mut peer = WebRtcMultiplayerPeer::create_server(ANY, options)?;
     let mut signaling = WebSocketMultiplayerPeer::create_server(address, ServerOptions::default())?;
     let (lobby, rng) =
         (mp_signaling::SignalingOptions::default(), Rng::seed_from_u64(address.port().into()));
     let host = LobbyHost::new("interop", lobby, peer.signaling(), rng);
-    signaling.serve_text(TextOptions::new("/webrtc"), Box::new(host));
-    Ok(WebRtcServer { peer, signaling })
+    signaling.serve_text(TextOptions::new(PATH), Box::new(host));
+    Ok(WebRtcSide { peer, signaling: SideSignaling::Host(Box::new(signaling)) })
 }
 
-impl MultiplayerPeer for WebRtcServer {
+/// Joins the lobby whose signaling is at `address`, as a client of its creator or as a peer of a
+/// mesh. Creates the mesh if there is no lobby and `creates_mesh` is true.
+pub(crate) fn member(address: SocketAddr, creates_mesh: bool) -> ScenarioResult<WebRtcSide> {
+    let member = LobbyMember::join(address, creates_mesh)?;
+    let options = WebRtcOptions::default()
+        .candidate_policy(CandidatePolicy::Any)
+        .channels_config(WEBRTC_CHANNELS);
+    let peer = match member.is_mesh {
+        true => WebRtcMultiplayerPeer::create_mesh(ANY, member.id, options)?,
+        false => WebRtcMultiplayerPeer::create_client(ANY, member.id, options)?,
+    };
+    Ok(WebRtcSide { peer, signaling: SideSignaling::Member(Box::new(member)) })
+}
+
+/// Address of the sockets.
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+impl MultiplayerPeer for WebRtcSide {
     fn poll(&mut self, now: Instant) {
-        self.signaling.poll(now);
+        match &mut self.signaling {
+            SideSignaling::Host(signaling) => signaling.poll(now),
+            SideSignaling::Member(member) => {
+                if let Err(error) = member.run(&mut self.peer) {
+                    eprintln!("mp-interop: signaling: {error}");
+                }
+            }
+        }
         self.peer.poll(now);
     }
 
@@ -50,7 +81,9 @@ impl MultiplayerPeer for WebRtcServer {
 
     fn flush(&mut self, now: Instant) {
         self.peer.flush(now);
-        self.signaling.flush(now);
+        if let SideSignaling::Host(signaling) = &mut self.signaling {
+            signaling.flush(now);
+        }
     }
 
     fn disconnect(
@@ -64,7 +97,9 @@ impl MultiplayerPeer for WebRtcServer {
 
     fn close(&mut self) {
         self.peer.close();
-        self.signaling.close();
+        if let SideSignaling::Host(signaling) = &mut self.signaling {
+            signaling.close();
+        }
     }
 
     fn unique_id(&self) -> PeerId {

@@ -51,6 +51,9 @@ const JOIN: Duration = Duration::from_secs(90);
 const ATTEMPT: Duration = Duration::from_secs(10);
 pub(crate) const REJOIN: Duration = Duration::from_millis(100);
 
+/// Scenario in which all peers connect to each other over WebRTC; its server is one of them.
+const MESH: &str = "mesh";
+
 /// Interval of repeated unreliable calls.
 pub(crate) const REPEAT: Duration = Duration::from_millis(50);
 
@@ -87,7 +90,10 @@ impl World {
 
     /// Accepts clients, and prints `listening`.
     pub(crate) fn listen(&mut self) -> ScenarioResult {
-        let peer = transport::server(&self.options, self.timeout)?;
+        let peer = match self.options.scenario == MESH {
+            true => transport::mesh(&self.options)?,
+            false => transport::server(&self.options, self.timeout)?,
+        };
         self.open(peer);
         self.report.say(&json!({
             "event": "listening",
@@ -115,8 +121,11 @@ impl World {
     pub(crate) fn try_join(&mut self) -> ScenarioResult<bool> {
         self.connect()?;
         let limit = self.clock.now() + ATTEMPT;
+        // The status of a mesh is `Connected` from the start.
+        let is_mesh = self.options.scenario == MESH;
         self.until("a connection attempt", |world| {
-            world.status() != ConnectionStatus::Connecting || world.clock.now() >= limit
+            let is_over = world.status() != ConnectionStatus::Connecting && !is_mesh;
+            is_over || world.has_seen("connected_to_server") || world.clock.now() >= limit
         })?;
         Ok(self.has_seen("connected_to_server"))
     }

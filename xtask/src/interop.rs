@@ -1,5 +1,7 @@
 //! `cargo xtask interop`: runs the scenarios of a suite, and prints a table of results.
 
+mod players;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -9,10 +11,12 @@ use clap::{Args, ValueEnum};
 
 use crate::godot::{self, Godot};
 use crate::process::now;
-use crate::scenario_run::{Player, ROOM, ScenarioRun, Sides};
-use crate::suite::{Played, Scenario, Suite, played_by};
+use crate::scenario_run::{MESH, Player, ROOM, ScenarioRun, Sides};
+use crate::suite::{Scenario, Suite};
 use crate::web::WebGodot;
 use crate::workspace;
+
+use players::Players;
 
 /// Options of `cargo xtask interop`.
 #[derive(Args, Clone, Default)]
@@ -60,7 +64,7 @@ pub(crate) enum Transport {
     Ws,
     /// WebSocket over TLS, with a generated certificate; only for the project's own suite
     Wss,
-    /// WebRTC; Godot's clients run in a browser, and mp is the server
+    /// WebRTC; Godot runs in a browser, as client, server and in a mesh
     Webrtc,
 }
 
@@ -117,14 +121,19 @@ pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<ScenarioCoun
         _ => None,
     };
     let is_webrtc = args.transport == Transport::Webrtc;
-    if is_webrtc && (args.role != Role::Server || args.self_check || !suite.own) {
-        return Err("over webrtc mp is the server, in the project's own suite".to_owned());
+    if is_webrtc && args.self_check {
+        let why = "Godot's web build loses data that Godot sends in bursts, as in `traffic`";
+        return Err(format!("--self-check is not for the transport webrtc: {why}"));
     }
     let web = match is_webrtc || args.web {
         true => Some(WebGodot::start(godot, &suite.folder, "")?),
         false => None,
     };
-    let table = Table { godot, suite, args, tls, web };
+    let signaling = match is_webrtc {
+        true => Some(workspace::program("mp-interop", "MP_INTEROP_BIN")?),
+        false => None,
+    };
+    let table = Table { godot, suite, args, tls, web, signaling };
     if args.planted_fault { table.planted_fault() } else { table.play() }
 }
 
@@ -135,6 +144,8 @@ struct Table<'a> {
     /// Certificate and key of the server, for the transport wss.
     tls: Option<[PathBuf; 2]>,
     web: Option<WebGodot>,
+    /// Program that serves WebRTC signaling.
+    signaling: Option<PathBuf>,
 }
 
 /// Row of the table.
@@ -255,6 +266,10 @@ impl Table<'_> {
         ScenarioRun {
             godot: self.godot,
             web: self.web.as_ref(),
+            signaling: self
+                .signaling
+                .clone()
+                .filter(|_| row.sides.server == Player::Godot || row.scenario.name == MESH),
             suite: &self.suite,
             scenario: row.scenario,
             sides: row.sides.clone(),
@@ -315,52 +330,6 @@ impl Row<'_> {
     fn label(&self, separator: &str) -> String {
         let mode = self.compression.map(|mode| format!("{separator}{mode}")).unwrap_or_default();
         format!("{}{mode}", self.scenario.name)
-    }
-}
-
-/// Programs that play mp's sides.
-struct Players {
-    interop: Option<(PathBuf, Played)>,
-    relay: Option<PathBuf>,
-}
-
-impl Players {
-    /// Builds the programs for the selected scenarios.
-    fn new(table: &Table<'_>, selected: &[&Scenario]) -> Result<Self, String> {
-        let mut players = Self { interop: None, relay: None };
-        if table.args.self_check {
-            return Ok(players);
-        }
-        let by_relay = |scenario: &Scenario| {
-            table.suite.own && scenario.name == ROOM && table.args.role == Role::Server
-        };
-        if selected.iter().any(|scenario| by_relay(scenario)) {
-            players.relay = Some(workspace::program("mp-server", "MP_SERVER_BIN")?);
-        }
-        if selected.iter().any(|scenario| !by_relay(scenario)) {
-            let program = workspace::program("mp-interop", "MP_INTEROP_BIN")?;
-            let played = played_by(&program, &table.suite)?;
-            players.interop = Some((program, played));
-        }
-        Ok(players)
-    }
-
-    fn sides(
-        &self,
-        table: &Table<'_>,
-        scenario: &Scenario,
-        compression: Option<&str>,
-    ) -> Option<Sides> {
-        if table.args.self_check {
-            return Some(Sides::GODOT);
-        }
-        if let (Some(relay), ROOM) = (&self.relay, scenario.name.as_str()) {
-            return Some(table.sides(Player::Relay(relay.clone())));
-        }
-        let (program, played) = self.interop.as_ref()?;
-        let modes = played.get(&scenario.name)?;
-        let plays = |mode: &str| modes.is_empty() || modes.iter().any(|m| m == mode);
-        compression.is_none_or(plays).then(|| table.sides(Player::Interop(program.clone())))
     }
 }
 

@@ -199,7 +199,7 @@ Examples:
   cargo xtask interop --role client
   cargo xtask enet --rounds 500 --seed 2
   cargo xtask interop --planted-fault
-  cargo xtask interop --transport webrtc
+  cargo xtask interop --transport webrtc --role client
   cargo xtask interop --self-check --transport ws
   cargo xtask fuzz variant --minutes 30
   cargo xtask bench --quick --only echo --only relay";

@@ -13,8 +13,11 @@ use crate::web::WebGodot;
 /// Parameters of one run.
 pub(crate) struct ScenarioRun<'a> {
     pub(crate) godot: &'a Godot,
-    /// Browser in which Godot's clients run, if they do.
+    /// Browser in which Godot's clients run, if they do. Over WebRTC Godot's server runs there,
+    /// too.
     pub(crate) web: Option<&'a WebGodot>,
+    /// Program that serves signaling to members of a lobby, if the server does not.
+    pub(crate) signaling: Option<PathBuf>,
     pub(crate) suite: &'a Suite,
     pub(crate) scenario: &'a Scenario,
     pub(crate) sides: Sides,
@@ -62,7 +65,7 @@ impl ScenarioRun<'_> {
     /// Returns the sides that have not passed, with reasons.
     pub(crate) fn play(&self) -> Result<(), String> {
         let limit = now() + Duration::from_secs(u64::from(self.timeout)) + KILL_DELAY;
-        let (server, port) = self.start_server(false)?;
+        let (_signaling, server, port) = self.start_server(false)?;
         let mut all = vec![server];
         for index in 0..self.scenario.clients {
             all.push(self.start_client(index, port, false)?);
@@ -98,7 +101,7 @@ impl ScenarioRun<'_> {
     /// Returns an error if it does not.
     pub(crate) fn play_with_planted_fault(&self) -> Result<(), String> {
         let limit = now() + Duration::from_secs(u64::from(self.timeout)) + KILL_DELAY;
-        let (server, port) = self.start_server(true)?;
+        let (_signaling, server, port) = self.start_server(true)?;
         let mut all = vec![server];
         for index in 0..self.scenario.clients {
             all.push(self.start_client(index, port, true)?);
@@ -126,12 +129,14 @@ impl ScenarioRun<'_> {
         Ok(())
     }
 
-    /// Starts the server, and waits until it listens. Retries with another port if it exits early:
-    /// another program may have taken the port.
-    fn start_server(&self, plant_fault: bool) -> Result<(Process, u16), String> {
+    /// Starts signaling, if it needs a process of its own, and the server, and waits until they
+    /// listen. Retries with another port if the server exits early: another program may have taken
+    /// the port.
+    fn start_server(&self, plant_fault: bool) -> Result<(Option<Process>, Process, u16), String> {
         let mut last = String::new();
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port()?;
+            let signaling = self.start_signaling(port)?;
             let mut command = self.server_command(port, plant_fault)?;
             let mut server = Process::start("server", &mut command, &self.log("server"))?;
             let relay = matches!(self.sides.server, Player::Relay(_));
@@ -145,7 +150,7 @@ impl ScenarioRun<'_> {
                 }
             });
             if listens {
-                return Ok((server, port));
+                return Ok((signaling, server, port));
             }
             if server.ended().is_none() {
                 return Err(format!(
@@ -159,6 +164,18 @@ impl ScenarioRun<'_> {
                 .unwrap_or_else(|| "it passed without listening".to_owned());
         }
         Err(format!("the server ends before it listens: {last}"))
+    }
+
+    fn start_signaling(&self, port: u16) -> Result<Option<Process>, String> {
+        let Some(program) = &self.signaling else { return Ok(None) };
+        let mut command = Command::new(program);
+        command.arg("--signaling").arg(format!("--port={port}"));
+        let mut signaling = Process::start("signaling", &mut command, &self.log("signaling"))?;
+        let limit = now() + PROCESS_TIMEOUT;
+        match signaling.wait_until(limit, |it| has_event(&it.output(), "listening")) {
+            true => Ok(Some(signaling)),
+            false => Err(format!("signaling does not listen: {}", signaling.errors())),
+        }
     }
 
     fn start_client(&self, index: u32, port: u16, plant_fault: bool) -> Result<Process, String> {
@@ -210,13 +227,17 @@ impl ScenarioRun<'_> {
                 }
                 command
             }
-            Player::Godot => match self.web.filter(|_| role == "client") {
+            Player::Godot => match self.web.filter(|_| role == "client" || self.is_webrtc()) {
                 Some(web) => web.command(),
                 None => self.godot.command(&self.suite.folder),
             },
         };
         command.args(self.scenario_args(role, port));
         Ok(command)
+    }
+
+    fn is_webrtc(&self) -> bool {
+        self.transport == "webrtc"
     }
 
     /// Returns the program of a process: 0 is the server, clients start at 1.
@@ -318,6 +339,9 @@ pub(crate) fn free_port() -> Result<u16, String> {
 
 /// Scenario of the project's own suite that mp-server serves.
 pub(crate) const ROOM: &str = "room";
+
+/// Scenario of the project's own suite in which all peers connect to each other over WebRTC.
+pub(crate) const MESH: &str = "mesh";
 
 /// Arguments of mp-server over WebRTC: the channels are those of the project.
 pub(crate) const WEBRTC_ARGS: [&str; 4] =

@@ -102,9 +102,12 @@ fn tests(steps: &mut Steps) {
         let args = InteropArgs { role, scenario, transport: Transport::Wss, ..InteropArgs::new() };
         steps.interop(&name, &godot, args);
     }
-    // Godot's clients in a browser.
-    let args = InteropArgs { transport: Transport::Webrtc, ..InteropArgs::new() };
-    steps.interop("interop, webrtc", &godot, args);
+    // Godot in a browser.
+    for role in [Role::Server, Role::Client] {
+        let name = format!("interop, webrtc, {}", role.name());
+        let args = InteropArgs { role, transport: Transport::Webrtc, ..InteropArgs::new() };
+        steps.interop(&name, &godot, args);
+    }
     let args = InteropArgs { transport: Transport::Ws, web: true, ..InteropArgs::new() };
     steps.interop("interop, web, ws", &godot, args);
     steps.run("mp.js", web_page::recordings);

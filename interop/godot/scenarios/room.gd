@@ -50,7 +50,7 @@ func run_client() -> void:
 
 ## Plays a Godot server, to test the clients without mp. It closes when all clients are ready.
 func run_server() -> void:
-	if not listen():
+	if not await listen():
 		return
 	await until(func() -> bool: return ready_peers.size() == main.options["peers"], "the clients to be ready", JOIN_SECONDS)
 	main.finish()

@@ -8,6 +8,7 @@ mod desk;
 mod hello;
 mod hidden;
 mod level;
+mod mesh;
 mod nested;
 mod packet_peer;
 mod player;
@@ -43,6 +44,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("level", 1, level::serve, level::play),
     Scenario::new("compression", 1, compression::serve, compression::play),
     Scenario::new("packet_peer", 1, packet_peer::serve, packet_peer::play),
+    Scenario::new("mesh", 2, mesh::serve, mesh::play),
     Scenario::new("room", 2, room::serve, room::play).for_any_number(),
 ];
 
