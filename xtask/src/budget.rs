@@ -29,6 +29,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("mp.js", 2),
     ("web page", 45),
     ("one room", 8),
+    ("rooms", 20),
     ("silent players", 45),
     ("Godot's projects", 20),
     ("requests", 5),
@@ -54,7 +55,7 @@ const SECONDS: &[(&str, u64)] = &[
 const RESERVED: &[(&str, u64)] = &[
     ("WebRTC", 60 + 53),
     ("API", 3 * 60),
-    ("server", 6 * 60),
+    ("server", 6 * 60 - 20),
     ("operations", 5 * 60),
     ("bots", 3 * 60),
     ("relay", 6 * 60),

@@ -1,5 +1,5 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `silence`, `enet`, `bench`, `worlds`,
+//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `rooms`, `silence`, `enet`, `bench`, `worlds`,
 //! `sim-faults`, `projects`, `godot`.
 
 mod bench;
@@ -20,6 +20,7 @@ mod projects;
 mod proxy;
 mod quick_start;
 mod release;
+mod rooms;
 mod scenario_run;
 mod silence;
 mod steps;
@@ -128,6 +129,9 @@ enum Command {
         #[arg(long)]
         save: bool,
     },
+    /// Connects Godot players to the rooms of one mp-server: by port, path, query and authentication
+    /// packet. Other clients must be refused.
+    Rooms,
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.
     Silence,
@@ -234,6 +238,9 @@ fn main() -> ExitCode {
                 println!("picture: {done}");
             })
         }
+        Command::Rooms => godot::find().and_then(|godot| rooms::play(&godot)).map(|done| {
+            println!("rooms: {done}");
+        }),
         Command::Silence => godot::find().and_then(|godot| silence::play(&godot)).map(|done| {
             println!("silence: {done}");
         }),

@@ -55,7 +55,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         client.wait_until(limit, |client| has_event(&client.output(), "ready_for_close"))
     };
     let ready = clients.iter_mut().map(is_ready).filter(|ready| *ready).count();
-    server.terminate();
+    server.interrupt();
     server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     wait_for_all(&mut clients, now() + PROCESS_TIMEOUT);
     check_all(&mut clients)?;

@@ -61,7 +61,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     for player in &mut players {
         player.wait_until(limit, |player| has_event(&player.output(), "ready_for_close"));
     }
-    server.terminate();
+    server.interrupt();
     server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     wait_for_all(&mut players, now() + PROCESS_TIMEOUT);
     check_all(&mut players)?;

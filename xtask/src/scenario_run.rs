@@ -281,7 +281,7 @@ impl ScenarioRun<'_> {
         if let Some(status) = server.ended() {
             return Err(format!("server: exited before SIGTERM, {status}"));
         }
-        server.terminate();
+        server.interrupt();
         server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
         let status = server.ended();
         wait_for_all(&mut all, limit);

@@ -56,7 +56,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         return Err("the main loop of the player that should stop does not".to_owned());
     }
     wait_until(now() + 3 * TIMEOUT);
-    server.terminate();
+    server.interrupt();
     listener.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     let (output, errors) = (listener.output(), listener.errors());
     let after = output.lines().skip_while(|line| !line.starts_with("connected")).skip(1);

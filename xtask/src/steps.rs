@@ -21,6 +21,7 @@ use crate::projects;
 use crate::proxy;
 use crate::quick_start;
 use crate::release;
+use crate::rooms;
 use crate::silence;
 use crate::suite::Suite;
 use crate::web_page;
@@ -113,6 +114,7 @@ fn tests(steps: &mut Steps) {
     steps.run("mp.js", web_page::recordings);
     steps.with_godot("web page", &godot, web_page::play);
     steps.with_godot("one room", &godot, one_room::play);
+    steps.with_godot("rooms", &godot, rooms::play);
     steps.with_godot("silent players", &godot, silence::play);
     steps.with_godot("Godot's projects", &godot, projects::compare);
     steps.with_godot("Godot's DTLS", &godot, dtls::play);

@@ -11,6 +11,28 @@
 //!                                                         thread, several on the least loaded ones
 //! ```
 
+//!
+//! # Selecting a room in Godot
+//!
+//! | listener's `select` | the client |
+//! |---|---|
+//! | `fixed` | connects to the port of the room |
+//! | `path` | `peer.create_client("ws://HOST:PORT/arena")`, or `/TEMPLATE/arena?code=CODE` |
+//! | `query` | `peer.create_client("ws://HOST:PORT/?room=arena&code=CODE")` |
+//! | `auth` | sends `arena` or `room=arena&code=CODE` as first authentication packet, see below |
+//!
+//! ```gdscript
+//! multiplayer.auth_callback = func(_id, _data): pass
+//! multiplayer.peer_authenticating.connect(func(id):
+//!     multiplayer.send_auth(id, "arena".to_utf8_buffer())
+//!     multiplayer.complete_auth(id))
+//! ```
+//!
+//! A client that is refused, because the room is full, locked, private or unknown, receives
+//! `peer_authentication_failed` if it authenticates. Otherwise it receives `connection_failed`, or
+//! `connected_to_server` and then `server_disconnected`. `cargo xtask rooms` plays these cases with
+//! real Godot clients.
+
 mod addresses;
 mod args;
 mod banner;

@@ -1,0 +1,47 @@
+extends Node
+## Joins a room over ENet (--port) or WebSocket (--url), with an authentication packet if --auth is
+## given. Prints `connected`, `peer ID`, `gone ID`, `receives TEXT` and how the connection ends.
+
+var options := {"port": "", "url": "", "auth": "", "greeting": "hello"}
+
+
+func _ready() -> void:
+	for argument in OS.get_cmdline_user_args():
+		var pair := argument.trim_prefix("--").split("=", true, 1)
+		options[pair[0]] = pair[1]
+	if options["auth"] != "":
+		multiplayer.auth_callback = func(_id: int, data: PackedByteArray) -> void:
+			print("auth ", data.get_string_from_utf8())
+		multiplayer.peer_authenticating.connect(_on_authenticating)
+		multiplayer.peer_authentication_failed.connect(
+			func(_id: int) -> void: print("authentication failed")
+		)
+	multiplayer.connected_to_server.connect(func() -> void: print("connected"))
+	multiplayer.connection_failed.connect(func() -> void: print("connection failed"))
+	multiplayer.server_disconnected.connect(func() -> void: print("disconnected"))
+	multiplayer.peer_connected.connect(_on_peer_connected)
+	multiplayer.peer_disconnected.connect(func(id: int) -> void: print("gone ", id))
+	multiplayer.peer_packet.connect(
+		func(_id: int, packet: PackedByteArray) -> void:
+			print("receives ", packet.get_string_from_utf8())
+	)
+	if options["url"] != "":
+		var peer := WebSocketMultiplayerPeer.new()
+		peer.create_client(options["url"])
+		multiplayer.multiplayer_peer = peer
+	else:
+		var peer := ENetMultiplayerPeer.new()
+		peer.create_client("127.0.0.1", int(options["port"]))
+		multiplayer.multiplayer_peer = peer
+
+
+func _on_authenticating(id: int) -> void:
+	multiplayer.send_auth(id, options["auth"].to_utf8_buffer())
+	multiplayer.complete_auth(id)
+
+
+func _on_peer_connected(id: int) -> void:
+	if id == 1:
+		return
+	print("peer ", id)
+	multiplayer.send_bytes(options["greeting"].to_utf8_buffer(), 0)
