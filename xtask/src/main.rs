@@ -1,6 +1,6 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `rooms`, `silence`, `enet`, `bench`, `worlds`,
-//! `sim-faults`, `projects`, `godot`.
+//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `rooms`, `silence`, `enet`, `bench`,
+//! `worlds`, `sim-faults`, `projects`, `godot`.
 
 mod bench;
 mod budget;
@@ -129,8 +129,8 @@ enum Command {
         #[arg(long)]
         save: bool,
     },
-    /// Connects Godot players to the rooms of one mp-server: by port, path, query and authentication
-    /// packet. Other clients must be refused.
+    /// Connects Godot players to the rooms of one mp-server: by port, path, query and
+    /// authentication packet. Other clients must be refused.
     Rooms,
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.
