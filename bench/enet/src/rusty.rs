@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use clap::Parser;
 use mp_bench_common::{answer_marks, ready};
-use mp_bench_enet::Args;
+use mp_bench_forward::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rusty_enet::{EventNoRef, Host, HostSettings, PeerID};
 use serde_json::json;

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use clap::Parser;
 use mp_bench_common::{answer_marks, ready};
-use mp_bench_enet::Args;
+use mp_bench_forward::Args;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
 use serde_json::json;

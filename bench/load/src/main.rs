@@ -5,10 +5,10 @@
 mod clock;
 mod control;
 mod delivery_counter;
-mod enet;
 mod stamp;
 mod stream;
 mod sync;
+mod udp;
 
 use std::error::Error;
 
@@ -23,8 +23,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Kind {
-    /// ENet clients, with or without Godot's encoding
-    Enet(enet::Args),
+    /// Clients of ENet, WebRTC or plain datagrams, with or without Godot's encoding
+    Udp(udp::Args),
     /// Godot clients that receive replicated nodes
     Sync(sync::Args),
     /// TCP clients, with or without WebSocket
@@ -33,7 +33,7 @@ enum Kind {
 
 fn main() -> Result<(), Box<dyn Error>> {
     match Cli::parse().kind {
-        Kind::Enet(args) => enet::run(&args),
+        Kind::Udp(args) => udp::run(&args),
         Kind::Sync(args) => sync::run(&args),
         Kind::Stream(args) => stream::run(&args),
     }

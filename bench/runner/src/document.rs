@@ -79,6 +79,6 @@ Machine: {machine}; loopback only. Versions: {versions}; crates as in `bench/Car
   there are no duplicates, and the order of reliable messages. A run with a wrong delivery is discarded.
 - Contenders alternate. Tables show medians of the rounds; ratios are the median of each round's ratio. Absolute values depend on the machine
   and vary by some 10 % between runs, ratios much less.
-- *delivered*: share of the messages sent in the measured phase, however late. *allocs/op*: allocations of mp's own servers, counted by their
-  allocator. *core*: share of one core.
+- *delivered*: share of the messages sent in the measured phase, however late. *allocs/op*: allocations of mp's own servers and of str0m's, counted
+  by their allocator. *core*: share of one core.
 ";

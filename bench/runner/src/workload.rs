@@ -33,6 +33,7 @@ pub(crate) enum Area {
     Idle,
     Replication,
     WebSocket,
+    WebRtc,
 }
 
 /// CPU time of a server to subtract from its measured time.
@@ -102,12 +103,15 @@ impl Area {
             Self::Idle => "Idle clients",
             Self::Replication => "Replication",
             Self::WebSocket => "WebSocket",
+            Self::WebRtc => "WebRTC",
         }
     }
 }
 
-/// Workload that only an optimized server completes in time.
-pub(crate) const NEEDS_OPTIMIZATION: &str = "full-room-4095";
+/// Workloads that only an optimized server completes in time.
+pub(crate) const NEED_OPTIMIZATION: [&str; 2] = [FULL_ROOM, WEBRTC_RELAY];
+pub(crate) const FULL_ROOM: &str = "full-room-4095";
+pub(crate) const WEBRTC_RELAY: &str = "webrtc-relay-64";
 
 /// Returns whether a contender is mp's.
 pub(crate) fn is_own(name: &str) -> bool {

@@ -1,7 +1,8 @@
 //! fastwebsockets, one frame at a time. The handshake is implemented here.
 
 use fastwebsockets::{Frame, OpCode, Role, WebSocket};
-use mp_bench_websocket::{Failure, serve};
+use mp_bench_forward::Failure;
+use mp_bench_websocket::serve;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;

@@ -1,15 +1,12 @@
 //! Common part of the servers: one thread, a task per connection.
 
-use std::error::Error;
 use std::net::Ipv4Addr;
 
 use mp_bench_common::{answer_marks, ready};
+use mp_bench_forward::Failure;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
-
-/// Error of a connection.
-pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// Accepts connections on a free port, and runs `echo` for each.
 ///

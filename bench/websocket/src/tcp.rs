@@ -1,6 +1,7 @@
 //! Echo of bytes: the lower bound of TCP.
 
-use mp_bench_websocket::{Failure, serve};
+use mp_bench_forward::Failure;
+use mp_bench_websocket::serve;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn main() -> Result<(), Failure> {

@@ -1,7 +1,8 @@
 //! tokio-websockets: each message is sent back.
 
 use futures_util::{SinkExt, StreamExt};
-use mp_bench_websocket::{Failure, serve};
+use mp_bench_forward::Failure;
+use mp_bench_websocket::serve;
 use tokio_websockets::ServerBuilder;
 
 fn main() -> Result<(), Failure> {

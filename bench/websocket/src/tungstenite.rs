@@ -4,7 +4,8 @@
 use std::env;
 
 use futures_util::{SinkExt, StreamExt};
-use mp_bench_websocket::{Failure, serve};
+use mp_bench_forward::Failure;
+use mp_bench_websocket::serve;
 use tokio_tungstenite::accept_async;
 
 fn main() -> Result<(), Failure> {

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 
 use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::control::{Command, Commands};
-use crate::enet::client::Client;
-use crate::enet::dialect::Dialect;
+use crate::udp::client::Client;
+use crate::udp::dialect::Dialect;
+use crate::udp::transport::TransportKind;
 use watcher::{ProtocolError, Watcher};
 
 /// Options of clients that receive replicated nodes.
@@ -84,7 +85,7 @@ impl Audience {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut clients = Vec::new();
         for index in 0..args.clients {
-            let client = Client::new(server, index, Dialect::Godot, 255)?;
+            let client = Client::new(server, index, TransportKind::Enet, Dialect::Godot, 255)?;
             let data = epoll::EventData::new_u64(index.into());
             epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
             clients.push(client);

@@ -25,7 +25,7 @@ pub(super) fn all() -> Vec<Workload> {
         title: title.to_owned(),
         operation: "a message delivered to one client",
         load: words(&format!(
-            "enet --dialect godot --size 63 --channels 255 --clients 64 --pattern {pattern}"
+            "udp --dialect godot --size 63 --channels 255 --clients 64 --pattern {pattern}"
         )),
         clients: 64,
         contenders: vec![

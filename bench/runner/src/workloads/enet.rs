@@ -31,7 +31,7 @@ pub(super) fn all() -> Vec<Workload> {
         ),
         operation: "a message received and sent back",
         load: words(&format!(
-            "enet --pattern echo --clients {clients} --in-flight {in_flight} {how}"
+            "udp --pattern echo --clients {clients} --in-flight {in_flight} {how}"
         )),
         contenders: contenders("echo"),
         goals: vec![Goal::ratio(Metric::Cpu, "mp", most, "C ENet")],
@@ -44,7 +44,7 @@ pub(super) fn all() -> Vec<Workload> {
         if how.is_empty() {
             // Reliable packets need more than datagrams.
             let limit = Contender::new("sendmmsg", Program::Binary("udp-sendmmsg"), &["others"]);
-            contenders.push(limit.with_load("--dialect datagram"));
+            contenders.push(limit.with_load("--transport datagram"));
         }
         if name == "fan-128" {
             goals.push(Goal::ratio(Metric::Cpu, "mp", 1.3, "sendmmsg"));
@@ -56,7 +56,7 @@ pub(super) fn all() -> Vec<Workload> {
                 "one client's {rate} messages of 64 B per second to {others}, {reliability}"
             ),
             operation: "a message sent to one client",
-            load: words(&format!("enet --pattern fan --clients {clients} --rate {rate} {how}")),
+            load: words(&format!("udp --pattern fan --clients {clients} --rate {rate} {how}")),
             contenders,
             goals,
             note: if how.is_empty() {
@@ -70,7 +70,7 @@ pub(super) fn all() -> Vec<Workload> {
     let ring = Workload {
         title: "500 clients, each sends 30 messages of 64 B per second to the next".to_owned(),
         operation: "a message forwarded",
-        load: words("enet --pattern ring --clients 500 --rate 30"),
+        load: words("udp --pattern ring --clients 500 --rate 30"),
         contenders: contenders("next"),
         goals: vec![Goal::ratio(Metric::Cpu, "mp", 1.0, "C ENet")],
         ..workload("ring-500", 500)

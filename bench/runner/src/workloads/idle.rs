@@ -2,13 +2,13 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, NEEDS_OPTIMIZATION, Program, Workload, words};
+use crate::workload::{Area, Baseline, Contender, FULL_ROOM, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
         Workload {
             title: "500 idle ENet clients with 255 channels".to_owned(),
-            load: words("enet --pattern idle --clients 500 --channels 255"),
+            load: words("udp --pattern idle --clients 500 --channels 255"),
             contenders: vec![
                 Contender::new("mp", Program::Binary("enet-mp"), &["echo", "--channels", "255"]),
                 Contender::new("C ENet", Program::EnetC, &["echo", "512", "255"]),
@@ -23,7 +23,7 @@ pub(super) fn all() -> Vec<Workload> {
         },
         Workload {
             title: "256 idle Godot clients in a room".to_owned(),
-            load: words("enet --pattern idle --dialect godot --clients 256 --channels 255"),
+            load: words("udp --pattern idle --dialect godot --clients 256 --channels 255"),
             contenders: vec![
                 Contender::new(
                     "mp-server",
@@ -41,7 +41,7 @@ pub(super) fn all() -> Vec<Workload> {
         Workload {
             title: "4,095 ENet clients, each sends 5 messages per second to the next".to_owned(),
             operation: "a message forwarded",
-            load: words("enet --pattern ring --clients 4095 --rate 5"),
+            load: words("udp --pattern ring --clients 4095 --rate 5"),
             contenders: vec![
                 Contender::new("mp", Program::Binary("enet-mp"), &["next", "--peers", "4095"]),
                 Contender::new("C ENet", Program::EnetC, &["next", "4095", "2"]),
@@ -51,14 +51,14 @@ pub(super) fn all() -> Vec<Workload> {
             ..workload("full-4095", 4_095)
         },
         full_room("full-room-1000", 1_000),
-        full_room(NEEDS_OPTIMIZATION, 4_095),
+        full_room(FULL_ROOM, 4_095),
     ]
 }
 
 /// Returns a room with the given number of Godot clients.
 fn full_room(name: &'static str, clients: u32) -> Workload {
     let load = format!(
-        "enet --pattern ring --dialect godot --size 63 --clients {clients} --rate 1 --channels 255"
+        "udp --pattern ring --dialect godot --size 63 --clients {clients} --rate 1 --channels 255"
     );
     let most = clients.to_string();
     let server = ["--enet", "127.0.0.1:0", "--ws", "off", "--log", "warn", "--max-clients", &most];

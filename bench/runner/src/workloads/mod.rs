@@ -5,6 +5,7 @@ mod enet;
 mod idle;
 mod relay;
 mod replication;
+mod webrtc;
 mod websocket;
 
 use crate::workload::Workload;
@@ -17,6 +18,7 @@ pub(crate) fn all() -> Vec<Workload> {
         idle::all(),
         replication::all(),
         websocket::all(),
+        webrtc::all(),
     ];
     areas.into_iter().flatten().collect()
 }

@@ -67,7 +67,7 @@ fn workload(name: &'static str, clients: u32) -> Workload {
 
 fn load(pattern: &str, clients: u32, rate: u32) -> Vec<String> {
     words(&format!(
-        "enet --dialect godot --size 63 --channels 255 --pattern {pattern} --clients {clients} --rate {rate}"
+        "udp --dialect godot --size 63 --channels 255 --pattern {pattern} --clients {clients} --rate {rate}"
     ))
 }
 

@@ -1,6 +1,10 @@
-//! Command line of the ENet servers, which forward packets unchanged.
+//! Servers that forward packets unchanged: the command line of all, and the loop of mp's.
+
+mod serve;
 
 use clap::{Parser, ValueEnum};
+
+pub use serve::{Failure, forward, run};
 
 /// A server of a benchmark.
 #[derive(Debug, Parser)]
@@ -13,6 +17,9 @@ pub struct Args {
     /// ENet channels of a client
     #[arg(long, default_value_t = 2)]
     pub channels: u8,
+    /// Encrypt ENet with DTLS
+    #[arg(long)]
+    pub dtls: bool,
 }
 
 /// Receivers of a packet.

@@ -1,8 +1,13 @@
-//! ENet clients, each with a socket of its own.
+//! UDP clients, each with a socket of its own.
 
 pub(crate) mod client;
+mod datagram;
 pub(crate) mod dialect;
+mod enet;
+mod peer;
+mod socket;
 mod traffic;
+pub(crate) mod transport;
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,11 +23,12 @@ use crate::control::{Command, Commands};
 use client::Client;
 use dialect::Dialect;
 use traffic::Traffic;
+use transport::TransportKind;
 
-/// Options of ENet clients.
+/// Options of UDP clients.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
-    /// UDP port of the server on this machine
+    /// UDP port of the server on this machine; for WebRTC the TCP port of its signaling
     #[arg(long)]
     port: u16,
     /// Number of clients
@@ -31,6 +37,9 @@ pub(crate) struct Args {
     /// Senders and receivers
     #[arg(long)]
     pattern: Pattern,
+    /// Transport
+    #[arg(long, default_value = "enet")]
+    transport: TransportKind,
     /// Encoding of messages
     #[arg(long, default_value = "bare")]
     dialect: Dialect,
@@ -109,7 +118,7 @@ impl Players {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut clients = Vec::new();
         for index in 0..args.clients {
-            let client = Client::new(server, index, args.dialect, args.channels)?;
+            let client = Client::new(server, index, args.transport, args.dialect, args.channels)?;
             let data = epoll::EventData::new_u64(index.into());
             epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
             clients.push(client);
@@ -119,10 +128,12 @@ impl Players {
         Ok(Self { clients, epoll, ready: Vec::with_capacity(512), next_timers: 0, nap })
     }
 
-    /// Connects all clients: one at a time if the server numbers them in this order, else several
-    /// at once (Godot receives some 200 datagrams per frame).
+    /// Connects all clients: one at a time if the server must number them in this order, else
+    /// several at once (Godot receives some 200 datagrams per frame).
     fn connect_all(&mut self, clock: Clock, args: &Args) -> Result<(), Box<dyn Error>> {
-        let at_a_time = if args.dialect == Dialect::Godot { 64 } else { 1 };
+        let is_ordered =
+            args.dialect == Dialect::Bare && matches!(args.pattern, Pattern::Fan | Pattern::Ring);
+        let at_a_time = if is_ordered { 1 } else { 64 };
         let is_notified = args.dialect == Dialect::Godot;
         let to_know = if is_notified { usize::from(args.clients) - 1 } else { 0 };
         let mut nothing = Traffic::new(args);

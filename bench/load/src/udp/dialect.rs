@@ -9,8 +9,6 @@ pub(crate) enum Dialect {
     Bare,
     /// SceneMultiplayer's relay packets, as sent by Godot's clients
     Godot,
-    /// The message alone in a datagram, without ENet
-    Datagram,
 }
 
 /// SYS, RELAY; followed by a peer id, RAW and the message: `send_bytes`.

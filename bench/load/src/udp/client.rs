@@ -1,0 +1,105 @@
+//! A client: a transport with its socket, and the encoding of its packets.
+
+use std::error::Error;
+use std::net::{SocketAddr, UdpSocket};
+
+use bytes::Bytes;
+
+use super::datagram::DatagramTransport;
+use super::dialect::{Dialect, ReceivedPacket};
+use super::enet::EnetTransport;
+use super::peer::{PeerKind, PeerTransport};
+use super::socket;
+use super::transport::{Transport, TransportEvent, TransportKind};
+
+pub(crate) struct Client {
+    transport: Box<dyn Transport>,
+    dialect: Dialect,
+    index: u16,
+    is_connected: bool,
+    /// Other clients that the server has announced.
+    known_peers: usize,
+}
+
+impl Client {
+    /// Creates the client at an index, not connected yet. ENet `channels`: Godot's clients request
+    /// 255.
+    pub(crate) fn new(
+        server: SocketAddr,
+        index: u16,
+        kind: TransportKind,
+        dialect: Dialect,
+        channels: u8,
+    ) -> Result<Self, Box<dyn Error>> {
+        let socket = socket::bind()?;
+        if matches!(kind, TransportKind::Enet | TransportKind::Datagram) {
+            socket.connect(server)?;
+        }
+        let transport: Box<dyn Transport> = match kind {
+            TransportKind::Enet => Box::new(EnetTransport::new(socket, server, index, channels)),
+            TransportKind::EnetDtls => {
+                Box::new(PeerTransport::new(socket, server, PeerKind::EnetDtls { channels }))
+            }
+            TransportKind::WebRtc => {
+                Box::new(PeerTransport::new(socket, server, PeerKind::WebRtc { index }))
+            }
+            TransportKind::Datagram => Box::new(DatagramTransport::new(socket)),
+        };
+        Ok(Self { transport, dialect, index, is_connected: false, known_peers: 0 })
+    }
+
+    pub(crate) fn socket(&self) -> &UdpSocket {
+        self.transport.socket()
+    }
+
+    pub(crate) const fn is_connected(&self) -> bool {
+        self.is_connected
+    }
+
+    /// Returns the number of other clients that the server has announced.
+    pub(crate) const fn known_peers(&self) -> usize {
+        self.known_peers
+    }
+
+    pub(crate) fn connect(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+        self.transport.connect(now)
+    }
+
+    /// Receives up to `most` datagrams; [`next_packet`](Self::next_packet) returns their packets.
+    pub(crate) fn receive(&mut self, now: u64, most: usize) -> Result<(), Box<dyn Error>> {
+        self.transport.receive(now, most)
+    }
+
+    /// Returns the next packet that is not an announcement.
+    pub(crate) fn next_packet(&mut self) -> Option<Bytes> {
+        loop {
+            let packet = match self.transport.next_event()? {
+                TransportEvent::Packet(packet) => packet,
+                TransportEvent::Connected => {
+                    self.is_connected = true;
+                    continue;
+                }
+                TransportEvent::Lost(why) => {
+                    panic!("client {} is disconnected from the server: {why}", self.index)
+                }
+            };
+            match self.dialect.read(&packet) {
+                ReceivedPacket::AddPeer => self.known_peers += 1,
+                _ => return Some(packet),
+            }
+        }
+    }
+
+    /// Queues a packet, unordered unless it is reliable.
+    pub(crate) fn send(&mut self, packet: Bytes, reliable: bool) {
+        self.transport.send(packet, reliable);
+    }
+
+    pub(crate) fn flush(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+        self.transport.flush(now)
+    }
+
+    pub(crate) fn run_timers(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+        self.transport.run_timers(now)
+    }
+}
