@@ -250,6 +250,12 @@ pub fn node(item: TokenStream) -> TokenStream {
 /// impl HasRpcs for Score {
 ///     type Rpcs = ScoreRpcs;
 ///
+///     // Compared by `mp::same_rpcs!`.
+///     const DECLARATIONS: &'static [RpcDeclaration] = &[
+///         RpcDeclaration::new("add", "rpc(any_peer)", 1, "only one of the two types declares …"),
+///         RpcDeclaration::new("shown", "rpc(authority, unreliable_ordered, channel = 2)", 1, "…"),
+///     ];
+///
 ///     fn rpcs_of(node: NodeRef<Self>) -> ScoreRpcs {
 ///         ScoreRpcs(node)
 ///     }

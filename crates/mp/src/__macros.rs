@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use mp_core::variant::{Dictionary, FromVariant, FromVariantError, Variant};
 pub use mp_scene::rpc::{
     Arguments, HasRpcs, MethodCallError, NoRpcs, RateLimit, RequestCall, RpcCall, RpcConfig,
-    RpcTable, TableOf,
+    RpcDeclaration, RpcTable, TableOf, rpc_difference,
 };
 pub use mp_scene::tree::{Node, NodeId, NodeRef, Tree};
 pub use mp_scene::{

@@ -94,3 +94,48 @@ pub use serve::{ListenAddress, Serve, ServeError, Server, Starting, serve};
 #[cfg(all(doctest, feature = "actor", feature = "enet", feature = "macros", feature = "ws"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// Compares the RPCs of two types while the program is compiled: of a server's node and of a
+/// client's, if both are written in Rust.
+///
+/// Godot numbers the RPCs of a node by name, so both types must declare the same names, with the
+/// same words and numbers of arguments. Otherwise the compiler shows the line that one of them
+/// lacks. Bodies, `call_local`, `rate` and `max_bytes` may differ, since they concern one peer only;
+/// a `stub` fits any RPC of its name.
+///
+/// ```
+/// use mp::prelude::*;
+///
+/// #[derive(Default, Node)]
+/// struct Player;
+///
+/// #[rpc_methods]
+/// impl Player {
+///     #[rpc(any_peer, unreliable_ordered)]
+///     fn steer(&mut self, _x: f64) {}
+/// }
+///
+/// #[derive(Default, Node)]
+/// struct PlayerView;
+///
+/// #[rpc_methods]
+/// impl PlayerView {
+///     #[rpc(any_peer, unreliable_ordered)]
+///     fn steer(x: f64);
+/// }
+///
+/// mp::same_rpcs!(Player, PlayerView);
+/// ```
+#[cfg(feature = "macros")]
+#[macro_export]
+macro_rules! same_rpcs {
+    ($ours:ty, $theirs:ty $(,)?) => {
+        const _: () = if let ::core::option::Option::Some(difference) =
+            $crate::__macros::rpc_difference(
+                <$ours as $crate::__macros::HasRpcs>::DECLARATIONS,
+                <$theirs as $crate::__macros::HasRpcs>::DECLARATIONS,
+            ) {
+            ::core::panic!("{}", difference)
+        };
+    };
+}

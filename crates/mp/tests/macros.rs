@@ -66,6 +66,8 @@ impl ScoreView {
     fn blinked(&mut self) {}
 }
 
+mp::same_rpcs!(Score, ScoreView);
+
 #[test]
 fn typed_calls_reach_the_methods_of_the_remote_peer() {
     let builder = || Branch::builder("/root/Game");
@@ -319,6 +321,8 @@ impl ShopView {
     #[rpc]
     fn closed(&mut self) {}
 }
+
+mp::same_rpcs!(Shop, ShopView);
 
 #[test]
 fn request_returns_the_value_of_the_remote_method() {

@@ -2,6 +2,7 @@
 
 mod callers;
 mod config;
+mod declarations;
 mod method;
 mod table;
 
@@ -28,7 +29,7 @@ pub(crate) fn expand(attr: TokenStream, item: TokenStream) -> Result<TokenStream
     let errors = errors.into_compile_errors();
 
     let callers = callers::expand(&item, &name, &methods);
-    let table = table::expand(&methods);
+    let (declarations, table) = (declarations::expand(&methods), table::expand(&methods));
     let (generics, bounds) = (&item.generics, &item.generics.where_clause);
     let (this, callers_type) = (&item.self_ty, callers::type_of(&item, &name));
     let callers_name = callers::name_of(&name);
@@ -44,6 +45,8 @@ pub(crate) fn expand(attr: TokenStream, item: TokenStream) -> Result<TokenStream
         #[automatically_derived]
         impl #generics ::mp::__macros::HasRpcs for #this #bounds {
             type Rpcs = #callers_type;
+
+            const DECLARATIONS: &'static [::mp::__macros::RpcDeclaration] = &[#declarations];
 
             fn rpcs_of(node: ::mp::__macros::NodeRef<Self>) -> Self::Rpcs {
                 #callers_name(node)

@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod declaration;
 mod ids;
 mod rate_limit;
 mod request;
@@ -12,6 +13,8 @@ mod typed;
 pub use args::Arguments;
 pub use args::{FromArgs, IntoArgs, MethodCallError};
 pub use config::{RpcConfig, RpcMode};
+#[doc(hidden)]
+pub use declaration::{RpcDeclaration, rpc_difference};
 pub use ids::{RpcEntry, RpcIds};
 pub use rate_limit::RateLimit;
 pub(crate) use rate_limit::TokenBucket;

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use mp_core::Target;
 
-use super::{IntoArgs, RpcTable};
+use super::{IntoArgs, RpcDeclaration, RpcTable};
 use crate::tree::{Node, NodeId, NodeRef};
 use crate::{RpcError, Scene};
 
@@ -21,6 +21,10 @@ pub trait HasRpcs: Node + Sized {
 
     /// Returns the callers for `node`; see [`NodeRef::rpcs`].
     fn rpcs_of(node: NodeRef<Self>) -> Self::Rpcs;
+
+    /// The declarations of the methods, by name.
+    #[doc(hidden)]
+    const DECLARATIONS: &'static [RpcDeclaration];
 
     /// Returns the table of the methods.
     #[doc(hidden)]
