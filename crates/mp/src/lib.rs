@@ -100,8 +100,8 @@ struct Readme;
 ///
 /// Godot numbers the RPCs of a node by name, so both types must declare the same names, with the
 /// same words and numbers of arguments. Otherwise the compiler shows the line that one of them
-/// lacks. Bodies, `call_local`, `rate` and `max_bytes` may differ, since they concern one peer only;
-/// a `stub` fits any RPC of its name.
+/// lacks. Bodies, `call_local`, `rate` and `max_bytes` may differ, since they concern one peer
+/// only; a `stub` fits any RPC of its name.
 ///
 /// ```
 /// use mp::prelude::*;
