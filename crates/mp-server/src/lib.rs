@@ -53,6 +53,7 @@ mod output;
 mod plan;
 mod program;
 mod relay;
+mod reload;
 mod rooms;
 mod server;
 mod shutdown;
@@ -60,11 +61,16 @@ mod webrtc;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::{fmt, io};
+
+use tokio::sync::watch;
 
 use args::{Args, Command};
 use config::Config;
 use log_queue::LogQueue;
+use logs::SetFilter;
+use reload::Hangup;
 
 pub use mp_rooms;
 pub use relay::relay;
@@ -99,20 +105,25 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
     let settings = &args.settings;
     let config = Config::load(settings.sources(config::find(settings.file.clone())));
     let config = config.map_err(|errors| Failure::Refused(errors.to_string()))?;
-    let logs = logs::start(&config.log).map_err(Failure::Refused)?;
+    let (logs, set_filter) = logs::start(&config.log).map_err(Failure::Refused)?;
     if let Some(file) = config.file() {
         tracing::info!(file = %file.display(), "configuration read");
     }
     for setting in config.unused() {
         tracing::warn!(setting, "this version does not use the setting");
     }
-    let result = open(builder, &config, &logs);
+    let result = open(builder, config, &logs, set_filter);
     logs.flush_bounded();
     result
 }
 
-fn open(builder: ServerBuilder, config: &Config, logs: &LogQueue) -> Result<(), Failure> {
-    let needed = options::open_files(config);
+fn open(
+    builder: ServerBuilder,
+    config: Config,
+    logs: &LogQueue,
+    set_filter: SetFilter,
+) -> Result<(), Failure> {
+    let needed = options::open_files(&config);
     if let Some(limit) = open_files::raise(needed).filter(|&limit| limit < needed) {
         if limit < open_files::OWN {
             return Err(Failure::Refused(format!(
@@ -125,8 +136,14 @@ fn open(builder: ServerBuilder, config: &Config, logs: &LogQueue) -> Result<(), 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
     actix::System::with_tokio_rt(|| runtime).block_on(async {
+        // Before any output shows that the program runs.
+        let hangup = Hangup::new()
+            .map_err(|error| Failure::Refused(format!("cannot listen for signals: {error}")))?;
+        let (sender, live) = watch::channel(Arc::new(config));
+        actix::spawn(reload::run(hangup, sender));
+        reload::follow(live.clone(), move |config| set_filter(&config.log.filter));
         actix::spawn(logs::report_lost(logs.clone()));
-        program::run(builder, config, logs).await
+        program::run(builder, &live, logs).await
     })
 }
 

@@ -1,6 +1,7 @@
 //! The transports of a server.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mp_actor::StartError;
 use mp_core::{ErrorChain, Rng};
@@ -12,9 +13,10 @@ use mp_transport_ws::{ServerOptions, TextOptions, WebSocketMultiplayerPeer};
 use tokio::sync::oneshot;
 
 use crate::addresses::{Addresses, Listeners};
-use crate::config::{Config, ListenConfig};
+use crate::config::ListenConfig;
 use crate::network::Network;
 use crate::plan::RoomsPlan;
+use crate::reload::LiveConfig;
 use crate::webrtc::WebRtcSettings;
 use crate::{Failure, options, webrtc};
 
@@ -24,8 +26,9 @@ pub(crate) async fn open(
     plan: &RoomsPlan,
     listeners: &Listeners<'_>,
     tls: Option<CertificateStore>,
-    config: &Config,
+    live: &LiveConfig,
 ) -> Result<Addresses, Failure> {
+    let config = &*Arc::clone(&live.borrow());
     let router = |given: &ListenConfig| plan.listener(given).map_err(Failure::Refused);
     let mut bound = Addresses::default();
     for given in &listeners.enet {
@@ -40,13 +43,13 @@ pub(crate) async fn open(
     }
     let mut text = None;
     if let Some(given) = listeners.webrtc {
-        let settings = options::webrtc(config, given.address.socket_addr());
+        let settings = options::webrtc(live, given.address.socket_addr());
         let (address, service) = open_web_rtc(network, router(given)?, settings).await?;
         bound.webrtc = Some(address);
         text = Some(service);
     }
     if let Some(given) = listeners.tcp() {
-        let options = options::web_socket(config, given, tls.clone());
+        let options = options::web_socket(live, given, tls.clone());
         let (address, addresses) = (given.address.socket_addr(), listeners.addresses());
         let (ready, is_ready) = oneshot::channel();
         let make = move || -> Result<_, mp_transport_ws::CreateError> {
@@ -63,7 +66,7 @@ pub(crate) async fn open(
         }
     }
     for given in listeners.ws.iter().skip(1) {
-        let options = options::web_socket(config, given, tls.clone());
+        let options = options::web_socket(live, given, tls.clone());
         let address = given.address.socket_addr();
         let make = move || WebSocketMultiplayerPeer::create_async_server(address, options);
         network.listen(router(given)?, make).await.map_err(failure)?;

@@ -10,8 +10,11 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat};
 use crate::log_queue::LogQueue;
 
+/// Replaces the filter of the log. The argument is valid.
+pub(crate) type SetFilter = Box<dyn Fn(&str)>;
+
 /// Starts to log events that the filter of `config` selects, and panics.
-pub(crate) fn start(config: &LogConfig) -> Result<LogQueue, String> {
+pub(crate) fn start(config: &LogConfig) -> Result<(LogQueue, SetFilter), String> {
     let filter = EnvFilter::try_new(&config.filter)
         .map_err(|error| format!("{:?} is not a filter ({error})", config.filter))?;
     let queue = LogQueue::start(io::stderr())
@@ -21,10 +24,20 @@ pub(crate) fn start(config: &LogConfig) -> Result<LogQueue, String> {
         .with_env_filter(filter)
         .with_writer(move || entry.clone())
         .log_internal_errors(false);
-    match config.format {
-        LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => logs.json().flatten_event(true).init(),
-    }
+    let set_filter: SetFilter = match config.format {
+        LogFormat::Text => {
+            let logs = logs.with_ansi(io::stderr().is_terminal()).with_filter_reloading();
+            let handle = logs.reload_handle();
+            logs.init();
+            Box::new(move |filter| drop(handle.reload(filter)))
+        }
+        LogFormat::Json => {
+            let logs = logs.json().flatten_event(true).with_filter_reloading();
+            let handle = logs.reload_handle();
+            logs.init();
+            Box::new(move |filter| drop(handle.reload(filter)))
+        }
+    };
     // The default hook blocks on standard error.
     panic::set_hook(Box::new(|panic| {
         let backtrace = Backtrace::capture();
@@ -33,7 +46,7 @@ pub(crate) fn start(config: &LogConfig) -> Result<LogQueue, String> {
             _ => tracing::error!(%panic, "panicked"),
         }
     }));
-    Ok(queue)
+    Ok((queue, set_filter))
 }
 
 /// Logs the number of lost lines at intervals. Never returns.

@@ -6,10 +6,12 @@ use mp_core::ErrorChain;
 use mp_signaling::limits::SOCKETS_PER_ADDRESS_MAX;
 use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
+use mp_transport_ws::AllowedOrigins;
 use mp_transport_ws::limits::HALF_OPEN_MAX;
 
 use crate::config::{Config, ListenConfig, Transport};
 use crate::open_files;
+use crate::reload::{self, LiveConfig};
 use crate::webrtc::{WebRtcSettings, sessions_max};
 
 /// Returns the maximum number of players of one transport.
@@ -37,20 +39,25 @@ pub(crate) fn enet(
     options
 }
 
-/// Returns the options of the WebSocket transport.
+/// Returns the options of the WebSocket transport, whose allowed origins follow the configuration.
+/// Requires an actix system.
 pub(crate) fn web_socket(
-    config: &Config,
+    live: &LiveConfig,
     listener: &ListenConfig,
     tls: Option<CertificateStore>,
 ) -> mp_transport_ws::ServerOptions {
+    let config = live.borrow();
     let limits = &config.limits;
+    let origins = AllowedOrigins::new(&config.websocket.allowed_origins);
+    let followed = origins.clone();
+    reload::follow(live.clone(), move |config| followed.set(&config.websocket.allowed_origins));
     let options = mp_transport_ws::ServerOptions::default()
-        .max_clients(max_clients(config))
+        .max_clients(max_clients(&config))
         .buffer_sizes(limits.max_packet_size as usize)
         .reliable_queue_bytes(limits.max_reliable_queue as usize)
         .heartbeat_interval(config.websocket.ping)
         .trusted_proxies(listener.trusted_proxies.into())
-        .allowed_origins(config.websocket.allowed_origins.clone());
+        .shared_origins(origins);
     match tls.filter(|_| listener.tls) {
         Some(tls) => options.tls(tls),
         None => options,
@@ -58,17 +65,17 @@ pub(crate) fn web_socket(
 }
 
 /// Returns the settings of WebRTC on `address`.
-pub(crate) fn webrtc(config: &Config, address: SocketAddr) -> WebRtcSettings {
+pub(crate) fn webrtc(live: &LiveConfig, address: SocketAddr) -> WebRtcSettings {
+    let config = live.borrow();
     let per_address = config.limits.max_clients_per_address;
     let webrtc = &config.webrtc;
     WebRtcSettings {
         address,
         advertised: webrtc.advertise.clone(),
         channels: webrtc.channels.clone(),
-        max_clients: max_clients(config),
+        max_clients: max_clients(&config),
         max_sockets_per_address: per_address.map_or(SOCKETS_PER_ADDRESS_MAX, usize::from),
-        ice_servers: webrtc.ice_servers.clone(),
-        turn_secret: webrtc.turn_secret.as_ref().map(|secret| secret.reveal().to_owned()),
+        live: live.clone(),
     }
 }
 
@@ -97,6 +104,8 @@ const ENET_CLIENTS_MAX: u16 = 4_095;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -112,9 +121,12 @@ mod tests {
         let host = enet(&config, &config.listen[0], None).host_settings();
         assert_eq!((host.max_peers, host.max_peers_per_address), (3, 2));
         assert_eq!((host.max_packet_size, host.reliable_queue_bytes), (4_096, 65_536));
-        let ws = web_socket(&config, &config.listen[1], None);
-        let ws = ws.web_socket_settings();
-        assert_eq!((ws.inbound_buffer_size, ws.outbound_buffer_size), (4_096, 4_096));
-        assert_eq!(ws.reliable_queue_bytes, 65_536);
+        let (_sender, live) = tokio::sync::watch::channel(Arc::new(config.clone()));
+        actix::System::new().block_on(async {
+            let ws = web_socket(&live, &config.listen[1], None);
+            let ws = ws.web_socket_settings();
+            assert_eq!((ws.inbound_buffer_size, ws.outbound_buffer_size), (4_096, 4_096));
+            assert_eq!(ws.reliable_queue_bytes, 65_536);
+        });
     }
 }

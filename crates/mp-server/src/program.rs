@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mp_actor::{BranchRef, EndReason};
@@ -9,11 +10,12 @@ use mp_rooms::{RoomId, RoomName, Template};
 
 use crate::addresses::{Addresses, Listeners};
 use crate::banner::Secured;
-use crate::config::{Config, ListenConfig};
+use crate::config::ListenConfig;
 use crate::listeners::{self, failure};
 use crate::log_queue::LogQueue;
 use crate::network::{Network, NetworkSettings};
 use crate::plan::RoomsPlan;
+use crate::reload::LiveConfig;
 use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
 use crate::shutdown::{SIGTERM, Shutdown};
@@ -22,9 +24,10 @@ use crate::{Failure, banner, certificates, options};
 /// Runs the rooms until a signal stops them, or until the only room ends.
 pub(crate) async fn run(
     builder: ServerBuilder,
-    config: &Config,
+    live: &LiveConfig,
     logs: &LogQueue,
 ) -> Result<(), Failure> {
+    let config = &*Arc::clone(&live.borrow());
     // Before any output shows that the program runs.
     let mut shutdown =
         Shutdown::new().map_err(|e| Failure::Refused(format!("cannot listen for signals: {e}")))?;
@@ -43,7 +46,7 @@ pub(crate) async fn run(
     for (name, template) in &plan.rooms {
         created.push(create(network.rooms(), name, template).await?);
     }
-    let addresses = listeners::open(&mut network, &plan, &listeners, tls.clone(), config).await?;
+    let addresses = listeners::open(&mut network, &plan, &listeners, tls.clone(), live).await?;
     let only = match created[..] {
         [room] if plan.is_single_room => network.rooms().branch(room).await.ok().flatten(),
         _ => None,
@@ -77,7 +80,7 @@ pub(crate) async fn run(
         ended = closed(only.as_ref()) => return Err(Failure::Ended(ended.to_string())),
     };
     let drain_timeout = match signal {
-        SIGTERM => config.shutdown.drain_timeout,
+        SIGTERM => live.borrow().shutdown.drain_timeout,
         _ => Duration::ZERO,
     };
     tracing::info!(signal, ?drain_timeout, "closing");

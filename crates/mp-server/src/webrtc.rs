@@ -10,7 +10,8 @@ use mp_transport_webrtc::io::{DatagramSocket, TokioUdpSocket};
 use mp_transport_webrtc::{CreateError, Signaling, WebRtcMultiplayerPeer, WebRtcOptions};
 use mp_transport_ws::TextOptions;
 
-use crate::config::is_turn;
+use crate::config::{Secret, is_turn};
+use crate::reload::LiveConfig;
 
 /// Settings of the WebRTC transport.
 #[derive(Clone, Debug)]
@@ -22,10 +23,8 @@ pub(crate) struct WebRtcSettings {
     pub(crate) channels: Vec<TransferMode>,
     pub(crate) max_clients: u16,
     pub(crate) max_sockets_per_address: usize,
-    /// STUN and TURN servers for players.
-    pub(crate) ice_servers: Vec<String>,
-    /// Secret that the TURN servers share with this program.
-    pub(crate) turn_secret: Option<String>,
+    /// Source of the STUN and TURN servers for players.
+    pub(crate) live: LiveConfig,
 }
 
 /// Binds the socket and creates the server. Requires a tokio runtime.
@@ -63,8 +62,12 @@ pub(crate) fn signaling(settings: &WebRtcSettings, room: Signaling, rng: Rng) ->
     options.max_sockets_per_address = settings.max_sockets_per_address;
     options.max_members = sessions_max(settings.max_clients.into());
     let mut host = LobbyHost::new(LOBBY, options, room, rng);
-    let (urls, secret) = (settings.ice_servers.clone(), settings.turn_secret.clone());
-    host.set_ice_servers(move |peer| ice_servers(&urls, secret.as_deref(), unix_time(), peer));
+    let live = settings.live.clone();
+    host.set_ice_servers(move |peer| {
+        let config = &live.borrow().webrtc;
+        let secret = config.turn_secret.as_ref().map(Secret::reveal);
+        ice_servers(&config.ice_servers, secret, unix_time(), peer)
+    });
     host
 }
 

@@ -54,6 +54,7 @@ mod info;
 pub mod io;
 pub mod limits;
 mod options;
+mod origins;
 mod peer;
 mod proto;
 #[cfg(feature = "testing")]
@@ -65,6 +66,7 @@ pub use info::WebSocketPeerInfo;
 #[cfg(feature = "tls")]
 pub use mp_tls as tls;
 pub use options::{ClientOptions, CreateError, ServerOptions, WebSocketSettings};
+pub use origins::AllowedOrigins;
 pub use peer::{ServerStats, WebSocketMultiplayerPeer};
 pub use proto::refusal::{MessageRefusal, RequestRefusal};
 pub use proto::session::LastClose;

@@ -11,6 +11,7 @@ use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
 
 use crate::io::BindError;
 use crate::limits;
+use crate::origins::AllowedOrigins;
 use crate::proto::request::RequestRules;
 use crate::proto::session::Settings;
 use crate::proto::tls::{TlsClient, TlsServer};
@@ -63,7 +64,7 @@ pub struct ServerOptions {
     max_clients: u16,
     pub(crate) max_half_open: usize,
     trusted_proxies: usize,
-    allowed_origins: Vec<String>,
+    allowed_origins: AllowedOrigins,
     pub(crate) seed: Option<[u8; 32]>,
 }
 
@@ -216,7 +217,7 @@ impl Default for ServerOptions {
             max_clients: limits::CLIENTS_MAX,
             max_half_open: limits::HALF_OPEN_MAX,
             trusted_proxies: 0,
-            allowed_origins: Vec::new(),
+            allowed_origins: AllowedOrigins::default(),
             seed: None,
         }
     }
@@ -290,7 +291,14 @@ impl ServerOptions {
         mut self,
         origins: impl IntoIterator<Item = O>,
     ) -> Self {
-        self.allowed_origins = origins.into_iter().map(O::into).collect();
+        self.allowed_origins = AllowedOrigins::new(origins);
+        self
+    }
+
+    /// Sets a list of [`allowed_origins`](Self::allowed_origins) that the program can replace while
+    /// the server runs.
+    pub fn shared_origins(mut self, origins: AllowedOrigins) -> Self {
+        self.allowed_origins = origins;
         self
     }
 

@@ -88,6 +88,12 @@ impl Problem {
         self
     }
 
+    /// Returns message, label and help in one line.
+    fn one_line(&self) -> String {
+        let more = [&self.label, &self.help].into_iter().flatten();
+        more.fold(self.message.clone(), |text, more| format!("{text}; {more}"))
+    }
+
     /// Returns the line in the file, counted from 1.
     pub(crate) fn line(&self) -> Option<usize> {
         match self.origin {
@@ -109,17 +115,22 @@ impl ConfigErrors {
         self.problems.iter().map(|problem| problem.message.as_str())
     }
 
+    /// Returns the printed errors in one line each.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.problems.iter().take(SHOWN_MAX).map(|problem| {
+            let place = problem.line().map(|line| format!("{}:{line}: ", self.file));
+            format!("{}{}", place.unwrap_or_default(), problem.one_line())
+        })
+    }
+
     fn one(&self, problem: &Problem) -> String {
         let Origin::File { span, line } = &problem.origin else {
-            let more = [&problem.label, &problem.help].into_iter().flatten();
-            return more.fold(problem.message.clone(), |text, more| format!("{text}; {more}"));
+            return problem.one_line();
         };
         let (start, source) = line_of(&self.text, span.start);
         let group = Level::ERROR.primary_title(&problem.message);
         if has_secret(source) || source.len() > LINE_BYTES_MAX {
-            let help = problem.help.iter().chain(&problem.label);
-            let help: String = help.map(|help| format!("; {help}")).collect();
-            return format!("error: {}:{line}: {}{help}", self.file, problem.message);
+            return format!("error: {}:{line}: {}", self.file, problem.one_line());
         }
         let marked = marked(source, span.start - start..span.end.max(span.start) - start);
         let mut annotation = AnnotationKind::Primary.span(marked);

@@ -7,7 +7,7 @@ use super::key::{Effect, Key};
 use super::section::{Section, Shape};
 use super::sections::SECTIONS;
 use super::values::{Table, Values};
-use super::{Config, build};
+use super::{Config, build, find, read};
 
 /// Result of a reload.
 #[derive(Clone, Debug)]
@@ -70,6 +70,18 @@ impl Config {
         // New values do not fit the previous values of settings that need a restart.
         changes.iter_mut().for_each(|change| change.needs_restart = true);
         Ok(Reload { config: self.clone(), changes })
+    }
+}
+
+impl Config {
+    /// Returns the result of reading the file again, or the file in the working directory if none
+    /// was read.
+    pub(crate) fn reload_file(&self) -> Result<Reload, ConfigErrors> {
+        let Some(file) = find(self.sources.file.clone()) else { return self.reload("") };
+        let text = read(&file)?;
+        let mut current = self.clone();
+        current.sources.file = Some(file);
+        current.reload(&text)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Configuration files, and the command `mp-server config`.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use crate::players::connect;
 use crate::server::{FREE_PORTS, Server, command};
 
 #[test]
@@ -79,6 +81,64 @@ fn settings_without_effect_are_reported() {
     let checked = run(&["config", "check"], folder.path());
     assert_eq!(checked.status.code(), Some(0));
     assert!(text(&checked.stdout).contains("limits.max_memory (mp-server.toml:2)"));
+}
+
+#[test]
+fn sighup_reloads_the_file_and_a_bad_file_changes_nothing() {
+    let folder = folder("");
+    let file = folder.path().join("mp-server.toml");
+    let mut command = command();
+    command.args(FREE_PORTS).current_dir(folder.path()).stderr(Stdio::piped());
+    let mut server = Server::of(&mut command);
+    let mut log = BufReader::new(server.stderr());
+    let mut next = |part: &str| {
+        let mut line = String::new();
+        while !line.contains(part) {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "no line with {part}");
+        }
+        line
+    };
+    next("the room is open");
+    assert_eq!(status(server.ws), "101");
+
+    fs::write(
+        &file,
+        "[websocket]\nallowed_origins = [\"https://b.example\"]\n[enet]\nshards = 2\n",
+    )
+    .unwrap();
+    server.signal("HUP");
+    let line = next("configuration reloaded");
+    let answer = r#"applied="websocket.allowed_origins" needs_restart="enet.shards""#;
+    assert!(line.contains(answer), "{line}");
+    // The endpoint's thread may see the new list a moment later than the log line.
+    while status(server.ws) != "403" {}
+
+    fs::write(&file, "[websocket]\nallowed_origin = []\n").unwrap();
+    server.signal("HUP");
+    let line = next("invalid configuration");
+    assert!(line.contains("mp-server.toml:2: unknown key"), "{line}");
+    next("the previous one stays in use");
+    assert_eq!(status(server.ws), "403");
+
+    fs::write(&file, "[log]\nfilter = \"debug\"\n").unwrap();
+    server.signal("HUP");
+    next("configuration reloaded");
+    while status(server.ws) != "101" {}
+    next("DEBUG");
+    assert_eq!(server.terminate(), Some(0));
+}
+
+/// Opens a WebSocket as a page of `https://a.example` does. Returns the status.
+fn status(ws: SocketAddr) -> String {
+    let mut stream = connect(ws);
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://a.example\r\n\
+        Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[9..]).into_owned()
 }
 
 /// Creates a folder with the file `mp-server.toml`.

@@ -12,6 +12,7 @@ use super::http::{elements, values};
 use super::pages::page;
 use super::refusal::{RefusedRequest, RequestRefusal};
 use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
+use crate::origins::AllowedOrigins;
 
 /// Settings of a server's handshakes.
 #[derive(Clone, Debug, Default)]
@@ -22,8 +23,8 @@ pub(crate) struct RequestRules {
     pub(crate) trusted_proxies: usize,
     /// True if clients connect over TLS.
     pub(crate) secure: bool,
-    /// Origins of web pages that may connect; empty allows all.
-    pub(crate) allowed_origins: Vec<String>,
+    /// Origins of web pages that may connect.
+    pub(crate) allowed_origins: AllowedOrigins,
     /// Path of text sessions.
     pub(crate) text_path: Option<Box<str>>,
 }
@@ -238,9 +239,8 @@ fn forwarded_for(headers: &[Header<'_>], proxies: usize) -> Option<SocketAddr> {
 
 /// Returns whether a request for a WebSocket is from a web page that may not connect. Browsers
 /// always send the page's origin; other programs send none.
-fn is_forbidden(headers: &[Header<'_>], allowed: &[String]) -> bool {
-    let is_allowed = |origin: &str| allowed.iter().any(|it| it.eq_ignore_ascii_case(origin));
-    !allowed.is_empty() && is_upgrade(headers) && !values(headers, "Origin").all(is_allowed)
+fn is_forbidden(headers: &[Header<'_>], allowed: &AllowedOrigins) -> bool {
+    is_upgrade(headers) && !allowed.allow(values(headers, "Origin"))
 }
 
 /// Returns whether a request is for a WebSocket.

@@ -9,8 +9,8 @@ use mp_core::{ConnectionId, ConnectionStatus, Instant, MultiplayerPeer, PeerEven
 use mp_transport_ws::limits::{CLOSE_FRAME_TIMEOUT, TEXT_QUEUE_BYTES_MAX};
 use mp_transport_ws::testing::StreamConditions;
 use mp_transport_ws::{
-    ClientOptions, MessageRefusal, RequestRefusal, ServerOptions, TextAction, TextOptions,
-    TextService,
+    AllowedOrigins, ClientOptions, MessageRefusal, RequestRefusal, ServerOptions, TextAction,
+    TextOptions, TextService,
 };
 
 use crate::common::*;
@@ -270,6 +270,21 @@ fn web_pages_of_other_origins_are_rejected_and_counted() {
             let refused = server.server_stats().refused_requests;
             assert_eq!(refused.get(RequestRefusal::ForbiddenOrigin), u64::from(!is_allowed));
         }
+    }
+}
+
+#[test]
+fn origins_can_be_replaced_while_the_server_runs() {
+    let mut world = World::new(StreamConditions::default());
+    let origins = AllowedOrigins::new(["https://a.example"]);
+    let mut server = world.server(ServerOptions::default().shared_origins(origins.clone()));
+    for (allowed, status) in [("https://a.example", "101"), ("https://b.example", "403")] {
+        origins.set([allowed]);
+        let mut raw_peer = world.raw_peer();
+        raw_peer.send(&request("/", "Origin: https://a.example\r\n"));
+        world.turn(&mut server);
+        let answer = String::from_utf8_lossy(&raw_peer.take()).into_owned();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{allowed}: {answer}");
     }
 }
 

@@ -39,4 +39,5 @@ pub(super) const SHUTDOWN: &[Key] = &[Key::new(
     Preset::Number(30),
     "Seconds that a stopping server waits for its players to leave",
 )
-.formerly(&["shutdown_grace_sec"])];
+.formerly(&["shutdown_grace_sec"])
+.now()];

@@ -63,6 +63,7 @@ send no origin and may always join.",
     )
     .example(r#"["https://game.example"]"#)
     .flag("allow-origin")
+    .now()
     .formerly(&["allow_origin", "allow_origins"]),
     Key::new(
         "trusted_proxies",
@@ -112,7 +113,8 @@ servers need the TURN secret. Only clients with the script of `mp-server gdscrip
 examples/web use them.",
     )
     .example(r#"["turns:turn.example:443?transport=tcp"]"#)
-    .flag("ice-servers"),
+    .flag("ice-servers")
+    .now(),
     Key::new(
         "turn_secret",
         Kind::Text(&SECRET),
@@ -123,7 +125,8 @@ As coturn's use-auth-secret and static-auth-secret. Each player receives a user 
 for 12 hours.",
     )
     .example(r#""SECRET""#)
-    .flag("turn-secret"),
+    .flag("turn-secret")
+    .now(),
     Key::new(
         "channels",
         Kind::Words(&["reliable", "unreliable", "unreliable_ordered"]),

@@ -1,0 +1,90 @@
+//! Reload of the configuration at SIGHUP.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::{Config, ConfigErrors, Reload};
+
+/// The configuration of the running server. It changes at once, when a reload succeeds.
+pub(crate) type LiveConfig = watch::Receiver<Arc<Config>>;
+
+/// Calls `apply` with each new configuration. Requires an actix system.
+pub(crate) fn follow(mut live: LiveConfig, mut apply: impl FnMut(&Config) + 'static) {
+    actix::spawn(async move {
+        while live.changed().await.is_ok() {
+            let config = Arc::clone(&live.borrow_and_update());
+            apply(&config);
+        }
+    });
+}
+
+/// A listener for SIGHUP.
+pub(crate) struct Hangup {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+impl Hangup {
+    /// Starts to listen. The signal no longer kills the process.
+    #[cfg(unix)]
+    pub(crate) fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { signal: signal(SignalKind::hangup())? })
+    }
+
+    /// Does nothing: this system has no SIGHUP.
+    #[cfg(not(unix))]
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next signal.
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        if self.signal.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Never returns.
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Reloads the configuration file at each signal. Never returns.
+pub(crate) async fn run(mut hangup: Hangup, live: watch::Sender<Arc<Config>>) {
+    loop {
+        hangup.next().await;
+        let reloaded = live.borrow().reload_file();
+        apply(&live, reloaded);
+    }
+}
+
+/// Logs the result of a reload, and replaces the configuration if it is valid.
+fn apply(live: &watch::Sender<Arc<Config>>, reloaded: Result<Reload, ConfigErrors>) {
+    match reloaded {
+        Ok(reload) => {
+            let (applied, restart) = (list(&reload.applied()), list(&reload.needs_restart()));
+            tracing::info!(applied, needs_restart = restart, "configuration reloaded");
+            live.send_replace(Arc::new(reload.config));
+        }
+        Err(errors) => {
+            for error in errors.lines() {
+                tracing::error!(error, "invalid configuration");
+            }
+            tracing::error!(
+                errors = errors.len(),
+                "cannot reload the configuration; the previous one stays in use"
+            );
+        }
+    }
+}
+
+/// Returns names in one text; `none` if there are none.
+fn list(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
