@@ -24,7 +24,18 @@ func join(url: String, creates_mesh := false) -> void:
 	_socket.connect_to_url(url)
 
 
+## Ends the signaling. Connections stay.
+func leave() -> void:
+	_is_over = true
+	_socket.close()
+
+
 func _process(_delta: float) -> void:
+	poll()
+
+
+## Exchanges messages. In a tree, the node does so itself.
+func poll() -> void:
 	if _is_over:
 		return
 	_socket.poll()
@@ -43,7 +54,7 @@ func _process(_delta: float) -> void:
 				_socket.connect_to_url(_url)
 				return
 			_is_over = true
-			if _peer == null:
+			if _peer == null or _peer.get_connection_status() != MultiplayerPeer.CONNECTION_CONNECTED:
 				failed.emit("signaling: %d %s" % [_socket.get_close_code(), _socket.get_close_reason()])
 
 

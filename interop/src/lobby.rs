@@ -29,14 +29,20 @@ pub(crate) fn serve(options: &Options, report: &Report) -> ScenarioResult {
     let mut server = WebSocketMultiplayerPeer::text_server(listener, ServerOptions::default())?;
     server.serve_text(TextOptions::new(PATH), Box::new(LobbyService::new(options.port.into())));
     report.say(&json!({ "event": "listening", "transport": "signaling", "port": options.port }));
+    let end = options.timeout();
+    run(server, |time| time >= end);
+    Ok(())
+}
+
+/// Runs a server of signaling until `is_over` returns true for the time since its start.
+pub(crate) fn run(mut server: WebSocketMultiplayerPeer, mut is_over: impl FnMut(Duration) -> bool) {
     let clock = SystemClock::new();
-    let end = clock.now() + options.timeout();
-    while clock.now() < end {
+    let start = clock.now();
+    while !is_over(clock.now() - start) {
         server.poll(clock.now());
         server.flush(clock.now());
         std::thread::sleep(TURN);
     }
-    Ok(())
 }
 
 /// A signaling server in which a JOIN without a name creates a lobby, or joins the created one.

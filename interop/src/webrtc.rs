@@ -1,6 +1,7 @@
 //! A WebRTC peer together with its signaling.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use mp_core::{
     CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
@@ -10,7 +11,7 @@ use mp_signaling::LobbyHost;
 use mp_transport_webrtc::{CandidatePolicy, WebRtcMultiplayerPeer, WebRtcOptions};
 use mp_transport_ws::{ServerOptions, TextOptions, WebSocketMultiplayerPeer};
 
-use crate::lobby::PATH;
+use crate::lobby::{self, PATH};
 use crate::lobby_member::LobbyMember;
 use crate::options::WEBRTC_CHANNELS;
 use crate::world::ScenarioResult;
@@ -23,8 +24,9 @@ pub(crate) struct WebRtcSide {
 
 /// The signaling of a peer.
 enum SideSignaling {
-    /// The peer is a server, and its process serves signaling.
-    Host(Box<WebSocketMultiplayerPeer>),
+    /// The peer is a server, and a thread serves signaling until this is dropped. A client in the
+    /// thread of the server may wait for its answers.
+    Host { _server: Arc<()> },
     /// The peer is a member of a lobby.
     Member(Box<LobbyMember>),
 }
@@ -38,7 +40,10 @@ pub(crate) fn server(address: SocketAddr) -> ScenarioResult<WebRtcSide> {
         (mp_signaling::SignalingOptions::default(), Rng::seed_from_u64(address.port().into()));
     let host = LobbyHost::new("interop", lobby, peer.signaling(), rng);
     signaling.serve_text(TextOptions::new(PATH), Box::new(host));
-    Ok(WebRtcSide { peer, signaling: SideSignaling::Host(Box::new(signaling)) })
+    let server = Arc::new(());
+    let alive = Arc::downgrade(&server);
+    std::thread::spawn(move || lobby::run(signaling, |_| alive.strong_count() == 0));
+    Ok(WebRtcSide { peer, signaling: SideSignaling::Host { _server: server } })
 }
 
 /// Joins the lobby whose signaling is at `address`, as a client of its creator or as a peer of a
@@ -60,13 +65,10 @@ const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFI
 
 impl MultiplayerPeer for WebRtcSide {
     fn poll(&mut self, now: Instant) {
-        match &mut self.signaling {
-            SideSignaling::Host(signaling) => signaling.poll(now),
-            SideSignaling::Member(member) => {
-                if let Err(error) = member.run(&mut self.peer) {
-                    eprintln!("mp-interop: signaling: {error}");
-                }
-            }
+        if let SideSignaling::Member(member) = &mut self.signaling
+            && let Err(error) = member.run(&mut self.peer)
+        {
+            eprintln!("mp-interop: signaling: {error}");
         }
         self.peer.poll(now);
     }
@@ -81,9 +83,6 @@ impl MultiplayerPeer for WebRtcSide {
 
     fn flush(&mut self, now: Instant) {
         self.peer.flush(now);
-        if let SideSignaling::Host(signaling) = &mut self.signaling {
-            signaling.flush(now);
-        }
     }
 
     fn disconnect(
@@ -97,9 +96,6 @@ impl MultiplayerPeer for WebRtcSide {
 
     fn close(&mut self) {
         self.peer.close();
-        if let SideSignaling::Host(signaling) = &mut self.signaling {
-            signaling.close();
-        }
     }
 
     fn unique_id(&self) -> PeerId {

@@ -1,5 +1,6 @@
 //! `cargo xtask interop`: runs the scenarios of a suite, and prints a table of results.
 
+mod counts;
 mod players;
 
 use std::fs;
@@ -13,9 +14,10 @@ use crate::godot::{self, Godot};
 use crate::process::now;
 use crate::scenario_run::{MESH, Player, ROOM, ScenarioRun, Sides};
 use crate::suite::{Scenario, Suite};
-use crate::web::WebGodot;
+use crate::web::{WebGodot, over_webrtc};
 use crate::workspace;
 
+pub(crate) use counts::ScenarioCounts;
 use players::Players;
 
 /// Options of `cargo xtask interop`.
@@ -81,14 +83,6 @@ pub(crate) enum Role {
     Both,
 }
 
-/// Numbers of scenarios by result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ScenarioCounts {
-    pub(crate) passed: u32,
-    pub(crate) failed: u32,
-    pub(crate) retries: u32,
-}
-
 impl InteropArgs {
     /// Returns the default options.
     pub(crate) fn new() -> Self {
@@ -125,8 +119,14 @@ pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<ScenarioCoun
         let why = "Godot's web build loses data that Godot sends in bursts, as in `traffic`";
         return Err(format!("--self-check is not for the transport webrtc: {why}"));
     }
+    let is_copied = is_webrtc && !suite.own;
+    if is_copied && args.role != Role::Server {
+        let folder = folder.display();
+        return Err(format!("over webrtc mp is the server of {folder}; use --role server"));
+    }
+    let project = if is_copied { over_webrtc(&suite.folder)? } else { suite.folder.clone() };
     let web = match is_webrtc || args.web {
-        true => Some(WebGodot::start(godot, &suite.folder, "")?),
+        true => Some(WebGodot::start(godot, &project, "")?),
         false => None,
     };
     let signaling = match is_webrtc {
@@ -223,10 +223,12 @@ impl Table<'_> {
     /// Returns the rows to run: the suite's scenarios for the transport, or the named ones.
     fn rows(&self) -> Result<Vec<Row<'_>>, String> {
         let named = &self.args.scenario;
-        let transport = self.args.transport.listed().to_owned();
+        let transport = self.transport_in_list().to_owned();
         let mut selected = Vec::new();
         if named.is_empty() {
-            let fits = |s: &&Scenario| s.transports.contains(&transport) && self.fits_role(s);
+            let fits = |s: &&Scenario| {
+                s.transports.contains(&transport) && self.fits_role(s) && self.fits_webrtc(s)
+            };
             selected.extend(self.suite.scenarios.iter().filter(fits));
         } else {
             for name in named {
@@ -310,6 +312,21 @@ impl Table<'_> {
         (self.args.role != Role::Mixed || scenario.clients > 1) && !has_no_player
     }
 
+    /// Returns the transport's name in scenarios.txt. Of another suite, the scenarios for WebSocket
+    /// are played over WebRTC.
+    fn transport_in_list(&self) -> &'static str {
+        match self.args.transport {
+            Transport::Wss => Transport::Ws.name(),
+            Transport::Webrtc if !self.suite.own => Transport::Ws.name(),
+            transport => transport.name(),
+        }
+    }
+
+    fn fits_webrtc(&self, scenario: &Scenario) -> bool {
+        let is_other = self.args.transport == Transport::Webrtc && !self.suite.own;
+        !is_other || !NOT_OVER_WEBRTC.contains(&&*scenario.name)
+    }
+
     fn print_why(&self, row: &Row<'_>, number: usize, why: &str) {
         let name = row.label("-");
         let name = if number == 0 { name } else { format!("{name}.retry{number}") };
@@ -353,21 +370,6 @@ impl Transport {
             Self::Webrtc => "webrtc",
         }
     }
-
-    /// Name in scenarios.txt.
-    fn listed(self) -> &'static str {
-        if self == Self::Wss { Self::Ws.name() } else { self.name() }
-    }
-}
-
-impl std::fmt::Display for ScenarioCounts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
-        if self.retries > 0 {
-            write!(f, ", {} retried", self.retries)?;
-        }
-        Ok(())
-    }
 }
 
 /// Creates a certificate and key with `mp-server cert`, and returns their paths.
@@ -394,6 +396,10 @@ fn flush() {
 
 /// Compression modes of ENet, by Godot's names.
 const COMPRESSION: [&str; 5] = ["none", "range", "fastlz", "zlib", "zstd"];
+
+/// Scenarios of the additional suite that its clients cannot play over WebRTC: a web client
+/// receives no packet of 200 KiB, and `drop` uses the WebSocket itself.
+const NOT_OVER_WEBRTC: [&str; 2] = ["big", "drop"];
 
 /// Default scenario for a planted fault.
 const FAULT_SCENARIO: &str = "calls";

@@ -232,8 +232,15 @@ impl ScenarioRun<'_> {
                 None => self.godot.command(&self.suite.folder),
             },
         };
-        command.args(self.scenario_args(role, port));
+        command.args(self.scenario_args(self.transport_of(player), role, port));
         Ok(command)
+    }
+
+    /// Returns the transport of a player's options. Another suite has no option for WebRTC; its
+    /// clients play as over WebSocket.
+    fn transport_of(&self, player: &Player) -> &str {
+        let is_other = self.is_webrtc() && !self.suite.own && *player == Player::Godot;
+        if is_other { "ws" } else { self.transport }
     }
 
     fn is_webrtc(&self) -> bool {
@@ -249,10 +256,10 @@ impl ScenarioRun<'_> {
         }
     }
 
-    fn scenario_args(&self, role: &str, port: u16) -> Vec<String> {
+    fn scenario_args(&self, transport: &str, role: &str, port: u16) -> Vec<String> {
         let mut args = vec![
             format!("--role={role}"),
-            format!("--transport={}", self.transport),
+            format!("--transport={transport}"),
             format!("--port={port}"),
             format!("--scenario={}", self.scenario.name),
             format!("--peers={}", self.scenario.clients),

@@ -144,6 +144,9 @@ fn tests(steps: &mut Steps) {
                 steps.interop(&name, &godot, args);
             }
         }
+        let transport = Transport::Webrtc;
+        let args = InteropArgs { suite: Some(folder), transport, ..InteropArgs::new() };
+        steps.interop("additional suite, webrtc, server", &godot, args);
     }
 }
 

@@ -7,6 +7,7 @@
 //!                    prints the game's output          (in xtask)                         frames
 //! ```
 
+mod additional_suite;
 mod server;
 mod template;
 
@@ -20,6 +21,7 @@ use crate::godot::{Godot, on_path};
 use crate::process::Process;
 use crate::workspace::{binary, quiet, root, target};
 
+pub(crate) use additional_suite::over_webrtc;
 use server::RunServer;
 pub(crate) use server::play;
 
