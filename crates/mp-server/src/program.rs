@@ -69,7 +69,7 @@ pub(crate) async fn run(
         tracing::warn!(%error, "cannot write to standard output");
     }
     if let Some(tls) = tls {
-        actix::spawn(certificates::watch(tls));
+        actix::spawn(certificates::watch(tls, listeners.enet.iter().any(|it| it.tls)));
     }
 
     if let Some(run) = builder.on_start {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use mp_core::host::SystemClock;
 use mp_tls::{ClientTlsOptions, Identity};
 use mp_transport_enet::DtlsClientOptions;
+use mp_transport_enet::dtls::{DtlsRefusal, check_certificate};
 use mp_transport_enet::io::{DatagramSocket, DtlsSocket, UdpSocket};
 use mp_transport_enet::proto::HostSettings;
 use mp_transport_enet::{EnetConnection, EnetMultiplayerPeer, ServerOptions};
@@ -263,12 +264,35 @@ fn client_rejects_an_openssl_server_with_another_name_or_issuer() {
 }
 
 #[test]
+fn client_cannot_connect_to_a_server_with_an_rsa_key() {
+    let folder = certificates();
+    let (theirs, address, mut log) = s_server(&folder, "-cert rsa.crt -key rsa.key");
+    let mut ours = Ours::new();
+    let options = DtlsClientOptions { hostname: HOST.to_owned(), tls: trusting(&folder) };
+    ours.socket.client_setup(options, 1).unwrap();
+    ours.turn();
+    ours.socket.try_send_to(b"a secret\n", address).unwrap();
+    until(&mut ours, &theirs, &mut log, |ours, log| {
+        let refusals = ours.socket.dtls().unwrap().stats().refusals;
+        log.contains("no shared cipher") && refusals.get(DtlsRefusal::HandshakeFailed) > 0
+    });
+    assert_eq!(ours.socket.dtls().unwrap().stats().secured, 0);
+}
+
+#[test]
 fn an_rsa_key_and_a_chain_are_rejected_with_a_solution() {
     let folder = certificates();
     let any = (Ipv4Addr::LOCALHOST, 0).into();
     let mut host = EnetConnection::create_host_bound(any, HostSettings::default()).unwrap();
-    let error = host.dtls_server_setup(identity(&folder, "rsa")).unwrap_err().to_string();
-    assert!(error.contains("RSA") && error.contains("mp-server cert"), "{error}");
+    let of_host = host.dtls_server_setup(identity(&folder, "rsa")).unwrap_err().to_string();
+    let options = ServerOptions::default().dtls(identity(&folder, "rsa"));
+    let of_server = EnetMultiplayerPeer::create_server(any, options).unwrap_err().to_string();
+    let of_check = check_certificate(&identity(&folder, "rsa")).unwrap_err().to_string();
+    for error in [of_host, of_server, of_check] {
+        for part in ["rsa.key", "RSA", "mp-server cert", "openssl ecparam"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
 
     let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let chain = text("server.crt") + &text("ca.crt");

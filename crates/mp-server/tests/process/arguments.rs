@@ -3,6 +3,8 @@
 use std::net::UdpSocket;
 use std::process::Output;
 
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+
 use crate::server::command;
 
 #[test]
@@ -93,6 +95,25 @@ fn certificate_is_created_once_with_instructions() {
     assert_eq!(output.status.code(), Some(2), "a key is not overwritten");
     assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
     assert!(lines(&output.stderr)[0].contains("my.crt"));
+}
+
+#[test]
+fn an_rsa_key_for_dtls_is_an_error_that_names_the_file_and_the_solution() {
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = ["my.crt", "my.key"].map(|name| folder.path().join(name));
+    let rsa = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(&certificate, params.self_signed(&rsa).unwrap().pem()).unwrap();
+    std::fs::write(&key, rsa.serialize_pem()).unwrap();
+    let [certificate, key] = [certificate, key].map(|path| path.display().to_string());
+    let arguments = ["--enet", "127.0.0.1:0", "--ws", "off", "--webrtc", "off", "--dtls"];
+    let output = run(&[&arguments[..], &["--tls-cert", &certificate, "--tls-key", &key]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    let lines = lines(&output.stderr);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for part in [&key[..], "RSA", "ENet's DTLS", "mp-server cert", "openssl ecparam"] {
+        assert!(lines[0].contains(part), "{part} is not in {}", lines[0]);
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub use self::record::RECORD_OVERHEAD;
 pub use self::refusal::DtlsRefusal;
 use self::setup::Role;
 pub(crate) use self::setup::check_mtu;
-pub use self::setup::{DtlsClientOptions, DtlsError, MTU_WITH_DTLS_MAX};
+pub use self::setup::{DtlsClientOptions, DtlsError, MTU_WITH_DTLS_MAX, check_certificate};
 use crate::limits::{
     DTLS_HANDSHAKE_TIMEOUT, DTLS_OPENING_MAX, DTLS_OPENING_PER_ADDRESS_MAX, DTLS_REPLACEABLE_AFTER,
     DTLS_SILENCE_MAX, DTLS_TICK,

@@ -130,6 +130,17 @@ impl fmt::Debug for Role {
     }
 }
 
+/// Checks that a server can use a certificate for DTLS: an ECDSA key on P-256 or P-384, and no
+/// chain. For programs that reload a [`CertificateStore`], because a server that cannot use the new
+/// certificate keeps the previous one.
+///
+/// # Errors
+///
+/// [`DtlsError::Tls`] with [`TlsError::KeyKind`], or [`DtlsError::Chain`].
+pub fn check_certificate(identity: &Identity) -> Result<(), DtlsError> {
+    usable(identity).map(drop)
+}
+
 /// Returns an identity in the library's form, which panics for other kinds of keys.
 fn usable(identity: &Identity) -> Result<DtlsCertificate, DtlsError> {
     identity.require_ecdsa("ENet's DTLS")?;
