@@ -58,7 +58,11 @@ impl RoomsPlan {
 
     /// Returns the registry.
     pub(crate) fn registry(&self) -> Rooms {
-        Rooms::new(self.settings.clone(), self.templates.iter().cloned())
+        let mut rooms = Rooms::new(self.settings.clone(), self.templates.iter().cloned());
+        for (name, template) in &self.rooms {
+            rooms.reserve(name.clone(), template.clone().into());
+        }
+        rooms
     }
 
     /// Returns how the clients of a listener select rooms. The error is a message.

@@ -14,6 +14,7 @@
 //! | [`workload`] | actions of the programs |
 //! | [`journal`], [`programs`] | recorded facts; the programs of a world |
 //! | [`checker`] | invariants |
+//! | [`rooms`] | a world of rooms behind one endpoint, of every fourth seed |
 //! | [`hunt`] | many seeds on several threads |
 #![expect(
     clippy::exhaustive_enums,
@@ -29,6 +30,7 @@ pub mod net;
 pub mod plan;
 pub mod programs;
 pub mod rng_ext;
+pub mod rooms;
 pub mod run;
 pub mod trace;
 pub mod workload;

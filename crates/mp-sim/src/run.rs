@@ -8,6 +8,7 @@ use mp_core::bug::{self, OnBug};
 
 use crate::checker::Violation;
 use crate::net::NetworkStats;
+use crate::rooms;
 use crate::trace::Detail;
 use crate::world::{Counters, World};
 
@@ -50,7 +51,7 @@ pub struct Outcome {
 /// in release builds, too.
 pub fn simulate(seed: u64, options: &SimulationOptions) -> Outcome {
     let mut world = World::new(seed, options.clients, options.active_time, options.detail);
-    let run = || run_and_check(&mut world, options.active_time);
+    let run = || run_and_check(&mut world, seed, options.active_time);
     let checked = catch_unwind(AssertUnwindSafe(|| bug::with_policy(OnBug::Panic, run)));
     let violation = match checked {
         Ok(result) => result.err(),
@@ -72,14 +73,18 @@ pub fn simulate(seed: u64, options: &SimulationOptions) -> Outcome {
     }
 }
 
-fn run_and_check(world: &mut World, active_time: Duration) -> Result<(), Violation> {
+fn run_and_check(world: &mut World, seed: u64, active_time: Duration) -> Result<(), Violation> {
     let end = Instant::ZERO + active_time;
     while world.now() < end {
         world.run_until((world.now() + INSPECTION_INTERVAL).min(end))?;
         world.check(|checker, world| checker.inspect(world))?;
     }
     world.settle()?;
-    world.check(|checker, world| checker.check_settled(world))
+    world.check(|checker, world| checker.check_settled(world))?;
+    if seed.is_multiple_of(ROOMS_INTERVAL) {
+        rooms::simulate(seed, ROOMS_TIME)?;
+    }
+    Ok(())
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -92,4 +97,8 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
+/// Seeds of which one has a world of rooms, too.
+const ROOMS_INTERVAL: u64 = 4;
+/// Duration of the active phase of a world of rooms.
+const ROOMS_TIME: Duration = Duration::from_secs(20);
 const INSPECTION_INTERVAL: Duration = Duration::from_millis(250);

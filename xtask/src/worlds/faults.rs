@@ -140,6 +140,20 @@ pub(super) const FAULTS: &[Fault] = &[
         right: "        for key in self.path_nodes.get(&node).cloned().unwrap_or_default() {",
         wrong: "        for key in Vec::<Key>::new() {",
     },
+    Fault {
+        name: "places-kept",
+        what: "a room keeps the places of players who have left",
+        file: "crates/mp-rooms/src/rooms/joins.rs",
+        right: "let id = self.places.remove(&connection)?;",
+        wrong: "let id = *self.places.get(&connection)?;",
+    },
+    Fault {
+        name: "codes-not-checked",
+        what: "private rooms admit players without the code",
+        file: "crates/mp-rooms/src/rooms/room.rs",
+        right: "} else if self.code.is_some() && self.code.as_ref() != code {",
+        wrong: "} else if false && self.code.as_ref() != code {",
+    },
 ];
 
 /// Returns the fault called `name`.

@@ -10,6 +10,7 @@ use crate::limits::{WAITING_MAX, WAITING_PER_ROOM_MAX};
 use crate::name::{RoomId, RoomName};
 use crate::refusal::{CreateRefusal, JoinRefusal};
 use crate::selection::Selection;
+use crate::template::Template;
 
 impl Rooms {
     /// Handles the request of a connection to join a room. The decision follows as an output, at
@@ -57,27 +58,25 @@ impl Rooms {
             return Err(JoinRefusal::Draining);
         }
         let existing = self.names.get(&selection.room).copied();
-        let id = match existing.and_then(|id| Some((id, self.rooms.get(&id)?))) {
-            Some((id, room)) => {
-                let is_of = |template: &RoomName| *template == room.template.name;
-                if !selection.template.as_ref().is_none_or(is_of) {
-                    return Err(JoinRefusal::UnknownRoom);
-                }
-                if let Some(refusal) = room.refusal(claimed_id, selection.code.as_ref()) {
-                    return Err(refusal);
-                }
-                let is_full = room.waiting() >= WAITING_PER_ROOM_MAX || self.waiting >= WAITING_MAX;
-                if !room.is_open() && is_full {
-                    return Err(JoinRefusal::TooManyWaiting);
-                }
-                return Ok(id);
+        if let Some((id, room)) = existing.and_then(|id| Some((id, self.rooms.get(&id)?))) {
+            let is_of = |template: &RoomName| *template == room.template.name;
+            if !selection.template.as_ref().is_none_or(is_of) {
+                return Err(JoinRefusal::UnknownRoom);
             }
-            None => self.template_of(selection)?,
-        };
+            if let Some(refusal) = room.refusal(claimed_id, selection.code.as_ref()) {
+                return Err(refusal);
+            }
+            let is_full = room.waiting() >= WAITING_PER_ROOM_MAX || self.waiting >= WAITING_MAX;
+            if !room.is_open() && is_full {
+                return Err(JoinRefusal::TooManyWaiting);
+            }
+            return Ok(id);
+        }
+        let template = self.template_of(selection)?;
         if self.waiting >= WAITING_MAX {
             return Err(JoinRefusal::TooManyWaiting);
         }
-        self.create(selection.room.clone(), &id).map_err(|refusal| match refusal {
+        self.create_with(selection.room.clone(), template).map_err(|refusal| match refusal {
             CreateRefusal::TooManyRooms => JoinRefusal::TooManyRooms,
             CreateRefusal::Draining => JoinRefusal::Draining,
             CreateRefusal::UnknownTemplate => JoinRefusal::UnknownTemplate,
@@ -85,16 +84,23 @@ impl Rooms {
         })
     }
 
-    /// Returns the name of the template from which a join may create the selected room.
-    fn template_of(&self, selection: &Selection) -> Result<RoomName, JoinRefusal> {
-        let name = selection.template.as_ref().or(self.settings.default_template.as_ref());
-        // Without a template there is only the room itself to look for.
-        let name = name.ok_or(JoinRefusal::UnknownRoom)?;
-        let template = self.templates.get(name).map(Arc::as_ref);
-        let template = template.ok_or(JoinRefusal::UnknownTemplate)?;
-        if !template.auto_create {
-            return Err(JoinRefusal::UnknownRoom);
-        }
+    /// Returns the settings with which a join may create the selected room.
+    fn template_of(&self, selection: &Selection) -> Result<Arc<Template>, JoinRefusal> {
+        let selected = selection.template.as_ref();
+        let template = match self.reserved.get(&selection.room) {
+            Some(reserved) if selected.is_none_or(|name| *name == reserved.name) => reserved,
+            Some(_) => return Err(JoinRefusal::UnknownRoom),
+            None => {
+                // Without a template there is only the room itself to look for.
+                let name = selected.or(self.settings.default_template.as_ref());
+                let name = name.ok_or(JoinRefusal::UnknownRoom)?;
+                let template = self.templates.get(name).ok_or(JoinRefusal::UnknownTemplate)?;
+                if !template.auto_create {
+                    return Err(JoinRefusal::UnknownRoom);
+                }
+                template
+            }
+        };
         if template.locked {
             return Err(JoinRefusal::RoomLocked);
         }
@@ -104,6 +110,6 @@ impl Rooms {
         if template.max_players == 0 {
             return Err(JoinRefusal::RoomFull);
         }
-        Ok(template.name.clone())
+        Ok(Arc::clone(template))
     }
 }

@@ -55,6 +55,8 @@ impl Default for RoomsSettings {
 pub struct Rooms {
     settings: RoomsSettings,
     templates: BTreeMap<RoomName, Arc<Template>>,
+    /// Settings of rooms by their own name.
+    reserved: BTreeMap<RoomName, Arc<Template>>,
     rooms: BTreeMap<RoomId, Room>,
     names: BTreeMap<RoomName, RoomId>,
     /// Rooms that were closed and have not ended.
@@ -81,6 +83,7 @@ impl Rooms {
         let mut rooms = Self {
             settings,
             templates: BTreeMap::new(),
+            reserved: BTreeMap::new(),
             rooms: BTreeMap::new(),
             names: BTreeMap::new(),
             closing: BTreeSet::new(),
@@ -104,6 +107,12 @@ impl Rooms {
     pub fn set_templates(&mut self, templates: impl IntoIterator<Item = Template>) {
         let named = |template: Template| (template.name.clone(), Arc::new(template));
         self.templates = templates.into_iter().map(named).collect();
+    }
+
+    /// Reserves a name: joins create the room of this name with these settings, whatever its
+    /// template allows, for example after it has ended by a panic.
+    pub fn reserve(&mut self, name: RoomName, template: Arc<Template>) {
+        self.reserved.insert(name, template);
     }
 
     /// Creates a room from a template.

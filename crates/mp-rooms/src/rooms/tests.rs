@@ -147,6 +147,20 @@ fn room_is_not_created_if_its_template_does_not_allow_it() {
 }
 
 #[test]
+fn reserved_room_is_created_with_its_own_settings() {
+    let mut registry = Registry::new([arena()]);
+    let mut own = Template::new(name("duel"));
+    (own.code, own.auto_create) = (Some(code("1")), false);
+    registry.rooms.reserve(name("a"), own.clone().into());
+    assert_eq!(registry.join_room(0, "a"), [refused(0, JoinRefusal::WrongCode)]);
+    let other = Selection::new(name("a")).template(name("arena")).code(code("1"));
+    assert_eq!(registry.join(0, other), [refused(0, JoinRefusal::UnknownRoom)]);
+    let outputs = registry.join(0, Selection::new(name("a")).code(code("1")));
+    let RoomOutput::Create { template, .. } = &outputs[0] else { panic!("{outputs:?}") };
+    assert_eq!(**template, own);
+}
+
+#[test]
 fn full_locked_and_private_rooms_refuse_joins() {
     let mut registry = Registry::new([Template { max_players: 2, ..arena() }]);
     let room = registry.open("a");

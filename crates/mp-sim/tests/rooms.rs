@@ -1,0 +1,26 @@
+//! Worlds of rooms.
+#![allow(missing_docs, reason = "a test")]
+
+use std::time::Duration;
+
+use mp_core::bug::{self, OnBug};
+use mp_rooms::JoinRefusal;
+use mp_sim::rooms::simulate;
+
+#[test]
+fn worlds_of_rooms_are_clean_and_lively() {
+    let (mut joined, mut failed, mut ended) = (0, 0, 0);
+    let mut refused = mp_core::ReasonCounts::<JoinRefusal>::default();
+    for seed in 0..12 {
+        let simulated = bug::with_policy(OnBug::Panic, || simulate(seed, Duration::from_secs(20)));
+        let stats = simulated.unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
+        joined += stats.joined;
+        failed += stats.failed_rooms;
+        ended += stats.ended_rooms;
+        refused.add_all(&stats.refused);
+    }
+    assert!(joined > 200 && failed > 0 && ended > 20, "{joined} {failed} {ended}");
+    for reason in [JoinRefusal::RoomFull, JoinRefusal::WrongCode, JoinRefusal::RoomFailed] {
+        assert!(refused.get(reason) > 0, "{refused:?}");
+    }
+}
