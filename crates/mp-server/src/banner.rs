@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::addresses::Addresses;
+use crate::config::RoomSelection;
 use crate::output;
 use crate::webrtc::SIGNALING_PATH;
 
@@ -14,12 +15,35 @@ pub(crate) struct Secured {
     pub(crate) ws: bool,
 }
 
-/// Prints where the room listens and how to join it.
-pub(crate) fn print(addresses: Addresses, secured: Secured, max_clients: u16) -> io::Result<()> {
-    output::print(io::stdout(), text(addresses, secured, max_clients))
+/// The way in which players select a room, by transport.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Selections {
+    pub(crate) enet: RoomSelection,
+    pub(crate) ws: RoomSelection,
 }
 
-fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
+impl Default for Selections {
+    fn default() -> Self {
+        Self { enet: RoomSelection::Fixed, ws: RoomSelection::Fixed }
+    }
+}
+
+/// Prints where the server listens and how to join.
+pub(crate) fn print(
+    addresses: Addresses,
+    secured: Secured,
+    selections: Selections,
+    max_clients: u16,
+) -> io::Result<()> {
+    output::print(io::stdout(), text(addresses, secured, selections, max_clients))
+}
+
+fn text(
+    addresses: Addresses,
+    secured: Secured,
+    selections: Selections,
+    max_clients: u16,
+) -> String {
     let Addresses { enet, ws, webrtc, signaling } = addresses;
     let enet_place = enet.map(|address| {
         let over = if secured.enet { " over DTLS" } else { "" };
@@ -40,12 +64,14 @@ fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
         } else {
             String::new()
         };
-        join("ENetMultiplayerPeer", &format!(r#""{host}", {port}"#), &dtls)
+        let setup = dtls + auth(selections.enet);
+        join("ENetMultiplayerPeer", &format!(r#""{host}", {port}"#), &setup)
     });
     let ws_line = ws.map(|address| {
         let tls = if secured.ws { r#", TLSOptions.client(load("res://server.crt"))"# } else { "" };
         let reached = SocketAddr::new(reachable(address.ip()), address.port());
-        join("WebSocketMultiplayerPeer", &format!(r#""{scheme}://{reached}"{tls}"#), "")
+        let url = format!("{scheme}://{reached}{}", place(selections.ws));
+        join("WebSocketMultiplayerPeer", &format!(r#""{url}"{tls}"#), auth(selections.ws))
     });
     let or = if enet.is_some() && ws.is_some() { "\nor, for browsers as well:\n\n" } else { "" };
     let signals = signaling.or(ws);
@@ -61,6 +87,9 @@ fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
     });
     let lines = [enet_line.as_deref(), Some(or), ws_line.as_deref(), webrtc_line.as_deref()];
     let lines: String = lines.into_iter().flatten().collect();
+    let selects_room = enet.is_some() && selections.enet != RoomSelection::Fixed
+        || ws.is_some() && selections.ws != RoomSelection::Fixed;
+    let rooms = if selects_room { "\nROOM is the name of the room.\n" } else { "" };
     let hosts =
         [enet, ws, signaling].into_iter().flatten().filter(|address| address.ip().is_unspecified());
     let from_elsewhere = hosts.map(|address| reachable(address.ip())).next().map(|host| {
@@ -70,11 +99,32 @@ fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
         "mp-server {version}: a relay room for Godot 4 games\n\
          listens for {places}, for up to {max_clients} players\n\n\
          In Godot, on every player's side:\n\n\
-         {lines}\n\
+         {lines}{rooms}\n\
          {elsewhere}Ctrl-C ends it. More: mp-server --help\n",
         version = env!("CARGO_PKG_VERSION"),
         elsewhere = from_elsewhere.unwrap_or_default(),
     )
+}
+
+/// Returns the rest of the URL after the port of a player who selects a room.
+const fn place(selection: RoomSelection) -> &'static str {
+    match selection {
+        RoomSelection::Path => "/ROOM",
+        RoomSelection::Query => "/?room=ROOM",
+        RoomSelection::Fixed | RoomSelection::Auth => "",
+    }
+}
+
+/// Returns the GDScript of a player who selects a room by authentication packet.
+const fn auth(selection: RoomSelection) -> &'static str {
+    match selection {
+        RoomSelection::Auth => {
+            " multiplayer.auth_callback = (func(_id, _data): pass); \
+             multiplayer.peer_authenticating.connect(func(id): \
+             multiplayer.send_auth(id, \"ROOM\".to_utf8_buffer()); multiplayer.complete_auth(id));"
+        }
+        RoomSelection::Fixed | RoomSelection::Path | RoomSelection::Query => "",
+    }
 }
 
 /// Returns the line of GDScript that joins.
@@ -107,7 +157,7 @@ mod tests {
         for (address, enet, ws) in table {
             let some = Some(address.parse().unwrap());
             let both = Addresses { enet: some, ws: some, webrtc: some, signaling: None };
-            let text = text(both, Secured::default(), 5);
+            let text = text(both, Secured::default(), Selections::default(), 5);
             assert!(text.contains(enet) && text.contains(ws), "{text}");
             let join = format!("client.join({}/webrtc\")", ws.trim_end_matches('"'));
             assert!(text.contains(&join), "{text}");
@@ -122,19 +172,37 @@ mod tests {
     fn printed_lines_of_an_encrypted_room_set_up_tls() {
         let some = Some("192.0.2.7:80".parse().unwrap());
         let enet_only = Addresses { enet: some, ..Addresses::default() };
-        let text = text(enet_only, Secured { enet: true, ws: true }, 5);
+        let text = text(enet_only, Secured { enet: true, ws: true }, Selections::default(), 5);
         let setup = r#"80); peer.host.dtls_client_setup("192.0.2.7", TLSOptions.client("#;
         assert!(text.contains(setup) && text.contains("ENet over DTLS on UDP"), "{text}");
+    }
+
+    #[test]
+    fn printed_lines_select_a_room_if_the_listener_requires_it() {
+        let some = Some("192.0.2.7:80".parse().unwrap());
+        let both = Addresses { enet: some, ws: some, ..Addresses::default() };
+        for (ws, url) in [
+            (RoomSelection::Fixed, r#""ws://192.0.2.7:80")"#),
+            (RoomSelection::Path, r#""ws://192.0.2.7:80/ROOM")"#),
+            (RoomSelection::Query, r#""ws://192.0.2.7:80/?room=ROOM")"#),
+        ] {
+            let selections = Selections { enet: RoomSelection::Auth, ws };
+            let text = text(both, Secured::default(), selections, 5);
+            assert!(text.contains(url), "{text}");
+            let sent = r#"80); multiplayer.auth_callback = (func(_id, _data): pass); "#;
+            assert!(text.contains(sent) && text.contains("ROOM is the name"), "{text}");
+        }
     }
 
     #[test]
     fn disabled_transports_are_not_printed() {
         let some = Some("192.0.2.7:80".parse().unwrap());
         let enet_only = Addresses { enet: some, ..Addresses::default() };
-        let enet_only = text(enet_only, Secured::default(), 5);
+        let enet_only = text(enet_only, Secured::default(), Selections::default(), 5);
         assert!(!enet_only.contains("WebSocket") && !enet_only.contains("WebRTC"), "{enet_only}");
         let secured = Secured { enet: true, ws: true };
-        let ws_only = text(Addresses { ws: some, ..Addresses::default() }, secured, 5);
+        let ws_only =
+            text(Addresses { ws: some, ..Addresses::default() }, secured, Selections::default(), 5);
         assert!(!ws_only.contains("ENet") && ws_only.contains("wss://192.0.2.7:80"), "{ws_only}");
     }
 
@@ -144,7 +212,7 @@ mod tests {
             ["[::]:1", "[::]:2", "[::]:3"].map(|address| Some(address.parse().unwrap()));
         for (ws, start) in [(ws, "\nor, with"), (None, "\nWith")] {
             let addresses = Addresses { enet: None, ws, webrtc, signaling };
-            let text = text(addresses, Secured { enet: false, ws: true }, 5);
+            let text = text(addresses, Secured { enet: false, ws: true }, Selections::default(), 5);
             assert!(text.contains(r#"client.join("wss://127.0.0.1:3/webrtc""#), "{text}");
             assert!(text.contains("its signaling over TLS on TCP [::]:3, for up to"), "{text}");
             assert!(text.contains(&format!("{start} unreliable")), "{text}");

@@ -9,8 +9,8 @@ use mp_actor::{BranchRef, EndReason};
 use mp_rooms::{RoomId, RoomName, Template};
 
 use crate::addresses::{Addresses, Listeners};
-use crate::banner::Secured;
-use crate::config::ListenConfig;
+use crate::banner::{Secured, Selections};
+use crate::config::{ListenConfig, RoomSelection};
 use crate::listeners::{self, failure};
 use crate::log_queue::LogQueue;
 use crate::network::{Network, NetworkSettings};
@@ -59,13 +59,20 @@ pub(crate) async fn run(
         _ => options::max_clients(config),
     };
     let Addresses { enet, ws, webrtc, signaling } = addresses;
-    tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), signaling = %shown(signaling), tls = tls.is_some(), max_clients, "the room is open");
+    tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), signaling = %shown(signaling), tls = tls.is_some(), max_clients, "listening");
     let is_secure = |listener: Option<&ListenConfig>| listener.is_some_and(|it| it.tls);
     let secured = Secured {
         enet: is_secure(listeners.enet.first().copied()),
         ws: is_secure(listeners.tcp()),
     };
-    if let Err(error) = banner::print(addresses, secured, max_clients) {
+    let selection = |listener: Option<&ListenConfig>| {
+        listener.map_or(RoomSelection::Fixed, |listener| listener.select)
+    };
+    let selections = Selections {
+        enet: selection(listeners.enet.first().copied()),
+        ws: selection(listeners.ws.first().copied()),
+    };
+    if let Err(error) = banner::print(addresses, secured, selections, max_clients) {
         tracing::warn!(%error, "cannot write to standard output");
     }
     if let Some(tls) = tls {
