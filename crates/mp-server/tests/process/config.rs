@@ -99,7 +99,7 @@ fn sighup_reloads_the_file_and_a_bad_file_changes_nothing() {
         }
         line
     };
-    next("the room is open");
+    next("listening");
     assert_eq!(status(server.ws), "101");
 
     fs::write(
