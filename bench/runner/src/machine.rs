@@ -4,12 +4,14 @@ use std::env;
 use std::fs;
 use std::process::Command;
 
-/// Returns date and commit.
+/// Returns date, commit and the load average of the last minute.
 pub(crate) fn when() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
-        "{}, {}",
+        "{}, {}, load average {}",
         last_line("date", &["+%F"]),
-        last_line("git", &["describe", "--always", "--dirty"])
+        last_line("git", &["describe", "--always", "--dirty"]),
+        load.split_whitespace().next().unwrap_or("unknown")
     )
 }
 

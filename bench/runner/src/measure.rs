@@ -34,7 +34,7 @@ impl Timing {
 /// Results of a workload: for each contender one sample per round, if it succeeded.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// Date and commit.
+    /// Date, commit and load average at the start.
     pub(crate) when: String,
     pub(crate) contenders: Vec<(String, Vec<Option<Sample>>)>,
     /// Errors of failed runs.

@@ -43,7 +43,10 @@ fn relay(name: &'static str, clients: u32) -> Workload {
         operation: "a message sent to one client",
         load: words(&format!("udp --pattern group --clients {clients} --rate 30")),
         contenders: contenders("others"),
-        goals: vec![Goal::ratio(Metric::Cpu, "mp", 1.15, "str0m")],
+        goals: vec![
+            Goal::ratio(Metric::Cpu, "mp", 1.15, "str0m"),
+            Goal::at_least(Metric::Delivered, "mp", 0.99),
+        ],
         ..workload(name, clients)
     }
 }
@@ -78,4 +81,6 @@ fn contenders(pass: &str) -> Vec<Contender> {
 }
 
 const NOTE: &str = "Messages are unreliable and unordered. str0m: the library that mp's WebRTC \
-    uses, alone in a loop that receives, handles and answers each datagram. ICE-lite servers.";
+    uses, alone in a loop that receives, handles and answers each datagram. ICE-lite servers. Of mp's \
+    instructions in user space for echoes, 47 % are SCTP, 27 % DTLS and 14 % other parts of str0m, \
+    and 12 % mp and tokio (callgrind, 8 clients with 1 message in flight each).";
