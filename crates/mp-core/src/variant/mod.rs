@@ -54,6 +54,54 @@ use crate::NodePath;
 /// `PackedByteArray`: a few bytes that the game keeps must not keep a receive buffer of 48 KiB
 /// alive.
 ///
+/// # Matching
+///
+/// `match` distinguishes the types that a script may pass. Values are untrusted input, so each arm
+/// checks its content, and `_` rejects all other types:
+///
+/// ```
+/// use mp_core::{Variant, array, dict};
+///
+/// /// Returns name and count of a stack of items: `"bow"`, `["bow", 12]`, or
+/// /// `{ "item": "bow", "count": 12 }`.
+/// fn stack(value: &Variant) -> Option<(&str, i64)> {
+///     match value {
+///         // A name may be a String or a StringName: `as_str` reads both.
+///         Variant::String(_) | Variant::StringName(_) => Some((value.as_str()?, 1)),
+///         Variant::Array(parts) => match parts.as_slice() {
+///             [name, Variant::Int(count @ 1..=99)] => Some((name.as_str()?, *count)),
+///             _ => None,
+///         },
+///         // `get_text` finds keys that are String or StringName.
+///         Variant::Dictionary(parts) => match parts.get_text("count") {
+///             Some(Variant::Int(count @ 1..=99)) => {
+///                 Some((parts.get_text("item")?.as_str()?, *count))
+///             }
+///             _ => None,
+///         },
+///         _ => None,
+///     }
+/// }
+///
+/// assert_eq!(stack(&"bow".into()), Some(("bow", 1)));
+/// assert_eq!(stack(&array!["bow", 12].into()), Some(("bow", 12)));
+/// assert_eq!(stack(&array!["bow", 100].into()), None);
+/// assert_eq!(stack(&dict! { "item" => "bow", "count" => 3 }.into()), Some(("bow", 3)));
+/// assert_eq!(stack(&Variant::Nil), None);
+/// ```
+///
+/// A pattern does not convert: `Variant::Int(_)` does not match the `Float` of a script that parses
+/// JSON. [`to`](Self::to) converts as Godot does for a typed parameter, and
+/// `derive(FromVariant)` of the crate `mp` does so for structs and enums.
+///
+/// ```
+/// # use mp_core::Variant;
+/// assert!(!matches!(Variant::from(2.0), Variant::Int(_)));
+/// assert_eq!(Variant::from(2.0).to(), Ok(2i64));
+/// ```
+///
+/// # Equality
+///
 /// `==` follows Godot's `hash_compare`:
 ///
 /// * Types must be equal: `Int(1)` is not `Float(1.0)`, and a `String` is not a `StringName`.
