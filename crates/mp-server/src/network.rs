@@ -125,3 +125,6 @@ impl Network {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

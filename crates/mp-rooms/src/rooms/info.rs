@@ -96,6 +96,11 @@ impl Rooms {
         self.rooms.get(&id).map_or(0, Room::places)
     }
 
+    /// Returns whether a room refuses all players, because it is locked or full.
+    pub fn is_refusing(&self, id: RoomId) -> bool {
+        self.rooms.get(&id).is_some_and(Room::is_refusing)
+    }
+
     /// Returns the number of connections that were admitted and have not left.
     pub fn players(&self) -> usize {
         self.places.len() - self.waiting

@@ -68,6 +68,11 @@ impl Room {
         self.ids.iter().copied()
     }
 
+    /// Returns whether the room refuses all players, because it is locked or full.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.is_locked || self.places.len() >= usize::from(self.max_players)
+    }
+
     /// Returns the reason why a connection that claims `id` and knows `code` may not join.
     pub(super) fn refusal(&self, id: Option<PeerId>, code: Option<&Code>) -> Option<JoinRefusal> {
         if self.is_locked {

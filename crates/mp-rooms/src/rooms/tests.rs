@@ -165,8 +165,10 @@ fn full_locked_and_private_rooms_refuse_joins() {
     let mut registry = Registry::new([Template { max_players: 2, ..arena() }]);
     let room = registry.open("a");
     registry.rooms.set_locked(room, true);
+    assert!(registry.rooms.is_refusing(room));
     assert_eq!(registry.join_room(0, "a"), [refused(0, JoinRefusal::RoomLocked)]);
     registry.rooms.set_locked(room, false);
+    assert!(!registry.rooms.is_refusing(room));
 
     registry.rooms.set_code(room, Some(code("12")));
     assert_eq!(registry.join_room(0, "a"), [refused(0, JoinRefusal::WrongCode)]);
@@ -177,6 +179,7 @@ fn full_locked_and_private_rooms_refuse_joins() {
     registry.rooms.set_code(room, None);
 
     assert_eq!(registry.join_room(1, "a"), [admitted(1, room)]);
+    assert!(registry.rooms.is_refusing(room));
     assert_eq!(registry.join_room(2, "a"), [refused(2, JoinRefusal::RoomFull)]);
     registry.left(0);
     assert_eq!(registry.join_room(2, "a"), [admitted(2, room)]);

@@ -236,6 +236,15 @@ impl RoomsHandle {
         self.call(|host| host.rooms.stats()).await
     }
 
+    /// Returns whether the server refuses all players because it is about to end.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerEnded`].
+    pub async fn is_draining(&self) -> Result<bool, ServerEnded> {
+        self.call(|host| host.rooms.is_draining()).await
+    }
+
     /// Ends the server in order: refuses new players, waits up to `timeout` until the others have
     /// left, closes the rooms, which deliver what they have sent before, and closes the endpoints.
     /// Logs its progress. Rooms can read the time that is left

@@ -377,12 +377,11 @@ impl RoomsHost {
         }
         for listening in self.listeners.values_mut() {
             let Some(name) = &listening.room else { continue };
-            let room = self.rooms.find_by_name(name).and_then(|id| self.rooms.get(id));
-            let is_full =
-                room.is_some_and(|it| it.is_locked || it.players >= usize::from(it.max_players));
-            if is_full != listening.is_refusing {
-                listening.is_refusing = is_full;
-                listening.endpoint.set_refuse_new_connections(is_full);
+            let room = self.rooms.find_by_name(name);
+            let is_refusing = room.is_some_and(|room| self.rooms.is_refusing(room));
+            if is_refusing != listening.is_refusing {
+                listening.is_refusing = is_refusing;
+                listening.endpoint.set_refuse_new_connections(is_refusing);
             }
         }
     }

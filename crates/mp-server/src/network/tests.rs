@@ -1,0 +1,118 @@
+//! Rooms and endpoints over the memory network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mp_actor::prelude::*;
+use mp_core::{MemoryAddress, MemoryMultiplayerPeer};
+use mp_rooms::{CreateRefusal, RoomName, RoomState, RoomsSettings, Template};
+
+use super::*;
+use crate::rooms::RoomType;
+use crate::{CreateRoomError, RoomContext};
+
+fn name(text: &str) -> RoomName {
+    RoomName::new(text).unwrap()
+}
+
+/// Starts a server with the templates `arena` and `broken`, and the address of its endpoint, whose
+/// clients select rooms by authentication packet.
+async fn start() -> (Network, MemoryAddress) {
+    let arena: RoomType = Arc::new(|_: &RoomContext| Branch::builder("/root").build());
+    let broken: RoomType = Arc::new(|_: &RoomContext| panic!("a bug of the builder"));
+    let mut templates = [Template::new(name("arena")), Template::new(name("broken"))];
+    templates[1].room_type = "broken".to_owned();
+    let mut settings = RoomsSettings::default();
+    settings.default_template = Some(name("arena"));
+    let settings = NetworkSettings {
+        types: RoomTypes::from([("relay".to_owned(), arena), ("broken".to_owned(), broken)]),
+        rooms: Rooms::new(settings, templates),
+        max_threads: 2,
+        silence: Duration::ZERO,
+        is_single_room: false,
+    };
+    let mut network = Network::start(settings).await.unwrap();
+    let peer = MemoryMultiplayerPeer::server();
+    let address = peer.address();
+    network.listen(Listener::by_auth(), move || Ok::<_, StartError>(peer)).await.unwrap();
+    (network, address)
+}
+
+/// Joins as the peer `id`.
+async fn join(
+    address: &MemoryAddress,
+    id: i32,
+    selection: &'static str,
+) -> Result<BranchRef, StartError> {
+    let seat = address.connect(PeerId::new(id).unwrap());
+    let branch = mp_actor::branch(|| Branch::builder("/root").build());
+    let branch = branch.on_peer_authenticating(move |request| async move {
+        request.send(selection.as_bytes()).await?;
+        request.complete().await
+    });
+    branch.connect(move || Ok::<_, StartError>(seat)).await
+}
+
+fn assert_refused(joined: &Result<BranchRef, StartError>) {
+    assert!(matches!(joined, Err(StartError::ConnectionFailed(_))), "{joined:?}");
+}
+
+#[test]
+fn handle_creates_lists_changes_and_closes_rooms() {
+    actix::System::new().block_on(async {
+        let (network, address) = start().await;
+        let rooms = network.rooms();
+        let room = rooms.create(name("a"), &name("arena")).await.unwrap();
+        let taken = rooms.create(name("a"), &name("arena")).await;
+        assert_eq!(taken, Err(CreateRoomError::Refused(CreateRefusal::NameTaken)));
+        let player = join(&address, 7, "a").await.unwrap();
+        let info = rooms.find(&name("a")).await.unwrap().unwrap();
+        assert_eq!((info.id, info.state, info.players), (room, RoomState::Open, 1));
+        assert_eq!(rooms.list().await.unwrap(), [info]);
+        assert_eq!(rooms.peer_ids(room).await.unwrap(), [PeerId::new(7).unwrap()]);
+        let branch = rooms.branch(room).await.unwrap().unwrap();
+        assert_eq!(branch.peers().await.unwrap(), [PeerId::new(7).unwrap()]);
+
+        assert_refused(&join(&address, 7, "a").await);
+        assert!(rooms.set_locked(room, true).await.unwrap());
+        assert_refused(&join(&address, 8, "a").await);
+        assert!(rooms.set_locked(room, false).await.unwrap());
+        join(&address, 8, "a").await.unwrap();
+
+        assert!(rooms.close(room).await.unwrap());
+        assert!(matches!(player.closed().await, EndReason::Disconnected(_)));
+        assert_eq!(rooms.get(room).await.unwrap(), None);
+        assert!(!rooms.close(room).await.unwrap());
+        // The name is free.
+        join(&address, 9, "a").await.unwrap();
+    });
+}
+
+#[test]
+fn room_that_cannot_be_built_refuses_its_players_and_no_others() {
+    actix::System::new().block_on(async {
+        let (network, address) = start().await;
+        let created = network.rooms().create(name("b"), &name("broken")).await;
+        assert_eq!(created, Err(CreateRoomError::Failed));
+        assert_refused(&join(&address, 2, "broken/b").await);
+        join(&address, 2, "arena/b").await.unwrap();
+        let stats = network.rooms().stats().await.unwrap();
+        assert_eq!((stats.failed_rooms, stats.open, stats.players), (2, 1, 1));
+    });
+}
+
+#[test]
+fn drained_server_refuses_players_closes_its_rooms_and_ends() {
+    actix::System::new().block_on(async {
+        let (network, address) = start().await;
+        let player = join(&address, 2, "a").await.unwrap();
+        let rooms = network.rooms().clone();
+        let draining = actix::spawn(async move { rooms.drain(Duration::from_secs(60)).await });
+        while !network.rooms().is_draining().await.unwrap() {}
+        assert_refused(&join(&address, 3, "a").await);
+        assert_eq!(player.ended(), None);
+        player.close().await;
+        draining.await.unwrap();
+        assert!(network.rooms().stats().await.is_err());
+    });
+}
