@@ -26,6 +26,7 @@ mod routes;
 mod sdp;
 mod signal;
 mod signaling;
+mod stream_limit;
 
 pub use candidate::{CandidateError, CandidatePolicy, IceCandidate};
 pub use connection::{ConnectionState, DescriptionError, SdpError};

@@ -71,6 +71,11 @@ pub const ADDRESS_IDLE_TIME: Duration = Duration::from_secs(5);
 /// transfer channels are 8-bit.
 pub const CHANNELS_CONFIG_MAX: usize = 252;
 
+/// Number of SCTP streams that a remote peer may use, with ids below it: four times those of
+/// Godot's channels. Data on another stream ends the connection. SCTP stores each stream, and
+/// visits all of them at each chunk of data.
+pub const STREAMS_MAX: u16 = 1_024;
+
 /// Maximum number of connections of a peer, as for an ENet host.
 pub const PEERS_MAX: u16 = 4_095;
 

@@ -28,6 +28,7 @@ use crate::refusal::{DatagramRefusal, MessageRefusal};
 use crate::routes::{Protocol, Routes};
 use crate::signal::Signal;
 use crate::signaling::Signaling;
+use crate::stream_limit::limited;
 
 pub use self::peers::AddPeerError;
 
@@ -204,7 +205,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         let socket = SocketDriver::new(socket);
         let address = socket.local_addr().map_err(CreateError::LocalAddress)?;
         let local_candidates = local_candidates(address, &options)?;
-        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let crypto = Arc::new(limited(str0m::crypto::from_feature_flags()));
         let certificate =
             crypto.dtls_provider.generate_certificate().ok_or(CreateError::Certificate)?;
         let status = match mode {

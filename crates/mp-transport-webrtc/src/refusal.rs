@@ -34,6 +34,9 @@ mp_core::reasons! {
     pub enum MessageRefusal {
         /// The remote peer opened the channel itself. It does not belong to the multiplayer peer.
         ForeignChannel = "foreign_channel" => "the remote peer opened the channel itself",
+        /// The data was for an SCTP stream beyond [`STREAMS_MAX`](crate::limits::STREAMS_MAX). It
+        /// closed the connection.
+        StreamBeyondLimit = "stream_beyond_limit" => "the id of the SCTP stream is too large",
         /// The local peer is closing the connection.
         Closing = "closing" => "the connection is closing",
     }

@@ -12,10 +12,12 @@ use mp_core::link_shaper::LinkConditions;
 use mp_core::{Instant, MultiplayerPeer, PeerId, Rng, TransferMode};
 use mp_transport_webrtc::fuzz::RawPeer;
 use mp_transport_webrtc::io::DatagramSocket;
-use mp_transport_webrtc::limits::{ADDRESSES_MAX, AMPLIFICATION_MAX, REMOTE_CANDIDATES_MAX};
+use mp_transport_webrtc::limits::{
+    ADDRESSES_MAX, AMPLIFICATION_MAX, REMOTE_CANDIDATES_MAX, STREAMS_MAX,
+};
 use mp_transport_webrtc::{
-    CandidateError, CandidatePolicy, DatagramRefusal, DescriptionError, IceCandidate, SdpKind,
-    WebRtcMultiplayerPeer, WebRtcOptions,
+    CandidateError, CandidatePolicy, DatagramRefusal, DescriptionError, IceCandidate,
+    MessageRefusal, SdpKind, WebRtcMultiplayerPeer, WebRtcOptions,
 };
 
 const ATTACKER: i32 = 666;
@@ -297,4 +299,31 @@ fn malformed_sctp_of_a_connected_peer_affects_no_other_peer() {
         pair.pass(Duration::from_secs(1));
         assert!(!pair.server.has_peer(id(ATTACKER)), "round {round}");
     }
+}
+
+#[test]
+fn a_peer_that_starts_messages_on_more_streams_than_allowed_is_removed() {
+    /// Flags of the first fragment of a message.
+    const BEGIN: u8 = 2;
+    let mut pair = connected_pair(WebRtcOptions::default().ice_lite(true));
+    let socket = pair.network.socket();
+    let mut attacker = Attacker::new(&mut pair, socket);
+    attacker.connect(&mut pair);
+    for stream in 0..STREAMS_MAX {
+        attacker.raw.send_data(BEGIN, stream, 0, &[1]);
+        if stream % 64 == 63 {
+            attacker.turn(&mut pair);
+        }
+    }
+    pair.pass(Duration::from_millis(100));
+    assert!(pair.server.has_peer(id(ATTACKER)), "streams within the limit are used");
+    for _ in 0..3 {
+        attacker.raw.send_data(BEGIN, STREAMS_MAX, 0, &[1]);
+    }
+    attacker.turn(&mut pair);
+    pair.pass(Duration::from_secs(1));
+    assert!(!pair.server.has_peer(id(ATTACKER)));
+    let refused = pair.server.stats().refused_messages;
+    assert!(refused.get(MessageRefusal::StreamBeyondLimit) >= 1, "{refused:?}");
+    assert_unaffected(&mut pair);
 }

@@ -13,6 +13,7 @@ use super::{Connection, ConnectionContext, ConnectionState, End, PendingPackets,
 use crate::clock::Clock;
 use crate::limits::{CLOSE_TIMEOUT, RESET_TIMEOUT};
 use crate::refusal::{DatagramRefusal, MessageRefusal};
+use crate::stream_limit;
 
 impl Connection {
     /// Returns whether a datagram from an unknown address belongs to this connection.
@@ -141,6 +142,12 @@ impl Connection {
                 Ok(Output::Event(event)) => self.handle_event(cx, event),
                 Err(error) => self.fail(cx, &error),
             }
+        }
+        if stream_limit::take_refusal() {
+            tracing::debug!(peer = %self.peer, "data on an SCTP stream beyond the limit");
+            cx.output.refused_messages.count(MessageRefusal::StreamBeyondLimit);
+            self.rtc.disconnect();
+            self.lose(cx, DisconnectReason::ProtocolViolation, ConnectionState::Closed);
         }
         if !self.rtc.is_alive() && self.end.is_none() {
             self.lose(cx, DisconnectReason::Remote(0), ConnectionState::Closed);
