@@ -44,6 +44,7 @@ mod config_command;
 #[doc(hidden)]
 pub mod fuzz;
 mod listeners;
+mod live_rooms;
 mod log_queue;
 mod logs;
 mod network;

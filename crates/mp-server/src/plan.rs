@@ -56,6 +56,10 @@ impl RoomsPlan {
         Ok(Self { templates, rooms, settings, is_single_room })
     }
 
+    pub(crate) fn templates(&self) -> &[Template] {
+        &self.templates
+    }
+
     /// Returns the registry.
     pub(crate) fn registry(&self) -> Rooms {
         let mut rooms = Rooms::new(self.settings.clone(), self.templates.iter().cloned());

@@ -19,7 +19,7 @@ use crate::reload::LiveConfig;
 use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
 use crate::shutdown::{SIGTERM, Shutdown};
-use crate::{Failure, banner, certificates, options};
+use crate::{Failure, banner, certificates, live_rooms, options};
 
 /// Runs the rooms until a signal stops them, or until the only room ends.
 pub(crate) async fn run(
@@ -79,6 +79,8 @@ pub(crate) async fn run(
         actix::spawn(certificates::watch(tls, listeners.enet.iter().any(|it| it.tls)));
     }
 
+    let rooms = network.rooms().clone();
+    actix::spawn(live_rooms::follow(live.clone(), plan, builder.default_type, rooms));
     if let Some(run) = builder.on_start {
         run(network.rooms().clone());
     }

@@ -140,6 +140,9 @@ fn differs(key: &Key, old: &Table, new: &Table) -> bool {
 
 /// Returns the effect of adding or removing a table.
 fn of_table(section: &Section) -> Effect {
+    if section.shape == Shape::List {
+        return Effect::Restart;
+    }
     let has = |effect| section.keys.iter().any(|key| key.effect == effect);
     match (has(Effect::Restart), has(Effect::Now)) {
         (true, _) => Effect::Restart,

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use mp_rooms::{Code, RoomName};
+
 use super::address::BindAddress;
 use super::key::TextRule;
 
@@ -62,7 +64,16 @@ pub(crate) static ORIGIN: TextRule = rule(
 );
 
 /// Name of a room, a template or a room type.
-pub(crate) static NAME: TextRule = rule("NAME", "1 to 64 letters, digits, _ or -", is_name);
+pub(crate) static NAME: TextRule =
+    rule("NAME", "1 to 64 ASCII letters, digits, hyphens, underscores and dots", is_name);
+
+/// Code of a private room.
+pub(crate) static CODE: TextRule = TextRule {
+    noun: "CODE",
+    takes: "1 to 64 bytes long",
+    is_valid: |text| Code::new(text).is_ok(),
+    is_secret: true,
+};
 
 /// Path of a file.
 pub(crate) static FILE: TextRule =
@@ -98,8 +109,7 @@ pub(crate) fn is_turn(url: &str) -> bool {
 }
 
 pub(crate) fn is_name(text: &str) -> bool {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-    (1..=64).contains(&text.len()) && text.chars().all(is_allowed)
+    RoomName::new(text).is_ok()
 }
 
 fn is_listen_or_off(text: &str) -> bool {

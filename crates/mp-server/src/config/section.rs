@@ -2,6 +2,7 @@
 
 use super::key::Key;
 use super::sections::SECTIONS;
+use super::value::quoted;
 
 /// A table of the file, or an array of tables.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ impl Section {
     pub(crate) fn header(&self, name: &str) -> String {
         match self.shape {
             Shape::Single => format!("[{}]", self.name),
+            Shape::Named if name.contains('.') => format!("[{}.{}]", self.name, quoted(name)),
             Shape::Named => format!("[{}.{name}]", self.name),
             Shape::List => format!("[[{}]]", self.name),
         }

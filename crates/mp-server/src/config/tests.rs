@@ -158,6 +158,16 @@ fn websocket_players_are_pinged_behind_proxies_unless_it_is_switched_off() {
 }
 
 #[test]
+fn effective_text_is_the_same_configuration() {
+    let text = "[template.\"a.b\"]\nmetadata = { \"c d\" = \"\\\"e\\\"\" }\n[[room]]\nname = \"f\"\ntemplate = \"a.b\"\n\
+        [[listen]]\ntransport = \"enet\"\naddress = \"[::1]:1\"\n";
+    let config = Config::parse(text).unwrap();
+    let reload = config.reload(&config.effective_text()).unwrap();
+    assert_eq!(reload.changes, []);
+    assert_eq!(config.templates["a.b"].metadata["c d"], "\"e\"");
+}
+
+#[test]
 fn secrets_are_not_printed() {
     let file =
         "[webrtc]\nturn_secret = \"hunter2\"\n[template.a]\nprivate = true\ncode = \"hunter2\"\n";
@@ -201,8 +211,17 @@ fn lists_and_tables_change_as_a_whole() {
     assert_eq!(reload.needs_restart(), ["listen[2]"]);
     assert_eq!(reload.config.listen, before.listen);
     let reload = before.reload("[template.arena]\n").unwrap();
-    assert_eq!(reload.needs_restart(), ["listen[1]", "template.arena"]);
-    assert!(!reload.config.templates.contains_key("arena"));
+    assert_eq!(reload.needs_restart(), ["listen[1]"]);
+    assert_eq!(reload.applied(), ["template.arena"]);
+    assert!(reload.config.templates.contains_key("arena"));
+
+    let room =
+        |name: &str, most: u8| format!("[[room]]\nname = \"{name}\"\nmax_players = {most}\n");
+    let before = Config::parse(&room("a", 1)).unwrap();
+    assert_eq!(before.reload(&room("a", 2)).unwrap().applied(), ["room[1].max_players"]);
+    let reload = before.reload(&(room("b", 2) + &room("a", 2))).unwrap();
+    assert_eq!(reload.needs_restart(), ["room[1].name", "room[1].max_players", "room[2]"]);
+    assert_eq!(reload.config.rooms, before.rooms);
 }
 
 #[test]

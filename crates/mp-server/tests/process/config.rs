@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use crate::players::connect;
+use mp_tls::ClientTlsOptions;
+
+use crate::players::{connect, join_by_url};
 use crate::server::{FREE_PORTS, Server, command};
+use crate::several_rooms::assert_refused;
 
 #[test]
 fn file_in_the_working_directory_is_read_and_logged() {
@@ -127,6 +130,61 @@ fn sighup_reloads_the_file_and_a_bad_file_changes_nothing() {
     while status(server.ws) != "101" {}
     next("DEBUG");
     assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn reload_changes_the_room_and_new_rooms() {
+    let most = |players: u8| {
+        format!(
+            "[[listen]]\ntransport = \"websocket\"\naddress = \"127.0.0.1:0\"\nselect = \"path\"\n\
+             [[room]]\nname = \"lobby\"\n[template.default]\nmax_players = {players}\n"
+        )
+    };
+    let folder = folder(&most(1));
+    let mut command = command();
+    command.args(["--enet", "127.0.0.1:0"]).current_dir(folder.path()).stderr(Stdio::piped());
+    let mut server = Server::of(&mut command);
+    let mut log = BufReader::new(server.stderr());
+    let mut reloaded = || {
+        let mut line = String::new();
+        while !line.contains("configuration reloaded") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0);
+        }
+        line
+    };
+    let ws = server.ws;
+    let url = |room: &str| format!("ws://{ws}/{room}");
+    actix::System::new().block_on(async {
+        let join = async |room: &str| join_by_url(&url(room), ClientTlsOptions::new()).await;
+        let first = join("lobby").await.unwrap();
+        assert_refused(join("lobby").await).await;
+
+        fs::write(folder.path().join("mp-server.toml"), most(2)).unwrap();
+        server.signal("HUP");
+        let line = reloaded();
+        let answer = r#"applied="template.default.max_players" needs_restart="none""#;
+        assert!(line.contains(answer), "{line}");
+        // The thread of the rooms may apply the new settings a moment later than the log line.
+        let mut attempts = 0;
+        let _second = loop {
+            attempts += 1;
+            assert!(attempts < 1_000, "the room is still full");
+            let Ok(player) = join("lobby").await else { continue };
+            let Ok(id) = player.with(|scene| scene.unique_id()).await else { continue };
+            let is_seen = first.until(move |scene| scene.multiplayer().peers().any(|it| it == id));
+            tokio::select! {
+                seen = is_seen => {
+                    seen.unwrap();
+                    break player;
+                }
+                _ = player.closed() => {}
+            }
+        };
+        assert_refused(join("lobby").await).await;
+        let _of_new = [join("new").await.unwrap(), join("new").await.unwrap()];
+        assert_refused(join("new").await).await;
+    });
 }
 
 /// Opens a WebSocket as a page of `https://a.example` does. Returns the status.

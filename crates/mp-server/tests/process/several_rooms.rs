@@ -188,7 +188,7 @@ async fn send_to_server(player: &BranchRef) {
 
 /// Checks that a client is refused: it fails to connect, or is disconnected. A client that does not
 /// authenticate counts itself as connected until then.
-async fn assert_refused(joined: Result<BranchRef, StartError>) {
+pub(crate) async fn assert_refused(joined: Result<BranchRef, StartError>) {
     match joined {
         Ok(player) => {
             let ended = player.closed().await;

@@ -173,6 +173,10 @@ impl Builder<'_> {
                     Some("add private = true".to_owned()),
                 );
             }
+            if private && code.is_none() {
+                let help = "add a code, or set private = false".to_owned();
+                self.report(table, "private", NEEDS_CODE, Some(help));
+            }
             let template = TemplateConfig {
                 room_type: table.text("type").unwrap_or_else(|| "relay".to_owned()),
                 max_players: table.number("max_players").unwrap_or(256),
@@ -201,6 +205,15 @@ impl Builder<'_> {
                 self.report(table, "name", message, None);
             }
             self.check_name(table, "template", section("template", Shape::Named));
+            let of_template = section("template", Shape::Named);
+            let template = table.text("template").unwrap_or_else(|| DEFAULT.to_owned());
+            let template = self.values.find(of_template, &template);
+            let has_code = table.entry("code").is_some()
+                || template.is_some_and(|template| template.entry("code").is_some());
+            if table.switch("private") == Some(true) && !has_code {
+                let help = "add a code, or set private = false".to_owned();
+                self.report(table, "private", NEEDS_CODE, Some(help));
+            }
             rooms.push(RoomConfig {
                 name,
                 template: table.text("template").unwrap_or_else(|| DEFAULT.to_owned()),
@@ -262,5 +275,6 @@ fn named(table: &Table, key: &str, reader: &Origin) -> String {
 /// Seconds between pings behind a proxy: nginx closes a connection after 60 s, and one ping may be
 /// lost.
 const PING_BEHIND_PROXIES: u64 = 25;
+const NEEDS_CODE: &str = "needs a code, without which any player could join";
 /// Maximum number of names in a message.
 const NAMES_MAX: usize = 20;

@@ -53,7 +53,9 @@ tables instead.",
         shape: Shape::Named,
         help: "Templates of rooms
 
-The template `default` always exists. Rooms and listeners that name no template use it.",
+The template `default` always exists. Rooms and listeners that name no template use it. After a \
+reload, new rooms have the new settings; of the rooms that were created at the start, max_players, \
+locked, private, code and metadata change as well.",
         keys: TEMPLATE,
     },
     Section {

@@ -1,10 +1,10 @@
 //! Settings of rooms and their templates.
 
 use crate::config::key::{Key, Kind, Preset};
-use crate::config::rules::{NAME, SECRET};
+use crate::config::rules::{CODE, NAME};
 
 pub(super) const TEMPLATE: &[Key] = &[
-    Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms"),
+    Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms").now(),
     Key::new(
         "max_players",
         Kind::Number { min: 1, max: 4_095 },
@@ -15,43 +15,51 @@ Further ones are rejected. Each player is notified of all others, so the traffic
 grows with the square of this number.",
     )
     .flag("max-clients")
-    .formerly(&["max_participants", "max_clients"]),
+    .formerly(&["max_participants", "max_clients"])
+    .now(),
     Key::new(
         "auto_create",
         Kind::Switch,
         Preset::Switch(true),
         "Create a room when the first player selects it",
-    ),
+    )
+    .now(),
     Key::new(
         "empty_timeout",
         Kind::Seconds { min: 0, max: 31_536_000 },
         Preset::Number(300),
         "Seconds after which a room that no player has joined is closed; 0: never",
     )
-    .formerly(&["auto_dispose"]),
+    .formerly(&["auto_dispose"])
+    .now(),
     Key::new(
         "departure_timeout",
         Kind::Seconds { min: 0, max: 31_536_000 },
         Preset::Number(20),
         "Seconds after which a room is closed that the last player has left; 0: never",
-    ),
+    )
+    .now(),
     Key::new(
         "relay",
         Kind::Switch,
         Preset::Switch(true),
         "Relay packets between players; without it they reach only the server",
-    ),
+    )
+    .now(),
     Key::new(
         "private",
         Kind::Switch,
         Preset::Switch(false),
         "Leave the rooms out of lists, and admit only players who know the code",
-    ),
-    Key::new("code", Kind::Text(&SECRET), Preset::Unset("none"), "Code of private rooms")
-        .example(r#""CODE""#),
-    Key::new("locked", Kind::Switch, Preset::Switch(false), "Reject new players"),
+    )
+    .now(),
+    Key::new("code", Kind::Text(&CODE), Preset::Unset("none"), "Code of private rooms")
+        .example(r#""CODE""#)
+        .now(),
+    Key::new("locked", Kind::Switch, Preset::Switch(false), "Reject new players").now(),
     Key::new("metadata", Kind::Table, Preset::EmptyTable, "Texts for lists of rooms")
-        .example(r#"{ mode = "duel", map = "harbor" }"#),
+        .example(r#"{ mode = "duel", map = "harbor" }"#)
+        .now(),
     Key::new(
         "packets_per_second",
         Kind::Number { min: 0, max: 100_000_000 },
@@ -79,23 +87,28 @@ pub(super) const ROOM: &[Key] = &[
         "Maximum number of players",
     )
     .example("16")
-    .formerly(&["max_participants", "max_clients"]),
+    .formerly(&["max_participants", "max_clients"])
+    .now(),
     Key::new("private", Kind::Switch, Preset::Unset("that of the template"), "As in the template")
-        .example("true"),
+        .example("true")
+        .now(),
     Key::new(
         "code",
-        Kind::Text(&SECRET),
+        Kind::Text(&CODE),
         Preset::Unset("that of the template"),
         "As in the template",
     )
-    .example(r#""CODE""#),
+    .example(r#""CODE""#)
+    .now(),
     Key::new("locked", Kind::Switch, Preset::Unset("that of the template"), "As in the template")
-        .example("false"),
+        .example("false")
+        .now(),
     Key::new(
         "metadata",
         Kind::Table,
         Preset::Unset("that of the template"),
         "Texts for lists of rooms, in place of the template's",
     )
-    .example(r#"{ map = "harbor" }"#),
+    .example(r#"{ map = "harbor" }"#)
+    .now(),
 ];
