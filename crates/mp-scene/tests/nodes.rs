@@ -102,7 +102,7 @@ fn with_refuses_a_node_of_another_type_a_running_one_and_one_that_was_removed() 
     let scene = branch.scene();
     let node = scene.node::<Game>("Game").unwrap();
     let team: NodeRef<Team> = NodeRef::new(node.id());
-    assert!(matches!(scene.with(team, |_, _| ()), Err(TreeError::WrongType(_))));
+    assert!(matches!(scene.with(team, |_, _| ()), Err(TreeError::WrongType { .. })));
     let nested = scene.with(node, |_, cx| cx.with(node, |_, _| ())).unwrap();
     assert_eq!(nested, Err(TreeError::Busy));
     scene.with(node, |_, cx| cx.remove(node).map(drop)).unwrap().unwrap();
@@ -119,7 +119,7 @@ fn nodes_have_paths_and_are_found_from_other_nodes() {
     assert_eq!(scene.find_from(team, ".."), Ok(game));
     assert_eq!(scene.find_from(team, "/root/Game"), Ok(game));
     assert_eq!(scene.child::<Team>(game, "Team").map(NodeRef::id), Ok(team));
-    assert!(matches!(scene.child::<Game>(game, "Team"), Err(TreeError::WrongType(_))));
+    assert!(matches!(scene.child::<Game>(game, "Team"), Err(TreeError::WrongType { .. })));
     assert!(matches!(scene.child::<Team>(game, "Goal"), Err(TreeError::NotFound(_))));
     scene.remove(team).unwrap();
     assert_eq!(scene.path(team), None);
@@ -135,7 +135,7 @@ fn an_instance_is_set_up_before_it_is_added() {
     let scene = branch.scene();
     let mut instance = made.instantiate_with(|game: &mut Game| game.round = 3);
     instance.get_mut::<Team>("Team").unwrap().points = 7;
-    assert!(matches!(instance.get_mut::<Game>("Team"), Err(TreeError::WrongType(_))));
+    assert!(matches!(instance.get_mut::<Game>("Team"), Err(TreeError::WrongType { .. })));
     assert!(matches!(instance.get_mut::<Game>("Goal"), Err(TreeError::NotFound(_))));
     let main = scene.find("Main").unwrap();
     let game = NodeRef::new(scene.add_instance(main, instance).unwrap());
@@ -144,4 +144,40 @@ fn an_instance_is_set_up_before_it_is_added() {
     assert_eq!(scene.get(team).unwrap().points, 7);
     let second = scene.add_readable("Main", made.instantiate()).unwrap();
     assert_eq!(scene.path(second).as_deref(), Some("Main/Game2"));
+}
+
+/// A node with a method that takes a peer and an `Array[int]`.
+#[derive(Default)]
+struct Prizes {
+    given: Vec<(PeerId, Vec<i64>)>,
+}
+
+impl Node for Prizes {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new().method("give", RpcConfig::any_peer(), Self::give)
+    }
+}
+
+impl Prizes {
+    fn give(&mut self, _: &mut RpcContext<'_>, (to, points): (PeerId, TypedArray<i64>)) {
+        self.given.push((to, points.to_vec()));
+    }
+}
+
+#[test]
+fn a_method_takes_a_peer_id_and_a_typed_array_and_refuses_other_elements() {
+    let game = || Branch::builder("/root").setup(|scene| scene.add("Prizes", Prizes::default()));
+    let mut lan = Lan::new(game()).unwrap();
+    let client = lan.join(game()).unwrap();
+    lan.settle();
+    let scene = lan.scene(client);
+    let node = scene.find("Prizes").unwrap();
+    let server = PeerId::SERVER;
+    scene.rpc_id(server, node, "give", (client, TypedArray::from([3_i64, 5]))).unwrap();
+    scene.rpc_id(server, node, "give", (client, TypedArray::from([1.5_f64]))).unwrap();
+    scene.rpc_id(server, node, "give", (-2, TypedArray::from([7_i64]))).unwrap();
+    lan.settle();
+    let scene = lan.scene(server);
+    let prizes = scene.node::<Prizes>("Prizes").unwrap();
+    assert_eq!(scene.get(prizes).unwrap().given, [(client, vec![3, 5])]);
 }

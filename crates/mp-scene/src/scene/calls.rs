@@ -1,6 +1,6 @@
 //! Calls of methods on local nodes, which are checked out of the tree meanwhile.
 
-use std::any::{Any, type_name};
+use std::any::Any;
 
 use mp_core::ErrorChain;
 
@@ -43,7 +43,7 @@ impl Scene {
             object.downcast_mut().map(|object| run(object, &mut NodeContext::new(scene, node)))
         })?;
         self.run_deferred(node);
-        result.ok_or_else(|| TreeError::WrongType(type_name::<N>()))
+        result.ok_or_else(|| self.tree.wrong_type(NodeRef::<N>::new(node)))
     }
 
     fn run(&mut self, call: Call) -> Result<(), MethodCallError> {

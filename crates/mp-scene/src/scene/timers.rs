@@ -154,7 +154,7 @@ impl Timers {
 
 /// A timer's node may have left the tree, which ends the timer.
 fn log_wrong_type(result: Result<(), TreeError>) {
-    if let Err(error @ TreeError::WrongType(_)) = result {
+    if let Err(error @ TreeError::WrongType { .. }) = result {
         tracing::error!(%error, "a timer was created for a node of another type");
     }
 }

@@ -1,5 +1,7 @@
 //! Errors of trees.
 
+use std::any::type_name;
+
 /// The reason why a tree refused an operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +34,35 @@ pub enum TreeError {
     #[error("the new parent is the node itself or lies below it")]
     WithinItself,
     /// The node's object has another type.
-    #[error("the node's object is not a {0}")]
-    WrongType(&'static str),
+    #[error("the object of {path:?} is not a {expected}")]
+    WrongType {
+        /// The path of the node, relative to the multiplayer root.
+        path: String,
+        /// The name of the expected type, without the path of its module.
+        expected: &'static str,
+    },
+}
+
+impl TreeError {
+    /// Returns the error for the node at `path`, whose object is not an `N`.
+    pub(crate) fn wrong_type<N>(path: impl Into<String>) -> Self {
+        let name = type_name::<N>();
+        let module = name.split('<').next().and_then(|name| name.rfind("::"));
+        Self::WrongType { path: path.into(), expected: &name[module.map_or(0, |end| end + 2)..] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Replicated;
+    use crate::tree::Group;
+
+    #[test]
+    fn a_wrong_type_is_reported_with_the_path_and_the_short_name() {
+        let error = TreeError::wrong_type::<Group>("Main/Score");
+        assert_eq!(error.to_string(), r#"the object of "Main/Score" is not a Group"#);
+        let error = TreeError::wrong_type::<Replicated<i64>>(".");
+        assert_eq!(error.to_string(), r#"the object of "." is not a Replicated<i64>"#);
+    }
 }

@@ -1,6 +1,6 @@
 //! Nodes outside of a tree, and the scenes that create them.
 
-use std::any::{Any, type_name};
+use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
 
@@ -87,7 +87,7 @@ impl Instance {
             instance = child.ok_or_else(|| TreeError::NotFound(path.to_owned()))?;
         }
         let object: &mut dyn Any = &mut *instance.object;
-        object.downcast_mut().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
+        object.downcast_mut().ok_or_else(|| TreeError::wrong_type::<N>(path))
     }
 
     /// Returns the name.

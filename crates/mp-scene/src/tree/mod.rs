@@ -19,7 +19,7 @@ pub use instance::{Instance, InstanceParts, PackedScene};
 pub(crate) use name::is_plain_name;
 pub use node::{Group, Node, NodeId, NodeRef};
 
-use std::any::{Any, type_name};
+use std::any::Any;
 use std::rc::Rc;
 
 use mp_core::{PeerId, Variant};
@@ -180,6 +180,8 @@ impl dyn NodeTree + '_ {
             return Err(TreeError::NotInTree);
         }
         let object: &dyn Any = self.object(node.id()).ok_or(TreeError::Busy)?;
-        object.downcast_ref().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
+        object
+            .downcast_ref()
+            .ok_or_else(|| TreeError::wrong_type::<N>(self.path_of(node.id()).unwrap_or_default()))
     }
 }

@@ -1,6 +1,6 @@
 //! Objects and properties of nodes.
 
-use std::any::{Any, type_name};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use mp_core::{PeerId, Variant};
 
 use super::Tree;
 use crate::property::Accessor;
-use crate::tree::{Node, NodeId, NodeRef, TreeError};
+use crate::tree::{Node, NodeId, NodeRef, NodeTree, TreeError};
 
 impl Tree {
     /// Returns a mutable reference to the object of a node.
@@ -18,12 +18,14 @@ impl Tree {
     /// If the node is not in the tree, its object has another type, or one of its methods is
     /// running.
     pub fn get_mut<N: Node>(&mut self, node: NodeRef<N>) -> Result<&mut N, TreeError> {
+        self.get(node)?;
         let entry = self.nodes.get_mut(node.id().0).ok_or(TreeError::NotInTree)?;
         if !std::mem::replace(&mut entry.is_touched, true) {
             self.touched.push(node.id());
         }
         let object: &mut dyn Any = entry.object.as_deref_mut().ok_or(TreeError::Busy)?;
-        object.downcast_mut().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
+        // `get` has checked the type.
+        object.downcast_mut().ok_or(TreeError::NotInTree)
     }
 
     /// Returns the object of a node.
@@ -33,7 +35,12 @@ impl Tree {
     /// As [`get_mut`](Self::get_mut).
     pub fn get<N: Node>(&self, node: NodeRef<N>) -> Result<&N, TreeError> {
         let object: &dyn Any = self.entry(node.id())?.object.as_deref().ok_or(TreeError::Busy)?;
-        object.downcast_ref().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
+        object.downcast_ref().ok_or_else(|| self.wrong_type(node))
+    }
+
+    /// Returns the error for a node whose object is not an `N`.
+    pub(crate) fn wrong_type<N>(&self, node: NodeRef<N>) -> TreeError {
+        TreeError::wrong_type::<N>(self.path_of(node.id()).unwrap_or_default())
     }
 
     /// Returns the multiplayer root.
