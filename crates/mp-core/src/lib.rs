@@ -45,6 +45,8 @@ mod transfer;
 pub mod variant;
 
 pub use addresses::interleave_families;
+/// The crate of [`Bytes`](bytes::Bytes), the type of payloads.
+pub use bytes;
 pub use endpoint::{
     BranchRate, ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection,
     ReceiveLimits, Route, ToBranch, ToEndpoint,

@@ -32,6 +32,11 @@ impl Instant {
         self.0 / 1_000
     }
 
+    /// Returns the seconds since the epoch.
+    pub const fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
     /// Returns the time since `earlier`, or zero when `earlier` is later than `self`.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -71,5 +76,10 @@ mod tests {
         assert_eq!(Instant::from_millis(u64::MAX), last);
         assert_eq!(Instant::from_millis(1) + Duration::MAX, last);
         assert_eq!(Instant::ZERO - last, Duration::ZERO);
+    }
+
+    #[test]
+    fn an_instant_converts_to_seconds() {
+        assert_eq!(Instant::from_millis(1_500).as_secs_f64(), 1.5);
     }
 }

@@ -4,7 +4,7 @@ pub mod godot;
 
 use bytes::{Bytes, BytesMut};
 
-pub use godot::variant::{Limits, Objects};
+pub use godot::variant::{Limits, Objects, bytes_to_var, var_to_bytes};
 
 use crate::SceneMessage;
 

@@ -23,6 +23,18 @@ pub trait FromArgs: Sized {
 }
 
 /// Arguments of a call: a tuple of types that convert into [`Variant`], or `Vec<Variant>`.
+///
+/// The elements of a `Vec<Variant>` are the arguments. To pass one array, write a tuple:
+///
+/// ```
+/// use mp_core::Variant;
+/// use mp_core::variant::Array;
+/// use mp_scene::rpc::IntoArgs;
+///
+/// let values = vec![Variant::from(1), Variant::from(2)];
+/// assert_eq!(values.clone().into_args().len(), 2);
+/// assert_eq!((Array::from_iter(values),).into_args().len(), 1);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the arguments of a call",
     label = "not a tuple of Godot's values",

@@ -25,6 +25,7 @@ pub use encode::{Objects, encode_variant};
 pub(crate) use encode::{encode_basis, encode_components, encode_projection, encode_transform_3d};
 pub use error::VariantError;
 
+use bytes::BytesMut;
 use mp_core::Variant;
 
 /// Decodes one value and advances `data` past it. Bytes after the value are ignored.
@@ -37,6 +38,36 @@ pub fn decode_variant(data: &mut &[u8], limits: &Limits) -> Result<Variant, Vari
     let value = decoder.variant()?;
     *data = decoder.rest();
     Ok(value)
+}
+
+/// Encodes a value as Godot's function of that name; objects as their ids.
+///
+/// ```
+/// use mp_core::{Variant, array};
+/// use mp_scene::codec::{bytes_to_var, var_to_bytes};
+///
+/// let bytes = var_to_bytes(&array![1, "two"].into())?;
+/// assert_eq!(bytes_to_var(&bytes)?, Variant::from(array![1, "two"]));
+/// # Ok::<(), mp_scene::codec::godot::VariantError>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`encode_variant`].
+pub fn var_to_bytes(value: &Variant) -> Result<Vec<u8>, VariantError> {
+    let mut out = BytesMut::new();
+    encode_variant(value, Objects::Ids, &mut out)?;
+    Ok(out.into())
+}
+
+/// Decodes a value as Godot's function of that name, with the default [`Limits`]. Bytes after the
+/// value are ignored.
+///
+/// # Errors
+///
+/// As [`decode_variant`].
+pub fn bytes_to_var(mut bytes: &[u8]) -> Result<Variant, VariantError> {
+    decode_variant(&mut bytes, &Limits::default())
 }
 
 /// Maximum nesting depth of values in both directions, as in Godot 4.6.3: 1024 arrays around an int

@@ -30,6 +30,7 @@ pub enum Objects {
 ///
 /// If values are nested deeper than [`DEPTH_MAX`], a length does not fit into 31 bits, or there is
 /// a full object and `objects` is [`Objects::Ids`]. `out` is unchanged then.
+#[doc(alias = "var_to_bytes_with_objects")]
 pub fn encode_variant(
     value: &Variant,
     objects: Objects,
