@@ -205,6 +205,7 @@ fn authentication_packet_selects_a_room_that_does_not_authenticate() {
         world.turn();
         assert_eq!(world.received, [&b"\x07\x00"[..]], "the authentication is completed");
         if !completes_early {
+            world.send(b"\x07\x00more data");
             assert_eq!(world.room(), None, "the client has not completed it");
             world.send(b"overtakes");
             world.send(b"\x07\x00");

@@ -281,9 +281,6 @@ impl Rooms {
     fn update_deadline(&mut self, now: Instant, id: RoomId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let deadline = room.timeout().map(|timeout| now + timeout);
-        if deadline.is_some() && room.deadline.is_some() {
-            return; // it runs already
-        }
         if let Some(due) = std::mem::replace(&mut room.deadline, deadline) {
             self.deadlines.remove(&(due, id));
         }
