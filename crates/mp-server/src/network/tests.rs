@@ -95,7 +95,7 @@ fn room_that_cannot_be_built_refuses_its_players_and_no_others() {
         let created = network.rooms().create(name("b"), &name("broken")).await;
         assert_eq!(created, Err(CreateRoomError::Failed));
         assert_refused(&join(&address, 2, "broken/b").await);
-        join(&address, 2, "arena/b").await.unwrap();
+        let _player = join(&address, 2, "arena/b").await.unwrap();
         let stats = network.rooms().stats().await.unwrap();
         assert_eq!((stats.failed_rooms, stats.open, stats.players), (2, 1, 1));
     });

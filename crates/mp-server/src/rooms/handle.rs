@@ -269,6 +269,7 @@ impl RoomsHandle {
         self.tasks.close();
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.tasks.wait()).await;
         self.stop.cancel();
+        self.events.closed().await;
     }
 
     /// Waits until no player is left, and logs how many are.

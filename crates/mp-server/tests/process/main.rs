@@ -12,6 +12,7 @@ mod panic;
 mod players;
 mod rooms;
 mod server;
+#[cfg(target_os = "linux")]
 mod several_rooms;
 mod signaling_port;
 mod tls_peers;

@@ -1,8 +1,9 @@
 //! Servers with several rooms: selection, isolation, refusals, failures of one room, and drain.
 
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use mp_actor::prelude::*;
@@ -29,9 +30,7 @@ struct Rooms {
 
 impl Rooms {
     fn start() -> Self {
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let lobby = free.local_addr().unwrap();
-        drop(free);
+        let lobby = unused_address();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mp-server.toml");
         std::fs::write(&file, config(lobby)).unwrap();
@@ -87,7 +86,7 @@ fn config(lobby: SocketAddr) -> String {
 
         [[listen]]
         transport = "websocket"
-        address = "127.0.0.1:{port}"
+        address = "{lobby}"
         select = "query"
 
         [template.default]
@@ -118,9 +117,18 @@ fn config(lobby: SocketAddr) -> String {
 
         [log]
         filter = "debug"
-        "#,
-        port = lobby.port(),
+        "#
     )
+}
+
+/// Returns an address of this machine that no other test uses: on Linux all of 127.0.0.0/8 belong
+/// to it.
+fn unused_address() -> SocketAddr {
+    static TESTS: AtomicU8 = AtomicU8::new(1);
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    let test = TESTS.fetch_add(1, Ordering::Relaxed);
+    let ip = Ipv4Addr::new(127, 1 + (a ^ b) % 250, c, test);
+    SocketAddr::from((ip, 7_777))
 }
 
 /// The server's process.
