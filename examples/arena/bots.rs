@@ -5,9 +5,11 @@
 //!
 //! With a server on the same machine it prints
 //!
+//! ```text
 //!     20 bots connect to 127.0.0.1:7780
 //!     all bots have entered
 //!     20 bots leave with … coins
+//! ```
 //!
 //! and exits with 0; with 2 if the server is not running or refuses a bot.
 

@@ -5,8 +5,10 @@
 //!
 //! Each second, with a bot (`arena -- bots --count 1`), it prints
 //!
+//! ```text
 //!     1 player, 8 coins, … B/s in, … B/s out
 //!     Bot 1 is at (…, …) with … coins; round trip … ms; … B/s in, … B/s out
+//! ```
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};

@@ -13,6 +13,7 @@ fn promised(source: &str) -> Vec<&str> {
         .map_while(|line| line.strip_prefix("//!"))
         .skip_while(|line| !line.ends_with("prints"))
         .skip(2)
+        .skip_while(|line| line.trim() == "```text")
         .take_while(|line| line.starts_with("     "))
         .map(str::trim)
         .collect()
