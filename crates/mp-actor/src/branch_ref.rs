@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use dashmap::DashMap;
-use mp_core::{BranchId, Channel, Endpoint, EndpointId, MultiplayerPeer, PeerId, TransferMode};
+use mp_core::{
+    BranchId, BranchRate, Channel, Endpoint, EndpointId, MultiplayerPeer, PeerId, TransferMode,
+};
 use mp_scene::Scene;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot, watch};
 
@@ -420,6 +422,11 @@ impl BranchCaller {
         self.shared.authenticates
     }
 
+    /// Returns the total of the branch's connections.
+    pub(crate) fn rate(&self) -> Option<BranchRate> {
+        self.shared.rate.clone()
+    }
+
     pub(crate) fn address(&self) -> &Addr<BranchActor> {
         &self.address
     }
@@ -468,6 +475,8 @@ pub(crate) struct Shared {
     /// True if the branch authenticated its peers when it started.
     authenticates: bool,
     mailbox: usize,
+    /// Total of the branch's connections; `None`: no limit.
+    rate: Option<BranchRate>,
     guard: WeakArbiterGuard,
     /// Permits for pending calls.
     calls: Arc<Semaphore>,
@@ -492,6 +501,7 @@ impl Shared {
         root_path: String,
         authenticates: bool,
         mailbox: usize,
+        rate: Option<BranchRate>,
         guard: WeakArbiterGuard,
     ) -> Self {
         Self {
@@ -499,6 +509,7 @@ impl Shared {
             root_path,
             authenticates,
             mailbox,
+            rate,
             guard,
             calls: Arc::new(Semaphore::new(PENDING_CALLS_MAX)),
             ended: watch::Sender::new(None),

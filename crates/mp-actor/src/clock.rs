@@ -1,15 +1,20 @@
 //! The clock of the actors: tokio's, which tests can pause.
 
+use std::sync::OnceLock;
+
 use mp_core::Instant;
 
-/// A clock that returns the time since it was created plus one second, so that no instant is the
-/// epoch.
+/// A clock that returns the time since the first one of the process was created plus one second, so
+/// that no instant is the epoch. Actors may therefore share limits, such as the rate of a branch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock(tokio::time::Instant);
 
 impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "a test may have paused tokio's clock")]
     pub(crate) fn new() -> Self {
-        Self(tokio::time::Instant::now())
+        static FIRST: OnceLock<std::time::Instant> = OnceLock::new();
+        let first = FIRST.get_or_init(std::time::Instant::now);
+        Self(tokio::time::Instant::from_std(*first))
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -18,7 +18,7 @@ use crate::error::CallError;
 use crate::guarded_log::log_guarded;
 use crate::mail::{
     Assign, Attach, BranchMailbox, CloseEndpoint, Decide, EndpointMail, EndpointMailbox,
-    GetConnectionStats, GetEndpointStats, RefuseConnections, Serve, control,
+    GetConnectionStats, GetEndpointStats, RefuseConnections, Serve, SetReceiveLimits, control,
 };
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
@@ -93,6 +93,7 @@ where
         self.alive.insert(id, branch.alive());
         let mailbox = BranchMailbox(branch.address().clone().recipient());
         self.host.serve(&mut self.endpoint, id, mailbox);
+        self.endpoint.set_branch_rate(id, branch.rate());
     }
 }
 
@@ -234,6 +235,18 @@ where
 
     fn handle(&mut self, RefuseConnections(refuse): RefuseConnections, _: &mut Context<Self>) {
         self.endpoint.peer_mut().set_refuse_new_connections(refuse);
+    }
+}
+
+impl<P, R> Handler<SetReceiveLimits> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = ();
+
+    fn handle(&mut self, SetReceiveLimits(limits): SetReceiveLimits, _: &mut Context<Self>) {
+        self.endpoint.set_receive_limits(limits);
     }
 }
 

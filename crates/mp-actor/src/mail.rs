@@ -3,7 +3,8 @@
 use actix::dev::{SendError, ToEnvelope};
 use actix::prelude::*;
 use mp_core::{
-    BranchId, ConnectionId, ConnectionStats, EndpointId, EndpointStats, Route, ToBranch, ToEndpoint,
+    BranchId, ConnectionId, ConnectionStats, EndpointId, EndpointStats, ReceiveLimits, Route,
+    ToBranch, ToEndpoint,
 };
 use mp_host::{Mailbox, TrySendError};
 
@@ -43,6 +44,11 @@ pub(crate) struct Assign(pub(crate) ConnectionId, pub(crate) BranchCaller);
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct RefuseConnections(pub(crate) bool);
+
+/// A request to limit the rate at which connections send.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetReceiveLimits(pub(crate) ReceiveLimits);
 
 /// The decision about an undecided connection.
 #[derive(Clone, Copy, Debug, Message)]

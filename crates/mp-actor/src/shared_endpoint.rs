@@ -5,7 +5,8 @@ use std::fmt;
 use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{
-    ConnectionId, ConnectionRouter, Endpoint, EndpointId, EndpointStats, MultiplayerPeer, Route,
+    ConnectionId, ConnectionRouter, Endpoint, EndpointId, EndpointStats, MultiplayerPeer,
+    ReceiveLimits, Route,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -15,7 +16,8 @@ use crate::endpoint::{EndpointActor, EndpointUse};
 use crate::error::{CallError, StartError};
 use crate::limits::CLOSE_TIMEOUT;
 use crate::mail::{
-    Assign, CloseEndpoint, Decide, GetEndpointStats, RefuseConnections, Serve, control_to,
+    Assign, CloseEndpoint, Decide, GetEndpointStats, RefuseConnections, Serve, SetReceiveLimits,
+    control_to,
 };
 use crate::start::TransportError;
 
@@ -67,6 +69,7 @@ pub struct SharedEndpoint {
     assign: Recipient<Assign>,
     decide: Recipient<Decide>,
     refuse: Recipient<RefuseConnections>,
+    limit: Recipient<SetReceiveLimits>,
     close: Recipient<CloseEndpoint>,
     stats: Recipient<GetEndpointStats>,
     ended: watch::Receiver<()>,
@@ -160,6 +163,7 @@ impl SharedEndpoint {
                     assign: endpoint.clone().recipient(),
                     decide: endpoint.clone().recipient(),
                     refuse: endpoint.clone().recipient(),
+                    limit: endpoint.clone().recipient(),
                     close: endpoint.clone().recipient(),
                     stats: endpoint.recipient(),
                     ended,
@@ -196,6 +200,13 @@ impl SharedEndpoint {
     pub fn set_refuse_new_connections(&self, refuse: bool) {
         // At most one per connection that joins or leaves, whose number is bounded.
         control_to(&self.refuse, RefuseConnections(refuse));
+    }
+
+    /// Limits the rate at which each connection sends, including existing ones. Default: no limit.
+    /// The total of a branch is set with
+    /// [`BranchStarter::receive_limits`](crate::BranchStarter::receive_limits).
+    pub fn set_receive_limits(&self, limits: ReceiveLimits) {
+        control_to(&self.limit, SetReceiveLimits(limits));
     }
 
     /// Passes a decision about a connection that its router left [undecided](Route::Undecided) to

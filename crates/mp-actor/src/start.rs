@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
-use mp_core::{BranchId, MultiplayerPeer};
+use mp_core::{BranchId, BranchRate, MultiplayerPeer, ReceiveLimits};
 use mp_scene::{Branch, BuildError, Signal};
 use std::future::Future;
 use std::sync::Arc;
@@ -49,6 +49,7 @@ where
         tree: None,
         auth: AuthSetup::default(),
         mailbox: MAILBOX_BATCHES,
+        rate: None,
     }
 }
 
@@ -60,6 +61,7 @@ pub struct BranchStarter<F> {
     tree: Option<SceneTree>,
     auth: AuthSetup,
     mailbox: usize,
+    rate: Option<BranchRate>,
 }
 
 impl<F> BranchStarter<F>
@@ -160,6 +162,13 @@ where
         self
     }
 
+    /// Limits the rate at which all peers of the branch send in sum, on all of its endpoints.
+    /// Default: no limit.
+    pub fn receive_limits(mut self, limits: ReceiveLimits) -> Self {
+        self.rate = (!limits.is_unlimited()).then(|| BranchRate::new(limits));
+        self
+    }
+
     /// Starts the branch without a transport. It is offline, like Godot's with an
     /// `OfflineMultiplayerPeer`, until [`add_endpoint`](BranchRef::add_endpoint).
     ///
@@ -171,7 +180,7 @@ where
             Some(arbiter) => ArbiterGuard::shared(arbiter),
             None => ArbiterGuard::new()?,
         };
-        let (build, auth, mailbox) = (self.build, self.auth, self.mailbox);
+        let (build, auth, mailbox, rate) = (self.build, self.auth, self.mailbox, self.rate);
         let (reply, response) = oneshot::channel();
         let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
@@ -182,7 +191,8 @@ where
                 }
                 let authenticates = branch.scene().multiplayer().authentication();
                 let root_path = branch.scene().tree().root_path();
-                let shared = Shared::new(id, root_path, authenticates, mailbox, guard.downgrade());
+                let guarded = guard.downgrade();
+                let shared = Shared::new(id, root_path, authenticates, mailbox, rate, guarded);
                 let shared = Arc::new(shared);
                 let address = BranchActor::start(
                     branch,

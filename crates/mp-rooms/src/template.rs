@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mp_core::ReceiveLimits;
+
 use crate::limits::{DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, MAX_PLAYERS_DEFAULT};
 use crate::name::{Code, RoomName};
 
@@ -37,6 +39,8 @@ pub struct Template {
     pub locked: bool,
     /// Texts that the program and lists of rooms read. Default: none.
     pub metadata: Metadata,
+    /// Maximum rate at which all players of a room send in sum. Default: no limit.
+    pub receive_limits: ReceiveLimits,
     /// True if each room runs on a thread of its own. Default: no.
     pub own_thread: bool,
 }
@@ -55,6 +59,7 @@ impl Template {
             code: None,
             locked: false,
             metadata: Metadata::new(),
+            receive_limits: ReceiveLimits::default(),
             own_thread: false,
         }
     }

@@ -2,7 +2,7 @@
 
 use actix::Arbiter;
 use mp_actor::{BranchRef, SharedEndpoint, StartError, TransportError};
-use mp_core::MultiplayerPeer;
+use mp_core::{MultiplayerPeer, ReceiveLimits};
 use mp_rooms::{Listener, ListenerId, RoomRouter, Rooms, Unselected};
 use tokio::sync::oneshot;
 
@@ -15,6 +15,8 @@ pub(crate) struct Network {
     queue: JoinQueue,
     rooms: RoomsHandle,
     endpoints: Vec<SharedEndpoint>,
+    /// Maximum rate at which one player sends.
+    receive_limits: ReceiveLimits,
     /// True if all clients join one room, with which the endpoints end. It runs on their thread.
     is_single_room: bool,
 }
@@ -27,6 +29,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) max_threads: usize,
     /// Time without a packet after which a WebRTC player is disconnected; zero: no limit.
     pub(crate) silence: std::time::Duration,
+    /// Maximum rate at which one player sends.
+    pub(crate) receive_limits: ReceiveLimits,
     /// True if all clients join one room, with which the server ends.
     pub(crate) is_single_room: bool,
 }
@@ -35,7 +39,8 @@ impl Network {
     /// Starts the thread. It serves nothing yet.
     pub(crate) async fn start(settings: NetworkSettings) -> Result<Self, StartError> {
         let thread = Arbiter::try_new().map_err(StartError::Thread)?;
-        let NetworkSettings { types, rooms, max_threads, silence, is_single_room } = settings;
+        let NetworkSettings { types, rooms, max_threads, silence, receive_limits, is_single_room } =
+            settings;
         let network = is_single_room.then(|| thread.handle());
         let host = HostSettings { types, network, max_threads, silence };
         let (queue, arrivals) = JoinQueue::new();
@@ -44,7 +49,8 @@ impl Network {
             let _ = reply.send(RoomsHost::start(rooms, host, arrivals));
         });
         let rooms = response.await.map_err(|_| StartError::Panicked)?;
-        Ok(Self { thread, queue, rooms, endpoints: Vec::new(), is_single_room })
+        let endpoints = Vec::new();
+        Ok(Self { thread, queue, rooms, endpoints, receive_limits, is_single_room })
     }
 
     pub(crate) fn rooms(&self) -> &RoomsHandle {
@@ -119,6 +125,7 @@ impl Network {
             true => SharedEndpoint::start_until_left(thread, make).await?,
             false => SharedEndpoint::start_on(thread, make).await?,
         };
+        endpoint.set_receive_limits(self.receive_limits);
         let listened = self.rooms.listen(id, endpoint.clone(), room).await;
         listened.map_err(|_| StartError::Ended(mp_actor::EndReason::Stopped))?;
         self.endpoints.push(endpoint);

@@ -112,6 +112,7 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.code = code(given.private, given.code.as_ref())?;
     template.locked = given.locked;
     template.metadata.clone_from(&given.metadata);
+    template.receive_limits = given.rates.receive_limits();
     Ok(template)
 }
 
@@ -191,6 +192,7 @@ mod tests {
         let plan = plan(
             r#"
             [template.a]
+            bytes_per_second = 1000
             max_players = 3
             private = true
             code = "1"
@@ -208,6 +210,7 @@ mod tests {
         let [(b, of_b), (c, of_c)] = &plan.rooms[..] else { panic!("{plan:?}") };
         assert_eq!((b.as_str(), c.as_str()), ("b", "c"));
         assert_eq!((of_b.max_players, of_b.locked, of_b.code.is_some()), (3, true, true));
+        assert_eq!(of_b.receive_limits.bytes, Some(mp_core::Rate::per_second(1_000)));
         assert_eq!((of_c.max_players, of_c.locked, of_c.code.is_some()), (4, false, false));
         assert_eq!((of_b.empty_timeout, &of_b.metadata["map"][..]), (None, "hill"));
     }

@@ -39,6 +39,7 @@ pub(crate) async fn run(
         rooms: plan.registry(),
         max_threads: builder.threads,
         silence: config.webrtc.silence_timeout,
+        receive_limits: config.limits.receive_limits(),
         is_single_room: plan.is_single_room,
     };
     let mut network = Network::start(settings).await.map_err(failure)?;

@@ -8,7 +8,7 @@ use mp_actor::prelude::*;
 use mp_actor::{CallError, SharedEndpoint};
 use mp_core::{
     BranchId, ConnectionId, ConnectionRouter, DisconnectReason, MemoryAddress,
-    MemoryMultiplayerPeer, NewConnection, OutgoingPacket, Route,
+    MemoryMultiplayerPeer, NewConnection, OutgoingPacket, Rate, ReceiveLimits, Route,
 };
 
 use crate::common::*;
@@ -217,5 +217,47 @@ fn endpoint_refuses_connections_on_request() {
         endpoint.stats().await.unwrap();
         join(log_branch("/root", &notes), &address, 2).await;
         assert_eq!(endpoint.stats().await.unwrap().rejected_connections, 0);
+    });
+}
+
+fn slow() -> ReceiveLimits {
+    let mut limits = ReceiveLimits::default();
+    limits.packets = Some(Rate::per_second(1_000).with_burst(5));
+    limits
+}
+
+/// Sends 20 calls from a client of `room`, and waits until they are received and a pause of its
+/// connection is counted.
+async fn flood(endpoint: &SharedEndpoint, client: &BranchRef, notes: &Notes<(PeerId, i64)>) {
+    for number in 0..20 {
+        note(client, PeerId::SERVER, number).await;
+    }
+    until(|| notes.read().len() == 20).await;
+    assert!(endpoint.stats().await.unwrap().rate_pauses > 0);
+}
+
+#[test]
+fn endpoint_limits_the_rate_of_its_connections() {
+    run(async {
+        let (router, notes) = (ByMap::default(), Notes::new());
+        let (endpoint, address) = endpoint(&router).await;
+        endpoint.set_receive_limits(slow());
+        let room = room(&endpoint, &notes).await;
+        router.assign(2, &room);
+        let client = join(log_branch("/root", &Notes::new()), &address, 2).await;
+        flood(&endpoint, &client, &notes).await;
+    });
+}
+
+#[test]
+fn room_limits_the_rate_of_all_its_connections() {
+    run(async {
+        let (router, notes) = (ByMap::default(), Notes::new());
+        let (endpoint, address) = endpoint(&router).await;
+        let room = log_branch("/root", &notes).receive_limits(slow()).start().await.unwrap();
+        endpoint.serve(&room).await.unwrap();
+        router.assign(2, &room);
+        let client = join(log_branch("/root", &Notes::new()), &address, 2).await;
+        flood(&endpoint, &client, &notes).await;
     });
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mp_core::TransferMode;
+use mp_core::{Rate, ReceiveLimits, TransferMode};
 
 use super::address::BindAddress;
 
@@ -116,6 +116,9 @@ pub struct LimitsConfig {
     pub handshakes_per_second: Option<u32>,
     /// Maximum rates of what one player sends.
     pub rates: RateConfig,
+    /// Time after which a player is disconnected who sends more than the rates; `None`: never
+    /// (default).
+    pub max_rate_excess: Option<Duration>,
     /// Largest packet in bytes that a player may send, 1,024 to 32 MiB (default).
     pub max_packet_size: u32,
     /// Maximum of reliable bytes queued for one player, at least 64 KiB (default: 64 MiB).
@@ -140,6 +143,30 @@ pub struct RateConfig {
     pub bytes_per_second: Option<u64>,
     /// Bytes at once beyond the rate; `None`: those of two seconds (default).
     pub bytes_burst: Option<u64>,
+}
+
+impl RateConfig {
+    /// Returns the limits of an endpoint or a branch.
+    pub(crate) fn receive_limits(&self) -> ReceiveLimits {
+        let rate = |per_second: Option<u64>, burst: Option<u64>| {
+            let rate = Rate::per_second(per_second?);
+            Some(burst.map_or(rate, |burst| rate.with_burst(burst)))
+        };
+        let mut limits = ReceiveLimits::default();
+        let (packets, burst) = (self.packets_per_second, self.packets_burst);
+        limits.packets = rate(packets.map(u64::from), burst.map(u64::from));
+        limits.bytes = rate(self.bytes_per_second, self.bytes_burst);
+        limits
+    }
+}
+
+impl LimitsConfig {
+    /// Returns the limits of each player.
+    pub(crate) fn receive_limits(&self) -> ReceiveLimits {
+        let mut limits = self.rates.receive_limits();
+        limits.disconnect_after = self.max_rate_excess;
+        limits
+    }
 }
 
 /// A template of rooms: `[template.NAME]`.

@@ -262,6 +262,7 @@ impl RoomsHost {
         tracing::debug!(%name, %room, template = %template.name, ?thread, "starting a room");
         self.starting.insert(room, thread);
         let (silence, drain) = (self.settings.silence, self.drain.clone());
+        let receive_limits = template.receive_limits;
         let starter = mp_actor::branch(move || {
             let relay = template.relay;
             let mut branch = build(&RoomContext { id: room, name, template, drain })?;
@@ -272,6 +273,7 @@ impl RoomsHost {
             }
             Ok(branch)
         });
+        let starter = starter.receive_limits(receive_limits);
         let starter = match arbiter {
             Some(arbiter) => starter.on(arbiter),
             None => starter,

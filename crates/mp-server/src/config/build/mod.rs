@@ -152,6 +152,7 @@ impl Builder<'_> {
             max_clients_per_address: table.number("max_clients_per_address"),
             handshakes_per_second: not_zero(table, "handshakes_per_second"),
             rates: rates(table),
+            max_rate_excess: some_seconds(table, "max_rate_excess"),
             max_packet_size: packet,
             max_reliable_queue: queue,
             max_rooms: table.number("max_rooms").unwrap_or(10_000),

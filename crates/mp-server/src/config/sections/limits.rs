@@ -34,33 +34,40 @@ Players behind one router share an address.",
         "packets_per_second",
         Kind::Number { min: 0, max: 10_000_000 },
         Preset::Number(0),
-        "Maximum rate of packets that a player may send; 0: no limit",
+        "Maximum rate of packets that a player may send; 0: no limit
+
+Above a rate, unreliable packets are dropped, and reliable ones are received later, so that the \
+player slows down. The limits of packets and bytes apply both.",
     )
-    .formerly(&["max_messages_per_second"])
-    .unsupported(),
+    .formerly(&["max_messages_per_second"]),
     Key::new(
         "packets_burst",
         Kind::Number { min: 0, max: 10_000_000 },
         Preset::Unset("the packets of two seconds"),
         "Number of packets that a player may send at once beyond the rate",
     )
-    .example("120")
-    .unsupported(),
+    .example("120"),
     Key::new(
         "bytes_per_second",
         Kind::Bytes { min: 0, max: 1 << 40 },
         Preset::Number(0),
         "Maximum rate of bytes that a player may send; 0: no limit",
-    )
-    .unsupported(),
+    ),
     Key::new(
         "bytes_burst",
         Kind::Bytes { min: 0, max: 1 << 40 },
         Preset::Unset("the bytes of two seconds"),
         "Number of bytes that a player may send at once beyond the rate",
     )
-    .example("1_000_000")
-    .unsupported(),
+    .example("1_000_000"),
+    Key::new(
+        "max_rate_excess",
+        Kind::Seconds { min: 0, max: 86_400 },
+        Preset::Number(0),
+        "Seconds after which a player is disconnected who sends more than the rates; 0: never
+
+A pause of one second restarts the time.",
+    ),
     Key::new(
         "max_packet_size",
         Kind::Bytes { min: 1_024, max: 32 << 20 },
