@@ -14,6 +14,7 @@ mod error_chain;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
+mod gate;
 pub mod godot3;
 #[cfg(feature = "host")]
 pub mod host;
@@ -52,6 +53,9 @@ pub use endpoint::{
     ReceiveLimits, Route, ToBranch, ToEndpoint,
 };
 pub use error_chain::ErrorChain;
+pub use gate::{
+    AddressPrefix, ConnectionGate, GateLimits, GatePass, GateRefusal, GateStats, ParsePrefixError,
+};
 pub use id::{BranchId, ConnectionId, EndpointId, ParsePeerIdError, PeerId, Target};
 pub use memory::{MemoryAddress, MemoryMultiplayerPeer};
 pub use node_path::NodePath;

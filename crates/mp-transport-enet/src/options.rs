@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use mp_core::{OutOfRange, Rng};
+use mp_core::{ConnectionGate, OutOfRange, Rng};
 #[cfg(feature = "dtls")]
 use mp_tls::CertificateStore;
 
@@ -240,6 +240,13 @@ impl ServerOptions {
     /// Sets the maximum number of clients from one IP address, at least 1 (default: 4,095).
     pub const fn max_clients_per_address(mut self, clients: u16) -> Self {
         self.host.max_peers_per_address = clients;
+        self
+    }
+
+    /// Sets the gate that accepts or refuses addresses, which other transports may share (default:
+    /// accepts all). Refused clients are rejected immediately.
+    pub fn gate(mut self, gate: ConnectionGate) -> Self {
+        self.host.gate = Some(gate);
         self
     }
 

@@ -8,7 +8,7 @@ use common::{
     RawClient, address, at, connect_command, connect_datagram, datagram, events, packets, parse,
     pattern, reliable, server, transmits,
 };
-use mp_core::DisconnectReason;
+use mp_core::{ConnectionGate, DisconnectReason, GateLimits, GateRefusal, Rate};
 use mp_transport_enet::proto::command::{Body, CONTROL_CHANNEL, Command};
 use mp_transport_enet::proto::header::Header;
 use mp_transport_enet::proto::{
@@ -301,4 +301,60 @@ fn datagrams_of_unknown_addresses_and_earlier_sessions_get_no_reply() {
     );
     assert!(transmits(&mut host, at(10_100)).is_empty());
     assert_eq!(host.stats().refused_datagrams.get(DatagramRefusal::UnknownPeer), 3);
+}
+
+/// Returns a host with a gate.
+fn gated(limits: GateLimits) -> (Host, ConnectionGate) {
+    let gate = ConnectionGate::default();
+    gate.set_limits(limits);
+    let mut settings = HostSettings::default();
+    settings.gate = Some(gate.clone());
+    (server(settings), gate)
+}
+
+#[test]
+fn gate_rejects_banned_addresses_at_once() {
+    let (mut host, gate) = gated(GateLimits::default());
+    gate.set_bans(["10.0.0.0/30".parse().unwrap()]);
+    assert_refused(&mut host, 1_000, FROM, 77);
+    assert_eq!(refused(&host), [(HandshakeRefusal::Gate, 1)]);
+    assert_eq!(gate.stats().refused.get(GateRefusal::Banned), 1);
+    RawClient::connect(&mut host, at(1_000), "10.0.0.4:5000", 77);
+}
+
+#[test]
+fn gate_counts_the_connections_of_an_address_until_they_end() {
+    let (mut host, gate) = gated(GateLimits { per_address: Some(1), handshakes: None });
+    // Half-open connections may have forged addresses, and do not count.
+    RawClient::half_open(&mut host, at(1_000), "10.0.0.2:9", 76);
+    let first = RawClient::connect(&mut host, at(1_000), FROM, 77);
+    assert_refused(&mut host, 1_000, "10.0.0.2:6000", 78);
+    first.send(&mut host, at(1_100), &[Command::control(2, Body::Disconnect { data: 0 })]);
+    transmits(&mut host, at(1_100));
+    events(&mut host);
+    assert_eq!(gate.stats().connections, 0);
+    RawClient::connect(&mut host, at(1_100), "10.0.0.2:6000", 78);
+}
+
+#[test]
+fn of_two_half_open_clients_of_an_address_the_gate_admits_one() {
+    let (mut host, gate) = gated(GateLimits { per_address: Some(1), handshakes: None });
+    let now = at(1_000);
+    let first = RawClient::half_open(&mut host, now, "10.0.0.2:1", 77);
+    let second = RawClient::half_open(&mut host, now, "10.0.0.2:2", 78);
+    second.acknowledge(&mut host, now, CONTROL_CHANNEL, 1, now);
+    first.acknowledge(&mut host, now, CONTROL_CHANNEL, 1, now);
+    assert_eq!((host.connected_peers(), gate.stats().connections), (1, 1));
+    assert_eq!(refused(&host), [(HandshakeRefusal::Gate, 1)]);
+}
+
+#[test]
+fn gate_limits_the_new_connections_per_second() {
+    let rate = Rate::per_second(1).with_burst(2);
+    let (mut host, gate) = gated(GateLimits { per_address: None, handshakes: Some(rate) });
+    RawClient::connect(&mut host, at(1_000), "10.0.0.2:1", 2);
+    RawClient::connect(&mut host, at(1_000), "10.0.0.3:1", 3);
+    assert_refused(&mut host, 1_000, "10.0.0.4:1", 4);
+    assert_eq!(gate.stats().refused.get(GateRefusal::TooManyHandshakes), 1);
+    RawClient::connect(&mut host, at(2_000), "10.0.0.4:1", 4);
 }

@@ -12,7 +12,7 @@ mod state;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use mp_core::{CloseMode, ConnectionId, DisconnectReason, Instant, PeerId, queued_bytes};
+use mp_core::{CloseMode, ConnectionId, DisconnectReason, GatePass, Instant, PeerId, queued_bytes};
 use mp_udp::NetworkPath;
 use str0m::Rtc;
 use str0m::change::SdpPendingOffer;
@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     peer: PeerId,
     /// IP address of the remote peer's signaling.
     requested_by: Option<IpAddr>,
+    /// Permission of the gate, if there is one.
+    _pass: Option<GatePass>,
     rtc: Rtc,
     ufrag: String,
     local_candidates: Vec<SocketAddr>,
@@ -133,6 +135,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) id: ConnectionId,
     pub(crate) peer: PeerId,
     pub(crate) requested_by: Option<IpAddr>,
+    pub(crate) pass: Option<GatePass>,
     pub(crate) rtc: Rtc,
     pub(crate) ufrag: String,
     pub(crate) local_candidates: Vec<SocketAddr>,
@@ -148,6 +151,7 @@ impl Connection {
             id: setup.id,
             peer: setup.peer,
             requested_by: setup.requested_by,
+            _pass: setup.pass,
             rtc: setup.rtc,
             ufrag: setup.ufrag,
             local_candidates: setup.local_candidates,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mp_core::{OutOfRange, TransferMode};
+use mp_core::{ConnectionGate, OutOfRange, TransferMode};
 
 use crate::candidate::CandidatePolicy;
 use crate::io::BindError;
@@ -28,6 +28,7 @@ pub struct WebRtcOptions {
     pub(crate) candidate_policy: Option<CandidatePolicy>,
     pub(crate) max_peers: u16,
     pub(crate) max_half_open: usize,
+    pub(crate) gate: Option<ConnectionGate>,
     pub(crate) falls_back: bool,
     pub(crate) web_pacing: Pacing,
 }
@@ -50,6 +51,7 @@ impl Default for WebRtcOptions {
             candidate_policy: None,
             max_peers: PEERS_MAX,
             max_half_open: HALF_OPEN_MAX,
+            gate: None,
             falls_back: false,
             web_pacing: Pacing { bytes: WEB_PACING_BYTES, interval: WEB_PACING_INTERVAL },
         }
@@ -120,6 +122,15 @@ impl WebRtcOptions {
     #[must_use]
     pub fn max_half_open(mut self, peers: usize) -> Self {
         self.max_half_open = peers;
+        self
+    }
+
+    /// Sets the gate that accepts or refuses addresses, which other transports may share (default:
+    /// accepts all). It applies to the address from which a peer's signaling was received
+    /// ([`add_peer_of`](crate::WebRtcMultiplayerPeer::add_peer_of)).
+    #[must_use]
+    pub fn gate(mut self, gate: ConnectionGate) -> Self {
+        self.gate = Some(gate);
         self
     }
 

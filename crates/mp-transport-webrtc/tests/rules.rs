@@ -8,8 +8,8 @@ use bytes::Bytes;
 use common::{Network, Pair, Relay, Swarm, end, packets};
 use mp_core::link_shaper::LinkConditions;
 use mp_core::{
-    Channel, CloseMode, ConnectionStatus, DisconnectReason, MultiplayerPeer, PeerEvent, PeerId,
-    SendError, TransferMode,
+    Channel, CloseMode, ConnectionGate, ConnectionStatus, DisconnectReason, GateLimits,
+    GateRefusal, MultiplayerPeer, PeerEvent, PeerId, SendError, TransferMode,
 };
 use mp_transport_webrtc::limits::{
     CONNECT_TIMEOUT, HALF_OPEN_PER_ADDRESS_MAX, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX,
@@ -122,6 +122,24 @@ fn an_address_whose_peers_never_connect_excludes_only_its_own() {
     assert_eq!(server.peers().count(), 1 + HALF_OPEN_PER_ADDRESS_MAX);
     let left: Vec<_> = server.peers().map(|(peer, _)| peer.get()).skip(1).collect();
     assert_eq!(left, (500 - HALF_OPEN_PER_ADDRESS_MAX as i32..500).collect::<Vec<_>>());
+}
+
+#[test]
+fn gate_refuses_peers_by_the_address_of_their_signaling() {
+    let gate = ConnectionGate::default();
+    gate.set_limits(GateLimits { per_address: Some(1), handshakes: None });
+    gate.set_bans(["192.0.2.9".parse().unwrap()]);
+    let network = Network::new(1, LinkConditions::default());
+    let options = WebRtcOptions::default().gate(gate.clone());
+    let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
+    let refused = |reason| Err(AddPeerError::Gate(reason));
+    let [first, banned] = [[192, 0, 2, 1].into(), [192, 0, 2, 9].into()];
+    assert_eq!(server.add_peer_of(id(2), 1, banned), refused(GateRefusal::Banned));
+    assert_eq!(server.add_peer_of(id(2), 1, first), Ok(()));
+    assert_eq!(server.add_peer_of(id(3), 1, first), refused(GateRefusal::TooManyOfAddress));
+    server.remove_peer(id(2));
+    assert_eq!(gate.stats().connections, 0);
+    assert_eq!(server.add_peer_of(id(3), 1, first), Ok(()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use mp_core::limits::PACKET_BYTES_MAX;
-use mp_core::{OutOfRange, Rng};
+use mp_core::{ConnectionGate, OutOfRange, Rng};
 #[cfg(feature = "tls")]
 use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
 
@@ -63,6 +63,7 @@ pub struct ServerOptions {
     tls: Option<CertificateStore>,
     max_clients: u16,
     pub(crate) max_half_open: usize,
+    pub(crate) gate: Option<ConnectionGate>,
     trusted_proxies: usize,
     allowed_origins: AllowedOrigins,
     pub(crate) seed: Option<[u8; 32]>,
@@ -216,6 +217,7 @@ impl Default for ServerOptions {
             tls: None,
             max_clients: limits::CLIENTS_MAX,
             max_half_open: limits::HALF_OPEN_MAX,
+            gate: None,
             trusted_proxies: 0,
             allowed_origins: AllowedOrigins::default(),
             seed: None,
@@ -273,6 +275,14 @@ impl ServerOptions {
     #[doc(alias = "max_handshakes")]
     pub const fn max_half_open(mut self, connections: usize) -> Self {
         self.max_half_open = connections;
+        self
+    }
+
+    /// Sets the gate that accepts or refuses addresses, which other transports may share (default:
+    /// accepts all). A refused TCP connection is closed at once; behind trusted proxies, the
+    /// request is answered with status 503.
+    pub fn gate(mut self, gate: ConnectionGate) -> Self {
+        self.gate = Some(gate);
         self
     }
 

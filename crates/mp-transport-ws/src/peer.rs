@@ -194,7 +194,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let (settings, rules) = options.read()?;
         let tls = options.tls_server()?;
         let rng = rng(options.seed)?;
-        let session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
+        let mut session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
+        session.gate = options.gate.clone();
         let role = Role::Server(Acceptor {
             tls,
             max_half_open: options.max_half_open,

@@ -47,7 +47,7 @@ mp_core::reasons! {
 mp_core::reasons! {
     /// The reason for which a handshake was refused.
     ///
-    /// A client that is refused for one of the last six reasons is sent a DISCONNECT. The others
+    /// A client that is refused for one of the last seven reasons is sent a DISCONNECT. The others
     /// are ignored.
     pub enum HandshakeRefusal {
         /// The host accepts no connections: it is a client.
@@ -66,6 +66,8 @@ mp_core::reasons! {
         HostFull = "host_full" => "the host has the maximum number of peers",
         /// The IP address has the maximum number of connections.
         AddressFull = "address_full" => "the address has the maximum number of connections",
+        /// The [gate](super::HostSettings::gate) refuses the address. It counts the reasons.
+        Gate = "gate" => "the gate refuses the address",
         /// All slots are occupied, some of them by connections that are closing.
         NoSlot = "no_slot" => "all slots are occupied",
     }

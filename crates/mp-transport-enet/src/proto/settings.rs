@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mp_core::ConnectionGate;
+
 use super::{CompressionMode, MTU_DEFAULT, PEERS_MAX, TimeoutConfig};
 use crate::limits;
 use crate::proto::command::ThrottleParameters;
@@ -50,6 +52,8 @@ pub struct HostSettings {
     pub admission: Admission,
     /// Maximum number of connections from one IP address (default 4,095).
     pub max_peers_per_address: u16,
+    /// Gate that accepts or refuses addresses (default: accepts all).
+    pub gate: Option<ConnectionGate>,
     /// Maximum number of half-open connections (default 1,024). At the limit the oldest is dropped.
     pub max_half_open: usize,
     /// Maximum number of half-open connections from one IP address (default 64). At the limit the
@@ -118,6 +122,7 @@ impl Default for HostSettings {
             max_packet_size: limits::PACKET_BYTES_MAX,
             admission: Admission::PeerIds { unique: true },
             max_peers_per_address: PEERS_MAX,
+            gate: None,
             max_half_open: limits::HALF_OPEN_MAX,
             max_half_open_per_address: limits::HALF_OPEN_PER_ADDRESS_MAX,
             half_open_timeout: limits::HALF_OPEN_TIMEOUT,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mp_core::{CloseMode, DisconnectReason, PeerId};
+use mp_core::{CloseMode, DisconnectReason, GateRefusal, PeerId};
 use str0m::{Candidate, IceCreds, RtcConfig};
 
 use super::{Mode, WebRtcMultiplayerPeer};
@@ -35,6 +35,9 @@ pub enum AddPeerError {
     /// ([`WebRtcOptions::max_peers`](crate::WebRtcOptions::max_peers)) is reached.
     #[error("the limit of {0} connected peers is reached; see WebRtcOptions::max_peers")]
     Full(usize),
+    /// The [gate](crate::WebRtcOptions::gate) refuses the address of the signaling.
+    #[error("the address is not accepted: {0}")]
+    Gate(GateRefusal),
     /// The peer is closed.
     #[error("the multiplayer peer is closed")]
     Closed,
@@ -98,6 +101,10 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         if open >= usize::from(self.options.max_peers) {
             return Err(AddPeerError::Full(open));
         }
+        let gate = self.options.gate.clone().zip(requested_by);
+        if let Some((gate, address)) = &gate {
+            gate.check(self.running.to_program(self.now), *address).map_err(AddPeerError::Gate)?;
+        }
         while let Some(replaced) =
             self.connections.replaced_by(requested_by, self.options.max_half_open)
         {
@@ -138,6 +145,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             lifetime: unreliable_lifetime,
             policy,
             pacing: self.options.web_pacing,
+            pass: gate
+                .map(|(gate, address)| gate.enter(self.running.to_program(self.now), address)),
         });
         let slot = self.connections.insert(connection);
         self.routes.insert(&ufrag, slot);

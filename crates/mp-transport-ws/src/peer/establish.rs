@@ -100,6 +100,15 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             mp_core::bug!("a client accepts a connection");
             return;
         };
+        // Behind proxies, the client's address is in its request.
+        let is_known = self.session.rules.trusted_proxies == 0;
+        let pass = match is_known.then(|| self.session.enter(now, address.ip())).transpose() {
+            Ok(pass) => pass.flatten(),
+            Err(refusal) => {
+                tracing::debug!(%address, %refusal, "connection closed");
+                return;
+            }
+        };
         let tls = match acceptor.tls.as_ref().map(TlsServer::accept).transpose() {
             Ok(tls) => tls,
             Err(error) => {
@@ -115,7 +124,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let is_full = self.connections.handshaking() >= acceptor.max_half_open;
         let oldest = if is_full { acceptor.handshakes.pop_front() } else { None };
         let id = self.connections.next_id();
-        let connection = Connection::accepted(id, address, tls, now, text_only, &self.session);
+        let mut connection = Connection::accepted(id, address, tls, now, text_only, &self.session);
+        connection.pass = pass;
         let slot = id.slot as usize;
         let entry = ConnectionIo::new(
             connection,

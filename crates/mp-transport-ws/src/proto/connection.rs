@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp_core::{
     CloseMode, ConnectionId, ConnectionOrigin, ConnectionStats, DisconnectReason, ErrorChain,
-    Instant, PeerId, SendQueue, TransferMode,
+    GatePass, Instant, PeerId, SendQueue, TransferMode,
 };
 
 use super::messages::{MessageKind, Messages};
@@ -33,6 +33,8 @@ pub(crate) struct Connection {
     protocol: Option<Arc<str>>,
     /// Peer id of a server's client.
     client: Option<PeerId>,
+    /// Permission of the server's gate, if there is one.
+    pub(crate) pass: Option<GatePass>,
     kind: MessageKind,
     /// True if the server's listener accepts only text sessions.
     text_only: bool,
@@ -151,6 +153,7 @@ impl Connection {
             origin,
             protocol: None,
             client: None,
+            pass: None,
             kind: MessageKind::Binary,
             text_only: false,
             tls: tls.map(Box::new),

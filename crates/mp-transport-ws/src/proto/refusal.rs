@@ -43,6 +43,9 @@ mp_core::reasons! {
             "No subprotocol is supported, but some are requested.",
         /// The server refuses new connections (503).
         Refusing = "refusing" => "The server accepts no new connections at the moment.",
+        /// The [gate](crate::ServerOptions::gate) refuses the client's address (503). It counts the
+        /// reasons.
+        Gate = "gate" => "The server does not accept this connection.",
         /// The server has the maximum number of clients or text sessions (503).
         ServerFull = "server_full" => "The server is full.",
     }
@@ -64,7 +67,7 @@ impl RequestRefusal {
             Self::Timeout => "408 Request Timeout",
             Self::UnsupportedVersion => "426 Upgrade Required",
             Self::HeadTooLarge => "431 Request Header Fields Too Large",
-            Self::Refusing | Self::ServerFull => "503 Service Unavailable",
+            Self::Refusing | Self::Gate | Self::ServerFull => "503 Service Unavailable",
         }
     }
 

@@ -1,9 +1,13 @@
 //! State that the connections of a peer share.
 
 use std::collections::{HashSet, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use mp_core::{ConnectionStatus, PeerEvent, PeerId, ReasonCounts, Rng};
+use mp_core::{
+    ConnectionGate, ConnectionStatus, GatePass, GateRefusal, Instant, PeerEvent, PeerId,
+    ReasonCounts, Rng,
+};
 
 use super::refusal::{MessageRefusal, RequestRefusal};
 use super::request::RequestRules;
@@ -18,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) unique_id: PeerId,
     pub(crate) status: ConnectionStatus,
     pub(crate) is_refusing: bool,
+    /// Gate of a server that accepts or refuses addresses.
+    pub(crate) gate: Option<ConnectionGate>,
     pub(crate) events: VecDeque<PeerEvent>,
     pub(crate) refused_requests: ReasonCounts<RequestRefusal>,
     pub(crate) refused_messages: ReasonCounts<MessageRefusal>,
@@ -81,6 +87,7 @@ impl Session {
             unique_id,
             status,
             is_refusing: false,
+            gate: None,
             events: VecDeque::new(),
             refused_requests: ReasonCounts::default(),
             refused_messages: ReasonCounts::default(),
@@ -89,6 +96,18 @@ impl Session {
             last_close: None,
             plain: Vec::new(),
         }
+    }
+
+    /// Returns whether the gate accepts a connection of `address`, and its permission if there is a
+    /// gate.
+    pub(crate) fn enter(
+        &self,
+        now: Instant,
+        address: IpAddr,
+    ) -> Result<Option<GatePass>, GateRefusal> {
+        let Some(gate) = &self.gate else { return Ok(None) };
+        gate.check(now, address)?;
+        Ok(Some(gate.enter(now, address)))
     }
 
     /// Returns whether the server accepts another client.

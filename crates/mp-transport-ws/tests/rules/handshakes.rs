@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mp_core::{
-    CloseMode, ConnectionOrigin, ConnectionStatus, DisconnectReason, MultiplayerPeer, PeerEvent,
-    TransferMode,
+    CloseMode, ConnectionGate, ConnectionOrigin, ConnectionStatus, DisconnectReason, GateLimits,
+    GateRefusal, MultiplayerPeer, PeerEvent, TransferMode,
 };
 use mp_transport_ws::limits::HANDSHAKE_TIMEOUT;
 use mp_transport_ws::testing::StreamConditions;
@@ -356,4 +356,54 @@ fn a_thousand_slow_handshakes_do_not_delay_a_good_one() {
     world.pass(HANDSHAKE_TIMEOUT);
     world.turn(&mut server);
     assert_eq!(server.open_handshakes(), 0);
+}
+
+#[test]
+fn gate_closes_connections_of_refused_addresses_before_their_handshake() {
+    let gate = ConnectionGate::default();
+    let mut world = World::new(StreamConditions::default());
+    let mut server = world.server(ServerOptions::default().gate(gate.clone()));
+    gate.set_bans(["10.0.0.0/8".parse().unwrap()]);
+    let mut raw_peer = world.raw_peer();
+    raw_peer.send(&request("/", ""));
+    assert_eq!(world.turn(&mut server), []);
+    raw_peer.receive();
+    assert_eq!(raw_peer.text(), "", "closed without a response");
+    assert_eq!(gate.stats().refused.get(GateRefusal::Banned), 1);
+    gate.set_bans([]);
+    world.joined(&mut server);
+}
+
+#[test]
+fn gate_counts_a_connection_until_it_ends() {
+    let gate = ConnectionGate::default();
+    let mut world = World::new(StreamConditions::default());
+    let mut server = world.server(ServerOptions::default().gate(gate.clone()));
+    let (_first, id) = world.joined(&mut server);
+    assert_eq!(gate.stats().connections, 1);
+    server.disconnect(id, DisconnectReason::Kicked, CloseMode::Immediate);
+    world.turn(&mut server);
+    assert_eq!(gate.stats().connections, 0);
+}
+
+#[test]
+fn gate_refuses_clients_behind_proxies_by_their_forwarded_address() {
+    let gate = ConnectionGate::default();
+    gate.set_limits(GateLimits { per_address: Some(1), handshakes: None });
+    gate.set_bans(["203.0.113.9".parse().unwrap()]);
+    let mut world = World::new(StreamConditions::default());
+    let mut server = world.server(ServerOptions::default().trusted_proxies(1).gate(gate.clone()));
+    let mut peers = Vec::new();
+    let mut outcome = |forwarded: &str| {
+        let mut raw_peer = world.raw_peer();
+        raw_peer.send(&request("/", &format!("X-Forwarded-For: {forwarded}\r\n")));
+        world.turn(&mut server);
+        raw_peer.receive();
+        let response = raw_peer.text();
+        peers.push(raw_peer);
+        response.split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    let statuses = ["203.0.113.9", "203.0.113.8", "203.0.113.8", "203.0.113.7"].map(&mut outcome);
+    assert_eq!(statuses, ["503", "101", "503", "101"]);
+    assert_eq!(server.server_stats().refused_requests.get(RequestRefusal::Gate), 2);
 }

@@ -96,7 +96,10 @@ impl Host {
         }
         let is_address_full =
             || self.slots.count_at(from.ip()) >= self.settings.max_peers_per_address;
-        self.host_refusal().or_else(|| is_address_full().then_some(HandshakeRefusal::AddressFull))
+        let refusal = self.host_refusal();
+        let refusal =
+            refusal.or_else(|| is_address_full().then_some(HandshakeRefusal::AddressFull));
+        refusal.or_else(|| self.gate_refusal(from))
     }
 
     /// Returns the reason why the client in `slot` may not complete its handshake now. `None` for a
@@ -106,7 +109,15 @@ impl Host {
         if self.ids.contains_key(&entry.peer.data()) {
             return Some(HandshakeRefusal::PeerIdTaken);
         }
-        self.host_refusal()
+        let is_client = entry.age.is_some();
+        let from = entry.peer.path().remote;
+        self.host_refusal().or_else(|| is_client.then(|| self.gate_refusal(from)).flatten())
+    }
+
+    fn gate_refusal(&self, from: SocketAddr) -> Option<HandshakeRefusal> {
+        let gate = self.settings.gate.as_ref()?;
+        let now = self.clock.to_program(self.now);
+        gate.check(now, from.ip()).is_err().then_some(HandshakeRefusal::Gate)
     }
 
     /// Returns the reason why the host admits no client now.
@@ -170,6 +181,10 @@ impl Host {
         debug!(connection = %peer.connection(), %address, data, "connected");
         entry.is_counted = true;
         self.connected += 1;
+        if let (Some(gate), true) = (&self.settings.gate, age.is_some()) {
+            let now = self.clock.to_program(self.now);
+            entry.pass = Some(Box::new(gate.enter(now, address.ip())));
+        }
         if let Some(throttle) = self.settings.peer_throttle {
             peer.configure_remote_throttle(throttle);
         }

@@ -16,7 +16,7 @@ mod transmit;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use mp_core::{ConnectionId, Instant, Rng, RunningClock, SharedLimit, bug};
+use mp_core::{ConnectionId, GatePass, Instant, Rng, RunningClock, SharedLimit, bug};
 
 use crate::limits::{QUEUED_BYTES_SHARE, WAITING_BYTES_OF_EACH};
 use crate::proto::command::{Connect, Terms};
@@ -88,11 +88,21 @@ struct PeerEntry {
     is_counted: bool,
     /// Its entry in `half_open`.
     age: Option<u64>,
+    /// Its permission, if there is a gate and the peer is a client that has connected.
+    pass: Option<Box<GatePass>>,
 }
 
 impl PeerEntry {
     const fn new(peer: Peer, age: Option<u64>) -> Self {
-        Self { peer, is_queued: false, has_buffered: false, timer: None, is_counted: false, age }
+        Self {
+            peer,
+            is_queued: false,
+            has_buffered: false,
+            timer: None,
+            is_counted: false,
+            age,
+            pass: None,
+        }
     }
 
     /// Adds the peer to `dirty`, the peers to pack at the end of the turn.

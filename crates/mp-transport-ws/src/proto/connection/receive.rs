@@ -58,10 +58,18 @@ impl Connection {
             Some(address) => upgrade.forwarded_for.unwrap_or(address),
             None => return,
         };
+        if session.rules.trusted_proxies > 0 {
+            match session.enter(now, peer.ip()) {
+                Ok(pass) => self.pass = pass,
+                Err(_) => return self.refuse(RequestRefusal::Gate.into(), session),
+            }
+        }
         self.origin = ConnectionOrigin::Url { address: peer, url: upgrade.url };
         self.protocol = upgrade.protocol;
         self.queue_output(&upgrade.response);
         if upgrade.is_text {
+            // A player's WebRTC connection counts itself.
+            self.pass = None;
             self.kind = MessageKind::Text;
             let max = session.text.message_bytes_max;
             self.messages = Some(Box::new(Messages::new(Role::Server, self.kind, max)));
