@@ -17,8 +17,9 @@ use crate::branch_ref::BranchCaller;
 use crate::error::CallError;
 use crate::guarded_log::log_guarded;
 use crate::mail::{
-    Assign, Attach, BranchMailbox, CloseEndpoint, Decide, EndpointMail, EndpointMailbox,
-    GetConnectionStats, GetEndpointStats, RefuseConnections, Serve, SetReceiveLimits, control,
+    Assign, Attach, BranchMailbox, CloseEndpoint, Decide, DisconnectAddresses, EndpointMail,
+    EndpointMailbox, GetConnectionStats, GetEndpointStats, RefuseConnections, Serve,
+    SetReceiveLimits, control,
 };
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
@@ -247,6 +248,26 @@ where
 
     fn handle(&mut self, SetReceiveLimits(limits): SetReceiveLimits, _: &mut Context<Self>) {
         self.endpoint.set_receive_limits(limits);
+    }
+}
+
+impl<P, R> Handler<DisconnectAddresses> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = usize;
+
+    fn handle(
+        &mut self,
+        DisconnectAddresses(prefix): DisconnectAddresses,
+        ctx: &mut Context<Self>,
+    ) -> usize {
+        let (now, reason) = (self.timer.now(), DisconnectReason::Kicked);
+        let disconnected = self.endpoint.disconnect_addresses(now, prefix, reason);
+        self.host.record_call();
+        after_input(self, ctx);
+        disconnected
     }
 }
 

@@ -3,8 +3,8 @@
 use actix::dev::{SendError, ToEnvelope};
 use actix::prelude::*;
 use mp_core::{
-    BranchId, ConnectionId, ConnectionStats, EndpointId, EndpointStats, ReceiveLimits, Route,
-    ToBranch, ToEndpoint,
+    AddressPrefix, BranchId, ConnectionId, ConnectionStats, EndpointId, EndpointStats,
+    ReceiveLimits, Route, ToBranch, ToEndpoint,
 };
 use mp_host::{Mailbox, TrySendError};
 
@@ -49,6 +49,11 @@ pub(crate) struct RefuseConnections(pub(crate) bool);
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct SetReceiveLimits(pub(crate) ReceiveLimits);
+
+/// A request to disconnect the connections from some addresses.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "usize")]
+pub(crate) struct DisconnectAddresses(pub(crate) AddressPrefix);
 
 /// The decision about an undecided connection.
 #[derive(Clone, Copy, Debug, Message)]

@@ -5,8 +5,8 @@ use std::fmt;
 use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{
-    ConnectionId, ConnectionRouter, Endpoint, EndpointId, EndpointStats, MultiplayerPeer,
-    ReceiveLimits, Route,
+    AddressPrefix, ConnectionId, ConnectionRouter, Endpoint, EndpointId, EndpointStats,
+    MultiplayerPeer, ReceiveLimits, Route,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -16,8 +16,8 @@ use crate::endpoint::{EndpointActor, EndpointUse};
 use crate::error::{CallError, StartError};
 use crate::limits::CLOSE_TIMEOUT;
 use crate::mail::{
-    Assign, CloseEndpoint, Decide, GetEndpointStats, RefuseConnections, Serve, SetReceiveLimits,
-    control_to,
+    Assign, CloseEndpoint, Decide, DisconnectAddresses, GetEndpointStats, RefuseConnections, Serve,
+    SetReceiveLimits, control_to,
 };
 use crate::start::TransportError;
 
@@ -70,6 +70,7 @@ pub struct SharedEndpoint {
     decide: Recipient<Decide>,
     refuse: Recipient<RefuseConnections>,
     limit: Recipient<SetReceiveLimits>,
+    kick: Recipient<DisconnectAddresses>,
     close: Recipient<CloseEndpoint>,
     stats: Recipient<GetEndpointStats>,
     ended: watch::Receiver<()>,
@@ -164,6 +165,7 @@ impl SharedEndpoint {
                     decide: endpoint.clone().recipient(),
                     refuse: endpoint.clone().recipient(),
                     limit: endpoint.clone().recipient(),
+                    kick: endpoint.clone().recipient(),
                     close: endpoint.clone().recipient(),
                     stats: endpoint.recipient(),
                     ended,
@@ -207,6 +209,16 @@ impl SharedEndpoint {
     /// [`BranchStarter::receive_limits`](crate::BranchStarter::receive_limits).
     pub fn set_receive_limits(&self, limits: ReceiveLimits) {
         control_to(&self.limit, SetReceiveLimits(limits));
+    }
+
+    /// Disconnects all connections from the addresses of `prefix`, with the reason
+    /// [`Kicked`](mp_core::DisconnectReason::Kicked). Returns their number.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Ended`] if the endpoint has ended.
+    pub async fn disconnect_addresses(&self, prefix: AddressPrefix) -> Result<usize, CallError> {
+        self.kick.send(DisconnectAddresses(prefix)).await.map_err(|_| CallError::Ended)
     }
 
     /// Passes a decision about a connection that its router left [undecided](Route::Undecided) to

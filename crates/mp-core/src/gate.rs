@@ -95,8 +95,7 @@ struct State {
 }
 
 impl ConnectionGate {
-    /// Maximum number of banned prefixes. A check compares an address with one prefix per length in
-    /// use.
+    /// Maximum number of banned prefixes. A check looks up one prefix per length.
     pub const PREFIXES_MAX: usize = 65_536;
 
     /// Replaces the limits. Existing connections stay.
@@ -133,6 +132,21 @@ impl ConnectionGate {
             state.refused.count(refusal);
             Err(refusal)
         })
+    }
+
+    /// Checks only whether `address` is banned, for a connection that may be no player's, such as a
+    /// health check.
+    ///
+    /// # Errors
+    ///
+    /// [`GateRefusal::Banned`], which is counted.
+    pub fn check_ban(&self, address: IpAddr) -> Result<(), GateRefusal> {
+        let state = &mut *self.state();
+        if !prefix::contains(&state.bans, address.to_canonical()) {
+            return Ok(());
+        }
+        state.refused.count(GateRefusal::Banned);
+        Err(GateRefusal::Banned)
     }
 
     /// Counts a connection of `address`, which [`check`](Self::check) has accepted.

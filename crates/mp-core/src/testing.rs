@@ -112,7 +112,17 @@ impl ScriptedPeer {
 
     /// Queues the event that a connection was established, whose remote peer claims `claimed_id`.
     pub fn connect(&mut self, slot: u32, claimed_id: Option<PeerId>) {
-        let (connection, origin) = (connection(slot), ConnectionOrigin::Process);
+        self.connect_from(slot, claimed_id, ConnectionOrigin::Process);
+    }
+
+    /// Queues the event that a client from `origin` connected.
+    pub fn connect_from(
+        &mut self,
+        slot: u32,
+        claimed_id: Option<PeerId>,
+        origin: ConnectionOrigin,
+    ) {
+        let connection = connection(slot);
         self.events.push_back(PeerEvent::Connected { connection, claimed_id, origin });
     }
 

@@ -21,6 +21,7 @@ mod join;
 pub mod limits;
 mod listener;
 mod name;
+mod overload;
 mod refusal;
 mod rooms;
 mod router;
@@ -30,8 +31,11 @@ mod template;
 pub use join::{Join, ListenerConnection, ListenerId};
 pub use listener::{Listener, Unselected};
 pub use name::{Code, InvalidCode, InvalidName, RoomId, RoomName};
+pub use overload::{OVERLOAD_AFTER, OverloadMonitor, RECOVERED_AFTER};
 pub use refusal::{CreateRefusal, JoinRefusal};
-pub use rooms::{JoinDecision, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats};
+pub use rooms::{
+    JoinDecision, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats, Shortage,
+};
 pub use router::{RoomRegistry, RoomRouter};
 pub use selection::Selection;
 pub use template::{Metadata, Template};

@@ -42,6 +42,10 @@ mp_core::reasons! {
         RoomFailed = "room_failed" => "the room could not be created",
         /// The room was closed before it opened.
         RoomClosed = "room_closed" => "the room was closed",
+        /// The server is overloaded: its players keep what is left.
+        Overloaded = "overloaded" => "the server is overloaded",
+        /// The server uses more memory than its limit.
+        OutOfMemory = "out_of_memory" => "the server uses its maximum of memory",
         /// The server accepts no players because it is about to end.
         Draining = "draining" => "the server is shutting down",
     }
@@ -67,6 +71,10 @@ mp_core::reasons! {
         UnknownTemplate = "unknown_template" => "there is no such template",
         /// The server has its maximum number of rooms.
         TooManyRooms = "too_many_rooms" => "there are too many rooms",
+        /// The server is overloaded: its players keep what is left.
+        Overloaded = "overloaded" => "the server is overloaded",
+        /// The server uses more memory than its limit.
+        OutOfMemory = "out_of_memory" => "the server uses its maximum of memory",
         /// The server is about to end.
         Draining = "draining" => "the server is shutting down",
     }

@@ -29,10 +29,11 @@ pub(crate) async fn open(
     live: &LiveConfig,
 ) -> Result<Addresses, Failure> {
     let config = &*Arc::clone(&live.borrow());
+    let gate = network.gate().clone();
     let router = |given: &ListenConfig| plan.listener(given).map_err(Failure::Refused);
     let mut bound = Addresses::default();
     for given in &listeners.enet {
-        let options = options::enet(config, given, tls.as_ref());
+        let options = options::enet(config, given, tls.as_ref()).gate(gate.clone());
         let address = given.address.socket_addr();
         let shards = EnetShards::bind(address, options, config.enet.shards.into());
         let shards = shards.map_err(|error| failure(StartError::Transport(error.into())))?;
@@ -43,13 +44,13 @@ pub(crate) async fn open(
     }
     let mut text = None;
     if let Some(given) = listeners.webrtc {
-        let settings = options::webrtc(live, given.address.socket_addr());
+        let settings = options::webrtc(live, given.address.socket_addr(), gate.clone());
         let (address, service) = open_web_rtc(network, router(given)?, settings).await?;
         bound.webrtc = Some(address);
         text = Some(service);
     }
     if let Some(given) = listeners.tcp() {
-        let options = options::web_socket(live, given, tls.clone());
+        let options = options::web_socket(live, given, tls.clone()).gate(gate.clone());
         let (address, addresses) = (given.address.socket_addr(), listeners.addresses());
         let (ready, is_ready) = oneshot::channel();
         let make = move || -> Result<_, mp_transport_ws::CreateError> {
@@ -66,7 +67,7 @@ pub(crate) async fn open(
         }
     }
     for given in listeners.ws.iter().skip(1) {
-        let options = options::web_socket(live, given, tls.clone());
+        let options = options::web_socket(live, given, tls.clone()).gate(gate.clone());
         let address = given.address.socket_addr();
         let make = move || WebSocketMultiplayerPeer::create_async_server(address, options);
         network.listen(router(given)?, make).await.map_err(failure)?;

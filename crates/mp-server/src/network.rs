@@ -2,10 +2,11 @@
 
 use actix::Arbiter;
 use mp_actor::{BranchRef, SharedEndpoint, StartError, TransportError};
-use mp_core::{MultiplayerPeer, ReceiveLimits};
+use mp_core::{ConnectionGate, MultiplayerPeer, ReceiveLimits};
 use mp_rooms::{Listener, ListenerId, RoomRouter, Rooms, Unselected};
 use tokio::sync::oneshot;
 
+use crate::bans::BanRegistry;
 use crate::rooms::{HostSettings, JoinQueue, RoomTypes, RoomsHandle, RoomsHost};
 
 /// The endpoints of a server, on one thread with the task that owns the rooms: a join is decided
@@ -17,6 +18,7 @@ pub(crate) struct Network {
     endpoints: Vec<SharedEndpoint>,
     /// Maximum rate at which one player sends.
     receive_limits: ReceiveLimits,
+    gate: ConnectionGate,
     /// True if all clients join one room, with which the endpoints end. It runs on their thread.
     is_single_room: bool,
 }
@@ -31,6 +33,9 @@ pub(crate) struct NetworkSettings {
     pub(crate) silence: std::time::Duration,
     /// Maximum rate at which one player sends.
     pub(crate) receive_limits: ReceiveLimits,
+    /// Gate of all transports, and the bans that apply to it.
+    pub(crate) gate: ConnectionGate,
+    pub(crate) bans: BanRegistry,
     /// True if all clients join one room, with which the server ends.
     pub(crate) is_single_room: bool,
 }
@@ -39,10 +44,10 @@ impl Network {
     /// Starts the thread. It serves nothing yet.
     pub(crate) async fn start(settings: NetworkSettings) -> Result<Self, StartError> {
         let thread = Arbiter::try_new().map_err(StartError::Thread)?;
-        let NetworkSettings { types, rooms, max_threads, silence, receive_limits, is_single_room } =
-            settings;
+        let NetworkSettings { types, rooms, max_threads, silence, receive_limits, .. } = settings;
+        let NetworkSettings { gate, bans, is_single_room, .. } = settings;
         let network = is_single_room.then(|| thread.handle());
-        let host = HostSettings { types, network, max_threads, silence };
+        let host = HostSettings { types, network, max_threads, silence, bans };
         let (queue, arrivals) = JoinQueue::new();
         let (reply, response) = oneshot::channel();
         thread.spawn_fn(move || {
@@ -50,7 +55,17 @@ impl Network {
         });
         let rooms = response.await.map_err(|_| StartError::Panicked)?;
         let endpoints = Vec::new();
-        Ok(Self { thread, queue, rooms, endpoints, receive_limits, is_single_room })
+        Ok(Self { thread, queue, rooms, endpoints, receive_limits, gate, is_single_room })
+    }
+
+    /// Returns the gate of all transports.
+    pub(crate) fn gate(&self) -> &ConnectionGate {
+        &self.gate
+    }
+
+    /// Runs a task on the thread of the endpoints.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.thread.spawn(task);
     }
 
     pub(crate) fn rooms(&self) -> &RoomsHandle {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mp_core::ErrorChain;
+use mp_core::{ConnectionGate, ErrorChain};
 use mp_signaling::limits::SOCKETS_PER_ADDRESS_MAX;
 use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
@@ -26,17 +26,14 @@ pub(crate) fn enet(
     tls: Option<&CertificateStore>,
 ) -> ServerOptions {
     let limits = &config.limits;
-    let mut options = ServerOptions::default()
+    let options = ServerOptions::default()
         .max_clients(max_clients(config).min(ENET_CLIENTS_MAX))
         .max_packet_size(limits.max_packet_size as usize)
         .reliable_queue_bytes(limits.max_reliable_queue as usize);
-    if let Some(most) = limits.max_clients_per_address {
-        options = options.max_clients_per_address(most);
+    match tls.filter(|_| listener.tls) {
+        Some(tls) => options.dtls(tls.clone()),
+        None => options,
     }
-    if let Some(tls) = tls.filter(|_| listener.tls) {
-        options = options.dtls(tls.clone());
-    }
-    options
 }
 
 /// Returns the options of the WebSocket transport, whose allowed origins follow the configuration.
@@ -65,7 +62,11 @@ pub(crate) fn web_socket(
 }
 
 /// Returns the settings of WebRTC on `address`.
-pub(crate) fn webrtc(live: &LiveConfig, address: SocketAddr) -> WebRtcSettings {
+pub(crate) fn webrtc(
+    live: &LiveConfig,
+    address: SocketAddr,
+    gate: ConnectionGate,
+) -> WebRtcSettings {
     let config = live.borrow();
     let per_address = config.limits.max_clients_per_address;
     let webrtc = &config.webrtc;
@@ -74,6 +75,7 @@ pub(crate) fn webrtc(live: &LiveConfig, address: SocketAddr) -> WebRtcSettings {
         advertised: webrtc.advertise.clone(),
         channels: webrtc.channels.clone(),
         max_clients: max_clients(&config),
+        gate,
         max_sockets_per_address: per_address.map_or(SOCKETS_PER_ADDRESS_MAX, usize::from),
         live: live.clone(),
     }
@@ -119,7 +121,7 @@ mod tests {
         );
         let config = config.unwrap();
         let host = enet(&config, &config.listen[0], None).host_settings();
-        assert_eq!((host.max_peers, host.max_peers_per_address), (3, 2));
+        assert_eq!((host.max_peers, config.limits.gate_limits().per_address), (3, Some(2)));
         assert_eq!((host.max_packet_size, host.reliable_queue_bytes), (4_096, 65_536));
         let (_sender, live) = tokio::sync::watch::channel(Arc::new(config.clone()));
         actix::System::new().block_on(async {

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_actor::{BranchRef, EndReason};
+use mp_core::ConnectionGate;
 use mp_rooms::{RoomId, RoomName, Template};
 
 use crate::addresses::{Addresses, Listeners};
 use crate::banner::{Secured, Selections};
+use crate::bans::BanRegistry;
 use crate::config::{ListenConfig, RoomSelection};
 use crate::listeners::{self, failure};
 use crate::log_queue::LogQueue;
 use crate::network::{Network, NetworkSettings};
 use crate::plan::RoomsPlan;
+use crate::protection::Protection;
 use crate::reload::LiveConfig;
 use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
@@ -34,15 +37,25 @@ pub(crate) async fn run(
     let tls = options::tls(config).map_err(Failure::Refused)?;
     let listeners = Listeners::new(config).map_err(Failure::Refused)?;
     let plan = RoomsPlan::new(config, &builder.default_type).map_err(Failure::Refused)?;
+    let gate = ConnectionGate::default();
+    gate.set_limits(config.limits.gate_limits());
+    let bans = BanRegistry::load(gate.clone(), config.limits.ban_file.clone());
+    let bans = bans.map_err(|error| Failure::Refused(format!("cannot read the bans: {error}")))?;
     let settings = NetworkSettings {
         types: builder.types,
         rooms: plan.registry(),
         max_threads: builder.threads,
         silence: config.webrtc.silence_timeout,
         receive_limits: config.limits.receive_limits(),
+        gate: gate.clone(),
+        bans: bans.clone(),
         is_single_room: plan.is_single_room,
     };
     let mut network = Network::start(settings).await.map_err(failure)?;
+    network.spawn(async move { bans.expire().await });
+    if let Some(protection) = Protection::new(&config.limits, gate, network.rooms().clone()) {
+        network.spawn(protection.run());
+    }
     let mut created = Vec::new();
     for (name, template) in &plan.rooms {
         created.push(create(network.rooms(), name, template).await?);

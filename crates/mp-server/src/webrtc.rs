@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mp_core::{PeerId, Rng, TransferMode};
+use mp_core::{ConnectionGate, PeerId, Rng, TransferMode};
 use mp_signaling::limits::MESSAGE_BYTES_MAX;
 use mp_signaling::{IceServer, LobbyHost, SignalingOptions};
 use mp_transport_webrtc::io::{DatagramSocket, TokioUdpSocket};
@@ -23,6 +23,7 @@ pub(crate) struct WebRtcSettings {
     pub(crate) channels: Vec<TransferMode>,
     pub(crate) max_clients: u16,
     pub(crate) max_sockets_per_address: usize,
+    pub(crate) gate: ConnectionGate,
     /// Source of the STUN and TURN servers for players.
     pub(crate) live: LiveConfig,
 }
@@ -43,6 +44,7 @@ pub(crate) fn create(
         .ice_lite(true)
         .advertised(advertised)
         .max_peers(settings.max_clients)
+        .gate(settings.gate.clone())
         .channels_config(settings.channels.clone())
         .channel_fallback(true);
     WebRtcMultiplayerPeer::server(socket, options)

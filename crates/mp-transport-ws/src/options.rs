@@ -279,8 +279,9 @@ impl ServerOptions {
     }
 
     /// Sets the gate that accepts or refuses addresses, which other transports may share (default:
-    /// accepts all). A refused TCP connection is closed at once; behind trusted proxies, the
-    /// request is answered with status 503.
+    /// accepts all). A TCP connection of a banned address is closed at once, except behind trusted
+    /// proxies. Otherwise a refused request is answered with status 503. Other requests, such as
+    /// health checks, are answered.
     pub fn gate(mut self, gate: ConnectionGate) -> Self {
         self.gate = Some(gate);
         self

@@ -4,8 +4,8 @@ use super::queue::LeaveRequest;
 use super::{ConnectionRouter, Endpoint, Routed, ToEndpoint};
 use crate::limits::DRAIN_TIMEOUT;
 use crate::{
-    BranchId, CloseMode, ConnectionId, Connections, DisconnectReason, MultiplayerPeer,
-    OutgoingPacket, PeerEvent,
+    AddressPrefix, BranchId, CloseMode, ConnectionId, ConnectionOrigin, Connections,
+    DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent,
 };
 
 impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
@@ -75,6 +75,31 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             let refuse = self.branches.values().all(|queue| queue.is_refusing);
             self.peer.set_refuse_new_connections(refuse);
         }
+    }
+
+    /// Disconnects all connections from the addresses of `prefix`. Returns their number.
+    pub fn disconnect_addresses(
+        &mut self,
+        now: Instant,
+        prefix: AddressPrefix,
+        reason: DisconnectReason,
+    ) -> usize {
+        self.has_input = true;
+        self.advance(now);
+        let is_of = |origin: &ConnectionOrigin| {
+            origin.address().is_some_and(|address| prefix.contains(address.ip()))
+        };
+        let routed = self.routes.iter().filter(|(_, it)| is_of(&it.identity.origin));
+        let routed: Vec<_> = routed.map(|(&connection, _)| connection).collect();
+        for &connection in &routed {
+            self.peer.disconnect(connection, reason, CloseMode::Graceful);
+        }
+        let undecided = self.undecided.connections_from(is_of);
+        for &connection in &undecided {
+            self.undecided.remove(connection);
+            self.reject(connection, reason);
+        }
+        routed.len() + undecided.len()
     }
 
     /// Moves a connection to another branch; see [`ToEndpoint::Move`].

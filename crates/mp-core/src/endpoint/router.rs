@@ -147,6 +147,15 @@ impl Candidates {
         self.0.keys().copied().collect()
     }
 
+    /// Returns the connections whose origin matches.
+    pub(super) fn connections_from(
+        &self,
+        is_of: impl Fn(&ConnectionOrigin) -> bool,
+    ) -> Vec<ConnectionId> {
+        let matching = self.0.iter().filter(|(_, candidate)| is_of(&candidate.identity.origin));
+        matching.map(|(&connection, _)| connection).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,6 +1,7 @@
 //! The endpoint over the memory network: routing, batches, back-pressure and closing.
 
 mod ack_delay;
+mod addresses;
 mod decisions;
 mod overflow;
 mod rates;

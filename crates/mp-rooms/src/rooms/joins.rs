@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mp_core::Instant;
 
-use super::{JoinDecision, Rooms};
+use super::{JoinDecision, Rooms, Shortage};
 use crate::join::{Join, ListenerConnection};
 use crate::limits::{WAITING_MAX, WAITING_PER_ROOM_MAX};
 use crate::name::{RoomId, RoomName};
@@ -57,6 +57,11 @@ impl Rooms {
         if self.is_draining {
             return Err(JoinRefusal::Draining);
         }
+        match self.shortage {
+            None => {}
+            Some(Shortage::Load) => return Err(JoinRefusal::Overloaded),
+            Some(Shortage::Memory) => return Err(JoinRefusal::OutOfMemory),
+        }
         let existing = self.names.get(&selection.room).copied();
         if let Some((id, room)) = existing.and_then(|id| Some((id, self.rooms.get(&id)?))) {
             let is_of = |template: &RoomName| *template == room.template.name;
@@ -78,6 +83,8 @@ impl Rooms {
         }
         self.create_with(selection.room.clone(), template).map_err(|refusal| match refusal {
             CreateRefusal::TooManyRooms => JoinRefusal::TooManyRooms,
+            CreateRefusal::Overloaded => JoinRefusal::Overloaded,
+            CreateRefusal::OutOfMemory => JoinRefusal::OutOfMemory,
             CreateRefusal::Draining => JoinRefusal::Draining,
             CreateRefusal::UnknownTemplate => JoinRefusal::UnknownTemplate,
             CreateRefusal::NameTaken => JoinRefusal::UnknownRoom,

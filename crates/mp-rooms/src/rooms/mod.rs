@@ -38,6 +38,16 @@ impl Default for RoomsSettings {
     }
 }
 
+/// Resource that a server lacks, so that it refuses newcomers and keeps the rest for its players.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shortage {
+    /// A thread does not keep up with its work.
+    Load,
+    /// The memory limit is reached.
+    Memory,
+}
+
 /// The registry of a server's rooms, a state machine without I/O.
 ///
 /// Each method that changes something takes the current time. Afterwards the host handles the
@@ -68,6 +78,7 @@ pub struct Rooms {
     /// Number of joins that wait.
     waiting: usize,
     is_draining: bool,
+    shortage: Option<Shortage>,
     outputs: VecDeque<RoomOutput>,
     next_id: u64,
     created: u64,
@@ -91,6 +102,7 @@ impl Rooms {
             deadlines: BTreeSet::new(),
             waiting: 0,
             is_draining: false,
+            shortage: None,
             outputs: VecDeque::new(),
             next_id: 1,
             created: 0,
@@ -137,6 +149,11 @@ impl Rooms {
     ) -> Result<RoomId, CreateRefusal> {
         if self.is_draining {
             return Err(CreateRefusal::Draining);
+        }
+        match self.shortage {
+            None => {}
+            Some(Shortage::Load) => return Err(CreateRefusal::Overloaded),
+            Some(Shortage::Memory) => return Err(CreateRefusal::OutOfMemory),
         }
         if self.names.contains_key(&name) {
             return Err(CreateRefusal::NameTaken);
@@ -203,6 +220,11 @@ impl Rooms {
         for room in self.rooms.keys().copied().collect::<Vec<_>>() {
             self.refuse_waiting(room, JoinRefusal::Draining);
         }
+    }
+
+    /// Sets what the server lacks: joins and creations are refused meanwhile. Joins that wait stay.
+    pub fn set_shortage(&mut self, shortage: Option<Shortage>) {
+        self.shortage = shortage;
     }
 
     /// Sets whether a room is locked. Returns false if there is no such room.

@@ -327,6 +327,28 @@ fn draining_registry_refuses_joins_and_creations() {
 }
 
 #[test]
+fn registry_refuses_newcomers_during_a_shortage_and_keeps_its_players() {
+    for (shortage, refusal, create_refusal) in [
+        (Shortage::Load, JoinRefusal::Overloaded, CreateRefusal::Overloaded),
+        (Shortage::Memory, JoinRefusal::OutOfMemory, CreateRefusal::OutOfMemory),
+    ] {
+        let mut registry = Registry::new([arena()]);
+        let open = registry.open("a");
+        registry.join_room(0, "a");
+        registry.rooms.set_shortage(Some(shortage));
+        assert_eq!(registry.join_room(1, "a"), [refused(1, refusal)]);
+        assert_eq!(registry.join_room(1, "b"), [refused(1, refusal)]);
+        let created = registry.rooms.create(name("c"), &name("arena"));
+        assert_eq!(created, Err(create_refusal));
+        assert_eq!(registry.rooms.player_count(open), 1);
+        assert_eq!(registry.rooms.stats().refused.get(refusal), 2);
+        registry.rooms.set_shortage(None);
+        registry.join_room(1, "a");
+        assert_eq!(registry.rooms.player_count(open), 2);
+    }
+}
+
+#[test]
 fn rooms_are_described() {
     let mut registry = Registry::new([Template { code: Some(code("1")), ..arena() }]);
     let room = registry.open("a");

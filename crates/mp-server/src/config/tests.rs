@@ -191,7 +191,7 @@ fn secrets_are_not_printed() {
 #[test]
 fn every_setting_can_be_changed_by_a_reload_or_needs_a_restart() {
     let before = Config::default();
-    let text = "[log]\nfilter = \"debug\"\n[enet]\nshards = 2\n[limits]\nmax_memory = 1\n";
+    let text = "[log]\nfilter = \"debug\"\n[enet]\nshards = 2\n[limits]\nmax_rooms_per_owner = 1\n";
     let reload = before.reload(text).unwrap();
     assert_eq!(reload.applied(), ["log.filter"]);
     assert_eq!(reload.needs_restart(), ["enet.shards"]);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mp_core::{Rate, ReceiveLimits, TransferMode};
+use mp_core::{GateLimits, Rate, ReceiveLimits, TransferMode};
 
 use super::address::BindAddress;
 
@@ -110,7 +110,8 @@ pub struct WebRtcConfig {
 pub struct LimitsConfig {
     /// Maximum number of players, 1 to 65,535 (default: 256).
     pub max_clients: u32,
-    /// Maximum number of players from one IP address, 1 to 4,095; `None`: no limit (default).
+    /// Maximum number of players from one IPv4 address or IPv6 network of 64 bits, 1 to 4,095;
+    /// `None`: no limit (default).
     pub max_clients_per_address: Option<u16>,
     /// Maximum number of new connections per second; `None`: no limit (default).
     pub handshakes_per_second: Option<u32>,
@@ -129,6 +130,11 @@ pub struct LimitsConfig {
     pub max_rooms_per_owner: Option<u32>,
     /// Memory in bytes beyond which new players and rooms are rejected; `None`: no limit (default).
     pub max_memory: Option<u64>,
+    /// Time by which the thread of the endpoints may be late before new players and rooms are
+    /// rejected; `None`: no limit (default).
+    pub max_lateness: Option<Duration>,
+    /// File of bans; `None`: they end with the process (default).
+    pub ban_file: Option<PathBuf>,
 }
 
 /// Maximum rates of packets and bytes.
@@ -161,6 +167,14 @@ impl RateConfig {
 }
 
 impl LimitsConfig {
+    /// Returns the limits of the gate of all transports.
+    pub(crate) fn gate_limits(&self) -> GateLimits {
+        GateLimits {
+            per_address: self.max_clients_per_address.map(u32::from),
+            handshakes: self.handshakes_per_second.map(|rate| Rate::per_second(rate.into())),
+        }
+    }
+
     /// Returns the limits of each player.
     pub(crate) fn receive_limits(&self) -> ReceiveLimits {
         let mut limits = self.rates.receive_limits();

@@ -29,6 +29,9 @@ async fn start() -> (Network, MemoryAddress) {
         rooms: Rooms::new(settings, templates),
         max_threads: 2,
         silence: Duration::ZERO,
+        receive_limits: ReceiveLimits::default(),
+        bans: BanRegistry::load(ConnectionGate::default(), None).unwrap(),
+        gate: ConnectionGate::default(),
         is_single_room: false,
     };
     let mut network = Network::start(settings).await.unwrap();

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_actor::{BranchRef, SharedEndpoint};
-use mp_core::PeerId;
+use mp_core::{AddressPrefix, PeerId};
 use mp_rooms::{
     Code, CreateRefusal, ListenerId, Metadata, RoomId, RoomInfo, RoomName, Rooms, RoomsStats,
-    Template,
+    Shortage, Template,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::host::{HostEvent, Load, RoomsHost};
+use crate::bans::{BanError, BanRegistry, UnixSeconds};
 
 /// The rooms of a running server. Clones refer to the same server.
 ///
@@ -25,6 +26,7 @@ pub struct RoomsHandle {
     load: watch::Receiver<Load>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    bans: BanRegistry,
 }
 
 /// The server has ended.
@@ -76,8 +78,9 @@ impl RoomsHandle {
         load: watch::Receiver<Load>,
         tasks: TaskTracker,
         stop: CancellationToken,
+        bans: BanRegistry,
     ) -> Self {
-        Self { events, load, tasks, stop }
+        Self { events, load, tasks, stop, bans }
     }
 
     /// Creates a room from a template and waits until it is open.
@@ -225,6 +228,49 @@ impl RoomsHandle {
     /// [`ServerEnded`].
     pub async fn set_templates(&self, templates: Vec<Template>) -> Result<(), ServerEnded> {
         self.call(move |host| host.rooms.set_templates(templates)).await
+    }
+
+    /// Bans an address or a network for `time`, `None`: until [`unban`](Self::unban), and
+    /// disconnects its players. Returns how many. Bans are kept over restarts if the configuration
+    /// has a `limits.ban_file`.
+    ///
+    /// # Errors
+    ///
+    /// See [`BanError`].
+    pub async fn ban(
+        &self,
+        prefix: AddressPrefix,
+        time: Option<Duration>,
+    ) -> Result<usize, BanError> {
+        let banned = self.bans.ban(prefix, time).await;
+        if let Err(error @ BanError::Full) = banned {
+            return Err(error);
+        }
+        let mut disconnected = 0;
+        for endpoint in self.call(|host| host.endpoints()).await.unwrap_or_default() {
+            disconnected += endpoint.disconnect_addresses(prefix).await.unwrap_or_default();
+        }
+        banned.map(|()| disconnected)
+    }
+
+    /// Ends a ban. Returns false if there is none of exactly this address or network.
+    ///
+    /// # Errors
+    ///
+    /// [`BanError::NotSaved`].
+    pub async fn unban(&self, prefix: AddressPrefix) -> Result<bool, BanError> {
+        self.bans.unban(prefix).await
+    }
+
+    /// Returns all bans, in the order of their addresses, with the times at which they end; `None`:
+    /// never.
+    pub async fn bans(&self) -> Vec<(AddressPrefix, Option<UnixSeconds>)> {
+        self.bans.list().await
+    }
+
+    /// Sets what the server lacks, so that it refuses newcomers.
+    pub(crate) async fn set_shortage(&self, shortage: Option<Shortage>) -> Result<(), ServerEnded> {
+        self.call(move |host| host.rooms.set_shortage(shortage)).await
     }
 
     /// Returns statistics of all rooms.

@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bans::BanRegistry;
+
 use super::context::{DrainDeadline, RoomContext, RoomTypes};
 use super::handle::RoomsHandle;
 use super::placement::{Placement, ThreadNumber};
@@ -30,6 +32,7 @@ pub(crate) struct HostSettings {
     pub(crate) max_threads: usize,
     /// Time without a packet after which a WebRTC player is disconnected; zero: no limit.
     pub(crate) silence: Duration,
+    pub(crate) bans: BanRegistry,
 }
 
 /// The task that owns the registry: it starts and closes branches, and passes decisions to the
@@ -103,7 +106,8 @@ impl RoomsHost {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (load, loads) = watch::channel(Load::default());
-        let handle = RoomsHandle::new(events.clone(), loads, tasks.clone(), stop.clone());
+        let bans = settings.bans.clone();
+        let handle = RoomsHandle::new(events.clone(), loads, tasks.clone(), stop.clone(), bans);
         let clock = SystemClock::new();
         let host = Self {
             rooms,

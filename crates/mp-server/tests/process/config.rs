@@ -80,10 +80,10 @@ fn server_does_not_start_with_an_invalid_or_missing_file() {
 
 #[test]
 fn settings_without_effect_are_reported() {
-    let folder = folder("[limits]\nmax_memory = 1000000\n");
+    let folder = folder("[limits]\nmax_rooms_per_owner = 3\n");
     let checked = run(&["config", "check"], folder.path());
     assert_eq!(checked.status.code(), Some(0));
-    assert!(text(&checked.stdout).contains("limits.max_memory (mp-server.toml:2)"));
+    assert!(text(&checked.stdout).contains("limits.max_rooms_per_owner (mp-server.toml:2)"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod liveness;
 mod output;
 mod panic;
 mod players;
+mod protection;
 mod rooms;
 mod server;
 #[cfg(target_os = "linux")]

@@ -101,14 +101,11 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             return;
         };
         // Behind proxies, the client's address is in its request.
-        let is_known = self.session.rules.trusted_proxies == 0;
-        let pass = match is_known.then(|| self.session.enter(now, address.ip())).transpose() {
-            Ok(pass) => pass.flatten(),
-            Err(refusal) => {
-                tracing::debug!(%address, %refusal, "connection closed");
-                return;
-            }
-        };
+        let gate = self.session.gate.as_ref().filter(|_| self.session.rules.trusted_proxies == 0);
+        if gate.is_some_and(|gate| gate.check_ban(address.ip()).is_err()) {
+            tracing::debug!(%address, "connection of a banned address closed");
+            return;
+        }
         let tls = match acceptor.tls.as_ref().map(TlsServer::accept).transpose() {
             Ok(tls) => tls,
             Err(error) => {
@@ -124,8 +121,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let is_full = self.connections.handshaking() >= acceptor.max_half_open;
         let oldest = if is_full { acceptor.handshakes.pop_front() } else { None };
         let id = self.connections.next_id();
-        let mut connection = Connection::accepted(id, address, tls, now, text_only, &self.session);
-        connection.pass = pass;
+        let connection = Connection::accepted(id, address, tls, now, text_only, &self.session);
         let slot = id.slot as usize;
         let entry = ConnectionIo::new(
             connection,

@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     /// Peer id of a server's client.
     client: Option<PeerId>,
     /// Permission of the server's gate, if there is one.
-    pub(crate) pass: Option<GatePass>,
+    pass: Option<GatePass>,
     kind: MessageKind,
     /// True if the server's listener accepts only text sessions.
     text_only: bool,

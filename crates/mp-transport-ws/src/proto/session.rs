@@ -110,6 +110,11 @@ impl Session {
         Ok(Some(gate.enter(now, address)))
     }
 
+    /// Returns whether the gate has not banned an address.
+    pub(crate) fn check_ban(&self, address: IpAddr) -> Result<(), GateRefusal> {
+        self.gate.as_ref().map_or(Ok(()), |gate| gate.check_ban(address))
+    }
+
     /// Returns whether the server accepts another client.
     pub(crate) fn has_capacity(&self) -> bool {
         self.ids.len() < self.settings.max_clients

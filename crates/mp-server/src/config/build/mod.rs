@@ -158,6 +158,8 @@ impl Builder<'_> {
             max_rooms: table.number("max_rooms").unwrap_or(10_000),
             max_rooms_per_owner: not_zero(table, "max_rooms_per_owner"),
             max_memory: not_zero(table, "max_memory"),
+            max_lateness: not_zero(table, "max_lateness").map(Duration::from_millis),
+            ban_file: table.text("ban_file").map(Into::into),
         }
     }
 

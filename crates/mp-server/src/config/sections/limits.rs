@@ -1,6 +1,7 @@
 //! Settings of the section `limits`.
 
 use crate::config::key::{Key, Kind, Preset};
+use crate::config::rules::FILE;
 
 pub(super) const LIMITS: &[Key] = &[
     Key::new(
@@ -17,9 +18,10 @@ Further ones are rejected. The flag sets max_players of the template `default` a
         "max_clients_per_address",
         Kind::Number { min: 1, max: 4_095 },
         Preset::Unset("no limit"),
-        "Maximum number of ENet players from one IP address, 1 to 4095
+        "Maximum number of players from one IP address, 1 to 4095
 
-Players behind one router share an address.",
+Players behind one router share an address. All addresses of an IPv6 network of 64 bits count as \
+one.",
     )
     .example("8")
     .flag("max-clients-per-address"),
@@ -28,8 +30,7 @@ Players behind one router share an address.",
         Kind::Number { min: 0, max: 1_000_000 },
         Preset::Number(0),
         "Maximum number of new connections per second; 0: no limit",
-    )
-    .unsupported(),
+    ),
     Key::new(
         "packets_per_second",
         Kind::Number { min: 0, max: 10_000_000 },
@@ -99,7 +100,27 @@ A pause of one second restarts the time.",
         "max_memory",
         Kind::Bytes { min: 0, max: 1 << 46 },
         Preset::Number(0),
-        "Memory in bytes beyond which new players and rooms are rejected; 0: no limit",
+        "Memory in bytes beyond which new players and rooms are rejected; 0: no limit
+
+The resident memory of the process, which is known on Linux alone.",
+    ),
+    Key::new(
+        "max_lateness",
+        Kind::Number { min: 0, max: 60_000 },
+        Preset::Number(0),
+        "Milliseconds by which the server may be late before new players and rooms are rejected; 0: no \
+limit
+
+It must be late for half a second. It accepts players again after two seconds below half of the \
+value. The thread of the listeners is measured, on which the only room of a server runs, too.",
+    ),
+    Key::new(
+        "ban_file",
+        Kind::Text(&FILE),
+        Preset::Unset("bans end with the process"),
+        "File that keeps the bans of IP addresses
+
+The server writes it. A damaged file is renamed, and reported as a warning.",
     )
-    .unsupported(),
+    .example(r#""bans""#),
 ];

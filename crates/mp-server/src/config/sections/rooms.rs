@@ -65,13 +65,15 @@ grows with the square of this number.",
         Kind::Number { min: 0, max: 100_000_000 },
         Preset::Number(0),
         "Maximum rate of packets that the players of a room may send in sum; 0: no limit",
-    ),
+    )
+    .now(),
     Key::new(
         "bytes_per_second",
         Kind::Bytes { min: 0, max: 1 << 40 },
         Preset::Number(0),
         "Maximum rate of bytes that the players of a room may send in sum; 0: no limit",
-    ),
+    )
+    .now(),
 ];
 
 pub(super) const ROOM: &[Key] = &[

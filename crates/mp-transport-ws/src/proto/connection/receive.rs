@@ -58,18 +58,19 @@ impl Connection {
             Some(address) => upgrade.forwarded_for.unwrap_or(address),
             None => return,
         };
-        if session.rules.trusted_proxies > 0 {
-            match session.enter(now, peer.ip()) {
-                Ok(pass) => self.pass = pass,
-                Err(_) => return self.refuse(RequestRefusal::Gate.into(), session),
-            }
+        // A text session is no player: its WebRTC connection counts.
+        let entered = match upgrade.is_text {
+            true => session.check_ban(peer.ip()).map(|()| None),
+            false => session.enter(now, peer.ip()),
+        };
+        match entered {
+            Ok(pass) => self.pass = pass,
+            Err(_) => return self.refuse(RequestRefusal::Gate.into(), session),
         }
         self.origin = ConnectionOrigin::Url { address: peer, url: upgrade.url };
         self.protocol = upgrade.protocol;
         self.queue_output(&upgrade.response);
         if upgrade.is_text {
-            // A player's WebRTC connection counts itself.
-            self.pass = None;
             self.kind = MessageKind::Text;
             let max = session.text.message_bytes_max;
             self.messages = Some(Box::new(Messages::new(Role::Server, self.kind, max)));
