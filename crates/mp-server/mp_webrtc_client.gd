@@ -13,6 +13,9 @@ extends Node
 ## the peer.
 signal failed(reason: String)
 
+## Room to join, if the server's WebRTC listener selects rooms by path: ROOM, or TEMPLATE/ROOM, and
+## ?code=CODE after it for a private room.
+var room := ""
 ## Time in seconds until the attempt times out. Godot itself has no timeout.
 var timeout := 20.0
 ## Modes of the transfer channels 1, 2, ..., as WebRTCMultiplayerPeer.create_client takes them. The
@@ -48,7 +51,7 @@ func _process(delta: float) -> void:
 		WebSocketPeer.STATE_OPEN:
 			if not _has_joined:
 				_has_joined = true
-				_send(JOIN, 1, "")
+				_send(JOIN, 1, room)
 			while not _is_over and _socket.get_available_packet_count() > 0:
 				_receive(_socket.get_packet().get_string_from_utf8())
 		WebSocketPeer.STATE_CLOSED:

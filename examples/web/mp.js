@@ -788,9 +788,10 @@ const CHANNELS = {
  * Joins the room whose signaling is at `url`, as a client of peer 1. Calls `onOpen` of `handlers`
  * with the transport, then `onPacket` for each packet, and once `onClose` with the reason.
  *
+ * `room` is the name of the lobby in JOIN: the room that the client selects, if the server has several.
  * Uses the STUN and TURN servers of the ID message (`ice_servers`) besides `iceServers`.
  */
-function connectWebRtc(url, handlers, { iceServers = [], timeout = 20000 } = {}) {
+function connectWebRtc(url, handlers, { iceServers = [], room = '', timeout = 20000 } = {}) {
 	const connection = new RTCPeerConnection({ iceServers });
 	let socket;
 	const transport = { id: 0, send, close };
@@ -872,7 +873,7 @@ function connectWebRtc(url, handlers, { iceServers = [], timeout = 20000 } = {})
 	const dial = () => {
 		attempts += 1;
 		socket = new WebSocket(url);
-		socket.onopen = () => signal(JOIN, '');
+		socket.onopen = () => signal(JOIN, room);
 		socket.onmessage = ({ data }) => {
 			answered = answered.then(() => answer(JSON.parse(data)));
 			answered.catch((error) => close(`signaling: ${error.message}`));

@@ -346,6 +346,14 @@ test('a session that is closed before JOIN is opened again, a later one is not',
 	assert.deepStrictEqual(reasons, ['full']);
 });
 
+test('JOIN has the name of the room', () => {
+	const { sockets } = browser();
+	new mp.SceneMultiplayer().join('ws://localhost/webrtc', { room: 'duel/a?code=1' });
+	sockets[0].onopen();
+	assert.deepStrictEqual(sockets[0].sent, [{ type: 0, id: 1, data: 'duel/a?code=1' }]);
+	sockets[0].onclose({ code: 1006, reason: '' });
+});
+
 test('candidates are gathered from the STUN and TURN servers of the ID message', async () => {
 	const own = { urls: ['stun:stun.example'] };
 	const turn = { urls: ['turns:turn.example:443'], username: '1:7', credential: 'secret' };

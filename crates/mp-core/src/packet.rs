@@ -169,7 +169,8 @@ pub enum ConnectionOrigin {
     Process,
     /// The remote socket address.
     Address(SocketAddr),
-    /// The remote socket address, and the URL that the client requested (WebSocket).
+    /// The remote socket address, and the URL that the client requested (WebSocket; WebRTC, if the
+    /// signaling knows one).
     Url {
         /// Remote address; behind trusted proxies, the client's own.
         address: SocketAddr,

@@ -19,6 +19,7 @@
 //! | `fixed` | connects to the port of the room |
 //! | `path` | `peer.create_client("ws://HOST:PORT/arena")`, or `/TEMPLATE/arena?code=CODE` |
 //! | `query` | `peer.create_client("ws://HOST:PORT/?room=arena&code=CODE")` |
+//! | `path` or `query`, WebRTC | `client.room = "arena"`, or `TEMPLATE/arena?code=CODE` (script of `mp-server gdscript`) |
 //! | `auth` | sends `arena` or `room=arena&code=CODE` as first authentication packet, see below |
 //!
 //! ```gdscript

@@ -83,6 +83,7 @@ async fn open_web_rtc(
     listener: Listener,
     settings: WebRtcSettings,
 ) -> Result<(SocketAddr, TextSessions), Failure> {
+    let selects_room = listener.by_path || listener.by_query;
     let (ready, is_ready) = oneshot::channel();
     let of_peer = settings.clone();
     let make = move || -> Result<_, mp_transport_webrtc::CreateError> {
@@ -99,7 +100,8 @@ async fn open_web_rtc(
     let seed = mp_core::host::os_seed();
     let seed =
         seed.map_err(|error| Failure::Refused(format!("cannot draw a random seed: {error}")))?;
-    let service = webrtc::signaling(&settings, signaling, Rng::from_seed(seed));
+    let mut service = webrtc::signaling(&settings, signaling, Rng::from_seed(seed));
+    service.set_any_name(selects_room);
     Ok((address, (webrtc::text_options(&settings), Box::new(service))))
 }
 

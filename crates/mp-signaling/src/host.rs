@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use mp_core::{ConnectionId, ErrorChain, Instant, PeerId, Reason as _, Rng, RunningClock};
-use mp_transport_webrtc::{SdpKind, Signal, Signaling, SignalingError};
+use mp_transport_webrtc::{Requester, SdpKind, Signal, Signaling, SignalingError};
 use mp_transport_ws::{TextAction, TextService};
 
 use crate::ice_server::IceServer;
@@ -49,6 +49,13 @@ impl LobbyHost {
         let clock = RunningClock::default();
         let ice_servers = IceServerSource(Box::new(|_| Vec::new()));
         Self { name, ice_servers, server, room, offers_due, clock, signals, actions }
+    }
+
+    /// Sets whether a JOIN with any name joins the lobby, for example with that of a room. The
+    /// origin of the connection then has the URL `webrtc:///NAME`. Default: no, so that a JOIN with
+    /// another name is refused.
+    pub const fn set_any_name(&mut self, accepts: bool) {
+        self.server.set_any_name(accepts);
     }
 
     /// Sets the function that returns the STUN and TURN servers of a member (default: none), which
@@ -98,10 +105,14 @@ impl LobbyHost {
                     let reason = reason.text().to_owned();
                     self.actions.push_back(TextAction::Close { session, code, reason });
                 }
-                Output::AddPeer { peer, address, .. } => {
+                Output::AddPeer { peer, address, requested, .. } => {
                     let due = self.advance(now) + OFFER_TIMEOUT;
                     self.offers_due.insert(peer, due);
-                    let added = self.room.add_peer_of(peer, UNRELIABLE_LIFETIME_MS, address);
+                    let mut requester = Requester::from(address);
+                    if !requested.is_empty() {
+                        requester = requester.url(format!("webrtc:///{requested}"));
+                    }
+                    let added = self.room.add_peer_of(peer, UNRELIABLE_LIFETIME_MS, requester);
                     self.check(peer, added);
                 }
                 Output::Deliver { peer, message, .. } => self.deliver(peer, message),

@@ -9,6 +9,10 @@ pub const MESSAGE_BYTES_MAX: usize = 32 * 1024;
 /// Maximum length of a lobby name in bytes, as in the demo.
 pub const LOBBY_NAME_BYTES_MAX: usize = 32;
 
+/// Maximum length in bytes of the name in a JOIN if any name is accepted: names of a room and a
+/// template, and a code.
+pub const REQUEST_BYTES_MAX: usize = 512;
+
 /// Maximum time from opening a socket to its JOIN, as in the demo.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -33,6 +33,9 @@ pub enum Output {
         peer: PeerId,
         /// The address of its socket.
         address: IpAddr,
+        /// The name in its JOIN if the lobby [accepts any
+        /// name](crate::SignalingServer::set_any_name), else empty.
+        requested: String,
     },
     /// Passes an offer, answer or candidate of a peer to the WebRTC peer that hosts a lobby of this
     /// server.

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use mp_core::{Instant, PeerId, ReasonCounts, Rng, RunningClock};
 
 use crate::limits::{
-    JOIN_TIMEOUT, LOBBIES_MAX, LOBBY_NAME_BYTES_MAX, MEMBERS_MAX, NAME_ATTEMPTS, SEAL_TIMEOUT,
-    SOCKETS_MAX, SOCKETS_PER_ADDRESS_MAX,
+    JOIN_TIMEOUT, LOBBIES_MAX, LOBBY_NAME_BYTES_MAX, MEMBERS_MAX, NAME_ATTEMPTS, REQUEST_BYTES_MAX,
+    SEAL_TIMEOUT, SOCKETS_MAX, SOCKETS_PER_ADDRESS_MAX,
 };
 use crate::lobby::{Host, Lobby};
 use crate::message::{Message, MessageKind};
@@ -79,6 +79,8 @@ pub struct SignalingServer {
     lobbies: BTreeMap<String, Lobby>,
     /// Lobby for a JOIN without a name.
     default_lobby: Option<String>,
+    /// True if a JOIN with another name joins the default lobby, too.
+    accepts_any_name: bool,
     outputs: VecDeque<Output>,
     /// Time in which the process did not run does not count against sockets that have not joined.
     clock: RunningClock,
@@ -105,6 +107,7 @@ impl SignalingServer {
             addresses: HashMap::new(),
             lobbies: BTreeMap::new(),
             default_lobby: None,
+            accepts_any_name: false,
             outputs: VecDeque::new(),
             clock: RunningClock::default(),
             stats: SignalingStats::default(),
@@ -121,6 +124,12 @@ impl SignalingServer {
     /// Sets the lobby for a JOIN without a name. `None`: such a JOIN creates a lobby.
     pub fn set_default_lobby(&mut self, name: Option<String>) {
         self.default_lobby = name;
+    }
+
+    /// Sets whether a JOIN with any name of up to [`REQUEST_BYTES_MAX`] joins the default lobby. Its
+    /// [`Output::AddPeer`] has the name, for example that of a room. Default: no.
+    pub const fn set_any_name(&mut self, accepts: bool) {
+        self.accepts_any_name = accepts;
     }
 
     /// Handles a new WebSocket session.
@@ -250,8 +259,15 @@ impl SignalingServer {
     }
 
     fn join(&mut self, socket: SocketId, message: &Message) {
+        let requested = if self.accepts_any_name { &*message.data } else { "" };
         let name = match (&*message.data, &self.default_lobby) {
             ("", Some(name)) => name.clone(),
+            (_, Some(name)) if self.accepts_any_name => {
+                if requested.len() > REQUEST_BYTES_MAX {
+                    return self.close(socket, CloseReason::NoLobby);
+                }
+                name.clone()
+            }
             ("", None) => match self.create_lobby(message.id == 0) {
                 Some(name) => name,
                 None => return self.close(socket, CloseReason::ServerFull),
@@ -272,10 +288,10 @@ impl SignalingServer {
             true => PeerId::SERVER,
             false => self.draw_id(&name),
         };
-        self.admit(socket, &name, peer);
+        self.admit(socket, &name, peer, requested);
     }
 
-    fn admit(&mut self, socket: SocketId, name: &str, peer: PeerId) {
+    fn admit(&mut self, socket: SocketId, name: &str, peer: PeerId, requested: &str) {
         let Some(lobby) = self.lobbies.get_mut(name) else { return };
         let mut send = |socket, kind, id: i32, data: &str| {
             let message = Message::new(kind, id, data);
@@ -290,13 +306,15 @@ impl SignalingServer {
         if lobby.host() == Host::Server {
             send(socket, MessageKind::PeerConnect, PeerId::SERVER.get(), "");
         }
-        send(socket, MessageKind::Join, 0, name);
+        let joined = if requested.is_empty() { name } else { requested };
+        send(socket, MessageKind::Join, 0, joined);
         let host = lobby.host();
         lobby.insert(peer, socket);
         if let Some(state) = self.sockets.get_mut(&socket) {
             if host == Host::Server {
                 let (lobby, address) = (name.to_owned(), state.address);
-                self.outputs.push_back(Output::AddPeer { lobby, peer, address });
+                let requested = requested.to_owned();
+                self.outputs.push_back(Output::AddPeer { lobby, peer, address, requested });
             }
             state.joined = Some((name.to_owned(), peer));
             self.unjoined.remove(&(state.deadline, socket));

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use mp_core::{Instant, PeerId, ReasonCounts, Rng};
+use mp_signaling::limits::REQUEST_BYTES_MAX;
 use mp_signaling::{
     CloseReason, Message, MessageKind, Output, SignalingOptions, SignalingServer, SocketId,
 };
@@ -322,7 +323,9 @@ fn server_hosts_a_lobby_itself() {
         ]
     );
     let lobby = || "arena".to_owned();
-    assert_eq!(demo.others, [Output::AddPeer { lobby: lobby(), peer, address: ADDRESS }]);
+    let requested = String::new();
+    let added = Output::AddPeer { lobby: lobby(), peer, address: ADDRESS, requested };
+    assert_eq!(demo.others, [added]);
     demo.send(GUEST, MessageKind::Offer, 1, "SDP");
     let offer = message(MessageKind::Offer, 1, "SDP");
     assert_eq!(demo.others[1], Output::Deliver { lobby: lobby(), peer, message: offer });
@@ -350,4 +353,26 @@ fn member_is_removed_from_a_lobby_that_the_server_hosts() {
     demo.server.remove_member("arena", peer, CloseReason::ConnectionEnded);
     demo.run();
     assert_eq!((demo.closed.len(), demo.server.socket_count()), (1, 0));
+}
+
+#[test]
+fn lobby_that_accepts_any_name_reports_it() {
+    let mut demo = Demo::new();
+    demo.server.open_lobby("rooms", 100);
+    demo.server.set_default_lobby(Some("rooms".to_owned()));
+    demo.server.set_any_name(true);
+    for (socket, name, joined) in [(GUEST, "", "rooms"), (OTHER, "duel/a?code=1", "duel/a?code=1")]
+    {
+        demo.open(socket);
+        demo.send(socket, MessageKind::Join, 1, name);
+        let messages = demo.take(socket);
+        assert_eq!(messages.last(), Some(&message(MessageKind::Join, 0, joined)));
+        let Some(Output::AddPeer { lobby, requested, .. }) = demo.others.last() else {
+            panic!("{:?}", demo.others)
+        };
+        assert_eq!((&**lobby, &**requested), ("rooms", name));
+    }
+    demo.open(HOST);
+    demo.send(HOST, MessageKind::Join, 1, &"x".repeat(REQUEST_BYTES_MAX + 1));
+    assert_eq!(demo.closed, [(HOST, CloseReason::NoLobby)]);
 }

@@ -12,7 +12,10 @@ mod state;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use mp_core::{CloseMode, ConnectionId, DisconnectReason, GatePass, Instant, PeerId, queued_bytes};
+use mp_core::{
+    CloseMode, ConnectionId, ConnectionOrigin, DisconnectReason, GatePass, Instant, PeerId,
+    queued_bytes,
+};
 use mp_udp::NetworkPath;
 use str0m::Rtc;
 use str0m::change::SdpPendingOffer;
@@ -30,6 +33,7 @@ use crate::limits::{
     RELIABLE_QUEUE_BYTES_MAX, WEB_MESSAGE_BYTES_MAX,
 };
 use crate::options::Pacing;
+use crate::requester::Requester;
 use crate::sdp::RemoteDescription;
 
 /// A connection to one remote peer.
@@ -37,8 +41,7 @@ use crate::sdp::RemoteDescription;
 pub(crate) struct Connection {
     id: ConnectionId,
     peer: PeerId,
-    /// IP address of the remote peer's signaling.
-    requested_by: Option<IpAddr>,
+    requester: Option<Requester>,
     /// Permission of the gate, if there is one.
     _pass: Option<GatePass>,
     rtc: Rtc,
@@ -134,7 +137,7 @@ pub(crate) struct End {
 pub(crate) struct Setup<'a> {
     pub(crate) id: ConnectionId,
     pub(crate) peer: PeerId,
-    pub(crate) requested_by: Option<IpAddr>,
+    pub(crate) requester: Option<Requester>,
     pub(crate) pass: Option<GatePass>,
     pub(crate) rtc: Rtc,
     pub(crate) ufrag: String,
@@ -150,7 +153,7 @@ impl Connection {
         Self {
             id: setup.id,
             peer: setup.peer,
-            requested_by: setup.requested_by,
+            requester: setup.requester,
             _pass: setup.pass,
             rtc: setup.rtc,
             ufrag: setup.ufrag,
@@ -227,9 +230,19 @@ impl Connection {
         self.amplification.address_count() < ADDRESSES_MAX
     }
 
+    /// Returns the remote address and the URL that the client requested, as far as they are known.
+    fn origin(&self) -> ConnectionOrigin {
+        let url = self.requester.as_ref().and_then(|requester| requester.url.clone());
+        match (self.path, url) {
+            (None, _) => ConnectionOrigin::Process,
+            (Some(path), None) => ConnectionOrigin::Address(path.remote),
+            (Some(path), Some(url)) => ConnectionOrigin::Url { address: path.remote, url },
+        }
+    }
+
     /// Returns the IP address of the remote peer's signaling, if it is known.
-    pub(crate) const fn requested_by(&self) -> Option<IpAddr> {
-        self.requested_by
+    pub(crate) fn requested_by(&self) -> Option<IpAddr> {
+        self.requester.as_ref().map(|requester| requester.address)
     }
 
     /// Returns the end of the connection, if it has ended.

@@ -1,7 +1,6 @@
 //! A handle to the signaling of a peer that another task or thread runs.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -11,6 +10,7 @@ use crate::candidate::{CandidateError, IceCandidate};
 use crate::connection::DescriptionError;
 use crate::limits::{COMMANDS_MAX, SIGNALS_MAX};
 use crate::peer::AddPeerError;
+use crate::requester::Requester;
 use crate::sdp::SdpKind;
 use crate::signal::Signal;
 
@@ -39,7 +39,7 @@ pub(crate) struct Command {
 
 #[derive(Debug)]
 pub(crate) enum Action {
-    AddPeer { unreliable_lifetime: u16, requested_by: Option<IpAddr> },
+    AddPeer { unreliable_lifetime: u16, requested_by: Option<Requester> },
     RemovePeer,
     CreateOffer,
     SetRemoteDescription { kind: SdpKind, sdp: String },
@@ -83,9 +83,9 @@ impl Signaling {
         &self,
         peer: PeerId,
         unreliable_lifetime: u16,
-        requested_by: IpAddr,
+        requested_by: impl Into<Requester>,
     ) -> Result<(), SignalingError> {
-        let requested_by = Some(requested_by);
+        let requested_by = Some(requested_by.into());
         self.command(peer, Action::AddPeer { unreliable_lifetime, requested_by })
     }
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -113,7 +114,7 @@ fn an_address_whose_peers_never_connect_excludes_only_its_own() {
     let network = Network::new(1, LinkConditions::default());
     let options = WebRtcOptions::default();
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
-    let addresses = [[192, 0, 2, 1].into(), [192, 0, 2, 2].into()];
+    let addresses = [[192, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from);
     server.add_peer_of(id(2), 1, addresses[0]).unwrap();
     for number in 3..500 {
         server.add_peer_of(id(number), 1, addresses[1]).unwrap();
@@ -133,7 +134,7 @@ fn gate_refuses_peers_by_the_address_of_their_signaling() {
     let options = WebRtcOptions::default().gate(gate.clone());
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
     let refused = |reason| Err(AddPeerError::Gate(reason));
-    let [first, banned] = [[192, 0, 2, 1].into(), [192, 0, 2, 9].into()];
+    let [first, banned] = [[192, 0, 2, 1], [192, 0, 2, 9]].map(IpAddr::from);
     assert_eq!(server.add_peer_of(id(2), 1, banned), refused(GateRefusal::Banned));
     assert_eq!(server.add_peer_of(id(2), 1, first), Ok(()));
     assert_eq!(server.add_peer_of(id(3), 1, first), refused(GateRefusal::TooManyOfAddress));

@@ -14,6 +14,7 @@ use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
 
 use crate::players::{join, join_by_url, until};
 use crate::server::Server;
+use crate::webrtc::join_room_by_webrtc;
 
 /// Environment variable with the path of the configuration, which makes this test run the server.
 const CONFIG: &str = "MP_TEST_CONFIG";
@@ -88,6 +89,11 @@ fn config(lobby: SocketAddr) -> String {
         transport = "websocket"
         address = "{lobby}"
         select = "query"
+
+        [[listen]]
+        transport = "webrtc"
+        address = "127.0.0.1:0"
+        select = "path"
 
         [template.default]
         max_players = 2
@@ -232,6 +238,23 @@ fn players_meet_only_in_the_room_that_they_select() {
         }
         let packet = Signal::PeerPacket { from: ids.1, data: b"of b"[..].into() };
         assert_eq!(signals.next().await, Some(packet));
+    });
+}
+
+#[test]
+fn webrtc_players_select_a_room_by_the_name_of_the_lobby() {
+    let rooms = Rooms::start();
+    let by_lobby = |name| join_room_by_webrtc(rooms.server.ws, name);
+    actix::System::new().block_on(async {
+        let a = [by_lobby("a").await.unwrap(), rooms.by_url("/a").await.unwrap()];
+        let b = [by_lobby("default/b").await.unwrap(), rooms.by_auth(b"b").await.unwrap()];
+        let private = by_lobby("private/c?code=1234").await.unwrap();
+        meet(&[&a[0], &a[1]]).await;
+        meet(&[&b[0], &b[1]]).await;
+        meet(&[&private]).await;
+        assert_refused(by_lobby("a").await).await;
+        assert_refused(by_lobby("private/c").await).await;
+        assert_refused(by_lobby("a b").await).await;
     });
 }
 

@@ -83,14 +83,20 @@ impl<S: Read + Write> Session<S> {
 
     /// Joins the room. Returns the assigned peer id.
     pub(crate) fn join(&mut self) -> PeerId {
-        self.send(MessageKind::Join, 1, "");
+        self.join_lobby("", "room")
+    }
+
+    /// Sends the name of a lobby, and expects that `joined` is confirmed. Returns the assigned peer
+    /// id.
+    fn join_lobby(&mut self, name: &str, joined: &str) -> PeerId {
+        self.send(MessageKind::Join, 1, name);
         let kinds = [MessageKind::Id, MessageKind::PeerConnect, MessageKind::Join];
         let [id, server, lobby] = kinds.map(|kind| {
             let message = self.message();
             assert_eq!(message.kind, kind);
             message
         });
-        assert_eq!((server.id, &*id.data, &*lobby.data), (1, "", "room"));
+        assert_eq!((server.id, &*id.data, &*lobby.data), (1, "", joined));
         id.peer().unwrap()
     }
 }
@@ -103,6 +109,20 @@ fn is_for_now(error: &io::Error) -> bool {
 pub(crate) async fn join_by_webrtc(ws: SocketAddr) -> BranchRef {
     let mut session = Session::open(ws);
     let id = session.join();
+    connect_by_webrtc(session, id).await.expect("a connection")
+}
+
+/// Joins over WebRTC with the name of a room.
+pub(crate) async fn join_room_by_webrtc(
+    ws: SocketAddr,
+    room: &str,
+) -> Result<BranchRef, StartError> {
+    let mut session = Session::open(ws);
+    let id = session.join_lobby(room, room);
+    connect_by_webrtc(session, id).await
+}
+
+async fn connect_by_webrtc(session: Session, id: PeerId) -> Result<BranchRef, StartError> {
     let (sender, told) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || signal(session, &told.recv().unwrap()));
     let make = move || -> Result<_, CreateError> {
@@ -114,8 +134,7 @@ pub(crate) async fn join_by_webrtc(ws: SocketAddr) -> BranchRef {
         sender.send(signaling).unwrap();
         Ok(peer)
     };
-    let branch = mp_actor::branch(|| Branch::builder("/root").build()).connect(make).await;
-    branch.expect("a connection")
+    mp_actor::branch(|| Branch::builder("/root").build()).connect(make).await
 }
 
 /// Forwards signals until the session ends.

@@ -1,7 +1,6 @@
 //! Output of connections: events, signals and datagrams, in bounded queues.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use mp_core::{
     ConnectionId, ConnectionOrigin, Packet, PeerEvent, PeerId, ReasonCounts, SharedLimit,
@@ -74,9 +73,8 @@ impl PeerOutput {
         &mut self,
         connection: ConnectionId,
         peer: PeerId,
-        address: Option<SocketAddr>,
+        origin: ConnectionOrigin,
     ) {
-        let origin = address.map_or(ConnectionOrigin::Process, ConnectionOrigin::Address);
         let claimed_id = Some(peer);
         self.events.push_back(PeerEvent::Connected { connection, claimed_id, origin });
         self.has_connected = true;

@@ -1,6 +1,5 @@
 //! Adding and removing peers, and their signaling.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use mp_core::{CloseMode, DisconnectReason, GateRefusal, PeerId};
@@ -11,6 +10,7 @@ use crate::candidate::{CandidateError, CandidatePolicy, IceCandidate};
 use crate::connection::{Connection, DescriptionError, Setup};
 use crate::io::DatagramSocket;
 use crate::limits::{CHECK_INTERVAL_MAX, MESSAGE_BYTES_MAX, SCTP_BUFFER_BYTES};
+use crate::requester::Requester;
 use crate::sdp::SdpKind;
 use crate::signal::Signal;
 use crate::signaling::{Action, Command, Signaling, SignalingError};
@@ -59,8 +59,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         self.add(peer, unreliable_lifetime, None)
     }
 
-    /// Same as [`add_peer`](Self::add_peer), for a peer whose signaling was received from the
-    /// address `requested_by`. It cannot exclude peers of other addresses: at most
+    /// Same as [`add_peer`](Self::add_peer), for a client whose signaling session is known. Its
+    /// address cannot exclude peers of other addresses: at most
     /// [`HALF_OPEN_PER_ADDRESS_MAX`](crate::limits::HALF_OPEN_PER_ADDRESS_MAX) of its connections
     /// are half-open at the same time, and further ones replace them.
     ///
@@ -71,17 +71,18 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         &mut self,
         peer: PeerId,
         unreliable_lifetime: u16,
-        requested_by: IpAddr,
+        requested_by: impl Into<Requester>,
     ) -> Result<(), AddPeerError> {
-        self.add(peer, unreliable_lifetime, Some(requested_by))
+        self.add(peer, unreliable_lifetime, Some(requested_by.into()))
     }
 
     fn add(
         &mut self,
         peer: PeerId,
         unreliable_lifetime: u16,
-        requested_by: Option<IpAddr>,
+        requester: Option<Requester>,
     ) -> Result<(), AddPeerError> {
+        let requested_by = requester.as_ref().map(|requester| requester.address);
         if self.is_closed {
             return Err(AddPeerError::Closed);
         }
@@ -137,7 +138,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         let connection = Connection::new(Setup {
             id,
             peer,
-            requested_by,
+            requester,
             rtc,
             ufrag: ufrag.clone(),
             local_candidates: self.local_candidates.clone(),

@@ -1,0 +1,31 @@
+//! [`Requester`]: the client for which a peer is added.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The client for which a peer is added, as its signaling knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Requester {
+    /// IP address of its signaling session.
+    pub address: IpAddr,
+    /// URL that the peer's connection has in its
+    /// [`ConnectionOrigin`](mp_core::ConnectionOrigin::Url), for example of the room that the
+    /// client requests. Default: none.
+    pub url: Option<Arc<str>>,
+}
+
+impl Requester {
+    /// Sets the URL.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<Arc<str>>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+}
+
+impl From<IpAddr> for Requester {
+    fn from(address: IpAddr) -> Self {
+        Self { address, url: None }
+    }
+}
