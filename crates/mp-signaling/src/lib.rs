@@ -15,7 +15,6 @@ pub mod limits;
 mod lobby;
 mod message;
 mod output;
-mod rate;
 mod server;
 
 #[cfg(feature = "host")]

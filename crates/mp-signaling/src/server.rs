@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
-use mp_core::{Instant, PeerId, ReasonCounts, Rng, RunningClock};
+use mp_core::{Instant, PeerId, Rate, ReasonCounts, Rng, RunningClock, TokenBucket};
 
 use crate::limits::{
-    JOIN_TIMEOUT, LOBBIES_MAX, LOBBY_NAME_BYTES_MAX, MEMBERS_MAX, NAME_ATTEMPTS, REQUEST_BYTES_MAX,
-    SEAL_TIMEOUT, SOCKETS_MAX, SOCKETS_PER_ADDRESS_MAX,
+    JOIN_TIMEOUT, LOBBIES_MAX, LOBBY_NAME_BYTES_MAX, MEMBERS_MAX, MESSAGE_BURST,
+    MESSAGES_PER_SECOND, NAME_ATTEMPTS, REQUEST_BYTES_MAX, SEAL_TIMEOUT, SOCKETS_MAX,
+    SOCKETS_PER_ADDRESS_MAX,
 };
 use crate::lobby::{Host, Lobby};
 use crate::message::{Message, MessageKind};
 use crate::output::{CloseReason, Output};
-use crate::rate::TokenBucket;
 
 /// The id of a WebSocket session, which the host assigns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,7 +139,7 @@ impl SignalingServer {
         *of_address += 1;
         let is_full =
             *of_address > self.options.max_sockets_per_address || self.sockets.len() >= SOCKETS_MAX;
-        let (rate, deadline) = (TokenBucket::new(now), self.advance(now) + JOIN_TIMEOUT);
+        let (rate, deadline) = (TokenBucket::default(), self.advance(now) + JOIN_TIMEOUT);
         self.sockets.insert(socket, Socket { address, rate, deadline, joined: None });
         self.unjoined.insert((deadline, socket));
         if is_full {
@@ -150,7 +150,7 @@ impl SignalingServer {
     /// Handles a text message. Binary messages are invalid: pass an empty text for them.
     pub fn handle_message(&mut self, now: Instant, socket: SocketId, text: &str) {
         let Some(state) = self.sockets.get_mut(&socket) else { return };
-        if !state.rate.take(now) {
+        if !state.rate.take(now, MESSAGE_RATE, 1) {
             return self.close(socket, CloseReason::TooManyMessages);
         }
         let joined = state.joined.clone();
@@ -432,6 +432,10 @@ impl SignalingServer {
         }
     }
 }
+
+/// Maximum rate of the messages of a socket.
+const MESSAGE_RATE: Rate =
+    Rate::per_second(MESSAGES_PER_SECOND as u64).with_burst(MESSAGE_BURST as u64);
 
 fn is_lobby_name(name: &str) -> bool {
     name.len() <= LOBBY_NAME_BYTES_MAX && !name.is_empty()
