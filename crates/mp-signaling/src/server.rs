@@ -126,8 +126,8 @@ impl SignalingServer {
         self.default_lobby = name;
     }
 
-    /// Sets whether a JOIN with any name of up to [`REQUEST_BYTES_MAX`] joins the default lobby. Its
-    /// [`Output::AddPeer`] has the name, for example that of a room. Default: no.
+    /// Sets whether a JOIN with any name of up to [`REQUEST_BYTES_MAX`] joins the default lobby.
+    /// [`Output::AddPeer`] then has the name, for example that of a room. Default: no.
     pub const fn set_any_name(&mut self, accepts: bool) {
         self.accepts_any_name = accepts;
     }
