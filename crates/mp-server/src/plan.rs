@@ -111,6 +111,7 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.relay = given.relay;
     template.code = code(given.private, given.code.as_ref())?;
     template.locked = given.locked;
+    template.own_thread = given.own_thread;
     template.metadata.clone_from(&given.metadata);
     template.receive_limits = given.rates.receive_limits();
     Ok(template)
@@ -194,6 +195,7 @@ mod tests {
             [template.a]
             bytes_per_second = 1000
             max_players = 3
+            own_thread = true
             private = true
             code = "1"
             metadata = { map = "hill" }
@@ -212,6 +214,7 @@ mod tests {
         assert_eq!((of_b.max_players, of_b.locked, of_b.code.is_some()), (3, true, true));
         assert_eq!(of_b.receive_limits.bytes, Some(mp_core::Rate::per_second(1_000)));
         assert_eq!((of_c.max_players, of_c.locked, of_c.code.is_some()), (4, false, false));
+        assert!(of_b.own_thread);
         assert_eq!((of_b.empty_timeout, &of_b.metadata["map"][..]), (None, "hill"));
     }
 

@@ -207,6 +207,8 @@ pub struct TemplateConfig {
     pub code: Option<Secret>,
     /// True to reject new players (default: false).
     pub locked: bool,
+    /// True if each room has a thread of its own.
+    pub own_thread: bool,
     /// Texts for lists of rooms (default: none).
     pub metadata: BTreeMap<String, String>,
     /// Maximum rates of what all players of a room send in sum.

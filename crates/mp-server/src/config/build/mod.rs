@@ -190,6 +190,7 @@ impl Builder<'_> {
                 private,
                 code,
                 locked: table.switch("locked").unwrap_or_default(),
+                own_thread: table.switch("own_thread").unwrap_or_default(),
                 metadata: table.texts("metadata").unwrap_or_default(),
                 rates: rates(table),
             };

@@ -57,6 +57,16 @@ grows with the square of this number.",
         .example(r#""CODE""#)
         .now(),
     Key::new("locked", Kind::Switch, Preset::Switch(false), "Reject new players").now(),
+    Key::new(
+        "own_thread",
+        Kind::Switch,
+        Preset::Switch(false),
+        "Run each room on a thread of its own
+
+For rooms of a program that may take long: they cannot delay other rooms then. Other rooms share \
+threads, one per core.",
+    )
+    .now(),
     Key::new("metadata", Kind::Table, Preset::EmptyTable, "Texts for lists of rooms")
         .example(r#"{ mode = "duel", map = "harbor" }"#)
         .now(),
