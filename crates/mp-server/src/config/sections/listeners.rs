@@ -89,7 +89,8 @@ pub(super) const LISTENERS: &[Key] = &[
         "How a player selects a room: fixed, path, query or auth
 
 fixed: all players of the listener join its room. path and query: by the URL, for example /arena or \
-?room=arena (not over ENet); a WebRTC player sends arena as the name of the lobby. auth: by the first authentication packet.",
+?room=arena (not over ENet); a WebRTC player sends arena as the name of the lobby. auth: by the \
+first authentication packet.",
     ),
     Key::new(
         "tls",
