@@ -25,6 +25,9 @@ var channels_config: Array = []
 ## sends (mp-server --ice-servers). A room at a public address needs none.
 var ice_servers: Array = []
 
+## Reason with which the room closes a session that has not sent JOIN after a second.
+const NO_JOIN := "Have not joined lobby yet"
+
 enum { JOIN, ID, PEER_CONNECT, PEER_DISCONNECT, OFFER, ANSWER, CANDIDATE, SEAL }
 
 var _socket := WebSocketPeer.new()
@@ -55,7 +58,7 @@ func _process(delta: float) -> void:
 			while not _is_over and _socket.get_available_packet_count() > 0:
 				_receive(_socket.get_packet().get_string_from_utf8())
 		WebSocketPeer.STATE_CLOSED:
-			if _connection == null and _socket.get_close_code() == 4000:
+			if _connection == null and _socket.get_close_reason() == NO_JOIN:
 				# The frame took so long that the room no longer waited for JOIN.
 				_has_joined = false
 				_socket = WebSocketPeer.new()

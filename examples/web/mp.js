@@ -774,8 +774,8 @@ function* split(elements, header, max) {
 // Godot's demo: JSON messages { type, id, data } over WebSocket.
 
 const JOIN = 0, ID = 1, OFFER = 4, ANSWER = 5, CANDIDATE = 6;
-/** Close code of a session that is refused, also if it has not sent JOIN after a second. */
-const REFUSED = 4000;
+/** Reason with which a session is closed that has not sent JOIN after a second. */
+const NO_JOIN = 'Have not joined lobby yet';
 const JOIN_ATTEMPTS = 3;
 
 const CHANNELS = {
@@ -881,8 +881,7 @@ function connectWebRtc(url, handlers, { iceServers = [], room = '', timeout = 20
 		socket.onclose = ({ code, reason }) => {
 			if (isOpen || isClosed) return;
 			// The browser may have been so slow that the server no longer waited for JOIN.
-			const isRefused = code === REFUSED && transport.id === 0;
-			if (isRefused && attempts < JOIN_ATTEMPTS) return dial();
+			if (reason === NO_JOIN && attempts < JOIN_ATTEMPTS) return dial();
 			close(reason || (code === 1006 ? 'no server' : `signaling ends with code ${code}`));
 		};
 	};

@@ -333,7 +333,7 @@ test('a session that is closed before JOIN is opened again, a later one is not',
 	const reasons = [];
 	client.onDisconnected = (reason) => reasons.push(reason);
 	client.join('ws://localhost/webrtc');
-	sockets[0].onclose({ code: 4000, reason: 'no JOIN' });
+	sockets[0].onclose({ code: 4000, reason: 'Have not joined lobby yet' });
 	assert.strictEqual(sockets.length, 2);
 	const [, socket] = sockets;
 	socket.onopen();
@@ -344,6 +344,17 @@ test('a session that is closed before JOIN is opened again, a later one is not',
 	socket.onclose({ code: 4000, reason: 'full' });
 	assert.strictEqual(sockets.length, 2);
 	assert.deepStrictEqual(reasons, ['full']);
+});
+
+test('a session that is refused before its ID is not opened again', () => {
+	const { sockets } = browser();
+	const client = new mp.SceneMultiplayer();
+	const reasons = [];
+	client.onDisconnected = (reason) => reasons.push(reason);
+	client.join('ws://localhost/webrtc');
+	sockets[0].onclose({ code: 4000, reason: 'Lobby is full' });
+	assert.strictEqual(sockets.length, 1);
+	assert.deepStrictEqual(reasons, ['Lobby is full']);
 });
 
 test('JOIN has the name of the room', () => {

@@ -6,6 +6,9 @@ extends Node
 signal entered(peer: WebRTCMultiplayerPeer)
 signal failed(reason: String)
 
+## Reason with which the server closes a session that has not sent JOIN after a second.
+const NO_JOIN := "Have not joined lobby yet"
+
 enum { JOIN, ID, PEER_CONNECT, PEER_DISCONNECT, OFFER, ANSWER, CANDIDATE, SEAL }
 
 var channels_config: Array = []
@@ -47,7 +50,7 @@ func poll() -> void:
 			while _socket.get_available_packet_count() > 0:
 				_receive(JSON.parse_string(_socket.get_packet().get_string_from_utf8()))
 		WebSocketPeer.STATE_CLOSED:
-			if _peer == null and _socket.get_close_code() == 4000:
+			if _peer == null and _socket.get_close_reason() == NO_JOIN:
 				# The frame took so long that the server no longer waited for JOIN.
 				_socket = WebSocketPeer.new()
 				_has_joined = false
