@@ -1,12 +1,13 @@
 //! Environment variables: `MP_LIMITS__MAX_CLIENTS` for `limits.max_clients`, and `MP_MAX_CLIENTS`
 //! for the flag `--max-clients`.
 
+use mp_toml::did_you_mean;
+
 use super::error::{Problem, Problems};
 use super::key::Key;
 use super::rules;
 use super::section::{Section, Shape};
 use super::sections::SECTIONS;
-use super::suggest::did_you_mean;
 use super::value::Value;
 use super::values::{DEFAULT, Origin, Table, Values};
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use mp_toml::{Place, render};
 
 use super::values::Origin;
 
@@ -124,25 +123,11 @@ impl ConfigErrors {
     }
 
     fn one(&self, problem: &Problem) -> String {
-        let Origin::File { span, line } = &problem.origin else {
+        let Origin::File { span, .. } = &problem.origin else {
             return problem.one_line();
         };
-        let (start, source) = line_of(&self.text, span.start);
-        let group = Level::ERROR.primary_title(&problem.message);
-        if has_secret(source) || source.len() > LINE_BYTES_MAX {
-            return format!("error: {}:{line}: {}", self.file, problem.one_line());
-        }
-        let marked = marked(source, span.start - start..span.end.max(span.start) - start);
-        let mut annotation = AnnotationKind::Primary.span(marked);
-        if let Some(label) = &problem.label {
-            annotation = annotation.label(label);
-        }
-        let snippet = Snippet::source(source).line_start(*line).path(&self.file);
-        let mut report = group.element(snippet.annotation(annotation));
-        if let Some(help) = &problem.help {
-            report = report.element(Level::HELP.message(help));
-        }
-        Renderer::plain().render(&[report])
+        let place = Place { file: &self.file, text: &self.text, span: span.clone() };
+        render(&place, &problem.message, problem.label.as_deref(), problem.help.as_deref())
     }
 }
 
@@ -159,49 +144,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Returns the line of `text` that contains the byte `at`, and the line's start.
-fn line_of(text: &str, at: usize) -> (usize, &str) {
-    let at = at.min(text.len());
-    let bytes = text.as_bytes();
-    let start = bytes[..at].iter().rposition(|&byte| byte == b'\n').map_or(0, |index| index + 1);
-    let length = bytes[start..].iter().position(|&byte| byte == b'\n');
-    let line = &text[start..length.map_or(text.len(), |length| start + length)];
-    (start, line.strip_suffix('\r').unwrap_or(line))
-}
-
-/// Returns a range of `line` that is at character boundaries. Empty ranges mark one character, or
-/// the end of the line.
-fn marked(line: &str, range: Range<usize>) -> Range<usize> {
-    let mut start = range.start.min(line.len());
-    while !line.is_char_boundary(start) {
-        start -= 1;
-    }
-    let mut end = range.end.min(line.len()).max(start);
-    while !line.is_char_boundary(end) {
-        end += 1;
-    }
-    let next = line[start..].chars().next().map_or(start, |c| start + c.len_utf8());
-    start..end.max(next)
-}
-
-/// Returns whether a line of a file sets a secret, also if its name is misspelled.
-pub(crate) fn has_secret(line: &str) -> bool {
-    line.match_indices('=').any(|(index, _)| {
-        let name = line[..index].trim_end().rsplit([' ', '\t', ',', '{', '.']).next();
-        is_secret_name(name.unwrap_or_default())
-    })
-}
-
-/// Returns whether a name of a setting is probably that of a secret. The names of all secrets
-/// contain one of these words.
-pub(crate) fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["secret", "code", "token", "password"].iter().any(|word| name.contains(word))
-}
-
 /// Maximum number of errors that are kept.
 const FOUND_MAX: usize = 1_000;
 /// Maximum number of errors that are printed.
 const SHOWN_MAX: usize = 20;
-/// Length in bytes of longer lines, which are not printed.
-const LINE_BYTES_MAX: usize = 1_000;

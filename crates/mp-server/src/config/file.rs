@@ -5,15 +5,15 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
+use mp_toml::{did_you_mean, has_secret, plain};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Problem, Problems, has_secret};
+use super::error::{Problem, Problems};
 use super::key::Key;
 use super::rules;
 use super::section::{Section, Shape, section};
 use super::sections::SECTIONS;
-use super::suggest::{did_you_mean, plain};
 use super::value::{Value, shown};
 use super::values::{Origin, Table, Values};
 

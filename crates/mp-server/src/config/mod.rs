@@ -16,7 +16,6 @@ mod reload;
 mod rules;
 mod section;
 mod sections;
-mod suggest;
 mod types;
 mod units;
 mod value;

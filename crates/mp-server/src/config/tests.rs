@@ -61,7 +61,7 @@ fn defaults_are_in_range_and_documented() {
                 key.preset,
                 Preset::Unset(_) | Preset::Required | Preset::EmptyList | Preset::EmptyTable
             );
-            assert!(!key.is_secret() || error::is_secret_name(key.name), "{name}");
+            assert!(!key.is_secret() || mp_toml::is_secret_name(key.name), "{name}");
             assert_eq!(needs_example, !key.example.is_empty(), "{name}");
         }
     }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use mp_toml::did_you_mean;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::key::{Key, Kind, TextRule};
-use super::suggest::did_you_mean;
 use super::units;
 
 /// Value of a setting.

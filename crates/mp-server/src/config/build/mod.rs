@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use mp_core::TransferMode;
+use mp_toml::did_you_mean;
 
 use crate::config::env;
 use crate::config::error::{Problem, Problems};
 use crate::config::rules;
 use crate::config::section::{Section, Shape, section};
-use crate::config::suggest::did_you_mean;
 use crate::config::types::{
     EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat, RateConfig, RoomConfig, Secret,
     ShutdownConfig, TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,

@@ -1,10 +1,7 @@
 //! Suggestions for misspelled names.
 
 /// Returns the name that `given` probably stands for, if there is one.
-pub(crate) fn did_you_mean<'a>(
-    given: &str,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn did_you_mean<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if given.len() > LENGTH_MAX {
         return None;
     }
@@ -15,7 +12,7 @@ pub(crate) fn did_you_mean<'a>(
 }
 
 /// Returns a name in lower case with underscores, as names of settings are.
-pub(crate) fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     let mut plain = String::new();
     let mut previous = ' ';
     for c in name.chars() {
