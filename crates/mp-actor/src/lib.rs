@@ -60,7 +60,7 @@ pub use peer::{
     CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, PeerStats, SendAuth,
 };
 pub use scene_tree::{SceneTree, SceneTreeError};
-pub use shared_endpoint::SharedEndpoint;
+pub use shared_endpoint::{SharedEndpoint, SharedEndpointStarter, shared_endpoint};
 pub use signals::Signals;
 pub use start::{BranchStarter, TransportError, branch};
 pub use system::block_on;

@@ -22,7 +22,7 @@ use crate::mail::{
 use crate::start::TransportError;
 
 /// A handle to an endpoint that serves branches which come and go, for example the rooms of a
-/// server. Clones refer to the same endpoint.
+/// server. [`shared_endpoint`] starts one. Clones refer to the same endpoint.
 ///
 /// A [`ConnectionRouter`] assigns each new connection to a branch, or leaves the decision to
 /// [`decide`](Self::decide). Branches that the endpoint [serves](Self::serve) share its socket, and
@@ -30,7 +30,6 @@ use crate::start::TransportError;
 /// others.
 ///
 /// ```
-/// use mp_actor::SharedEndpoint;
 /// use mp_actor::prelude::*;
 /// use mp_core::{ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket, Route};
 ///
@@ -52,7 +51,8 @@ use crate::start::TransportError;
 /// let address = transport.address();
 /// let room = mp_actor::branch(game).start().await?;
 /// let router = EvenOnly(room.id());
-/// let endpoint = SharedEndpoint::start(move || Ok::<_, StartError>((transport, router))).await?;
+/// let make = move || Ok::<_, StartError>((transport, router));
+/// let endpoint = mp_actor::shared_endpoint(make).start().await?;
 /// endpoint.serve(&room).await?;
 ///
 /// let seat = address.connect(PeerId::new(4).unwrap());
@@ -76,70 +76,52 @@ pub struct SharedEndpoint {
     ended: watch::Receiver<()>,
 }
 
-impl SharedEndpoint {
-    /// Starts an endpoint on a new thread, where `make` creates its transport and its router.
-    /// Neither needs to be `Send`. The endpoint runs until it is [closed](Self::close), or until
-    /// its transport ends.
+/// A shared endpoint that is about to start. See [`shared_endpoint`].
+#[must_use = "nothing starts before `start`"]
+pub struct SharedEndpointStarter<F> {
+    make: F,
+    arbiter: Option<ArbiterHandle>,
+    outlives_branches: bool,
+}
+
+/// Prepares an endpoint that serves branches which come and go. `make` creates its transport and
+/// its router, on the thread of the endpoint: neither needs to be `Send`.
+pub fn shared_endpoint<F>(make: F) -> SharedEndpointStarter<F> {
+    SharedEndpointStarter { make, arbiter: None, outlives_branches: true }
+}
+
+impl<F> SharedEndpointStarter<F> {
+    /// Runs the endpoint on the thread of `arbiter`. Default: a new thread, which ends with it.
+    pub fn on(mut self, arbiter: ArbiterHandle) -> Self {
+        self.arbiter = Some(arbiter);
+        self
+    }
+
+    /// Ends the endpoint with its branches: as soon as none of those that it has served is left, it
+    /// accepts no connections and closes. Default: it runs until it is
+    /// [closed](SharedEndpoint::close), or until its transport ends.
+    pub fn until_left(mut self) -> Self {
+        self.outlives_branches = false;
+        self
+    }
+
+    /// Starts the endpoint.
     ///
     /// # Errors
     ///
     /// See [`StartError`].
-    pub async fn start<P, R, E>(
-        make: impl FnOnce() -> Result<(P, R), E> + Send + 'static,
-    ) -> Result<Self, StartError>
+    pub async fn start<P, R, E>(self) -> Result<SharedEndpoint, StartError>
     where
+        F: FnOnce() -> Result<(P, R), E> + Send + 'static,
         P: MultiplayerPeer + Unpin + 'static,
         R: ConnectionRouter + Unpin + 'static,
         E: Into<TransportError>,
     {
-        Self::start_with(ArbiterGuard::new()?, true, make).await
-    }
-
-    /// Same as [`start`](Self::start), on the thread of `arbiter`.
-    ///
-    /// # Errors
-    ///
-    /// See [`StartError`].
-    pub async fn start_on<P, R, E>(
-        arbiter: ArbiterHandle,
-        make: impl FnOnce() -> Result<(P, R), E> + Send + 'static,
-    ) -> Result<Self, StartError>
-    where
-        P: MultiplayerPeer + Unpin + 'static,
-        R: ConnectionRouter + Unpin + 'static,
-        E: Into<TransportError>,
-    {
-        Self::start_with(ArbiterGuard::shared(arbiter), true, make).await
-    }
-
-    /// Same as [`start_on`](Self::start_on), for an endpoint that ends with its branches: as soon
-    /// as none of those that it has served is left, it accepts no connections and closes.
-    ///
-    /// # Errors
-    ///
-    /// See [`StartError`].
-    pub async fn start_until_left<P, R, E>(
-        arbiter: ArbiterHandle,
-        make: impl FnOnce() -> Result<(P, R), E> + Send + 'static,
-    ) -> Result<Self, StartError>
-    where
-        P: MultiplayerPeer + Unpin + 'static,
-        R: ConnectionRouter + Unpin + 'static,
-        E: Into<TransportError>,
-    {
-        Self::start_with(ArbiterGuard::shared(arbiter), false, make).await
-    }
-
-    async fn start_with<P, R, E>(
-        guard: ArbiterGuard,
-        outlives_branches: bool,
-        make: impl FnOnce() -> Result<(P, R), E> + Send + 'static,
-    ) -> Result<Self, StartError>
-    where
-        P: MultiplayerPeer + Unpin + 'static,
-        R: ConnectionRouter + Unpin + 'static,
-        E: Into<TransportError>,
-    {
+        let Self { make, arbiter, outlives_branches } = self;
+        let guard = match arbiter {
+            Some(arbiter) => ArbiterGuard::shared(arbiter),
+            None => ArbiterGuard::new()?,
+        };
         let (reply, response) = oneshot::channel();
         let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
@@ -151,29 +133,47 @@ impl SharedEndpoint {
                     endpoint = endpoint.shared();
                 }
                 let (alive, ended) = watch::channel(());
-                let endpoint = EndpointActor::start(
-                    id,
-                    endpoint,
-                    EndpointUse::Shared(alive),
-                    MAILBOX_BATCHES,
-                    guard,
-                );
-                Self {
-                    id,
-                    serve: endpoint.clone().recipient(),
-                    assign: endpoint.clone().recipient(),
-                    decide: endpoint.clone().recipient(),
-                    refuse: endpoint.clone().recipient(),
-                    limit: endpoint.clone().recipient(),
-                    kick: endpoint.clone().recipient(),
-                    close: endpoint.clone().recipient(),
-                    stats: endpoint.recipient(),
-                    ended,
-                }
+                let alive = EndpointUse::Shared(alive);
+                let actor = EndpointActor::start(id, endpoint, alive, MAILBOX_BATCHES, guard);
+                SharedEndpoint::new(id, &actor, ended)
             });
             let _ = reply.send(started);
         });
         response.await.map_err(|_| StartError::Panicked)?
+    }
+}
+
+impl<F> fmt::Debug for SharedEndpointStarter<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outlives = self.outlives_branches;
+        f.debug_struct("SharedEndpointStarter")
+            .field("outlives_branches", &outlives)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SharedEndpoint {
+    fn new<P, R>(
+        id: EndpointId,
+        actor: &Addr<EndpointActor<P, R>>,
+        ended: watch::Receiver<()>,
+    ) -> Self
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        R: ConnectionRouter + Unpin + 'static,
+    {
+        Self {
+            id,
+            serve: actor.clone().recipient(),
+            assign: actor.clone().recipient(),
+            decide: actor.clone().recipient(),
+            refuse: actor.clone().recipient(),
+            limit: actor.clone().recipient(),
+            kick: actor.clone().recipient(),
+            close: actor.clone().recipient(),
+            stats: actor.clone().recipient(),
+            ended,
+        }
     }
 
     /// Starts to serve `branch`, until the branch ends. When this returns, the router may assign

@@ -136,10 +136,9 @@ impl Network {
         };
         let queue = self.queue.clone();
         let make = move || make().map(|peer| (peer, RoomRouter::new(id, listener, queue)));
-        let endpoint = match self.is_single_room {
-            true => SharedEndpoint::start_until_left(thread, make).await?,
-            false => SharedEndpoint::start_on(thread, make).await?,
-        };
+        let starter = mp_actor::shared_endpoint(make).on(thread);
+        let starter = if self.is_single_room { starter.until_left() } else { starter };
+        let endpoint = starter.start().await?;
         endpoint.set_receive_limits(self.receive_limits);
         let listened = self.rooms.listen(id, endpoint.clone(), room).await;
         listened.map_err(|_| StartError::Ended(mp_actor::EndReason::Stopped))?;

@@ -44,7 +44,7 @@ async fn endpoint(router: &ByMap) -> (SharedEndpoint, MemoryAddress) {
     let (transport, router) = (MemoryMultiplayerPeer::server(), router.clone());
     let address = transport.address();
     let make = move || made((transport, router));
-    let endpoint = SharedEndpoint::start_on(Arbiter::current(), make).await;
+    let endpoint = mp_actor::shared_endpoint(make).on(Arbiter::current()).start().await;
     (endpoint.expect("the endpoint starts"), address)
 }
 
@@ -191,7 +191,9 @@ fn endpoint_that_ends_with_its_branches_closes_when_the_only_one_has_left() {
         let transport = MemoryMultiplayerPeer::server();
         let (address, made_of) = (transport.address(), router.clone());
         let make = move || made((transport, made_of));
-        let endpoint = SharedEndpoint::start_until_left(Arbiter::current(), make).await.unwrap();
+        let endpoint =
+            mp_actor::shared_endpoint(make).on(Arbiter::current()).until_left().start().await;
+        let endpoint = endpoint.unwrap();
         let room = room(&endpoint, &notes).await;
         router.assign(2, &room);
         let client = join(log_branch("/root", &notes), &address, 2).await;
