@@ -78,7 +78,7 @@ pub struct GateStats {
 #[must_use = "the connection counts until the pass is dropped"]
 pub struct GatePass {
     gate: ConnectionGate,
-    address: IpAddr,
+    customer: AddressPrefix,
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +86,8 @@ struct State {
     limits: GateLimits,
     handshakes: TokenBucket,
     connections: usize,
-    /// Number of connections by [`subject`].
-    addresses: HashMap<IpAddr, u32>,
+    /// Number of connections by customer.
+    addresses: HashMap<AddressPrefix, u32>,
     bans: BTreeSet<AddressPrefix>,
     is_overloaded: bool,
     is_out_of_memory: bool,
@@ -151,13 +151,13 @@ impl ConnectionGate {
 
     /// Counts a connection of `address`, which [`check`](Self::check) has accepted.
     pub fn enter(&self, now: Instant, address: IpAddr) -> GatePass {
-        let (state, address) = (&mut *self.state(), subject(address));
+        let (state, customer) = (&mut *self.state(), AddressPrefix::of_customer(address));
         if let Some(rate) = state.limits.handshakes {
             state.handshakes.charge(now, rate, 1);
         }
         state.connections += 1;
-        *state.addresses.entry(address).or_default() += 1;
-        GatePass { gate: self.clone(), address }
+        *state.addresses.entry(customer).or_default() += 1;
+        GatePass { gate: self.clone(), customer }
     }
 
     /// Returns statistics.
@@ -195,7 +195,8 @@ impl State {
         if self.is_out_of_memory {
             return Some(GateRefusal::OutOfMemory);
         }
-        let own = || self.addresses.get(&subject(address)).copied().unwrap_or_default();
+        let customer = AddressPrefix::of_customer(address);
+        let own = || self.addresses.get(&customer).copied().unwrap_or_default();
         if self.limits.per_address.is_some_and(|most| own() >= most) {
             return Some(GateRefusal::TooManyOfAddress);
         }
@@ -209,19 +210,11 @@ impl Drop for GatePass {
     fn drop(&mut self) {
         let state = &mut *self.gate.state();
         bug::subtract(&mut state.connections, 1);
-        match state.addresses.get_mut(&self.address) {
+        match state.addresses.get_mut(&self.customer) {
             Some(connections) if *connections > 1 => *connections -= 1,
-            Some(_) => drop(state.addresses.remove(&self.address)),
-            None => crate::bug!("{} has a pass, but no connection", self.address),
+            Some(_) => drop(state.addresses.remove(&self.customer)),
+            None => crate::bug!("{} has a pass, but no connection", self.customer),
         }
-    }
-}
-
-/// Returns the address under which connections are counted: the network of an IPv6 address.
-fn subject(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => AddressPrefix::new(address.into(), 64).address(),
     }
 }
 

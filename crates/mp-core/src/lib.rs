@@ -75,6 +75,6 @@ pub use send_queue::{QueueFull, SendQueue};
 pub use shared_limit::{SharedLimit, queued_bytes};
 pub use state_machine::StateMachine;
 pub use stats::ConnectionStats;
-pub use time::Instant;
+pub use time::{Instant, UnixSeconds};
 pub use transfer::{Channel, TransferMode};
 pub use variant::{FromVariant, StringName, Variant, VariantType};

@@ -3,6 +3,9 @@
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
+/// Seconds since 1970-01-01 UTC: times of the wall clock, which outlive the process.
+pub type UnixSeconds = u64;
+
 /// Monotonic time in microseconds since an epoch that the host chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);

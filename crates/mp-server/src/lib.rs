@@ -77,7 +77,8 @@ use log_queue::LogQueue;
 use logs::SetFilter;
 use reload::Hangup;
 
-pub use bans::{BanError, UnixSeconds};
+pub use bans::BanError;
+pub use mp_core::UnixSeconds;
 pub use mp_rooms;
 pub use relay::relay;
 pub use rooms::{CreateRoomError, RoomContext, RoomsHandle, ServerEnded};

@@ -39,6 +39,15 @@ impl AddressPrefix {
         }
     }
 
+    /// Returns the prefix that a provider gives to one customer: an IPv4 address, or an IPv6
+    /// network of 64 bits. Limits per address count by it.
+    pub fn of_customer(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::new(address.into(), 32),
+            IpAddr::V6(address) => Self::new(address.into(), 64),
+        }
+    }
+
     /// Returns the first address.
     pub const fn address(self) -> IpAddr {
         self.address

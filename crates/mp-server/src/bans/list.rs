@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use mp_core::{AddressPrefix, ConnectionGate};
-
-/// Seconds since 1970-01-01 UTC. Bans are kept over restarts, so their times are of the wall clock.
-pub type UnixSeconds = u64;
+use mp_core::{AddressPrefix, ConnectionGate, UnixSeconds};
 
 /// Banned addresses and networks with the times at which the bans end; `None`: never.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,11 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mp_core::{AddressPrefix, ConnectionGate};
+use mp_core::{AddressPrefix, ConnectionGate, UnixSeconds};
 use tokio::sync::{Mutex, Notify};
 
 pub(crate) use self::list::Bans;
-pub use self::list::UnixSeconds;
 
 /// The reason why a ban was not added or removed.
 #[derive(Debug)]

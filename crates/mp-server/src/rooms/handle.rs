@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_actor::{BranchRef, SharedEndpoint};
-use mp_core::{AddressPrefix, PeerId};
+use mp_core::{AddressPrefix, PeerId, UnixSeconds};
 use mp_rooms::{
     Code, CreateRefusal, ListenerId, Metadata, RoomId, RoomInfo, RoomName, Rooms, RoomsStats,
     Shortage, Template,
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::host::{HostEvent, Load, RoomsHost};
-use crate::bans::{BanError, BanRegistry, UnixSeconds};
+use crate::bans::{BanError, BanRegistry};
 
 /// The rooms of a running server. Clones refer to the same server.
 ///
