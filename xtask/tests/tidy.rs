@@ -31,6 +31,7 @@ const SANS_IO: &[(&str, &str)] = &[
 const PROTOCOL: &[&str] = &[
     "crates/mp-core/src",
     "crates/mp-host/src",
+    "crates/mp-identity/src",
     "crates/mp-rooms/src",
     "crates/mp-scene/src",
     "crates/mp-transport-enet/src/dtls",
