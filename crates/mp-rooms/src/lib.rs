@@ -20,6 +20,7 @@ pub mod fuzz;
 mod join;
 pub mod limits;
 mod listener;
+mod matchmaking;
 mod name;
 mod overload;
 mod refusal;
@@ -30,6 +31,10 @@ mod template;
 
 pub use join::{Join, ListenerConnection, ListenerId};
 pub use listener::{Listener, Unselected};
+pub use matchmaking::{
+    Filter, LobbyPage, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, Reservation, Ticket,
+    TicketHash,
+};
 pub use name::{Code, InvalidCode, InvalidName, RoomId, RoomName};
 pub use overload::{OVERLOAD_AFTER, OverloadMonitor, RECOVERED_AFTER};
 pub use refusal::{CreateRefusal, JoinRefusal};

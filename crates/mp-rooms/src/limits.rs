@@ -37,3 +37,19 @@ pub const EMPTY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Default of [`Template::departure_timeout`](crate::Template::departure_timeout): the last player
 /// of a room restarts its game in that time.
 pub const DEPARTURE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Default of [`Template::seat_timeout`](crate::Template::seat_timeout): a client resolves the
+/// address and completes its handshake in that time, also after a retry.
+pub const SEAT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Maximum number of seats of all rooms together, about 10 MB: as many as a server has connections.
+pub const SEATS_MAX: usize = 65_536;
+
+/// Maximum number of rooms of a page of the lobby.
+pub const LOBBY_PAGE_MAX: usize = 100;
+
+/// Maximum number of texts of a filter.
+pub const FILTER_PAIRS_MAX: usize = 16;
+
+/// Maximum length of a text of a filter, and of its key, in bytes.
+pub const FILTER_BYTES_MAX: usize = 256;

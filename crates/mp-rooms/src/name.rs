@@ -30,6 +30,13 @@ impl RoomName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns this name, shortened if necessary, with a number.
+    pub(crate) fn numbered(&self, number: u64) -> Self {
+        let number = format!("-{number}");
+        let base = &self.0[..self.0.len().min(NAME_BYTES_MAX - number.len())];
+        Self(format!("{base}{number}").into())
+    }
 }
 
 impl FromStr for RoomName {
@@ -144,6 +151,14 @@ mod tests {
         }
         let error = RoomName::new("a b").unwrap_err().to_string();
         assert!(error.starts_with("\"a b\" is not a name; use 1 to 64"), "{error}");
+    }
+
+    #[test]
+    fn numbered_names_are_names() {
+        let name = |text: &str| RoomName::new(text).unwrap();
+        assert_eq!(name("duel").numbered(7), name("duel-7"));
+        let longest = name(&"x".repeat(NAME_BYTES_MAX)).numbered(u64::MAX);
+        assert_eq!(RoomName::new(longest.as_str()), Ok(longest));
     }
 
     #[test]

@@ -32,6 +32,8 @@ mp_core::reasons! {
         RoomLocked = "room_locked" => "the room is locked",
         /// The room is private, and the code is missing or wrong.
         WrongCode = "wrong_code" => "the room is private, and the code is missing or wrong",
+        /// The ticket is unknown, was used, or has expired.
+        InvalidTicket = "invalid_ticket" => "the ticket is unknown, used or expired",
         /// Another player of the room has the claimed peer id.
         DuplicateId = "duplicate_id" => "the peer id is already in use",
         /// The server has its maximum number of rooms.

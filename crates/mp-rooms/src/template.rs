@@ -1,11 +1,11 @@
 //! [`Template`]: the settings with which rooms are created.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mp_core::ReceiveLimits;
 
-use crate::limits::{DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, MAX_PLAYERS_DEFAULT};
+use crate::limits::{DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, MAX_PLAYERS_DEFAULT, SEAT_TIMEOUT};
 use crate::name::{Code, RoomName};
 
 /// Texts of a room by key.
@@ -43,6 +43,14 @@ pub struct Template {
     pub receive_limits: ReceiveLimits,
     /// True if each room runs on a thread of its own. Default: no.
     pub own_thread: bool,
+    /// True if players may request seats in the rooms, also in new ones. Default: yes.
+    pub matchmaking: bool,
+    /// Time after which a reserved seat expires, unless its owner takes it. Default:
+    /// [`SEAT_TIMEOUT`].
+    pub seat_timeout: Duration,
+    /// Keys of metadata that players may set when their request for a seat creates the room.
+    /// Default: none.
+    pub player_metadata: BTreeSet<String>,
 }
 
 impl Template {
@@ -61,6 +69,9 @@ impl Template {
             metadata: Metadata::new(),
             receive_limits: ReceiveLimits::default(),
             own_thread: false,
+            matchmaking: true,
+            seat_timeout: SEAT_TIMEOUT,
+            player_metadata: BTreeSet::new(),
         }
     }
 }

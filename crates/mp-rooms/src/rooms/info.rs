@@ -4,6 +4,7 @@ use mp_core::{PeerId, ReasonCounts};
 
 use super::Rooms;
 use super::room::Room;
+use crate::matchmaking::MatchRefusal;
 use crate::name::{RoomId, RoomName};
 use crate::refusal::JoinRefusal;
 use crate::template::Metadata;
@@ -24,6 +25,8 @@ pub struct RoomInfo {
     pub state: RoomState,
     /// Number of its players, including those that wait for it to open.
     pub players: usize,
+    /// Number of its reserved seats.
+    pub seats: usize,
     /// Maximum number of players.
     pub max_players: u16,
     /// True if it refuses all players.
@@ -68,6 +71,14 @@ pub struct RoomsStats {
     pub joined: u64,
     /// Connections refused so far.
     pub refused: ReasonCounts<JoinRefusal>,
+    /// Seats that are reserved.
+    pub seats: usize,
+    /// Seats taken by their owners so far.
+    pub taken_seats: u64,
+    /// Seats that expired so far.
+    pub expired_seats: u64,
+    /// Requests for seats refused so far.
+    pub match_refused: ReasonCounts<MatchRefusal>,
 }
 
 impl Rooms {
@@ -96,7 +107,7 @@ impl Rooms {
         self.rooms.get(&id).map_or(0, Room::places)
     }
 
-    /// Returns whether a room refuses all players, because it is locked or full.
+    /// Returns whether a room refuses all players, because it is locked or full and has no seats.
     pub fn is_refusing(&self, id: RoomId) -> bool {
         self.rooms.get(&id).is_some_and(Room::is_refusing)
     }
@@ -125,11 +136,15 @@ impl Rooms {
             ended_rooms: self.ended,
             joined: self.joined,
             refused: self.refused,
+            seats: self.seats.len(),
+            taken_seats: self.seats.taken,
+            expired_seats: self.seats.expired,
+            match_refused: self.match_refused,
         }
     }
 }
 
-fn describe(id: RoomId, room: &Room) -> RoomInfo {
+pub(super) fn describe(id: RoomId, room: &Room) -> RoomInfo {
     RoomInfo {
         id,
         name: room.name.clone(),
@@ -137,6 +152,7 @@ fn describe(id: RoomId, room: &Room) -> RoomInfo {
         room_type: room.template.room_type.clone(),
         state: if room.is_open() { RoomState::Open } else { RoomState::Creating },
         players: room.places(),
+        seats: room.seats(),
         max_players: room.max_players,
         is_locked: room.is_locked,
         is_private: room.code.is_some(),

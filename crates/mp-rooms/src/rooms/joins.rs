@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mp_core::Instant;
+use mp_core::{Instant, PeerId};
 
 use super::{JoinDecision, Rooms, Shortage};
 use crate::join::{Join, ListenerConnection};
@@ -26,6 +26,17 @@ impl Rooms {
             Ok(room) => room,
             Err(refusal) => return self.refuse(connection, refusal),
         };
+        self.enter(now, id, connection, claimed_id);
+    }
+
+    /// Adds a connection to a room that does not refuse it.
+    pub(super) fn enter(
+        &mut self,
+        now: Instant,
+        id: RoomId,
+        connection: ListenerConnection,
+        claimed_id: Option<PeerId>,
+    ) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.add(connection, claimed_id);
         self.places.insert(connection, id);
@@ -52,7 +63,7 @@ impl Rooms {
     fn find(
         &mut self,
         selection: &Selection,
-        claimed_id: Option<mp_core::PeerId>,
+        claimed_id: Option<PeerId>,
     ) -> Result<RoomId, JoinRefusal> {
         if self.is_draining {
             return Err(JoinRefusal::Draining);

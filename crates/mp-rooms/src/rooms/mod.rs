@@ -2,8 +2,11 @@
 
 mod info;
 mod joins;
+mod lobby;
+mod matchmaking;
 mod output;
 mod room;
+mod seats;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +18,10 @@ use mp_core::{Instant, ReasonCounts};
 pub use self::info::{RoomInfo, RoomState, RoomsStats};
 pub use self::output::{JoinDecision, RoomOutput};
 use self::room::Room;
+use self::seats::Seats;
 use crate::join::ListenerConnection;
 use crate::limits::ROOMS_MAX;
+use crate::matchmaking::MatchRefusal;
 use crate::name::{Code, RoomId, RoomName};
 use crate::refusal::{CreateRefusal, JoinRefusal};
 use crate::template::{Metadata, Template};
@@ -59,7 +64,9 @@ pub enum Shortage {
 ///   [`WAITING_MAX`](crate::limits::WAITING_MAX) in all.
 /// * Each connection that is admitted, or waits, occupies a place of its room until the host
 ///   reports that it [left](Self::left).
-/// * A room without players closes after its timeout. The registry has one timer for all rooms.
+/// * A seat occupies a place, too, until its owner takes it or it expires.
+/// * A room without players and seats closes after its timeout. The registry has one timer for all
+///   rooms.
 /// * A room that closes or ends frees its name at once.
 #[derive(Debug)]
 pub struct Rooms {
@@ -86,6 +93,8 @@ pub struct Rooms {
     ended: u64,
     joined: u64,
     refused: ReasonCounts<JoinRefusal>,
+    seats: Seats,
+    match_refused: ReasonCounts<MatchRefusal>,
 }
 
 impl Rooms {
@@ -110,6 +119,8 @@ impl Rooms {
             ended: 0,
             joined: 0,
             refused: ReasonCounts::default(),
+            seats: Seats::default(),
+            match_refused: ReasonCounts::default(),
         };
         rooms.set_templates(templates);
         rooms
@@ -147,13 +158,8 @@ impl Rooms {
         name: RoomName,
         template: Arc<Template>,
     ) -> Result<RoomId, CreateRefusal> {
-        if self.is_draining {
-            return Err(CreateRefusal::Draining);
-        }
-        match self.shortage {
-            None => {}
-            Some(Shortage::Load) => return Err(CreateRefusal::Overloaded),
-            Some(Shortage::Memory) => return Err(CreateRefusal::OutOfMemory),
+        if let Some(refusal) = self.create_refusal() {
+            return Err(refusal);
         }
         if self.names.contains_key(&name) {
             return Err(CreateRefusal::NameTaken);
@@ -168,6 +174,16 @@ impl Rooms {
         self.rooms.insert(room, Room::new(name.clone(), Arc::clone(&template)));
         self.outputs.push_back(RoomOutput::Create { room, name, template });
         Ok(room)
+    }
+
+    /// Returns the reason why the server refuses all newcomers.
+    fn create_refusal(&self) -> Option<CreateRefusal> {
+        match self.shortage {
+            _ if self.is_draining => Some(CreateRefusal::Draining),
+            None => None,
+            Some(Shortage::Load) => Some(CreateRefusal::Overloaded),
+            Some(Shortage::Memory) => Some(CreateRefusal::OutOfMemory),
+        }
     }
 
     /// Handles that a room has opened: admits the joins that wait for it.
@@ -248,8 +264,9 @@ impl Rooms {
         self.rooms.get_mut(&id).map(|room| room.metadata = metadata).is_some()
     }
 
-    /// Closes the rooms whose time without players is over.
+    /// Frees the seats that expire, and closes the rooms whose time without players is over.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.expire_seats(now);
         while let Some(&(due, room)) = self.deadlines.first()
             && now >= due
         {
@@ -260,9 +277,10 @@ impl Rooms {
         }
     }
 
-    /// Returns the time at which the next room without players closes.
+    /// Returns the time at which the next room without players closes, or the next seat expires.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|&(due, _)| due)
+        let room = self.deadlines.first().map(|&(due, _)| due);
+        [room, self.seats.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Removes and returns the oldest output.
@@ -294,6 +312,9 @@ impl Rooms {
         self.refuse_waiting(id, refusal);
         let Some(room) = self.rooms.remove(&id) else { return };
         self.names.remove(&room.name);
+        for ticket in room.tickets() {
+            self.seats.remove(ticket);
+        }
         if let Some(due) = room.deadline {
             self.deadlines.remove(&(due, id));
         }

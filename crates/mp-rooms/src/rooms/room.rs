@@ -7,6 +7,7 @@ use std::time::Duration;
 use mp_core::{Instant, PeerId};
 
 use crate::join::ListenerConnection;
+use crate::matchmaking::{MatchRefusal, TicketHash};
 use crate::name::{Code, RoomName};
 use crate::refusal::JoinRefusal;
 use crate::template::{Metadata, Template};
@@ -27,7 +28,9 @@ pub(super) struct Room {
     /// Connections of the room, also those that wait, with the ids that they claim.
     places: BTreeMap<ListenerConnection, Option<PeerId>>,
     ids: BTreeSet<PeerId>,
-    /// True once a connection has joined the room.
+    /// Places that are reserved for the owners of tickets.
+    seats: BTreeSet<TicketHash>,
+    /// True once a connection has joined the room, or a seat was reserved.
     was_joined: bool,
 }
 
@@ -45,6 +48,7 @@ impl Room {
             waiting: Some(Vec::new()),
             places: BTreeMap::new(),
             ids: BTreeSet::new(),
+            seats: BTreeSet::new(),
             was_joined: false,
         }
     }
@@ -68,9 +72,25 @@ impl Room {
         self.ids.iter().copied()
     }
 
-    /// Returns whether the room refuses all players, because it is locked or full.
+    /// Returns the number of reserved seats.
+    pub(super) fn seats(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Returns whether a connection of the room claims this id.
+    pub(super) fn has_id(&self, id: PeerId) -> bool {
+        self.ids.contains(&id)
+    }
+
+    /// Returns whether the room refuses all players, because it is locked or full, and has no
+    /// reserved seats.
     pub(super) fn is_refusing(&self) -> bool {
-        self.is_locked || self.places.len() >= usize::from(self.max_players)
+        (self.is_locked || self.is_full()) && self.seats.is_empty()
+    }
+
+    /// Returns whether all places are occupied or reserved.
+    fn is_full(&self) -> bool {
+        self.places.len() + self.seats.len() >= usize::from(self.max_players)
     }
 
     /// Returns the reason why a connection that claims `id` and knows `code` may not join.
@@ -79,13 +99,38 @@ impl Room {
             Some(JoinRefusal::RoomLocked)
         } else if self.code.is_some() && self.code.as_ref() != code {
             Some(JoinRefusal::WrongCode)
-        } else if self.places.len() >= usize::from(self.max_players) {
+        } else if self.is_full() {
             Some(JoinRefusal::RoomFull)
         } else if id.is_some_and(|id| self.ids.contains(&id)) {
             Some(JoinRefusal::DuplicateId)
         } else {
             None
         }
+    }
+
+    /// Returns the reason why no seat can be reserved for a player who knows `code`.
+    pub(super) fn seat_refusal(&self, code: Option<&Code>) -> Option<MatchRefusal> {
+        match self.refusal(None, code)? {
+            JoinRefusal::RoomLocked => Some(MatchRefusal::RoomLocked),
+            JoinRefusal::WrongCode => Some(MatchRefusal::WrongCode),
+            _ => Some(MatchRefusal::RoomFull),
+        }
+    }
+
+    /// Reserves a seat.
+    pub(super) fn add_seat(&mut self, ticket: TicketHash) {
+        self.seats.insert(ticket);
+        self.was_joined = true;
+    }
+
+    /// Frees a seat.
+    pub(super) fn remove_seat(&mut self, ticket: TicketHash) {
+        self.seats.remove(&ticket);
+    }
+
+    /// Returns the tickets of the seats.
+    pub(super) fn tickets(&self) -> impl Iterator<Item = TicketHash> {
+        self.seats.iter().copied()
     }
 
     /// Adds a connection. It waits unless the room is open.
@@ -125,9 +170,10 @@ impl Room {
         waiting
     }
 
-    /// Returns the time after which the room closes, if it is open and has no players.
+    /// Returns the time after which the room closes, if it is open and has neither players nor
+    /// seats.
     pub(super) fn timeout(&self) -> Option<Duration> {
-        if !self.is_open() || !self.places.is_empty() {
+        if !self.is_open() || !self.places.is_empty() || !self.seats.is_empty() {
             None
         } else if self.was_joined {
             self.template.departure_timeout

@@ -1,5 +1,9 @@
 //! The registry under virtual time. Its outputs are handled by the tests.
 
+mod lobby;
+mod matchmaking;
+mod seats;
+
 use std::time::Duration;
 
 use mp_core::{ConnectionId, PeerId};

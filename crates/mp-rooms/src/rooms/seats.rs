@@ -1,0 +1,160 @@
+//! Seats: places of rooms that are reserved for the owners of tickets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mp_core::{Instant, PeerId};
+
+use super::Rooms;
+use super::room::Room;
+use crate::join::ListenerConnection;
+use crate::limits::{SEATS_MAX, WAITING_MAX};
+use crate::matchmaking::{MatchRefusal, Reservation, TicketHash};
+use crate::name::RoomId;
+use crate::refusal::JoinRefusal;
+
+/// The seats of all rooms.
+#[derive(Debug, Default)]
+pub(super) struct Seats {
+    by_ticket: BTreeMap<TicketHash, Seat>,
+    expiries: BTreeSet<(Instant, TicketHash)>,
+    /// Seats taken by their owners so far.
+    pub(super) taken: u64,
+    /// Seats that expired so far.
+    pub(super) expired: u64,
+}
+
+/// A place of a room that is reserved for the owner of a ticket.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    room: RoomId,
+    expires: Instant,
+}
+
+impl Seats {
+    pub(super) fn len(&self) -> usize {
+        self.by_ticket.len()
+    }
+
+    /// Returns the time at which the next seat expires.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.expiries.first().map(|&(due, _)| due)
+    }
+
+    fn insert(&mut self, ticket: TicketHash, seat: Seat) {
+        self.expiries.insert((seat.expires, ticket));
+        self.by_ticket.insert(ticket, seat);
+    }
+
+    pub(super) fn remove(&mut self, ticket: TicketHash) {
+        if let Some(seat) = self.by_ticket.remove(&ticket) {
+            self.expiries.remove(&(seat.expires, ticket));
+        }
+    }
+}
+
+impl Rooms {
+    /// Handles the request of a connection to take the seat of a ticket. The decision follows as
+    /// for a [join](Self::join). A seat admits its owner whether or not the room is locked and has
+    /// a code: these were checked when it was reserved. A refused connection does not use up the
+    /// ticket.
+    pub fn join_by_ticket(
+        &mut self,
+        now: Instant,
+        connection: ListenerConnection,
+        claimed_id: Option<PeerId>,
+        ticket: TicketHash,
+    ) {
+        if self.places.contains_key(&connection) {
+            mp_core::bug!("{connection} joins twice");
+            return;
+        }
+        match self.room_of_ticket(now, claimed_id, ticket) {
+            Ok(room) => {
+                self.remove_seat(ticket);
+                self.seats.taken += 1;
+                self.enter(now, room, connection, claimed_id);
+            }
+            Err(refusal) => self.refuse(connection, refusal),
+        }
+    }
+
+    /// Returns the seat that is reserved for the owner of a ticket; `None` if it was taken, has
+    /// expired, or its room has ended.
+    pub fn seat(&self, now: Instant, ticket: TicketHash) -> Option<Reservation> {
+        let seat = self.seats.by_ticket.get(&ticket).filter(|seat| now < seat.expires)?;
+        Some(reservation(seat.room, self.rooms.get(&seat.room)?, seat.expires))
+    }
+
+    /// Frees the seat of a ticket. Returns false if there is none.
+    pub fn cancel_seat(&mut self, now: Instant, ticket: TicketHash) -> bool {
+        let Some(room) = self.remove_seat(ticket) else { return false };
+        self.update_deadline(now, room);
+        true
+    }
+
+    /// Reserves a seat in a room that was found not to refuse it.
+    pub(super) fn reserve_seat(
+        &mut self,
+        now: Instant,
+        id: RoomId,
+        ticket: TicketHash,
+    ) -> Result<Reservation, MatchRefusal> {
+        let room = self.rooms.get_mut(&id).ok_or(MatchRefusal::UnknownRoom)?;
+        let expires = now + room.template.seat_timeout;
+        room.add_seat(ticket);
+        let reservation = reservation(id, room, expires);
+        self.seats.insert(ticket, Seat { room: id, expires });
+        self.update_deadline(now, id);
+        Ok(reservation)
+    }
+
+    /// Returns the reason why no more seats can be reserved.
+    pub(super) fn seat_refusal(&self) -> Option<MatchRefusal> {
+        (self.seats.len() >= SEATS_MAX).then_some(MatchRefusal::TooManySeats)
+    }
+
+    /// Frees the seats whose time is over.
+    pub(super) fn expire_seats(&mut self, now: Instant) {
+        while let Some(&(due, ticket)) = self.seats.expiries.first()
+            && now >= due
+        {
+            self.seats.expired += 1;
+            self.cancel_seat(now, ticket);
+        }
+    }
+
+    fn room_of_ticket(
+        &self,
+        now: Instant,
+        claimed_id: Option<PeerId>,
+        ticket: TicketHash,
+    ) -> Result<RoomId, JoinRefusal> {
+        if self.is_draining {
+            return Err(JoinRefusal::Draining);
+        }
+        let seat = self.seats.by_ticket.get(&ticket).filter(|seat| now < seat.expires);
+        let id = seat.ok_or(JoinRefusal::InvalidTicket)?.room;
+        let room = self.rooms.get(&id).ok_or(JoinRefusal::InvalidTicket)?;
+        if claimed_id.is_some_and(|claimed_id| room.has_id(claimed_id)) {
+            return Err(JoinRefusal::DuplicateId);
+        }
+        if !room.is_open() && self.waiting >= WAITING_MAX {
+            return Err(JoinRefusal::TooManyWaiting);
+        }
+        Ok(id)
+    }
+
+    fn remove_seat(&mut self, ticket: TicketHash) -> Option<RoomId> {
+        let id = self.seats.by_ticket.get(&ticket)?.room;
+        self.seats.remove(ticket);
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.remove_seat(ticket);
+        }
+        Some(id)
+    }
+}
+
+fn reservation(id: RoomId, room: &Room, expires: Instant) -> Reservation {
+    let (name, template) = (room.name.clone(), room.template.name.clone());
+    Reservation { room: id, name, template, expires }
+}
