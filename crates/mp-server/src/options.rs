@@ -29,7 +29,8 @@ pub(crate) fn enet(
     let options = ServerOptions::default()
         .max_clients(max_clients(config).min(ENET_CLIENTS_MAX))
         .max_packet_size(limits.max_packet_size as usize)
-        .reliable_queue_bytes(limits.max_reliable_queue as usize);
+        .reliable_queue_bytes(limits.max_reliable_queue as usize)
+        .flush_interval(config.enet.flush_interval);
     match tls.filter(|_| listener.tls) {
         Some(tls) => options.dtls(tls.clone()),
         None => options,
@@ -113,14 +114,18 @@ mod tests {
     #[test]
     fn limits_reach_the_transports() {
         let config = Config::parse(
-            "[limits]
+            "[enet]
+            flush_interval = 4
+            [limits]
             max_clients = 3
             max_clients_per_address = 2
             max_packet_size = 4096
             max_reliable_queue = 65536",
         );
         let config = config.unwrap();
-        let host = enet(&config, &config.listen[0], None).host_settings();
+        let enet = enet(&config, &config.listen[0], None);
+        assert!(format!("{enet:?}").contains("flush_interval: 4ms"), "{enet:?}");
+        let host = enet.host_settings();
         assert_eq!((host.max_peers, config.limits.gate_limits().per_address), (3, Some(2)));
         assert_eq!((host.max_packet_size, host.reliable_queue_bytes), (4_096, 65_536));
         let (_sender, live) = tokio::sync::watch::channel(Arc::new(config.clone()));

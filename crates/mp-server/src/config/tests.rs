@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
@@ -328,7 +329,9 @@ impl key::Key {
 #[test]
 fn flags_and_variables_have_distinct_names() {
     let flags = flags::args();
-    assert_eq!(flags.len(), 22);
+    let variables = flags.iter().map(|flag| env::of_flag(flag.get_id().as_str()));
+    let variables: BTreeSet<_> = variables.collect();
+    assert_eq!(variables.len(), flags.len(), "{variables:?}");
     let lists = SECTIONS.iter().filter(|section| section.shape == Shape::List);
     assert!(lists.flat_map(|section| section.keys).all(|key| key.flag.is_none()));
     assert!(SECTIONS.iter().flat_map(|section| section.keys).any(|key| key.effect == Effect::Now));

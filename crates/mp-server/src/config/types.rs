@@ -74,6 +74,8 @@ pub struct TlsConfig {
 pub struct EnetConfig {
     /// Number of threads, 1 to 64 (default: 1).
     pub shards: u8,
+    /// Time for which packets are collected on a busy listener, up to 16 ms (default: 1 ms).
+    pub flush_interval: Duration,
 }
 
 /// Settings of WebSocket: `[websocket]`.

@@ -29,7 +29,7 @@ pub(in crate::config) fn build(
     let listen = builder.listeners();
     Config {
         tls: builder.tls(),
-        enet: EnetConfig { shards: builder.values.single("enet").number("shards").unwrap_or(1) },
+        enet: enet(&values),
         websocket: builder.websocket(&listen),
         webrtc: builder.webrtc(&listen),
         limits: builder.limits(),
@@ -229,6 +229,14 @@ impl Builder<'_> {
             });
         }
         rooms
+    }
+}
+
+fn enet(values: &Values) -> EnetConfig {
+    let table = values.single("enet");
+    EnetConfig {
+        shards: table.number("shards").unwrap_or(1),
+        flush_interval: Duration::from_millis(table.number("flush_interval").unwrap_or(1)),
     }
 }
 

@@ -49,6 +49,16 @@ thread requires Linux, and helps rooms that overload one core.",
     )
     .flag("shards")
     .formerly(&["threads"]),
+    Key::new(
+        "flush_interval",
+        Kind::Number { min: 0, max: 16 },
+        Preset::Number(1),
+        "Milliseconds for which packets of a busy ENet listener are collected, 0 to 16
+
+More packets then share datagrams and system calls, and a packet waits for half of the interval on \
+average. With 0 everything is sent at once. A listener with fewer than eight players does not wait.",
+    )
+    .flag("flush-interval"),
 ];
 
 pub(super) const WEBSOCKET: &[Key] = &[
