@@ -46,3 +46,29 @@ pub const FAILURES_PER_MINUTE: u32 = 10;
 /// Default time after which a request to the operator's service is abandoned: a player waits no
 /// longer, because Godot's default `auth_timeout` is 3 s.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Minimum length of the secret that signs tokens in bytes: that of the hash (RFC 7518, 3.2).
+pub const SECRET_BYTES_MIN: usize = 32;
+
+/// Maximum length of the id of a key in bytes.
+pub const KEY_ID_BYTES_MAX: usize = 256;
+
+/// Maximum length of the id of a token in bytes, which is kept until the token expires.
+pub const TOKEN_ID_BYTES_MAX: usize = 128;
+
+/// Maximum number of tokens whose single use is recorded: 1,000 players a minute with tokens of an
+/// hour. Beyond the limit, tokens are refused until others expire.
+pub const USED_TOKENS_MAX: usize = 65_536;
+
+/// Maximum number of keys of a JWK set, also of those that are ignored.
+pub const JWKS_KEYS_MAX: usize = 64;
+
+/// Interval in which a JWK set is fetched, so that keys which the issuer has withdrawn are removed.
+pub const JWKS_REFRESH_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// Minimum interval of fetches of a JWK set because of tokens with unknown keys, and after a fetch
+/// that has failed: invented tokens cause no more requests.
+pub const JWKS_INTERVAL_MIN: Duration = Duration::from_secs(60);
+
+/// Minimum interval of fetches as long as there is no JWK set, because none has succeeded.
+pub const JWKS_RETRY_INTERVAL: Duration = Duration::from_secs(5);

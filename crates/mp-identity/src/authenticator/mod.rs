@@ -15,6 +15,8 @@ use crate::http::{HttpFailure, HttpResponse};
 use crate::identity::Identity;
 use crate::limits::FAILURES_PER_MINUTE;
 use crate::refusal::AuthRefusal;
+#[cfg(feature = "tokens")]
+use crate::tokens::{TokenSettings, Tokens};
 
 /// The way in which players authenticate.
 #[derive(Clone, Debug)]
@@ -24,6 +26,9 @@ pub enum AuthMethod {
     Open,
     /// Players whose token is this secret are accepted, as [`Identity::anonymous`].
     SharedSecret(Token),
+    /// Players whose token is signed with one of the operator's keys are accepted.
+    #[cfg(feature = "tokens")]
+    Tokens(TokenSettings),
     /// The operator's service decides, by an HTTP request for each player.
     CallOut(CallOutSettings),
 }
@@ -65,6 +70,8 @@ pub struct Authenticator {
 enum Method {
     Open,
     SharedSecret(Token),
+    #[cfg(feature = "tokens")]
+    Tokens(Tokens),
     CallOut(CallOut),
 }
 
@@ -74,6 +81,8 @@ impl Authenticator {
         let method = match method {
             AuthMethod::Open => Method::Open,
             AuthMethod::SharedSecret(secret) => Method::SharedSecret(secret),
+            #[cfg(feature = "tokens")]
+            AuthMethod::Tokens(settings) => Method::Tokens(Tokens::new(settings)),
             AuthMethod::CallOut(settings) => Method::CallOut(CallOut::new(settings)),
         };
         let decisions = Decisions::new(FailureLimiter::new(FAILURES_PER_MINUTE));
@@ -95,6 +104,7 @@ impl Authenticator {
         request: RequestId,
         credentials: Credentials,
     ) {
+        #[cfg(not(feature = "tokens"))]
         let _ = unix;
         let attempt = Attempt { request: Some(request), address: credentials.address };
         let decisions = &mut self.decisions;
@@ -104,16 +114,18 @@ impl Authenticator {
         if !decisions.allows(now, attempt) {
             return decisions.decide(now, attempt, Err(AuthRefusal::TooManyAttempts));
         }
-        let Some(token) = &credentials.token else {
+        let Some(token) = credentials.token.clone() else {
             return decisions.decide(now, attempt, Err(AuthRefusal::MissingToken));
         };
         match &mut self.method {
             Method::Open => {}
             Method::SharedSecret(secret) => {
-                let is_right = token == secret;
+                let is_right = token == *secret;
                 let decision = is_right.then(Identity::anonymous).ok_or(AuthRefusal::WrongSecret);
                 decisions.decide(now, attempt, decision);
             }
+            #[cfg(feature = "tokens")]
+            Method::Tokens(tokens) => tokens.begin(now, unix, attempt, token, decisions),
             Method::CallOut(call_out) => call_out.begin(now, attempt, credentials, decisions),
         }
     }
@@ -124,6 +136,8 @@ impl Authenticator {
     pub fn cancel(&mut self, request: RequestId) {
         match &mut self.method {
             Method::Open | Method::SharedSecret(_) => {}
+            #[cfg(feature = "tokens")]
+            Method::Tokens(tokens) => tokens.cancel(request),
             Method::CallOut(call_out) => call_out.cancel(request),
         }
     }
@@ -141,9 +155,14 @@ impl Authenticator {
         fetch: FetchId,
         response: Result<HttpResponse, HttpFailure>,
     ) {
+        #[cfg(not(feature = "tokens"))]
         let _ = unix;
         match &mut self.method {
             Method::Open | Method::SharedSecret(_) => {}
+            #[cfg(feature = "tokens")]
+            Method::Tokens(tokens) => {
+                tokens.handle_response(now, unix, fetch, response, &mut self.decisions);
+            }
             Method::CallOut(call_out) => {
                 call_out.handle_response(now, fetch, response, &mut self.decisions);
             }
@@ -154,6 +173,8 @@ impl Authenticator {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.method {
             Method::Open | Method::SharedSecret(_) => None,
+            #[cfg(feature = "tokens")]
+            Method::Tokens(tokens) => tokens.poll_timeout(),
             Method::CallOut(call_out) => call_out.poll_timeout(),
         }
     }
@@ -162,6 +183,8 @@ impl Authenticator {
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.method {
             Method::Open | Method::SharedSecret(_) => {}
+            #[cfg(feature = "tokens")]
+            Method::Tokens(tokens) => tokens.handle_timeout(now, &mut self.decisions),
             Method::CallOut(call_out) => call_out.handle_timeout(now, &mut self.decisions),
         }
     }
@@ -170,6 +193,8 @@ impl Authenticator {
     pub fn stats(&self) -> AuthStats {
         let (waiting, fetching) = match &self.method {
             Method::Open | Method::SharedSecret(_) => (0, 0),
+            #[cfg(feature = "tokens")]
+            Method::Tokens(tokens) => (tokens.waiting(), tokens.fetching()),
             Method::CallOut(call_out) => (call_out.waiting(), call_out.fetching()),
         };
         let failed_addresses = self.decisions.failed_addresses();

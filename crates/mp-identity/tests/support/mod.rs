@@ -1,6 +1,8 @@
 //! An [`Authenticator`] under virtual time.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod keys;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
