@@ -1,8 +1,11 @@
 extends Node
 ## Joins a room over ENet (--port) or WebSocket (--url), with an authentication packet if --auth is
-## given. Prints `connected`, `peer ID`, `gone ID`, `receives TEXT` and how the connection ends.
+## given. Prints `connected`, `peer ID`, `gone ID`, `receives TEXT`, `auth TEXT`, and how the
+## connection ends: over WebSocket with the `reason` of the close frame.
 
 var options := {"port": "", "url": "", "auth": "", "greeting": "hello"}
+## The connection over WebSocket, which has the reason of its end.
+var socket: WebSocketPeer
 
 
 func _ready() -> void:
@@ -17,8 +20,8 @@ func _ready() -> void:
 			func(_id: int) -> void: print("authentication failed")
 		)
 	multiplayer.connected_to_server.connect(func() -> void: print("connected"))
-	multiplayer.connection_failed.connect(func() -> void: print("connection failed"))
-	multiplayer.server_disconnected.connect(func() -> void: print("disconnected"))
+	multiplayer.connection_failed.connect(_on_ended.bind("connection failed"))
+	multiplayer.server_disconnected.connect(_on_ended.bind("disconnected"))
 	multiplayer.peer_connected.connect(_on_peer_connected)
 	multiplayer.peer_disconnected.connect(func(id: int) -> void: print("gone ", id))
 	multiplayer.peer_packet.connect(
@@ -28,6 +31,7 @@ func _ready() -> void:
 	if options["url"] != "":
 		var peer := WebSocketMultiplayerPeer.new()
 		peer.create_client(options["url"])
+		socket = peer.get_peer(1)
 		multiplayer.multiplayer_peer = peer
 	else:
 		var peer := ENetMultiplayerPeer.new()
@@ -38,6 +42,12 @@ func _ready() -> void:
 func _on_authenticating(id: int) -> void:
 	multiplayer.send_auth(id, options["auth"].to_utf8_buffer())
 	multiplayer.complete_auth(id)
+
+
+func _on_ended(how: String) -> void:
+	print(how)
+	if socket:
+		print("reason ", socket.get_close_reason())
 
 
 func _on_peer_connected(id: int) -> void:

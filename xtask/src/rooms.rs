@@ -137,25 +137,23 @@ impl<'g> Rooms<'g> {
         for player in &mut inside {
             expect(player, "peer ")?;
         }
-        // A client that does not authenticate may count itself as connected until it is refused.
-        let (failed, ended) = ("authentication failed", "disconnected|connection failed");
         let refused = [
-            ("full-auth", Way::Auth("small/full"), failed),
-            ("full-path", Way::Path("/small/full"), ended),
-            ("locked-auth", Way::Auth("locked/x"), failed),
-            ("locked-path", Way::Path("/locked/x"), ended),
-            ("private-auth", Way::Auth("private/p"), failed),
-            ("private-path", Way::Path("/private/p?code=1"), ended),
-            ("unknown-auth", Way::Auth("fixed/none"), failed),
-            ("malformed-auth", Way::Auth("a b"), failed),
-            ("no-auth", Way::AuthPortWithoutAuth, ended),
+            ("full-auth", Way::Auth("small/full"), "room_full"),
+            ("full-path", Way::Path("/small/full"), "room_full"),
+            ("locked-auth", Way::Auth("locked/x"), "room_locked"),
+            ("locked-path", Way::Path("/locked/x"), "room_locked"),
+            ("private-auth", Way::Auth("private/p"), "wrong_code"),
+            ("private-path", Way::Path("/private/p?code=1"), "wrong_code"),
+            ("unknown-auth", Way::Auth("fixed/none"), "unknown_room"),
+            ("malformed-auth", Way::Auth("a b"), "invalid_name"),
+            ("no-auth", Way::AuthPortWithoutAuth, ""),
         ];
         let mut players = Vec::new();
-        for (who, way, end) in &refused {
-            players.push((self.join(who, way)?, *end));
+        for (who, way, code) in &refused {
+            players.push((self.join(who, way)?, way, *code));
         }
-        for (player, end) in &mut players {
-            expect(player, end)?;
+        for (player, way, code) in &mut players {
+            expect_refusal(player, way, code)?;
             if player.output().contains("peer ") {
                 return Err(format!("{} sees a player: {}", player.who, player.output()));
             }
@@ -186,6 +184,24 @@ impl<'g> Rooms<'g> {
             Some(status) if status.success() => Ok(()),
             status => Err(format!("the server ends with {status:?}: {}", self.server.errors())),
         }
+    }
+}
+
+/// Waits until a refused client is disconnected, and checks that it has received `code`: in an
+/// authentication packet if it has sent one, else over WebSocket in the close frame.
+fn expect_refusal(player: &mut Process, way: &Way<'_>, code: &str) -> Result<(), String> {
+    match way {
+        Way::Auth(_) => {
+            expect(player, "authentication failed")?;
+            expect(player, &format!("auth {{\"code\":\"{code}\",\"text\":"))
+        }
+        // A client that does not authenticate may count itself as connected until it is refused.
+        Way::Path(_) | Way::Query(_) => expect(player, &format!("reason {code}")),
+        Way::Lobby | Way::AuthPortWithoutAuth => expect(player, "disconnected|connection failed"),
+    }?;
+    match player.errors().lines().find(|line| line.contains("ERROR:")) {
+        None => Ok(()),
+        Some(error) => Err(format!("{} reports {error}", player.who)),
     }
 }
 

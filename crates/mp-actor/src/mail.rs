@@ -56,7 +56,7 @@ pub(crate) struct SetReceiveLimits(pub(crate) ReceiveLimits);
 pub(crate) struct DisconnectAddresses(pub(crate) AddressPrefix);
 
 /// The decision about an undecided connection.
-#[derive(Clone, Copy, Debug, Message)]
+#[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Decide(pub(crate) ConnectionId, pub(crate) Route);
 

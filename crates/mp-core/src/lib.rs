@@ -63,7 +63,7 @@ pub use offline::OfflineMultiplayerPeer;
 pub use out_of_range::OutOfRange;
 pub use packet::{
     CloseMode, ConnectionOrigin, Connections, DisconnectReason, OutgoingPacket, Packet, PeerEvent,
-    Prefix,
+    Prefix, Rejection,
 };
 pub use packet_peer::{PacketPeer, PacketPeerError, PacketPeerStats, PeerSignal};
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};

@@ -30,6 +30,14 @@ pub const UNDECIDED_PACKETS_MAX: usize = 16;
 /// names, tokens, signatures and a certificate of an unauthenticated peer.
 pub const UNDECIDED_BYTES_MAX: usize = 64 * 1024;
 
+/// Time for which a connection lingers after its last packet, which says why it is closed. A Godot
+/// client over WebSocket drops packets that it receives in the same frame as the end of the
+/// connection, so the time is longer than that of a slow frame.
+pub const LINGER_TIME: Duration = Duration::from_millis(500);
+
+/// Maximum number of connections of one endpoint that linger. Further ones are closed at once.
+pub const LINGERING_CONNECTIONS_MAX: usize = 1_024;
+
 /// Time after which a connection that is not assigned to a branch is rejected: Godot's default
 /// `auth_timeout`.
 pub const UNDECIDED_TIMEOUT: Duration = Duration::from_secs(3);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::{Channel, ConnectionId, PeerId, TransferMode};
+use crate::{Channel, ConnectionId, PeerId, Reason, TransferMode};
 
 /// A received packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,6 +246,9 @@ pub enum DisconnectReason {
     RateExceeded,
     /// New connections are refused, or there is no capacity.
     Refused,
+    /// The local peer rejected or disconnected the remote peer for a reason that the remote peer
+    /// receives where the protocol can carry it, see [`Rejection`].
+    Rejected(Rejection),
     /// The remote peer closed the connection. The number is ENet's `data` (Godot sends 0) or
     /// WebSocket's close code (0 if there was none).
     Remote(u32),
@@ -268,9 +271,44 @@ impl fmt::Display for DisconnectReason {
             Self::QueueFull => "queue full: the peer does not keep up",
             Self::RateExceeded => "rate limit exceeded for too long",
             Self::Refused => "refused",
+            Self::Rejected(rejection) => rejection.text,
             Self::Remote(_) => "closed by the remote peer",
             Self::Timeout => "timed out",
         })
+    }
+}
+
+/// A reason with a code for programs and a text for people, which the remote peer receives: the
+/// code as the reason of WebSocket's close frame; of a server with rooms (`mp_rooms`), both in a
+/// packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rejection {
+    code: &'static str,
+    text: &'static str,
+}
+
+impl Rejection {
+    /// Returns a reason. `code` has at most 64 bytes, in snake_case.
+    pub const fn new(code: &'static str, text: &'static str) -> Self {
+        assert!(code.len() <= 64, "the code of a rejection is too long");
+        Self { code, text }
+    }
+
+    /// Returns the code, such as `room_full`.
+    pub const fn code(self) -> &'static str {
+        self.code
+    }
+
+    /// Returns the text for people.
+    pub const fn text(self) -> &'static str {
+        self.text
+    }
+}
+
+/// Uses the reason's label as the code.
+impl<R: Reason> From<R> for Rejection {
+    fn from(reason: R) -> Self {
+        Self::new(reason.label(), reason.text())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use mp_core::{Channel, ConnectionId, OutgoingPacket, Prefix, TransferMode};
+use serde_json::json;
 
 /// SYS command, and its subcommand AUTH.
 const HEADER: &[u8] = &[7, 0];
@@ -14,11 +15,22 @@ pub(crate) fn auth_data(payload: &[u8]) -> Option<&[u8]> {
 
 /// Returns the packet that completes authentication.
 pub(crate) fn completion(to: ConnectionId) -> OutgoingPacket {
+    packet(to, Bytes::from_static(HEADER))
+}
+
+/// Returns the packet that says why the client is rejected. Its data is a JSON object:
+/// `{"code": "room_full", "text": "the room is full"}`.
+pub(crate) fn rejection(to: ConnectionId, code: &str, text: &str) -> OutgoingPacket {
+    let data = json!({ "code": code, "text": text }).to_string();
+    packet(to, [HEADER, data.as_bytes()].concat().into())
+}
+
+fn packet(to: ConnectionId, payload: Bytes) -> OutgoingPacket {
     OutgoingPacket {
         to: to.into(),
         mode: TransferMode::Reliable,
         channel: Channel(0),
         prefix: Prefix::EMPTY,
-        payload: Bytes::from_static(HEADER),
+        payload,
     }
 }

@@ -1,6 +1,6 @@
 //! Reasons for which a join or the creation of a room is refused.
 
-use mp_core::DisconnectReason;
+use mp_core::{DisconnectReason, Rejection};
 
 mp_core::reasons! {
     /// The reason for which a join is refused.
@@ -54,13 +54,9 @@ mp_core::reasons! {
 }
 
 impl JoinRefusal {
-    /// Returns the reason with which the connection is rejected.
+    /// Returns the reason with which the connection is rejected: its code is the label.
     pub fn disconnect_reason(self) -> DisconnectReason {
-        match self {
-            Self::DuplicateId => DisconnectReason::DuplicateId,
-            Self::NoAuthentication => DisconnectReason::OneSidedAuthentication,
-            _ => DisconnectReason::Refused,
-        }
+        DisconnectReason::Rejected(Rejection::from(self))
     }
 }
 

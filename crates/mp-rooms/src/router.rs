@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use mp_core::{
     BranchId, ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket,
-    Packet, PeerId, Route,
+    Packet, Route,
 };
 
-use crate::auth_packet::{auth_data, completion};
+use crate::auth_packet::{auth_data, completion, rejection};
 use crate::join::{Join, ListenerConnection, ListenerId};
 use crate::listener::Listener;
 use crate::refusal::JoinRefusal;
@@ -33,6 +33,11 @@ pub trait RoomRegistry {
 /// the room, if the room does so: it receives all packets. Otherwise the router completes the
 /// authentication, and the client enters the room when it has completed it, too.
 ///
+/// A client that is rejected after it has sent an authentication packet receives one with the
+/// reason, a JSON object: `{"code": "room_full", "text": "the room is full"}`. The codes are the
+/// labels of [`JoinRefusal`]. Godot passes the data to `auth_callback`. Other clients would log an
+/// error.
+///
 /// [`Unselected::ByAuth`]: crate::Unselected::ByAuth
 #[derive(Debug)]
 pub struct RoomRouter<R: RoomRegistry> {
@@ -42,19 +47,17 @@ pub struct RoomRouter<R: RoomRegistry> {
     connections: BTreeMap<ConnectionId, Progress>,
 }
 
-/// The progress of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    /// The first authentication packet is expected.
-    Selecting,
-    /// The join was passed to the registry.
-    Joining(Option<Exchange>),
-}
-
-/// The authentication of a connection that selected by authentication packet.
+/// The progress of a connection. It is false by default that something has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Exchange {
-    /// True if the client has completed its authentication.
+struct Progress {
+    /// True once the join was passed to the registry.
+    is_joining: bool,
+    /// True once the client has sent an authentication packet, so that it can receive one.
+    has_sent_auth: bool,
+    /// True if the client selected by authentication packet, so that the router answers if the room
+    /// does not authenticate.
+    selected_by_auth: bool,
+    /// True once the client has completed its authentication.
     is_completed: bool,
     /// Branch of the room that admitted the connection without authenticating it.
     admitted_to: Option<BranchId>,
@@ -73,26 +76,50 @@ impl<R: RoomRegistry> RoomRouter<R> {
 
     fn join(
         &mut self,
-        connection: ConnectionId,
-        claimed_id: Option<PeerId>,
+        new: &NewConnection<'_>,
         selection: Result<Selection, JoinRefusal>,
-        exchange: Option<Exchange>,
     ) -> Route {
-        let of = ListenerConnection { listener: self.id, connection };
-        if !self.registry.join(Join { connection: of, claimed_id, selection }) {
-            return Route::Reject(DisconnectReason::Refused);
+        let (claimed_id, connection) = (new.claimed_id, new.connection);
+        let connection = ListenerConnection { listener: self.id, connection };
+        if !self.registry.join(Join { connection, claimed_id, selection }) {
+            return Route::Reject(JoinRefusal::TooManyWaiting.disconnect_reason());
         }
-        self.connections.insert(connection, Progress::Joining(exchange));
+        self.progress(new.connection).is_joining = true;
         Route::Undecided
+    }
+
+    fn progress(&mut self, connection: ConnectionId) -> &mut Progress {
+        self.connections.entry(connection).or_default()
+    }
+
+    /// Sends the reason of a rejection to a client that authenticates. Returns the route.
+    fn explain(
+        &self,
+        connection: ConnectionId,
+        route: Route,
+        replies: &mut Vec<OutgoingPacket>,
+    ) -> Route {
+        if self.connections.get(&connection).is_some_and(|it| it.has_sent_auth) {
+            match &route {
+                Route::Reject(DisconnectReason::Rejected(reason)) => {
+                    replies.push(rejection(connection, reason.code(), reason.text()));
+                }
+                Route::RejectWith { code, text, .. } => {
+                    replies.push(rejection(connection, code, text));
+                }
+                _ => {}
+            }
+        }
+        route
     }
 }
 
 impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
     fn route(&mut self, new: &NewConnection<'_>, _: &mut Vec<OutgoingPacket>) -> Route {
         match self.listener.select(new.origin) {
-            Some(selection) => self.join(new.connection, new.claimed_id, selection, None),
+            Some(selection) => self.join(new, selection),
             None => {
-                self.connections.insert(new.connection, Progress::Selecting);
+                self.progress(new.connection).selected_by_auth = true;
                 Route::Undecided
             }
         }
@@ -102,26 +129,24 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
         &mut self,
         new: &NewConnection<'_>,
         packet: &Packet,
-        _: &mut Vec<OutgoingPacket>,
+        replies: &mut Vec<OutgoingPacket>,
     ) -> Route {
         let data = auth_data(&packet.payload);
-        match self.connections.get_mut(&new.connection) {
-            Some(Progress::Selecting) => {
-                let selection = match data {
-                    Some(data) => Selection::from_auth(data),
-                    None => Err(JoinRefusal::NoAuthentication),
-                };
-                let selection = selection.map(|selection| self.listener.with_template(selection));
-                self.join(new.connection, new.claimed_id, selection, Some(Exchange::default()))
-            }
-            Some(Progress::Joining(Some(exchange))) => {
-                exchange.is_completed |= data.is_some_and(<[u8]>::is_empty);
-                exchange.route()
-            }
+        let progress = self.progress(new.connection);
+        progress.has_sent_auth |= data.is_some();
+        let route = if progress.is_joining {
             // The packet is kept for the room.
-            Some(Progress::Joining(None)) => Route::Undecided,
-            None => Route::Reject(DisconnectReason::Refused),
-        }
+            progress.is_completed |= data.is_some_and(<[u8]>::is_empty);
+            progress.route()
+        } else {
+            let selection = match data {
+                Some(data) => Selection::from_auth(data),
+                None => Err(JoinRefusal::NoAuthentication),
+            };
+            let selection = selection.map(|selection| self.listener.with_template(selection));
+            self.join(new, selection)
+        };
+        self.explain(new.connection, route, replies)
     }
 
     fn handle_decision(
@@ -130,26 +155,25 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
         decision: Route,
         replies: &mut Vec<OutgoingPacket>,
     ) -> Route {
-        let progress = self.connections.get_mut(&new.connection);
-        let (Route::Admit(branch), Some(Progress::Joining(Some(exchange)))) = (decision, progress)
-        else {
-            return decision;
-        };
-        exchange.admitted_to = Some(branch);
-        replies.push(completion(new.connection));
-        exchange.route()
+        let progress = self.progress(new.connection);
+        if let Route::Admit(branch) = decision
+            && progress.selected_by_auth
+        {
+            progress.admitted_to = Some(branch);
+            replies.push(completion(new.connection));
+            return progress.route();
+        }
+        self.explain(new.connection, decision, replies)
     }
 
     fn retain_packets(&mut self, connection: ConnectionId, packets: &mut Vec<Packet>) {
-        if let Some(Progress::Joining(Some(exchange))) = self.connections.get(&connection)
-            && exchange.admitted_to.is_some()
-        {
+        if self.connections.get(&connection).is_some_and(|it| it.admitted_to.is_some()) {
             packets.retain(|packet| auth_data(&packet.payload).is_none());
         }
     }
 
     fn forget(&mut self, connection: ConnectionId) {
-        if let Some(Progress::Joining(_)) = self.connections.remove(&connection) {
+        if self.connections.remove(&connection).is_some_and(|it| it.is_joining) {
             self.registry.leave(ListenerConnection { listener: self.id, connection });
         }
     }
@@ -164,7 +188,7 @@ impl<R: RoomRegistry> Drop for RoomRouter<R> {
     }
 }
 
-impl Exchange {
+impl Progress {
     /// Assigns the connection if it is admitted and both sides have completed.
     fn route(self) -> Route {
         match self.admitted_to {

@@ -153,6 +153,71 @@ fn refused_connection_is_disconnected() {
     assert_eq!(world.registry.left.borrow().len(), 1);
 }
 
+/// Returns the packet that a rejected client receives.
+fn reason(code: &str, text: &str) -> Bytes {
+    format!("\x07\0{{\"code\":\"{code}\",\"text\":\"{text}\"}}").into()
+}
+
+impl World {
+    /// Runs turns until the client is disconnected.
+    fn pass_until_end(&mut self) {
+        while self.end.is_none() {
+            self.now = self.endpoint.poll_timeout().expect("the client is connected");
+            self.turn();
+        }
+    }
+}
+
+#[test]
+fn rejected_client_that_authenticates_receives_the_reason_and_then_the_end() {
+    let full = JoinRefusal::RoomFull.disconnect_reason();
+    let (code, text): (std::sync::Arc<str>, _) = ("banned_until_may".into(), "See you.".into());
+    let by_service = Route::RejectWith { reason: full, code, text };
+    for (decision, expected) in [
+        (Route::Reject(full), reason("room_full", "the room is full")),
+        (by_service, reason("banned_until_may", "See you.")),
+    ] {
+        let mut world = World::new(Listener::by_auth(), Registry::default());
+        world.send(b"\x07\x00arena");
+        world.send(b"\x07\x00");
+        world.decide(decision.clone());
+        world.turn();
+        assert_eq!((&world.received[..], world.end), (&[expected.clone()][..], None));
+        world.pass_until_end();
+        assert_eq!((world.received.len(), world.end, world.room()), (1, REFUSED, None));
+
+        // The same if the listener selected the room.
+        let mut world = World::new(main_room(), Registry::default());
+        world.send(b"\x07\x00ticket");
+        world.decide(decision);
+        world.pass_until_end();
+        assert_eq!(world.received, [expected]);
+    }
+}
+
+#[test]
+fn rejected_client_that_does_not_authenticate_receives_no_packet() {
+    for early in [None, Some(&b"\x00rpc"[..])] {
+        let mut world = World::new(main_room(), Registry::default());
+        if let Some(early) = early {
+            world.send(early);
+        }
+        world.decide(Route::Reject(JoinRefusal::RoomFull.disconnect_reason()));
+        world.turn();
+        assert_eq!((&world.received[..], world.end), (&NOTHING[..], REFUSED));
+    }
+}
+
+#[test]
+fn client_receives_the_reason_if_the_registry_is_full() {
+    let registry = Registry { is_full: true, ..Registry::default() };
+    let mut world = World::new(Listener::by_auth(), registry);
+    world.send(b"\x07\x00arena");
+    world.pass_until_end();
+    let expected = reason("too_many_waiting", "too many joins wait for rooms");
+    assert_eq!((world.received.clone(), world.registry.left.borrow().len()), (vec![expected], 0));
+}
+
 #[test]
 fn connection_is_rejected_if_the_registry_is_full_and_does_not_leave() {
     let registry = Registry { is_full: true, ..Registry::default() };

@@ -30,9 +30,12 @@
 //! ```
 //!
 //! A client that is refused, because the room is full, locked, private or unknown, receives
-//! `peer_authentication_failed` if it authenticates. Otherwise it receives `connection_failed`, or
-//! `connected_to_server` and then `server_disconnected`. `cargo xtask rooms` plays these cases with
-//! real Godot clients.
+//! `peer_authentication_failed` if it authenticates, and before, in its `auth_callback`, the
+//! reason: `{"code": "room_full", "text": "the room is full"}`. Otherwise it receives
+//! `connection_failed`, or `connected_to_server` and then `server_disconnected`. Over WebSocket,
+//! the close reason is the code (`get_close_reason` of `WebSocketPeer`). The codes are the labels
+//! of [`JoinRefusal`](mp_rooms::JoinRefusal). `cargo xtask rooms` plays these cases with real Godot
+//! clients.
 
 mod addresses;
 mod args;

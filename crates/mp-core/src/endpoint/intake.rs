@@ -5,8 +5,8 @@ use super::rates::new_rate;
 use super::router::{Candidate, Identity};
 use super::{BranchQueue, ConnectionRouter, Endpoint, Route, Routed};
 use crate::{
-    BranchId, CloseMode, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, Packet,
-    PeerEvent,
+    BranchId, CloseMode, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket,
+    Packet, PeerEvent,
 };
 
 impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
@@ -43,8 +43,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 let candidate = Candidate::new(identity, self.clock.now());
                 let mut replies = Vec::new();
                 let route = self.router.route(&candidate.as_new(connection), &mut replies);
-                self.send(replies);
-                self.apply_route(connection, candidate, route);
+                self.apply_route(connection, candidate, route, replies);
             }
             PeerEvent::Packet(packet) => self.handle_packet_event(now, packet),
             PeerEvent::Disconnected { connection, reason } => {
@@ -53,6 +52,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                     self.queue(branch, event);
                 } else if self.undecided.remove(connection).is_some() {
                     self.router.forget(connection);
+                } else {
+                    self.lingering.remove(connection);
                 }
             }
         }
@@ -73,8 +74,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             let (new, mut replies) = (candidate.as_new(connection), Vec::new());
             let route = self.router.handle_packet(&new, &packet, &mut replies);
             candidate.packets.push(packet);
-            self.send(replies);
-            self.apply_route(connection, candidate, route);
+            self.apply_route(connection, candidate, route, replies);
         }
     }
 
@@ -86,13 +86,20 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         if let Some(candidate) = self.undecided.remove(connection) {
             let (new, mut replies) = (candidate.as_new(connection), Vec::new());
             let route = self.router.handle_decision(&new, decision, &mut replies);
-            self.send(replies);
-            self.apply_route(connection, candidate, route);
+            self.apply_route(connection, candidate, route, replies);
         }
     }
 
-    /// Applies a decision of the router.
-    fn apply_route(&mut self, connection: ConnectionId, candidate: Candidate, route: Route) {
+    /// Sends the router's replies and applies its decision.
+    fn apply_route(
+        &mut self,
+        connection: ConnectionId,
+        candidate: Candidate,
+        route: Route,
+        replies: Vec<OutgoingPacket>,
+    ) {
+        let is_answered = !replies.is_empty();
+        self.send(replies);
         match route {
             Route::Branch(branch) | Route::Admit(branch) if self.accepts_connections(branch) => {
                 let Candidate { identity, mut packets, .. } = candidate;
@@ -102,7 +109,12 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 self.assign(connection, Routed { branch, identity, rate }, packets);
             }
             Route::Undecided if self.undecided.insert(connection, candidate) => {}
-            Route::Reject(reason) => self.reject(connection, reason),
+            Route::Reject(reason) | Route::RejectWith { reason, .. } if is_answered => {
+                self.reject_later(connection, reason);
+            }
+            Route::Reject(reason) | Route::RejectWith { reason, .. } => {
+                self.reject(connection, reason);
+            }
             Route::Branch(_) | Route::Admit(_) | Route::Undecided => {
                 self.reject(connection, DisconnectReason::Refused);
             }

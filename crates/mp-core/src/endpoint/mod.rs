@@ -4,6 +4,7 @@
 
 mod closing;
 mod intake;
+mod lingering;
 mod protocol;
 mod queue;
 mod rates;
@@ -14,6 +15,7 @@ mod stats;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::lingering::Lingering;
 pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};
 use self::queue::BranchQueue;
 use self::rates::ConnectionRate;
@@ -47,6 +49,7 @@ pub struct Endpoint<P, R = BranchId> {
     router: R,
     routes: BTreeMap<ConnectionId, Routed>,
     undecided: Candidates,
+    lingering: Lingering,
     branches: BTreeMap<BranchId, BranchQueue>,
     /// Branches for which messages are queued. A turn handles only these, [leaving](Self::leaving)
     /// ones, and those with events.
@@ -97,6 +100,7 @@ impl<P, R> Endpoint<P, R> {
             router: self.router,
             routes: self.routes,
             undecided: self.undecided,
+            lingering: self.lingering,
             branches: self.branches,
             pending: self.pending,
             leaving: self.leaving,
@@ -149,13 +153,14 @@ impl<P, R> Endpoint<P, R> {
 
     /// Returns the endpoint's statistics.
     pub fn stats(&self) -> EndpointStats {
-        let undecided = self.undecided.len();
-        EndpointStats { connections: self.routes.len() + undecided, undecided, ..self.stats }
+        let (undecided, lingering) = (self.undecided.len(), self.lingering.len());
+        let connections = self.routes.len() + undecided + lingering;
+        EndpointStats { connections, undecided, lingering, ..self.stats }
     }
 
     /// Returns the time of the next turn that does not depend on the transport: of connections that
-    /// drain, are undecided, or are paused because of their rate. For the first two it is at most
-    /// 1 s after the last turn, so that a late turn is detected.
+    /// drain, linger, are undecided, or are paused because of their rate. Except for the last it is
+    /// at most 1 s after the last turn, so that a late turn is detected.
     pub fn deadline(&self) -> Option<Instant> {
         let resumed = self.rate_pauses.first().map(|&(until, _)| until);
         resumed.into_iter().chain(self.due().map(|due| self.clock.to_program(due))).min()
@@ -165,7 +170,8 @@ impl<P, R> Endpoint<P, R> {
     fn due(&self) -> Option<Instant> {
         let leaving = self.leaving.iter().filter_map(|branch| self.branches.get(branch)?.leaving());
         let drained = leaving.map(|leaving| leaving.deadline);
-        let deadline = drained.chain(self.undecided.deadline()).min()?;
+        let others = [self.undecided.deadline(), self.lingering.deadline()];
+        let deadline = drained.chain(others.into_iter().flatten()).min()?;
         Some(deadline.min(self.clock.now() + RunningClock::STALL_MIN))
     }
 
@@ -186,6 +192,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             router,
             routes: BTreeMap::new(),
             undecided: Candidates::default(),
+            lingering: Lingering::default(),
             branches: BTreeMap::new(),
             pending: BTreeSet::new(),
             leaving: BTreeSet::new(),
@@ -232,6 +239,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             self.undecided.remove(connection);
             self.reject(connection, reason);
         }
+        self.close_all_lingering();
         for branch in self.branches.keys().copied().collect::<Vec<_>>() {
             self.leave(branch, reason, CloseMode::Drain);
         }
@@ -261,6 +269,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         if !self.finished {
             self.advance(now);
             self.reject_expired();
+            self.close_lingering();
             self.close_drained(now);
             self.flush(now);
         }
@@ -344,6 +353,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
             self.flush_by.get_or_insert(now + max_ack_delay);
         }
         self.reject_expired();
+        self.close_lingering();
         self.close_drained(now);
         if self.flush_by.is_none_or(|at| now >= at) {
             self.flush(now);

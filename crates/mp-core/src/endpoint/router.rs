@@ -1,6 +1,7 @@
 //! Routing of connections to branches.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::limits::{
     UNDECIDED_BYTES_MAX, UNDECIDED_CONNECTIONS_MAX, UNDECIDED_PACKETS_MAX, UNDECIDED_TIMEOUT,
@@ -55,7 +56,7 @@ pub trait ConnectionRouter {
 }
 
 /// A decision of a router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Route {
     /// The connection belongs to this branch. It is rejected if the branch is not served, leaves,
@@ -66,8 +67,20 @@ pub enum Route {
     Admit(BranchId),
     /// More packets are needed to decide.
     Undecided,
-    /// The connection is rejected for this reason.
+    /// The connection is rejected for this reason. If the router replies at the same time, the
+    /// connection lingers for [`LINGER_TIME`](crate::limits::LINGER_TIME), so that the client
+    /// receives the reply before the end.
     Reject(DisconnectReason),
+    /// Same as [`Reject`](Self::Reject), with a code and a text for the client in place of those of
+    /// the reason, for example from a service that has decided. The router sends them.
+    RejectWith {
+        /// The reason.
+        reason: DisconnectReason,
+        /// The code for the client's program.
+        code: Arc<str>,
+        /// The text for people.
+        text: Arc<str>,
+    },
 }
 
 /// Routes all connections to one branch, for a game with one room.

@@ -7,10 +7,12 @@ use super::ReceiveLimits;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointStats {
-    /// Current connections, including undecided ones.
+    /// Current connections, including undecided and lingering ones.
     pub connections: usize,
     /// Current connections that are not assigned to a branch yet.
     pub undecided: usize,
+    /// Current connections that were disconnected and linger for their last packet.
+    pub lingering: usize,
     /// Connections rejected by the router, or because their branch did not accept connections.
     pub rejected_connections: u64,
     /// Moves rejected because the other branch did not accept connections.

@@ -30,8 +30,8 @@ impl ConnectionRouter for Welcoming {
         packet: &Packet,
         _: &mut Vec<OutgoingPacket>,
     ) -> Route {
-        match self.decision {
-            Some(decision) if packet.payload == "thanks" => decision,
+        match &self.decision {
+            Some(decision) if packet.payload == "thanks" => decision.clone(),
             _ => Route::Undecided,
         }
     }

@@ -3,6 +3,7 @@
 mod ack_delay;
 mod addresses;
 mod decisions;
+mod lingering;
 mod overflow;
 mod rates;
 mod routing;

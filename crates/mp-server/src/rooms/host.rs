@@ -7,10 +7,10 @@ use std::time::Duration;
 use actix::ArbiterHandle;
 use mp_actor::{BranchRef, EndReason, SharedEndpoint, StartError};
 use mp_core::host::SystemClock;
-use mp_core::{DisconnectReason, Instant, Route};
+use mp_core::{Instant, Route};
 use mp_rooms::{
-    Join, JoinDecision, ListenerConnection, ListenerId, RoomId, RoomName, RoomOutput, Rooms,
-    Template,
+    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, RoomId, RoomName, RoomOutput,
+    Rooms, Template,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -372,7 +372,10 @@ impl RoomsHost {
                 self.placement.joined(running.thread);
                 endpoint.assign(connection, &running.branch);
             }
-            None => endpoint.decide(connection, Route::Reject(DisconnectReason::Refused)),
+            None => {
+                let reason = JoinRefusal::RoomClosed.disconnect_reason();
+                endpoint.decide(connection, Route::Reject(reason));
+            }
         }
     }
 

@@ -11,8 +11,8 @@ use mp_core::{
 };
 use mp_host::{BranchHost, EndpointHost, LocalMailbox};
 use mp_rooms::{
-    Code, Join, JoinDecision, Listener, ListenerConnection, ListenerId, RoomId, RoomName,
-    RoomOutput, RoomRegistry, RoomRouter, Rooms, RoomsSettings, RoomsStats, Template,
+    Code, Join, JoinDecision, JoinRefusal, Listener, ListenerConnection, ListenerId, RoomId,
+    RoomName, RoomOutput, RoomRegistry, RoomRouter, Rooms, RoomsSettings, RoomsStats, Template,
 };
 use mp_scene::{Branch, Scene, Signal};
 use mp_transport_enet::{EnetMultiplayerPeer, ServerOptions};
@@ -220,12 +220,17 @@ impl Server {
     /// on.
     fn decide(&mut self, connection: ListenerConnection, decision: JoinDecision) {
         let connection = connection.connection;
-        let room = match decision {
-            JoinDecision::Admit(room) => self.running.get_mut(&room),
-            _ => None,
+        let admitted = match decision {
+            JoinDecision::Admit(room) => self.running.get_mut(&room).ok_or(JoinRefusal::RoomClosed),
+            JoinDecision::Refuse(refusal) => Err(refusal),
+            _ => Err(JoinRefusal::RoomFailed),
         };
-        let Some(room) = room else {
-            return self.endpoint.decide(connection, Route::Reject(DisconnectReason::Refused));
+        let room = match admitted {
+            Ok(room) => room,
+            Err(refusal) => {
+                let route = Route::Reject(refusal.disconnect_reason());
+                return self.endpoint.decide(connection, route);
+            }
         };
         if !self.endpoint.serves(room.id) {
             room.host.attach(ENDPOINT, room.out.clone());

@@ -340,6 +340,7 @@ impl Connection {
         let (code, text) = match reason {
             DisconnectReason::Closed | DisconnectReason::Kicked => (1000, ""),
             DisconnectReason::BranchPanicked => (1011, text.as_str()),
+            DisconnectReason::Rejected(rejection) => (1008, rejection.code()),
             _ => (1008, text.as_str()),
         };
         self.close_with(now, reason, close_mode, code, text);

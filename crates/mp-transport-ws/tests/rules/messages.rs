@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mp_core::{CloseMode, DisconnectReason, MultiplayerPeer, PeerEvent, TransferMode};
+use mp_core::{CloseMode, DisconnectReason, MultiplayerPeer, PeerEvent, Rejection, TransferMode};
 use mp_transport_ws::testing::StreamConditions;
 use mp_transport_ws::{MessageRefusal, ServerOptions};
 
@@ -125,6 +125,10 @@ fn close_frame_has_code_and_text_of_the_disconnect_reason() {
         (DisconnectReason::Closed, b"\x03\xE8"),
         (DisconnectReason::DuplicateId, b"\x03\xF0peer id already in use"),
         (DisconnectReason::BranchPanicked, b"\x03\xF3its branch panicked"),
+        (
+            DisconnectReason::Rejected(Rejection::new("room_full", "the room is full")),
+            b"\x03\xF0room_full",
+        ),
     ] {
         let mut world = World::new(StreamConditions::default());
         let mut server = world.server(ServerOptions::default());

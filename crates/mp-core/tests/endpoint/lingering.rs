@@ -1,0 +1,137 @@
+//! Connections that receive a last packet before they are closed.
+
+use mp_core::limits::{LINGER_TIME, LINGERING_CONNECTIONS_MAX};
+use mp_core::{
+    ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket, Rejection,
+    Route, StateMachine,
+};
+
+use crate::world::*;
+
+const FULL: DisconnectReason = DisconnectReason::Rejected(Rejection::new("full", "no capacity"));
+
+/// A router that leaves connections undecided, or rejects all, and replies to those that are
+/// rejected.
+#[derive(Default)]
+struct Explaining {
+    rejects_all: bool,
+}
+
+impl ConnectionRouter for Explaining {
+    fn route(&mut self, new: &NewConnection<'_>, replies: &mut Vec<OutgoingPacket>) -> Route {
+        match self.rejects_all {
+            true => self.handle_decision(new, Route::Reject(FULL), replies),
+            false => Route::Undecided,
+        }
+    }
+
+    fn handle_decision(
+        &mut self,
+        new: &NewConnection<'_>,
+        decision: Route,
+        replies: &mut Vec<OutgoingPacket>,
+    ) -> Route {
+        if matches!(decision, Route::Reject(_)) {
+            replies.push(packet(new.connection, "full"));
+        }
+        decision
+    }
+}
+
+/// Returns a world with a connected client.
+fn with_client() -> (World<Explaining>, Client, ConnectionId) {
+    let mut world = World::new(Explaining::default(), [LOBBY]).shared();
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    let connection = client.connection().expect("connected");
+    (world, client, connection)
+}
+
+/// Checks that the client has received `last` and is disconnected at the end of the linger time.
+fn assert_lingers(mut world: World<Explaining>, mut client: Client, last: &str) {
+    world.turn();
+    client.turn();
+    assert_eq!(
+        (client.payloads(), client.disconnect_reason()),
+        (vec![last.to_owned().into()], None)
+    );
+    client.send("too late");
+    world.turn();
+    assert_eq!(world.endpoint.stats().lingering, 1);
+    let end = world.now + LINGER_TIME;
+    while client.disconnect_reason().is_none() {
+        world.now = world.endpoint.poll_timeout().expect("a deadline");
+        world.turn();
+        client.turn();
+    }
+    assert_eq!((world.now, client.payloads().len()), (end, 1));
+    assert!(!world.payloads(LOBBY).contains(&"too late".into()));
+    let stats = world.endpoint.stats();
+    assert_eq!((stats.connections, stats.lingering), (0, 0));
+}
+
+#[test]
+fn rejected_connection_receives_the_routers_reply_before_its_end() {
+    let (mut world, client, connection) = with_client();
+    world.endpoint.decide(connection, Route::Reject(FULL));
+    assert_lingers(world, client, "full");
+}
+
+#[test]
+fn disconnected_connection_leaves_its_branch_at_once_and_receives_its_last_packet() {
+    let (mut world, client, connection) = with_client();
+    world.endpoint.decide(connection, Route::Branch(LOBBY));
+    world.endpoint.disconnect(world.now, connection, FULL, Some(packet(connection, "bye")));
+    world.turn();
+    assert_eq!(world.ends(LOBBY), [(connection, FULL)]);
+    assert_lingers(world, client, "bye");
+}
+
+#[test]
+fn undecided_connection_is_disconnected_as_if_it_was_rejected() {
+    let (mut world, client, connection) = with_client();
+    world.endpoint.disconnect(world.now, connection, FULL, Some(packet(connection, "bye")));
+    assert_lingers(world, client, "full");
+}
+
+#[test]
+fn connection_without_a_last_packet_is_closed_at_once() {
+    let (mut world, mut client, connection) = with_client();
+    world.endpoint.decide(connection, Route::Branch(LOBBY));
+    world.endpoint.disconnect(world.now, connection, FULL, None);
+    world.turn();
+    client.turn();
+    assert!(client.disconnect_reason().is_some());
+    assert_eq!(world.ends(LOBBY), [(connection, FULL)]);
+}
+
+#[test]
+fn client_that_leaves_while_it_lingers_is_forgotten() {
+    let (mut world, client, connection) = with_client();
+    world.endpoint.decide(connection, Route::Reject(FULL));
+    world.turn();
+    drop(client);
+    world.turn();
+    let stats = world.endpoint.stats();
+    assert_eq!((stats.connections, stats.lingering), (0, 0));
+}
+
+#[test]
+fn connections_beyond_the_limit_do_not_linger() {
+    let mut world = World::new(Explaining { rejects_all: true }, [LOBBY]).shared();
+    let mut clients = Vec::new();
+    for id in 0..=LINGERING_CONNECTIONS_MAX as i32 {
+        let mut client = world.join(2 + id);
+        world.turn();
+        client.turn();
+        clients.push(client);
+    }
+    world.turn();
+    clients.iter_mut().for_each(Client::turn);
+    assert_eq!(world.endpoint.stats().lingering, LINGERING_CONNECTIONS_MAX);
+    let (last, others) = clients.split_last().expect("clients");
+    assert_eq!(last.payloads(), ["full"], "it is delivered first");
+    assert!(last.disconnect_reason().is_some());
+    assert!(others.iter().all(|client| client.disconnect_reason().is_none()));
+}
