@@ -44,7 +44,7 @@ mp_core::reasons! {
         RoomFailed = "room_failed" => "the room could not be created",
         /// The room was closed before it opened.
         RoomClosed = "room_closed" => "the room was closed",
-        /// The server is overloaded: its players keep what is left.
+        /// The server, or the thread of the room, is overloaded: its players keep what is left.
         Overloaded = "overloaded" => "the server is overloaded",
         /// The server uses more memory than its limit.
         OutOfMemory = "out_of_memory" => "the server uses its maximum of memory",

@@ -29,6 +29,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) rooms: Rooms,
     /// Maximum number of threads of rooms.
     pub(crate) max_threads: usize,
+    /// Lateness above which a thread of rooms is overloaded; `None`: no thread is measured.
+    pub(crate) max_lateness: Option<std::time::Duration>,
     /// Time without a packet after which a WebRTC player is disconnected; zero: no limit.
     pub(crate) silence: std::time::Duration,
     /// Maximum rate at which one player sends.
@@ -45,9 +47,9 @@ impl Network {
     pub(crate) async fn start(settings: NetworkSettings) -> Result<Self, StartError> {
         let thread = Arbiter::try_new().map_err(StartError::Thread)?;
         let NetworkSettings { types, rooms, max_threads, silence, receive_limits, .. } = settings;
-        let NetworkSettings { gate, bans, is_single_room, .. } = settings;
+        let NetworkSettings { gate, bans, is_single_room, max_lateness, .. } = settings;
         let network = is_single_room.then(|| thread.handle());
-        let host = HostSettings { types, network, max_threads, silence, bans };
+        let host = HostSettings { types, network, max_threads, max_lateness, silence, bans };
         let (queue, arrivals) = JoinQueue::new();
         let (reply, response) = oneshot::channel();
         thread.spawn_fn(move || {

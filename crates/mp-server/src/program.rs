@@ -45,6 +45,7 @@ pub(crate) async fn run(
         types: builder.types,
         rooms: plan.registry(),
         max_threads: builder.threads,
+        max_lateness: config.limits.max_lateness,
         silence: config.webrtc.silence_timeout,
         receive_limits: config.limits.receive_limits(),
         gate: gate.clone(),

@@ -10,7 +10,8 @@ use crate::config::LimitsConfig;
 use crate::memory::{self, MemoryLimit};
 use crate::rooms::RoomsHandle;
 
-/// The task that measures memory and lateness on the thread of the endpoints.
+/// The task that measures the memory of the server, the lateness of the thread of the endpoints, on
+/// which it runs, and that of the threads of rooms.
 pub(crate) struct Protection {
     gate: ConnectionGate,
     rooms: RoomsHandle,
@@ -41,7 +42,11 @@ impl Protection {
             let due = clock.now() + interval;
             tokio::time::sleep(interval).await;
             let now = clock.now();
-            let is_overloaded = self.load.as_mut().is_some_and(|load| load.record(now, now - due));
+            let mut is_overloaded = false;
+            if let Some(endpoints) = &mut self.load {
+                let Ok(rooms) = self.rooms.measure_threads().await else { return };
+                is_overloaded = endpoints.record(now, now - due) || rooms;
+            }
             let mut lacks_memory = self.shortage == Some(Shortage::Memory);
             if let Some(memory) = self.memory.as_mut().filter(|_| now >= memory_due) {
                 memory_due = now + memory::CHECK_INTERVAL;

@@ -31,6 +31,8 @@ pub struct RoomInfo {
     pub max_players: u16,
     /// True if it refuses all players.
     pub is_locked: bool,
+    /// True while its thread does not keep up, so that it refuses players.
+    pub is_overloaded: bool,
     /// True if players need a code.
     pub is_private: bool,
     /// Texts of the program.
@@ -107,7 +109,8 @@ impl Rooms {
         self.rooms.get(&id).map_or(0, Room::places)
     }
 
-    /// Returns whether a room refuses all players, because it is locked or full and has no seats.
+    /// Returns whether a room refuses all players, because it is locked, full or overloaded, and
+    /// has no seats.
     pub fn is_refusing(&self, id: RoomId) -> bool {
         self.rooms.get(&id).is_some_and(Room::is_refusing)
     }
@@ -155,6 +158,7 @@ pub(super) fn describe(id: RoomId, room: &Room) -> RoomInfo {
         seats: room.seats(),
         max_players: room.max_players,
         is_locked: room.is_locked,
+        is_overloaded: room.is_overloaded,
         is_private: room.code.is_some(),
         metadata: room.metadata.clone(),
     }

@@ -243,6 +243,13 @@ impl Rooms {
         self.shortage = shortage;
     }
 
+    /// Sets whether the thread of a room does not keep up: the room refuses joins and new
+    /// seats meanwhile, and keeps its players. Joins that wait stay. Returns false if there is no
+    /// such room.
+    pub fn set_overloaded(&mut self, id: RoomId, is_overloaded: bool) -> bool {
+        self.rooms.get_mut(&id).map(|room| room.is_overloaded = is_overloaded).is_some()
+    }
+
     /// Sets whether a room is locked. Returns false if there is no such room.
     pub fn set_locked(&mut self, id: RoomId, locked: bool) -> bool {
         self.rooms.get_mut(&id).map(|room| room.is_locked = locked).is_some()

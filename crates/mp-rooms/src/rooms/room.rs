@@ -20,6 +20,8 @@ pub(super) struct Room {
     pub(super) max_players: u16,
     pub(super) code: Option<Code>,
     pub(super) is_locked: bool,
+    /// True while its thread does not keep up, so that it refuses players.
+    pub(super) is_overloaded: bool,
     pub(super) metadata: Metadata,
     /// Time at which the room closes because it has no players.
     pub(super) deadline: Option<Instant>,
@@ -42,6 +44,7 @@ impl Room {
             max_players: template.max_players,
             code: template.code.clone(),
             is_locked: template.locked,
+            is_overloaded: false,
             metadata: template.metadata.clone(),
             template,
             deadline: None,
@@ -82,10 +85,10 @@ impl Room {
         self.ids.contains(&id)
     }
 
-    /// Returns whether the room refuses all players, because it is locked or full, and has no
-    /// reserved seats.
+    /// Returns whether the room refuses all players, because it is locked, full or
+    /// overloaded, and has no reserved seats.
     pub(super) fn is_refusing(&self) -> bool {
-        (self.is_locked || self.is_full()) && self.seats.is_empty()
+        (self.is_locked || self.is_full() || self.is_overloaded) && self.seats.is_empty()
     }
 
     /// Returns whether all places are occupied or reserved.
@@ -103,6 +106,8 @@ impl Room {
             Some(JoinRefusal::RoomFull)
         } else if id.is_some_and(|id| self.ids.contains(&id)) {
             Some(JoinRefusal::DuplicateId)
+        } else if self.is_overloaded {
+            Some(JoinRefusal::Overloaded)
         } else {
             None
         }
@@ -113,6 +118,7 @@ impl Room {
         match self.refusal(None, code)? {
             JoinRefusal::RoomLocked => Some(MatchRefusal::RoomLocked),
             JoinRefusal::WrongCode => Some(MatchRefusal::WrongCode),
+            JoinRefusal::Overloaded => Some(MatchRefusal::Overloaded),
             _ => Some(MatchRefusal::RoomFull),
         }
     }

@@ -353,6 +353,26 @@ fn registry_refuses_newcomers_during_a_shortage_and_keeps_its_players() {
 }
 
 #[test]
+fn overloaded_room_refuses_joins_and_keeps_its_players_and_other_rooms_do_not_refuse() {
+    let mut registry = Registry::new([arena()]);
+    let (a, b) = (registry.open("a"), registry.open("b"));
+    registry.join_room(0, "a");
+    assert!(registry.rooms.set_overloaded(a, true));
+    assert!(registry.rooms.is_refusing(a) && !registry.rooms.is_refusing(b));
+    assert_eq!(registry.join_room(1, "a"), [refused(1, JoinRefusal::Overloaded)]);
+    assert_eq!(registry.join_room(2, "b"), [admitted(2, b)]);
+    created(&registry.join_room(3, "c"));
+    assert_eq!(registry.rooms.player_count(a), 1);
+    let info = registry.rooms.get(a).unwrap();
+    assert_eq!((info.is_overloaded, info.state), (true, RoomState::Open));
+    assert_eq!(registry.rooms.stats().refused.get(JoinRefusal::Overloaded), 1);
+    registry.rooms.set_overloaded(a, false);
+    assert_eq!(registry.join_room(1, "a"), [admitted(1, a)]);
+    registry.rooms.close(a);
+    assert!(!registry.rooms.set_overloaded(a, true));
+}
+
+#[test]
 fn rooms_are_described() {
     let mut registry = Registry::new([Template { code: Some(code("1")), ..arena() }]);
     let room = registry.open("a");

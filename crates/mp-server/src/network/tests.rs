@@ -28,6 +28,7 @@ async fn start() -> (Network, MemoryAddress) {
         types: RoomTypes::from([("relay".to_owned(), arena), ("broken".to_owned(), broken)]),
         rooms: Rooms::new(settings, templates),
         max_threads: 2,
+        max_lateness: None,
         silence: Duration::ZERO,
         receive_limits: ReceiveLimits::default(),
         bans: BanRegistry::load(ConnectionGate::default(), None).unwrap(),

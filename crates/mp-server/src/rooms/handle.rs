@@ -273,6 +273,12 @@ impl RoomsHandle {
         self.call(move |host| host.rooms.set_shortage(shortage)).await
     }
 
+    /// Measures the lateness of the threads of rooms, whose rooms refuse players while they are
+    /// overloaded. Returns whether there is no thread for a new room.
+    pub(crate) async fn measure_threads(&self) -> Result<bool, ServerEnded> {
+        self.call(RoomsHost::measure_threads).await
+    }
+
     /// Returns statistics of all rooms.
     ///
     /// # Errors

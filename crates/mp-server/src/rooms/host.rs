@@ -20,7 +20,7 @@ use crate::bans::BanRegistry;
 
 use super::context::{DrainDeadline, RoomContext, RoomTypes};
 use super::handle::RoomsHandle;
-use super::placement::{Placement, ThreadNumber};
+use super::placement::{Place, Placement, ThreadNumber};
 use super::queue::{Arrival, Arrivals};
 
 /// Settings of the rooms of a server.
@@ -30,6 +30,8 @@ pub(crate) struct HostSettings {
     pub(crate) network: Option<ArbiterHandle>,
     /// Maximum number of threads of rooms.
     pub(crate) max_threads: usize,
+    /// Lateness above which a thread of rooms is overloaded; `None`: no thread is measured.
+    pub(crate) max_lateness: Option<Duration>,
     /// Time without a packet after which a WebRTC player is disconnected; zero: no limit.
     pub(crate) silence: Duration,
     pub(crate) bans: BanRegistry,
@@ -109,9 +111,11 @@ impl RoomsHost {
         let bans = settings.bans.clone();
         let handle = RoomsHandle::new(events.clone(), loads, tasks.clone(), stop.clone(), bans);
         let clock = SystemClock::new();
+        let HostSettings { network, max_threads, max_lateness, .. } = &settings;
+        let placement = Placement::new(network.clone(), *max_threads, *max_lateness, clock);
         let host = Self {
             rooms,
-            placement: Placement::new(settings.network.clone(), settings.max_threads),
+            placement,
             settings,
             clock,
             listeners: BTreeMap::new(),
@@ -191,6 +195,33 @@ impl RoomsHost {
         }
     }
 
+    /// Measures the threads of rooms, and lets the rooms of those that do not keep up refuse
+    /// players. Returns whether there is no thread for a new room.
+    pub(super) fn measure_threads(&mut self) -> bool {
+        for (thread, is_overloaded) in self.placement.measure(self.clock.now()) {
+            let running = self.running.iter().map(|(&room, running)| (room, running.thread));
+            let starting = self.starting.iter().map(|(&room, &thread)| (room, thread));
+            let rooms = running.chain(starting).filter(|&(_, other)| other == thread);
+            let mut count = 0;
+            for (room, _) in rooms {
+                count += usize::from(self.rooms.set_overloaded(room, is_overloaded));
+            }
+            match is_overloaded {
+                true => tracing::warn!(
+                    ?thread,
+                    rooms = count,
+                    "rooms of an overloaded thread refuse players"
+                ),
+                false => tracing::info!(
+                    ?thread,
+                    rooms = count,
+                    "a thread of rooms is no longer overloaded"
+                ),
+            }
+        }
+        self.placement.is_exhausted()
+    }
+
     /// Returns the endpoints.
     pub(super) fn endpoints(&self) -> Vec<SharedEndpoint> {
         self.listeners.values().map(|listening| listening.endpoint.clone()).collect()
@@ -256,7 +287,7 @@ impl RoomsHost {
             tracing::error!(%name, room_type = template.room_type, "unknown room type");
             return self.fail(room);
         };
-        let (thread, arbiter) = match self.thread_of(&template) {
+        let Place { thread, arbiter, timer } = match self.placement.place(template.own_thread) {
             Ok(place) => place,
             Err(error) => {
                 tracing::error!(%name, %error, "cannot start a thread for a room");
@@ -265,9 +296,13 @@ impl RoomsHost {
         };
         tracing::debug!(%name, %room, template = %template.name, ?thread, "starting a room");
         self.starting.insert(room, thread);
+        self.rooms.set_overloaded(room, self.placement.is_overloaded(thread));
         let (silence, drain) = (self.settings.silence, self.drain.clone());
         let receive_limits = template.receive_limits;
         let starter = mp_actor::branch(move || {
+            if let Some(timer) = timer {
+                actix::spawn(timer.run());
+            }
             let relay = template.relay;
             let mut branch = build(&RoomContext { id: room, name, template, drain })?;
             let multiplayer = branch.scene().multiplayer_mut();
@@ -292,17 +327,6 @@ impl RoomsHost {
     fn fail(&mut self, room: RoomId) {
         self.opening.remove(&room);
         self.rooms.failed(room);
-    }
-
-    fn thread_of(
-        &mut self,
-        template: &Template,
-    ) -> std::io::Result<(ThreadNumber, Option<ArbiterHandle>)> {
-        if template.own_thread {
-            return Ok((None, None));
-        }
-        let (thread, arbiter) = self.placement.place()?;
-        Ok((thread, Some(arbiter)))
     }
 
     fn started(&mut self, room: RoomId, started: Result<BranchRef, StartError>) {

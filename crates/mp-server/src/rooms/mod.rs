@@ -11,6 +11,7 @@ mod handle;
 mod host;
 mod placement;
 mod queue;
+mod thread_timer;
 
 pub use context::RoomContext;
 pub(crate) use context::{RoomType, RoomTypes};

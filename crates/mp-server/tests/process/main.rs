@@ -8,6 +8,8 @@ mod config;
 mod liveness;
 #[cfg(target_os = "linux")]
 mod output;
+#[cfg(target_os = "linux")]
+mod overload;
 mod panic;
 mod players;
 mod protection;

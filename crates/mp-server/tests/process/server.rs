@@ -57,6 +57,11 @@ impl Server {
         self.child.stderr.take().unwrap()
     }
 
+    /// Writes a line to its standard input, which must be a pipe.
+    pub(crate) fn write_line(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
     /// Sends the signal `name`, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

@@ -1,14 +1,16 @@
 //! Servers with several rooms: selection, isolation, refusals, failures of one room, and drain.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use mp_actor::prelude::*;
 use mp_core::DisconnectReason;
-use mp_server::{RoomContext, ServerBuilder};
+use mp_server::{RoomContext, RoomsHandle, ServerBuilder};
 use mp_tls::ClientTlsOptions;
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
 
@@ -22,15 +24,23 @@ const CONFIG: &str = "MP_TEST_CONFIG";
 /// aborts debug builds.
 const BUSY_TIME: Duration = Duration::from_secs(8);
 
+/// Time of a turn of a slow room.
+const SLOW_TURN: Duration = Duration::from_secs(1);
+
 /// A server with several rooms, and the address at which ENet clients join the room `lobby`.
-struct Rooms {
-    server: Server,
-    lobby: SocketAddr,
+pub(crate) struct Rooms {
+    pub(crate) server: Server,
+    pub(crate) lobby: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Rooms {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts the server with settings from the environment.
+    pub(crate) fn start_with(settings: &[(&str, &str)]) -> Self {
         let lobby = unused_address();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mp-server.toml");
@@ -38,12 +48,13 @@ impl Rooms {
         let mut this_test = Command::new(std::env::current_exe().unwrap());
         let name = "several_rooms::players_meet_only_in_the_room_that_they_select";
         this_test.args(["--exact", name, "--nocapture"]).env(CONFIG, file);
+        this_test.envs(settings.iter().copied()).stdin(Stdio::piped());
         let server = Server::of(this_test.stderr(Stdio::piped()));
         Self { server, lobby, _folder: folder }
     }
 
     /// Joins over WebSocket with a path and query.
-    async fn by_url(&self, path: &str) -> Result<BranchRef, StartError> {
+    pub(crate) async fn by_url(&self, path: &str) -> Result<BranchRef, StartError> {
         join_by_url(&format!("ws://{}{path}", self.server.ws), ClientTlsOptions::new()).await
     }
 
@@ -117,6 +128,9 @@ fn config(lobby: SocketAddr) -> String {
         [template.guarded]
         type = "guarded"
 
+        [template.slow]
+        type = "slow"
+
         [[room]]
         name = "lobby"
         max_players = 100
@@ -143,10 +157,25 @@ fn serve(config: &str) -> ! {
         .room_type("panicking", panicking)
         .room_type("busy", busy)
         .room_type("guarded", guarded)
-        .threads(2);
+        .room_type("slow", slow)
+        .threads(2)
+        .on_start(|rooms| drop(actix::spawn(obey(rooms))));
     let code = server.run(["mp-server", "--config", config]);
     // `ExitCode` can only be returned from `main`.
     std::process::exit(if code == std::process::ExitCode::SUCCESS { 0 } else { 100 });
+}
+
+/// Bans the addresses and networks on standard input, and logs how many players were disconnected.
+async fn obey(rooms: RoomsHandle) {
+    let (sender, mut lines) = tokio::sync::mpsc::channel(1);
+    // Detached, because the process does not end while a thread of the runtime reads.
+    std::thread::spawn(move || {
+        std::io::stdin().lines().map_while(Result::ok).try_for_each(|it| sender.blocking_send(it))
+    });
+    while let Some(line) = lines.recv().await {
+        let banned = rooms.ban(line.parse().unwrap(), None).await;
+        eprintln!("banned {line}: {banned:?}");
+    }
 }
 
 fn panicking(_: &RoomContext) -> Result<Branch, BuildError> {
@@ -160,6 +189,19 @@ fn busy(_: &RoomContext) -> Result<Branch, BuildError> {
         scene.send_bytes(b"done", from, TransferMode::Reliable, Channel(0)).unwrap();
     };
     Branch::builder("/root").on_peer_packet(work).build()
+}
+
+/// Has slow turns while the number of packets to the server is odd.
+fn slow(_: &RoomContext) -> Result<Branch, BuildError> {
+    let is_slow = Rc::new(Cell::new(false));
+    let toggled = Rc::clone(&is_slow);
+    let toggle = move |_: &mut Scene, _, _: &[u8]| toggled.set(!toggled.get());
+    let work = move |_: &mut Scene, _| {
+        if is_slow.get() {
+            std::thread::sleep(SLOW_TURN);
+        }
+    };
+    Branch::builder("/root").on_peer_packet(toggle).on_process(work).build()
 }
 
 /// Admits players who send the password.
@@ -182,7 +224,7 @@ async fn id(player: &BranchRef) -> PeerId {
 }
 
 /// Waits until each of the players sees exactly the others.
-async fn meet(players: &[&BranchRef]) {
+pub(crate) async fn meet(players: &[&BranchRef]) {
     for player in players {
         until(|| players.iter().all(|it| it.ended().is_none())).await;
         for other in players.iter().filter(|it| it.id() != player.id()) {
@@ -193,7 +235,7 @@ async fn meet(players: &[&BranchRef]) {
     }
 }
 
-async fn send_to_server(player: &BranchRef) {
+pub(crate) async fn send_to_server(player: &BranchRef) {
     let send = |scene: &mut Scene| {
         scene.send_bytes(b"x", PeerId::SERVER, TransferMode::Reliable, Channel(0)).unwrap();
     };

@@ -62,6 +62,8 @@ fn join_by_id_gives_the_reason_of_a_refusal() {
     let mut registry =
         Registry::new([Template { max_players: 1, ..arena() }, Template::new(name("duel"))]);
     let (full, locked, private) = (registry.open("a"), registry.open("b"), registry.open("c"));
+    let overloaded = registry.open("e");
+    registry.rooms.set_overloaded(overloaded, true);
     let other = registry.rooms.create(name("d"), &name("duel")).unwrap();
     registry.seat(1, MatchVerb::JoinById(full)).unwrap();
     registry.rooms.set_locked(locked, true);
@@ -70,6 +72,7 @@ fn join_by_id_gives_the_reason_of_a_refusal() {
         (full, MatchRefusal::RoomFull),
         (locked, MatchRefusal::RoomLocked),
         (private, MatchRefusal::WrongCode),
+        (overloaded, MatchRefusal::Overloaded),
         (other, MatchRefusal::UnknownRoom),
         (RoomId(99), MatchRefusal::UnknownRoom),
     ] {

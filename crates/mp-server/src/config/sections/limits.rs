@@ -112,7 +112,8 @@ The resident memory of the process, which is known on Linux alone.",
 limit
 
 It must be late for half a second. It accepts players again after two seconds below half of the \
-value. The thread of the listeners is measured, on which the only room of a server runs, too.",
+value. The thread of the listeners is measured, and each thread of rooms, whose rooms alone reject \
+players while another thread can run new rooms.",
     ),
     Key::new(
         "ban_file",
