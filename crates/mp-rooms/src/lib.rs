@@ -23,6 +23,7 @@ mod listener;
 mod matchmaking;
 mod name;
 mod overload;
+mod queue;
 mod refusal;
 mod rooms;
 mod router;
@@ -37,9 +38,11 @@ pub use matchmaking::{
 };
 pub use name::{Code, InvalidCode, InvalidName, RoomId, RoomName};
 pub use overload::{OVERLOAD_AFTER, OverloadMonitor, RECOVERED_AFTER};
+pub use queue::{GroupId, PartyRequest, Queue, QueueEnd, QueueRefusal, QueueSettings, QueueStatus};
 pub use refusal::{CreateRefusal, JoinRefusal};
 pub use rooms::{
-    JoinDecision, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats, Shortage,
+    JoinDecision, QueueState, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats,
+    Shortage,
 };
 pub use router::{RoomRegistry, RoomRouter};
 pub use selection::Selection;

@@ -53,3 +53,25 @@ pub const FILTER_PAIRS_MAX: usize = 16;
 
 /// Maximum length of a text of a filter, and of its key, in bytes.
 pub const FILTER_BYTES_MAX: usize = 256;
+
+/// Default of [`QueueSettings::timeout`](crate::QueueSettings::timeout): longer waits are better
+/// spent in a lobby.
+pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Default of [`QueueSettings::max_players`](crate::QueueSettings::max_players): about 5 MB.
+pub const QUEUE_PLAYERS_MAX: usize = 10_000;
+
+/// Maximum of [`QueueSettings::group_size`](crate::QueueSettings::group_size).
+pub const QUEUE_GROUP_MAX: u16 = 64;
+
+/// Time between two searches for groups in a queue.
+pub const QUEUE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time for which the members of a party that has left a queue can read the reason.
+pub const QUEUE_END_KEPT: Duration = Duration::from_secs(30);
+
+/// Parties for which one step of a search looks for a group: about a millisecond.
+pub const QUEUE_PARTIES_PER_STEP: usize = 256;
+
+/// Parties of near ranks that are considered for one group.
+pub const QUEUE_CANDIDATES_MAX: usize = 128;

@@ -7,6 +7,7 @@ use mp_core::ReceiveLimits;
 
 use crate::limits::{DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, MAX_PLAYERS_DEFAULT, SEAT_TIMEOUT};
 use crate::name::{Code, RoomName};
+use crate::queue::QueueSettings;
 
 /// Texts of a room by key.
 pub type Metadata = BTreeMap<String, String>;
@@ -51,6 +52,8 @@ pub struct Template {
     /// Keys of metadata that players may set when their request for a seat creates the room.
     /// Default: none.
     pub player_metadata: BTreeSet<String>,
+    /// Queue of players who wait for a room with others; `None`: there is none. Default: `None`.
+    pub queue: Option<QueueSettings>,
 }
 
 impl Template {
@@ -72,6 +75,7 @@ impl Template {
             matchmaking: true,
             seat_timeout: SEAT_TIMEOUT,
             player_metadata: BTreeSet::new(),
+            queue: None,
         }
     }
 }

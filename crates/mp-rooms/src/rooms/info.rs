@@ -6,6 +6,7 @@ use super::Rooms;
 use super::room::Room;
 use crate::matchmaking::MatchRefusal;
 use crate::name::{RoomId, RoomName};
+use crate::queue::QueueRefusal;
 use crate::refusal::JoinRefusal;
 use crate::template::Metadata;
 
@@ -81,6 +82,12 @@ pub struct RoomsStats {
     pub expired_seats: u64,
     /// Requests for seats refused so far.
     pub match_refused: ReasonCounts<MatchRefusal>,
+    /// Players in all queues.
+    pub queued: usize,
+    /// Groups of queues that have received a room so far.
+    pub formed_groups: u64,
+    /// Requests to queues refused so far.
+    pub queue_refused: ReasonCounts<QueueRefusal>,
 }
 
 impl Rooms {
@@ -143,6 +150,9 @@ impl Rooms {
             taken_seats: self.seats.taken,
             expired_seats: self.seats.expired,
             match_refused: self.match_refused,
+            queued: self.queues.players(),
+            formed_groups: self.queues.formed,
+            queue_refused: self.queues.refused,
         }
     }
 }

@@ -5,6 +5,7 @@ mod joins;
 mod lobby;
 mod matchmaking;
 mod output;
+mod queues;
 mod room;
 mod seats;
 #[cfg(test)]
@@ -17,6 +18,8 @@ use mp_core::{Instant, ReasonCounts};
 
 pub use self::info::{RoomInfo, RoomState, RoomsStats};
 pub use self::output::{JoinDecision, RoomOutput};
+pub use self::queues::QueueState;
+use self::queues::Queues;
 use self::room::Room;
 use self::seats::Seats;
 use crate::join::ListenerConnection;
@@ -95,6 +98,7 @@ pub struct Rooms {
     refused: ReasonCounts<JoinRefusal>,
     seats: Seats,
     match_refused: ReasonCounts<MatchRefusal>,
+    queues: Queues,
 }
 
 impl Rooms {
@@ -121,6 +125,7 @@ impl Rooms {
             refused: ReasonCounts::default(),
             seats: Seats::default(),
             match_refused: ReasonCounts::default(),
+            queues: Queues::default(),
         };
         rooms.set_templates(templates);
         rooms
@@ -130,6 +135,7 @@ impl Rooms {
     pub fn set_templates(&mut self, templates: impl IntoIterator<Item = Template>) {
         let named = |template: Template| (template.name.clone(), Arc::new(template));
         self.templates = templates.into_iter().map(named).collect();
+        self.update_queues();
     }
 
     /// Reserves a name: joins create the room of this name with these settings, whatever its
@@ -164,7 +170,7 @@ impl Rooms {
         if self.names.contains_key(&name) {
             return Err(CreateRefusal::NameTaken);
         }
-        if self.rooms.len() + self.closing.len() >= self.settings.max_rooms {
+        if self.has_all_rooms() {
             return Err(CreateRefusal::TooManyRooms);
         }
         let room = RoomId(self.next_id);
@@ -184,6 +190,11 @@ impl Rooms {
             Some(Shortage::Load) => Some(CreateRefusal::Overloaded),
             Some(Shortage::Memory) => Some(CreateRefusal::OutOfMemory),
         }
+    }
+
+    /// Returns whether the server has its maximum number of rooms.
+    fn has_all_rooms(&self) -> bool {
+        self.rooms.len() + self.closing.len() >= self.settings.max_rooms
     }
 
     /// Handles that a room has opened: admits the joins that wait for it.
@@ -271,9 +282,11 @@ impl Rooms {
         self.rooms.get_mut(&id).map(|room| room.metadata = metadata).is_some()
     }
 
-    /// Frees the seats that expire, and closes the rooms whose time without players is over.
+    /// Frees the seats that expire, forms groups in queues, and closes the rooms whose time without
+    /// players is over.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire_seats(now);
+        self.run_queues(now);
         while let Some(&(due, room)) = self.deadlines.first()
             && now >= due
         {
@@ -284,10 +297,11 @@ impl Rooms {
         }
     }
 
-    /// Returns the time at which the next room without players closes, or the next seat expires.
+    /// Returns the time at which the next room without players closes, the next seat expires, or
+    /// a queue has work.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let room = self.deadlines.first().map(|&(due, _)| due);
-        [room, self.seats.poll_timeout()].into_iter().flatten().min()
+        [room, self.seats.poll_timeout(), self.queues.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Removes and returns the oldest output.

@@ -2,6 +2,7 @@
 
 mod lobby;
 mod matchmaking;
+mod queues;
 mod seats;
 
 use std::time::Duration;
