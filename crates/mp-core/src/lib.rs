@@ -62,8 +62,8 @@ pub use node_path::NodePath;
 pub use offline::OfflineMultiplayerPeer;
 pub use out_of_range::OutOfRange;
 pub use packet::{
-    CloseMode, ConnectionOrigin, Connections, DisconnectReason, OutgoingPacket, Packet, PeerEvent,
-    Prefix, Rejection,
+    CloseMode, ConnectionOrigin, Connections, DisconnectReason, MaskedUrl, OutgoingPacket, Packet,
+    PeerEvent, Prefix, Rejection,
 };
 pub use packet_peer::{PacketPeer, PacketPeerError, PacketPeerStats, PeerSignal};
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};

@@ -161,8 +161,9 @@ pub enum PeerEvent {
     },
 }
 
-/// The source of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The source of a connection. Neither `Display` nor `Debug` shows the query of a URL, which may
+/// contain secrets.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionOrigin {
     /// This process.
@@ -211,8 +212,43 @@ impl fmt::Display for ConnectionOrigin {
         match self {
             Self::Process => f.write_str("this process"),
             Self::Address(address) => address.fmt(f),
-            Self::Url { address, url } => write!(f, "{address} for {url}"),
+            Self::Url { address, url } => write!(f, "{address} for {}", MaskedUrl(url)),
         }
+    }
+}
+
+impl fmt::Debug for ConnectionOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectionOrigin({self})")
+    }
+}
+
+/// A URL, or the end of one, for logs and errors: the query is replaced by `…`, since it may
+/// contain tokens and codes, and so is a password.
+#[derive(Clone, Copy)]
+pub struct MaskedUrl<'u>(pub &'u str);
+
+impl fmt::Display for MaskedUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (place, query) = match self.0.split_once(['?', '#']) {
+            Some((place, _)) => (place, "?…"),
+            None => (self.0, ""),
+        };
+        let (scheme, rest) = match place.find("://") {
+            Some(start) => place.split_at(start + "://".len()),
+            None => ("", place),
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        match authority.rfind('@') {
+            Some(at) => write!(f, "{scheme}…{}{query}", &rest[at..]),
+            None => write!(f, "{scheme}{rest}{query}"),
+        }
+    }
+}
+
+impl fmt::Debug for MaskedUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -328,6 +364,28 @@ pub enum CloseMode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_of_urls_are_not_shown() {
+        for (url, shown) in [
+            ("ws://host:7778/a", "ws://host:7778/a"),
+            ("ws://host/a?room=b&token=secret", "ws://host/a?…"),
+            ("ws://host?token=secret?", "ws://host?…"),
+            ("webrtc:///a?code=secret", "webrtc:///a?…"),
+            ("/a?token=secret", "/a?…"),
+            ("wss://kay:secret@host/a@b", "wss://…@host/a@b"),
+            ("ws://host/a#token=secret", "ws://host/a?…"),
+        ] {
+            assert_eq!(MaskedUrl(url).to_string(), shown);
+            let origin =
+                ConnectionOrigin::Url { address: ([192, 0, 2, 1], 5).into(), url: url.into() };
+            for text in
+                [format!("{origin}"), format!("{origin:?}"), format!("{:?}", MaskedUrl(url))]
+            {
+                assert!(!text.contains("secret") && text.contains(shown), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn path_of_an_origin_is_the_path_of_its_url() {

@@ -1,10 +1,13 @@
 //! [`Requester`]: the client for which a peer is added.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use mp_core::MaskedUrl;
+
 /// The client for which a peer is added, as its signaling knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Requester {
     /// IP address of its signaling session.
@@ -21,6 +24,15 @@ impl Requester {
     pub fn url(mut self, url: impl Into<Arc<str>>) -> Self {
         self.url = Some(url.into());
         self
+    }
+}
+
+impl fmt::Debug for Requester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requester")
+            .field("address", &self.address)
+            .field("url", &self.url.as_deref().map(MaskedUrl))
+            .finish()
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use mp_core::limits::PACKET_BYTES_MAX;
-use mp_core::{ConnectionGate, OutOfRange, Rng};
+use mp_core::{ConnectionGate, MaskedUrl, OutOfRange, Rng};
 #[cfg(feature = "tls")]
 use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
 
@@ -435,7 +435,10 @@ pub enum CreateError {
     #[error(transparent)]
     Url(#[from] UrlError),
     /// The scheme of the URL is `wss`, and the crate was built without its feature `tls`.
-    #[error("{0} needs TLS; enable the feature `tls` of mp-transport-ws")]
+    #[error(
+        "{} needs TLS; enable the feature `tls` of mp-transport-ws",
+        MaskedUrl(&.0.to_string())
+    )]
     WithoutTls(Url),
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-use mp_core::{ConnectionId, ConnectionOrigin, ConnectionStatus, Instant};
+use mp_core::{ConnectionId, ConnectionOrigin, ConnectionStatus, Instant, MaskedUrl};
 
 use super::{Role, WebSocketMultiplayerPeer};
 use crate::connection_io::ConnectionIo;
@@ -157,7 +157,9 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let (stream, address) = match dialed {
             Ok(connected) => connected,
             Err(error) => {
-                tracing::debug!(url = %attempt.url, %error, "cannot connect to the server");
+                let url = attempt.url.to_string();
+                let url = MaskedUrl(&url);
+                tracing::debug!(%url, %error, "cannot connect to the server");
                 self.connect_error = Some(error);
                 self.session.status = ConnectionStatus::Disconnected;
                 return;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use mp_core::MaskedUrl;
+
 /// A WebSocket URL: `ws://host:port/path?query` or `wss://…`. The scheme defaults to `ws`, the port
 /// to 80 for `ws` and 443 for `wss`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +17,10 @@ pub struct Url {
 
 /// An invalid WebSocket URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{url:?} is not a WebSocket URL: {why}; use ws://host:port/path, or wss:// with TLS")]
+#[error(
+    "\"{}\" is not a WebSocket URL: {why}; use ws://host:port/path, or wss:// with TLS",
+    MaskedUrl(url)
+)]
 pub struct UrlError {
     /// The URL.
     pub url: String,
