@@ -4,7 +4,9 @@
 use std::fmt;
 
 use mp_core::{ConnectionId, PeerId};
+use mp_identity::{Credentials, Identity};
 
+use crate::name::RoomName;
 use crate::refusal::JoinRefusal;
 use crate::selection::Selection;
 
@@ -36,4 +38,41 @@ pub struct Join {
     pub claimed_id: Option<PeerId>,
     /// The room, or the reason why the client's selection is refused.
     pub selection: Result<Selection, JoinRefusal>,
+    /// True if the selection is the listener's, because the client, which could select a room, has
+    /// selected none. The room of the player's identity then takes precedence.
+    pub is_default: bool,
+    /// Template of a room that the player's identity selects.
+    pub template: Option<RoomName>,
+    /// Data by which the player authenticates.
+    pub credentials: Credentials,
+}
+
+impl Join {
+    /// Returns a request without credentials.
+    pub fn new(
+        connection: ListenerConnection,
+        claimed_id: Option<PeerId>,
+        selection: Result<Selection, JoinRefusal>,
+    ) -> Self {
+        let (is_default, template, credentials) = (false, None, Credentials::default());
+        Self { connection, claimed_id, selection, is_default, template, credentials }
+    }
+
+    /// Returns the room that a player selects, or that its identity selects.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the client's selection, or [`JoinRefusal::WrongRoom`].
+    pub(crate) fn selection_of(&self, identity: &Identity) -> Result<Selection, JoinRefusal> {
+        let Some(room) = identity.room() else { return self.selection.clone() };
+        let room = RoomName::new(room).map_err(|_| JoinRefusal::WrongRoom)?;
+        let own = |code| Selection { room: room.clone(), template: self.template.clone(), code };
+        match &self.selection {
+            Ok(selection) if selection.room == room => Ok(selection.clone()),
+            Ok(selection) if self.is_default => Ok(own(selection.code.clone())),
+            Ok(_) => Err(JoinRefusal::WrongRoom),
+            Err(JoinRefusal::NoRoomSelected) => Ok(own(None)),
+            Err(refusal) => Err(*refusal),
+        }
+    }
 }

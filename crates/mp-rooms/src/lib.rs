@@ -39,10 +39,10 @@ pub use matchmaking::{
 pub use name::{Code, InvalidCode, InvalidName, RoomId, RoomName};
 pub use overload::{OVERLOAD_AFTER, OverloadMonitor, RECOVERED_AFTER};
 pub use queue::{GroupId, PartyRequest, Queue, QueueEnd, QueueRefusal, QueueSettings, QueueStatus};
-pub use refusal::{CreateRefusal, JoinRefusal};
+pub use refusal::{CreateRefusal, JoinRefusal, Removal};
 pub use rooms::{
     JoinDecision, QueueState, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats,
-    Shortage,
+    SamePlayer, Shortage,
 };
 pub use router::{RoomRegistry, RoomRouter};
 pub use selection::Selection;

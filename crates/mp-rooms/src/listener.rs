@@ -1,6 +1,7 @@
 //! [`Listener`]: how the clients of an endpoint select a room.
 
 use mp_core::ConnectionOrigin;
+use mp_identity::Token;
 
 use crate::name::RoomName;
 use crate::refusal::JoinRefusal;
@@ -19,6 +20,10 @@ pub struct Listener {
     /// Template of all rooms that clients of this endpoint can join, unless they select another
     /// one. Default: none.
     pub template: Option<RoomName>,
+    /// True if players authenticate by a token: that of the URL, else that of the first
+    /// authentication packet, which the router then expects. Default: no; a token is passed on if
+    /// there is one.
+    pub requires_token: bool,
 }
 
 /// The room of clients whose URL selects none.
@@ -51,24 +56,48 @@ impl Listener {
 
     /// Returns a listener without selection by URL.
     pub fn of(unselected: Unselected) -> Self {
-        Self { by_query: false, by_path: false, unselected, template: None }
+        let (by_query, by_path, requires_token) = (false, false, false);
+        Self { by_query, by_path, unselected, template: None, requires_token }
+    }
+
+    /// Returns whether clients can select a room, by the URL or by authentication packet.
+    pub(crate) fn is_selectable(&self) -> bool {
+        self.by_query || self.by_path || self.unselected == Unselected::ByAuth
+    }
+
+    /// Returns the selection of a new connection by its URL; `None` if it has none.
+    pub(crate) fn select_by_url(
+        &self,
+        origin: &ConnectionOrigin,
+    ) -> Option<Result<Selection, JoinRefusal>> {
+        let selection = self.by_url_of(origin).transpose()?;
+        Some(selection.map(|selection| self.with_template(selection)))
     }
 
     /// Returns the selection of a new connection; `None` if its first authentication packet
     /// selects.
-    pub(crate) fn select(
-        &self,
-        origin: &ConnectionOrigin,
-    ) -> Option<Result<Selection, JoinRefusal>> {
-        match self.by_url_of(origin) {
-            Ok(Some(selection)) => Some(Ok(self.with_template(selection))),
-            Ok(None) => match &self.unselected {
-                Unselected::Room(selection) => Some(Ok(self.with_template(selection.clone()))),
-                Unselected::ByAuth => None,
-                Unselected::Refuse => Some(Err(JoinRefusal::NoRoomSelected)),
-            },
-            Err(refusal) => Some(Err(refusal)),
+    #[cfg(test)]
+    fn select(&self, origin: &ConnectionOrigin) -> Option<Result<Selection, JoinRefusal>> {
+        self.select_by_url(origin).or_else(|| self.select_unselected())
+    }
+
+    /// Returns the selection of a connection whose URL selects no room; `None` if its first
+    /// authentication packet selects.
+    pub(crate) fn select_unselected(&self) -> Option<Result<Selection, JoinRefusal>> {
+        match &self.unselected {
+            Unselected::Room(selection) => Some(Ok(self.with_template(selection.clone()))),
+            Unselected::ByAuth => None,
+            Unselected::Refuse => Some(Err(JoinRefusal::NoRoomSelected)),
         }
+    }
+
+    /// Returns the token of a client. A malformed one is ignored if no token is required: it may be
+    /// meant for the room.
+    pub(crate) fn checked(
+        &self,
+        token: Result<Option<Token>, JoinRefusal>,
+    ) -> Result<Option<Token>, JoinRefusal> {
+        if self.requires_token { token } else { Ok(token.unwrap_or_default()) }
     }
 
     /// Adds the listener's template to a selection without one.

@@ -21,6 +21,16 @@ mp_core::reasons! {
         InvalidName = "invalid_name" => "the name has characters that names do not have",
         /// The code is empty or too long.
         InvalidCode = "invalid_code" => "the code is empty or too long",
+        /// The token is empty or too long.
+        InvalidToken = "invalid_token" => "the token is empty or too long",
+        /// The player's identity is restricted to another room.
+        WrongRoom = "wrong_room" => "the token is for another room",
+        /// The room does not exist, and the player's identity does not allow to create it.
+        MayNotCreate = "may_not_create" => "there is no such room, and you may not create it",
+        /// The player has created its maximum number of rooms.
+        TooManyRoomsOfPlayer = "too_many_rooms_of_player" => "you have created too many rooms",
+        /// The player is connected already, and the server allows one connection per player.
+        AlreadyConnected = "already_connected" => "you are connected already",
         /// The template does not exist, or no template is selected and there is no default.
         UnknownTemplate = "unknown_template" => "there is no such template",
         /// The room does not exist, is of another template, or its template creates no rooms on
@@ -61,6 +71,25 @@ impl JoinRefusal {
 }
 
 mp_core::reasons! {
+    /// The reason for which the server disconnects a player whom it had admitted.
+    pub enum Removal {
+        /// The player has connected again, and the server keeps its newest connection.
+        Replaced = "replaced" => "you have connected from elsewhere",
+        /// The player was banned.
+        Banned = "banned" => "you are banned from this server",
+        /// The player was disconnected by the program or an operator.
+        Kicked = "kicked" => "you were disconnected by the server",
+    }
+}
+
+impl Removal {
+    /// Returns the reason with which the connection is closed: its code is the label.
+    pub fn disconnect_reason(self) -> DisconnectReason {
+        DisconnectReason::Rejected(Rejection::from(self))
+    }
+}
+
+mp_core::reasons! {
     /// The reason for which the creation of a room is refused.
     pub enum CreateRefusal {
         /// A room of this name exists.
@@ -86,5 +115,6 @@ mod tests {
     fn labels_are_the_names() {
         mp_core::testing::assert_labels_are_names::<JoinRefusal>();
         mp_core::testing::assert_labels_are_names::<CreateRefusal>();
+        mp_core::testing::assert_labels_are_names::<Removal>();
     }
 }

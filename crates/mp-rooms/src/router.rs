@@ -6,12 +6,13 @@ use mp_core::{
     BranchId, ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket,
     Packet, Route,
 };
+use mp_identity::{Credentials, Token};
 
 use crate::auth_packet::{auth_data, completion, rejection};
 use crate::join::{Join, ListenerConnection, ListenerId};
 use crate::listener::Listener;
 use crate::refusal::JoinRefusal;
-use crate::selection::Selection;
+use crate::selection::{Selection, code_of_auth, token_of_auth, token_of_url};
 
 /// The way from a router to the registry, which may run on another thread.
 pub trait RoomRegistry {
@@ -30,7 +31,7 @@ pub trait RoomRegistry {
 /// [`UNDECIDED_TIMEOUT`](mp_core::limits::UNDECIDED_TIMEOUT).
 ///
 /// A connection that selects by authentication packet ([`Unselected::ByAuth`]) is authenticated by
-/// the room, if the room does so: it receives all packets. Otherwise the router completes the
+/// the room, if the room does so: it receives all packets, also those with a token. Otherwise the router completes the
 /// authentication, and the client enters the room when it has completed it, too.
 ///
 /// A client that is rejected after it has sent an authentication packet receives one with the
@@ -48,19 +49,38 @@ pub struct RoomRouter<R: RoomRegistry> {
 }
 
 /// The progress of a connection. It is false by default that something has happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Progress {
     /// True once the join was passed to the registry.
     is_joining: bool,
     /// True once the client has sent an authentication packet, so that it can receive one.
     has_sent_auth: bool,
-    /// True if the client selected by authentication packet, so that the router answers if the room
-    /// does not authenticate.
-    selected_by_auth: bool,
+    /// True if the client selects or authenticates by authentication packet, so that the router
+    /// answers if the room does not authenticate.
+    joins_by_auth: bool,
+    /// The client's selection, or that of the listener, if the first authentication packet is
+    /// expected for another reason.
+    selected: Option<Selected>,
+    /// Token of the URL.
+    token: Option<Token>,
     /// True once the client has completed its authentication.
     is_completed: bool,
     /// Branch of the room that admitted the connection without authenticating it.
     admitted_to: Option<BranchId>,
+}
+
+/// The selection of a client, or of its listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Selected {
+    selection: Result<Selection, JoinRefusal>,
+    /// True if the client could select a room and has selected none.
+    is_default: bool,
+}
+
+impl From<Result<Selection, JoinRefusal>> for Selected {
+    fn from(selection: Result<Selection, JoinRefusal>) -> Self {
+        Self { selection, is_default: false }
+    }
 }
 
 impl<R: RoomRegistry> RoomRouter<R> {
@@ -77,15 +97,57 @@ impl<R: RoomRegistry> RoomRouter<R> {
     fn join(
         &mut self,
         new: &NewConnection<'_>,
-        selection: Result<Selection, JoinRefusal>,
+        Selected { selection, is_default }: Selected,
+        token: Option<Token>,
     ) -> Route {
         let (claimed_id, connection) = (new.claimed_id, new.connection);
         let connection = ListenerConnection { listener: self.id, connection };
-        if !self.registry.join(Join { connection, claimed_id, selection }) {
+        let address = new.origin.address().map(|address| address.ip());
+        let room = selection.as_ref().ok().filter(|_| !is_default);
+        let room = room.map(|selection| selection.room.to_string());
+        let credentials = Credentials { token, address, room };
+        let template = self.listener.template.clone();
+        let join = Join { connection, claimed_id, selection, is_default, template, credentials };
+        if !self.registry.join(join) {
             return Route::Reject(JoinRefusal::TooManyWaiting.disconnect_reason());
         }
         self.progress(new.connection).is_joining = true;
         Route::Undecided
+    }
+
+    /// Joins by the first authentication packet.
+    fn join_by_auth(&mut self, new: &NewConnection<'_>, data: Option<&[u8]>) -> Route {
+        let progress = self.progress(new.connection);
+        let (selected, token) = (progress.selected.take(), progress.token.take());
+        let by_auth = match data {
+            Some(data) => self.read_auth(data, selected, token),
+            None => Err(JoinRefusal::NoAuthentication),
+        };
+        let (selected, token) = by_auth.unwrap_or_else(|refusal| (Err(refusal).into(), None));
+        self.join(new, selected, token)
+    }
+
+    /// Returns the selection and the token of the first authentication packet, or those that are
+    /// known already.
+    fn read_auth(
+        &self,
+        data: &[u8],
+        selected: Option<Selected>,
+        token: Option<Token>,
+    ) -> Result<(Selected, Option<Token>), JoinRefusal> {
+        let token = match token {
+            Some(token) => Some(token),
+            None => self.listener.checked(token_of_auth(data))?,
+        };
+        let Some(mut selected) = selected else {
+            let selection = Selection::from_auth(data);
+            let selection = selection.map(|selection| self.listener.with_template(selection));
+            return Ok((selection.into(), token));
+        };
+        if let Ok(Selection { code: code @ None, .. }) = &mut selected.selection {
+            *code = code_of_auth(data)?;
+        }
+        Ok((selected, token))
     }
 
     fn progress(&mut self, connection: ConnectionId) -> &mut Progress {
@@ -116,10 +178,23 @@ impl<R: RoomRegistry> RoomRouter<R> {
 
 impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
     fn route(&mut self, new: &NewConnection<'_>, _: &mut Vec<OutgoingPacket>) -> Route {
-        match self.listener.select(new.origin) {
-            Some(selection) => self.join(new, selection),
-            None => {
-                self.progress(new.connection).selected_by_auth = true;
+        let by_url = self.listener.select_by_url(new.origin);
+        let is_default = by_url.is_none() && self.listener.is_selectable();
+        let selection = by_url.or_else(|| self.listener.select_unselected());
+        let selected = selection.map(|selection| Selected { selection, is_default });
+        let token = new.origin.url().map_or(Ok(None), token_of_url);
+        let (selected, token) = match self.listener.checked(token) {
+            Ok(token) => (selected, token),
+            Err(refusal) => (Some(Err(refusal).into()), None),
+        };
+        match selected {
+            Some(selected) if token.is_some() || !self.listener.requires_token => {
+                self.join(new, selected, token)
+            }
+            selected => {
+                let progress = self.progress(new.connection);
+                *progress =
+                    Progress { joins_by_auth: true, selected, token, ..Progress::default() };
                 Route::Undecided
             }
         }
@@ -139,12 +214,7 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
             progress.is_completed |= data.is_some_and(<[u8]>::is_empty);
             progress.route()
         } else {
-            let selection = match data {
-                Some(data) => Selection::from_auth(data),
-                None => Err(JoinRefusal::NoAuthentication),
-            };
-            let selection = selection.map(|selection| self.listener.with_template(selection));
-            self.join(new, selection)
+            self.join_by_auth(new, data)
         };
         self.explain(new.connection, route, replies)
     }
@@ -157,7 +227,7 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
     ) -> Route {
         let progress = self.progress(new.connection);
         if let Route::Admit(branch) = decision
-            && progress.selected_by_auth
+            && progress.joins_by_auth
         {
             progress.admitted_to = Some(branch);
             replies.push(completion(new.connection));
@@ -190,7 +260,7 @@ impl<R: RoomRegistry> Drop for RoomRouter<R> {
 
 impl Progress {
     /// Assigns the connection if it is admitted and both sides have completed.
-    fn route(self) -> Route {
+    fn route(&self) -> Route {
         match self.admitted_to {
             Some(branch) if self.is_completed => Route::Admit(branch),
             _ => Route::Undecided,

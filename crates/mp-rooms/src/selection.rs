@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use mp_identity::Token;
+
 use crate::limits::SELECTION_BYTES_MAX;
 use crate::name::{Code, RoomName};
 use crate::refusal::JoinRefusal;
@@ -15,7 +17,8 @@ use crate::refusal::JoinRefusal;
 /// | first authentication packet | `ROOM`, `TEMPLATE/ROOM`, `room=ROOM`, `template=TEMPLATE&room=ROOM` |
 ///
 /// A query, also that of a path, and an authentication packet may have a `code=CODE` for a private
-/// room. Values may be percent-encoded (GDScript: `uri_encode`). Other keys are ignored.
+/// room, and a `token=TOKEN` by which the player authenticates. Values may be percent-encoded
+/// (GDScript: `uri_encode`). Other keys are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Selection {
@@ -75,8 +78,7 @@ impl Selection {
     ///
     /// A [`JoinRefusal`] if the data is malformed or selects no room.
     pub fn from_auth(data: &[u8]) -> Result<Self, JoinRefusal> {
-        let text = bounded(data)?;
-        let text = std::str::from_utf8(text).map_err(|_| JoinRefusal::InvalidEncoding)?;
+        let text = auth_text(data)?;
         let selection = if text.contains('=') {
             parse_pairs(text)?.selection()
         } else {
@@ -84,6 +86,36 @@ impl Selection {
         };
         selection.ok_or(JoinRefusal::NoRoomSelected)
     }
+}
+
+/// Returns the token in the query of a URL; `None` if it has none.
+pub(crate) fn token_of_url(url: &str) -> Result<Option<Token>, JoinRefusal> {
+    let (_, query) = path_and_query(url)?;
+    parse_token(query)
+}
+
+/// Returns the token in the data of an authentication packet.
+pub(crate) fn token_of_auth(data: &[u8]) -> Result<Option<Token>, JoinRefusal> {
+    parse_token(auth_text(data)?)
+}
+
+/// Returns the code in the data of an authentication packet.
+pub(crate) fn code_of_auth(data: &[u8]) -> Result<Option<Code>, JoinRefusal> {
+    Ok(parse_pairs(auth_text(data)?)?.code)
+}
+
+fn auth_text(data: &[u8]) -> Result<&str, JoinRefusal> {
+    std::str::from_utf8(bounded(data)?).map_err(|_| JoinRefusal::InvalidEncoding)
+}
+
+/// Parses the token of pairs such as `room=a&token=b`.
+fn parse_token(query: &str) -> Result<Option<Token>, JoinRefusal> {
+    let mut token = None;
+    for value in query.split('&').filter_map(|pair| pair.strip_prefix("token=")) {
+        let parsed = Token::new(&decode(value)?).map_err(|_| JoinRefusal::InvalidToken)?;
+        set(&mut token, parsed)?;
+    }
+    Ok(token)
 }
 
 /// The known keys of a query.
@@ -244,6 +276,31 @@ mod tests {
         ] {
             assert_eq!(Selection::from_auth(data.as_bytes()), Ok(selection), "{data}");
         }
+    }
+
+    #[test]
+    fn url_and_authentication_packet_have_a_token() {
+        let token = |text| Some(Token::new(text).unwrap());
+        for (query, expected) in [
+            ("room=a", None),
+            ("token=x.y-z_", token("x.y-z_")),
+            ("room=a&token=%2B1&code=2", token("+1")),
+        ] {
+            assert_eq!(token_of_url(&format!("ws://host/a?{query}")), Ok(expected.clone()));
+            assert_eq!(token_of_auth(query.as_bytes()), Ok(expected));
+        }
+        assert_eq!(token_of_auth(b"arena"), Ok(None));
+        assert_eq!(token_of_url("ws://host/token=a"), Ok(None), "it is a path");
+        let long = format!("token={}", "x".repeat(mp_identity::limits::TOKEN_BYTES_MAX + 1));
+        for (query, reason) in [
+            ("token=", JoinRefusal::InvalidToken),
+            (&long[..], JoinRefusal::InvalidToken),
+            ("token=a&token=b", JoinRefusal::RepeatedKey),
+            ("token=%zz", JoinRefusal::InvalidEncoding),
+        ] {
+            assert_eq!(token_of_auth(query.as_bytes()), Err(reason), "{query:.20}");
+        }
+        assert_eq!(code_of_auth(b"token=a&code=12"), Ok(Some(code("12"))));
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use mp_core::{Instant, PeerId};
+use mp_identity::{Identity, Subject};
 
 use super::{JoinDecision, Rooms, Shortage};
 use crate::join::{Join, ListenerConnection};
 use crate::limits::{WAITING_MAX, WAITING_PER_ROOM_MAX};
 use crate::name::{RoomId, RoomName};
-use crate::refusal::{CreateRefusal, JoinRefusal};
+use crate::refusal::{CreateRefusal, JoinRefusal, Removal};
 use crate::selection::Selection;
 use crate::template::Template;
 
@@ -16,16 +17,31 @@ impl Rooms {
     /// Handles the request of a connection to join a room. The decision follows as an output, at
     /// the latest when the room has opened or failed.
     pub fn join(&mut self, now: Instant, join: Join) {
-        let Join { connection, claimed_id, selection } = join;
+        self.join_as(now, join, Arc::new(Identity::anonymous()));
+    }
+
+    /// Same as [`join`](Self::join), of a player whose identity is known: it restricts or selects
+    /// the room, and limits what the player may create. Other connections of the same player are
+    /// treated as [`RoomsSettings::same_player`](super::RoomsSettings::same_player) says.
+    pub fn join_as(&mut self, now: Instant, join: Join, identity: Arc<Identity>) {
+        let (connection, claimed_id) = (join.connection, join.claimed_id);
         if self.places.contains_key(&connection) {
             mp_core::bug!("{connection} joins twice");
             return;
         }
-        let room = selection.and_then(|selection| self.find(&selection, claimed_id));
-        let id = match room {
-            Ok(room) => room,
+        let found = join.selection_of(&identity).and_then(|selection| {
+            let replaced = self.replaced_by(&identity)?;
+            let room = self.find(&selection, claimed_id, &identity, &replaced)?;
+            Ok((room, replaced))
+        });
+        let (id, replaced) = match found {
+            Ok(found) => found,
             Err(refusal) => return self.refuse(connection, refusal),
         };
+        for other in replaced {
+            self.disconnect(now, other, Removal::Replaced);
+        }
+        self.players.insert(connection, identity);
         self.enter(now, id, connection, claimed_id);
     }
 
@@ -53,6 +69,7 @@ impl Rooms {
     /// refused. Returns the room that it was admitted to, unless that has ended or closes.
     pub fn left(&mut self, now: Instant, connection: ListenerConnection) -> Option<RoomId> {
         let id = self.places.remove(&connection)?;
+        self.players.remove(connection);
         let was_waiting = self.rooms.get_mut(&id)?.remove(connection);
         self.waiting -= usize::from(was_waiting);
         self.update_deadline(now, id);
@@ -64,6 +81,8 @@ impl Rooms {
         &mut self,
         selection: &Selection,
         claimed_id: Option<PeerId>,
+        identity: &Identity,
+        replaced: &[ListenerConnection],
     ) -> Result<RoomId, JoinRefusal> {
         if self.is_draining {
             return Err(JoinRefusal::Draining);
@@ -79,7 +98,7 @@ impl Rooms {
             if !selection.template.as_ref().is_none_or(is_of) {
                 return Err(JoinRefusal::UnknownRoom);
             }
-            if let Some(refusal) = room.refusal(claimed_id, selection.code.as_ref()) {
+            if let Some(refusal) = room.refusal(claimed_id, selection.code.as_ref(), replaced) {
                 return Err(refusal);
             }
             let is_full = room.waiting() >= WAITING_PER_ROOM_MAX || self.waiting >= WAITING_MAX;
@@ -92,14 +111,38 @@ impl Rooms {
         if self.waiting >= WAITING_MAX {
             return Err(JoinRefusal::TooManyWaiting);
         }
-        self.create_with(selection.room.clone(), template).map_err(|refusal| match refusal {
+        let owner = match self.reserved.contains_key(&selection.room) {
+            true => None,
+            false => self.may_create(identity)?,
+        };
+        let created = self.create_with(selection.room.clone(), template);
+        let id = created.map_err(|refusal| match refusal {
             CreateRefusal::TooManyRooms => JoinRefusal::TooManyRooms,
             CreateRefusal::Overloaded => JoinRefusal::Overloaded,
             CreateRefusal::OutOfMemory => JoinRefusal::OutOfMemory,
             CreateRefusal::Draining => JoinRefusal::Draining,
             CreateRefusal::UnknownTemplate => JoinRefusal::UnknownTemplate,
             CreateRefusal::NameTaken => JoinRefusal::UnknownRoom,
-        })
+        })?;
+        if let (Some(owner), Some(room)) = (owner, self.rooms.get_mut(&id)) {
+            let max = identity.max_players().unwrap_or(room.max_players).max(1);
+            room.max_players = room.max_players.min(max);
+            room.owner = Some(owner.clone());
+            self.players.add_room(owner);
+        }
+        Ok(id)
+    }
+
+    /// Returns the owner of a room that a player creates; `None` if it has no subject.
+    fn may_create(&self, identity: &Identity) -> Result<Option<Subject>, JoinRefusal> {
+        if !identity.may_create() {
+            return Err(JoinRefusal::MayNotCreate);
+        }
+        let Some(owner) = identity.subject() else { return Ok(None) };
+        match self.settings.max_rooms_per_player {
+            Some(max) if self.players.owned(owner) >= max => Err(JoinRefusal::TooManyRoomsOfPlayer),
+            _ => Ok(Some(owner.clone())),
+        }
     }
 
     /// Returns the settings with which a join may create the selected room.

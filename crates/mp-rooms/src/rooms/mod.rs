@@ -5,6 +5,7 @@ mod joins;
 mod lobby;
 mod matchmaking;
 mod output;
+mod players;
 mod queues;
 mod room;
 mod seats;
@@ -18,6 +19,8 @@ use mp_core::{Instant, ReasonCounts};
 
 pub use self::info::{RoomInfo, RoomState, RoomsStats};
 pub use self::output::{JoinDecision, RoomOutput};
+use self::players::Players;
+pub use self::players::SamePlayer;
 pub use self::queues::QueueState;
 use self::queues::Queues;
 use self::room::Room;
@@ -38,11 +41,21 @@ pub struct RoomsSettings {
     /// Template of rooms that are selected without a template. Default: none, so that such rooms
     /// are not created.
     pub default_template: Option<RoomName>,
+    /// The treatment of players who are connected already. Default: [`SamePlayer::Replace`].
+    pub same_player: SamePlayer,
+    /// Maximum number of rooms that one player has created by joining them; `None`: no limit.
+    /// Players without a subject have no limit. Default: `None`.
+    pub max_rooms_per_player: Option<usize>,
 }
 
 impl Default for RoomsSettings {
     fn default() -> Self {
-        Self { max_rooms: ROOMS_MAX, default_template: None }
+        Self {
+            max_rooms: ROOMS_MAX,
+            default_template: None,
+            same_player: SamePlayer::default(),
+            max_rooms_per_player: None,
+        }
     }
 }
 
@@ -83,6 +96,7 @@ pub struct Rooms {
     closing: BTreeSet<RoomId>,
     /// The room of each connection that waits or was admitted.
     places: BTreeMap<ListenerConnection, RoomId>,
+    players: Players,
     /// Times at which rooms without players close.
     deadlines: BTreeSet<(Instant, RoomId)>,
     /// Number of joins that wait.
@@ -112,6 +126,7 @@ impl Rooms {
             names: BTreeMap::new(),
             closing: BTreeSet::new(),
             places: BTreeMap::new(),
+            players: Players::default(),
             deadlines: BTreeSet::new(),
             waiting: 0,
             is_draining: false,
@@ -324,6 +339,7 @@ impl Rooms {
         self.waiting -= waiting.len();
         for connection in waiting {
             self.places.remove(&connection);
+            self.players.remove(connection);
             self.refuse(connection, refusal);
         }
     }
@@ -333,6 +349,9 @@ impl Rooms {
         self.refuse_waiting(id, refusal);
         let Some(room) = self.rooms.remove(&id) else { return };
         self.names.remove(&room.name);
+        if let Some(owner) = &room.owner {
+            self.players.remove_room(owner);
+        }
         for ticket in room.tickets() {
             self.seats.remove(ticket);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::join::ListenerConnection;
 use crate::name::{RoomId, RoomName};
-use crate::refusal::JoinRefusal;
+use crate::refusal::{JoinRefusal, Removal};
 use crate::template::Template;
 
 /// An action for the host of a [registry](crate::Rooms).
@@ -29,6 +29,16 @@ pub enum RoomOutput {
         connection: ListenerConnection,
         /// The decision.
         decision: JoinDecision,
+    },
+    /// Disconnects a connection that has joined, whether it was admitted or waits. It has left
+    /// already: the registry ignores its end.
+    Disconnect {
+        /// The connection.
+        connection: ListenerConnection,
+        /// The room that it was admitted to, unless that has ended or closes. `None`: it waits.
+        room: Option<RoomId>,
+        /// The reason.
+        removal: Removal,
     },
     /// Closes a room that has opened.
     Close {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_core::{Instant, PeerId};
+use mp_identity::Subject;
 
 use crate::join::ListenerConnection;
 use crate::matchmaking::{MatchRefusal, TicketHash};
@@ -23,6 +24,8 @@ pub(super) struct Room {
     /// True while its thread does not keep up, so that it refuses players.
     pub(super) is_overloaded: bool,
     pub(super) metadata: Metadata,
+    /// Player who has created the room by joining it.
+    pub(super) owner: Option<Subject>,
     /// Time at which the room closes because it has no players.
     pub(super) deadline: Option<Instant>,
     /// Connections that wait for the room to open, in order; `None` once it is open.
@@ -47,6 +50,7 @@ impl Room {
             is_overloaded: false,
             metadata: template.metadata.clone(),
             template,
+            owner: None,
             deadline: None,
             waiting: Some(Vec::new()),
             places: BTreeMap::new(),
@@ -75,6 +79,12 @@ impl Room {
         self.ids.iter().copied()
     }
 
+    /// Returns the connection that claims `id`.
+    pub(super) fn connection_of(&self, id: PeerId) -> Option<ListenerConnection> {
+        let mut places = self.places.iter();
+        places.find(|(_, claimed)| **claimed == Some(id)).map(|(&connection, _)| connection)
+    }
+
     /// Returns the number of reserved seats.
     pub(super) fn seats(&self) -> usize {
         self.seats.len()
@@ -96,15 +106,25 @@ impl Room {
         self.places.len() + self.seats.len() >= usize::from(self.max_players)
     }
 
-    /// Returns the reason why a connection that claims `id` and knows `code` may not join.
-    pub(super) fn refusal(&self, id: Option<PeerId>, code: Option<&Code>) -> Option<JoinRefusal> {
-        if self.is_locked {
+    /// Returns the reason why a connection that claims `id` and knows `code` may not join. It takes
+    /// over the place of a connection that it replaces, even if the room is locked or private.
+    pub(super) fn refusal(
+        &self,
+        id: Option<PeerId>,
+        code: Option<&Code>,
+        replaced: &[ListenerConnection],
+    ) -> Option<JoinRefusal> {
+        let own: Vec<_> = replaced.iter().filter_map(|it| self.places.get(it)).collect();
+        let is_taken = |id| self.ids.contains(&id) && !own.contains(&&Some(id));
+        if !own.is_empty() {
+            id.is_some_and(is_taken).then_some(JoinRefusal::DuplicateId)
+        } else if self.is_locked {
             Some(JoinRefusal::RoomLocked)
         } else if self.code.is_some() && self.code.as_ref() != code {
             Some(JoinRefusal::WrongCode)
         } else if self.is_full() {
             Some(JoinRefusal::RoomFull)
-        } else if id.is_some_and(|id| self.ids.contains(&id)) {
+        } else if id.is_some_and(is_taken) {
             Some(JoinRefusal::DuplicateId)
         } else if self.is_overloaded {
             Some(JoinRefusal::Overloaded)
@@ -115,7 +135,7 @@ impl Room {
 
     /// Returns the reason why no seat can be reserved for a player who knows `code`.
     pub(super) fn seat_refusal(&self, code: Option<&Code>) -> Option<MatchRefusal> {
-        match self.refusal(None, code)? {
+        match self.refusal(None, code, &[])? {
             JoinRefusal::RoomLocked => Some(MatchRefusal::RoomLocked),
             JoinRefusal::WrongCode => Some(MatchRefusal::WrongCode),
             JoinRefusal::Overloaded => Some(MatchRefusal::Overloaded),

@@ -2,6 +2,7 @@
 
 mod lobby;
 mod matchmaking;
+mod players;
 mod queues;
 mod seats;
 
@@ -40,7 +41,8 @@ fn arena() -> Template {
 impl Registry {
     fn new(templates: impl IntoIterator<Item = Template>) -> Self {
         let default_template = Some(name("arena"));
-        let settings = RoomsSettings { default_template, max_rooms: 10 };
+        let settings =
+            RoomsSettings { default_template, max_rooms: 10, ..RoomsSettings::default() };
         Self { rooms: Rooms::new(settings, templates), now: Instant::from_millis(1_000) }
     }
 
@@ -51,7 +53,7 @@ impl Registry {
     fn join_as(&mut self, number: u32, id: u32, selection: Selection) -> Vec<RoomOutput> {
         let claimed_id = PeerId::new(id as i32);
         let connection = connection(number);
-        self.rooms.join(self.now, Join { connection, claimed_id, selection: Ok(selection) });
+        self.rooms.join(self.now, Join::new(connection, claimed_id, Ok(selection)));
         self.outputs()
     }
 

@@ -82,7 +82,7 @@ mod tests {
     fn join(number: usize) -> Join {
         let connection = ConnectionId { slot: number as u32, generation: 0 };
         let connection = ListenerConnection { listener: ListenerId(0), connection };
-        Join { connection, claimed_id: None, selection: Err(JoinRefusal::NoRoomSelected) }
+        Join::new(connection, None, Err(JoinRefusal::NoRoomSelected))
     }
 
     #[test]

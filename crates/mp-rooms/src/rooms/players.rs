@@ -1,0 +1,139 @@
+//! Players: the identities of connections, and the rooms that they have created.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mp_core::{Instant, PeerId};
+use mp_identity::{Identity, Subject};
+
+use super::{RoomOutput, Rooms};
+use crate::join::ListenerConnection;
+use crate::name::RoomId;
+use crate::refusal::{JoinRefusal, Removal};
+
+/// The treatment of a player who is connected already and connects again, to any room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SamePlayer {
+    /// The new connection is refused.
+    Reject,
+    /// The earlier connections are disconnected, if the new one may join. The default.
+    #[default]
+    Replace,
+    /// Both stay.
+    Allow,
+}
+
+/// The identities of the connections that have one with a subject.
+#[derive(Debug, Default)]
+pub(super) struct Players {
+    identities: BTreeMap<ListenerConnection, Arc<Identity>>,
+    connections: BTreeMap<Subject, BTreeSet<ListenerConnection>>,
+    /// Numbers of rooms by the players who have created them.
+    owned: BTreeMap<Subject, usize>,
+}
+
+impl Players {
+    pub(super) fn insert(&mut self, connection: ListenerConnection, identity: Arc<Identity>) {
+        let Some(subject) = identity.subject() else { return };
+        self.connections.entry(subject.clone()).or_default().insert(connection);
+        self.identities.insert(connection, identity);
+    }
+
+    pub(super) fn remove(&mut self, connection: ListenerConnection) {
+        let identity = self.identities.remove(&connection);
+        let Some(subject) = identity.as_ref().and_then(|identity| identity.subject()) else {
+            return;
+        };
+        if let Some(connections) = self.connections.get_mut(subject) {
+            connections.remove(&connection);
+            if connections.is_empty() {
+                self.connections.remove(subject);
+            }
+        }
+    }
+
+    /// Returns the connections of a player.
+    fn of(&self, subject: Option<&Subject>) -> Vec<ListenerConnection> {
+        let connections = subject.and_then(|subject| self.connections.get(subject));
+        connections.into_iter().flatten().copied().collect()
+    }
+
+    pub(super) fn owned(&self, owner: &Subject) -> usize {
+        self.owned.get(owner).copied().unwrap_or_default()
+    }
+
+    pub(super) fn add_room(&mut self, owner: Subject) {
+        *self.owned.entry(owner).or_default() += 1;
+    }
+
+    pub(super) fn remove_room(&mut self, owner: &Subject) {
+        if let Some(owned) = self.owned.get_mut(owner) {
+            *owned -= 1;
+            if *owned == 0 {
+                self.owned.remove(owner);
+            }
+        }
+    }
+}
+
+impl Rooms {
+    /// Returns the connections that a new connection of a player replaces.
+    pub(super) fn replaced_by(
+        &self,
+        identity: &Identity,
+    ) -> Result<Vec<ListenerConnection>, JoinRefusal> {
+        let others = self.players.of(identity.subject());
+        match self.settings.same_player {
+            SamePlayer::Reject if !others.is_empty() => Err(JoinRefusal::AlreadyConnected),
+            SamePlayer::Replace => Ok(others),
+            SamePlayer::Reject | SamePlayer::Allow => Ok(Vec::new()),
+        }
+    }
+
+    /// Returns the identity of a player of a room; `None` if there is no such player, or if it has
+    /// no subject.
+    pub fn identity(&self, room: RoomId, peer: PeerId) -> Option<&Arc<Identity>> {
+        self.identity_of(self.connection_of(room, peer)?)
+    }
+
+    /// Returns the identity of a connection that waits or was admitted; `None` if it has no
+    /// subject.
+    pub fn identity_of(&self, connection: ListenerConnection) -> Option<&Arc<Identity>> {
+        self.players.identities.get(&connection)
+    }
+
+    /// Returns the connection of a room that claims a peer id.
+    pub fn connection_of(&self, room: RoomId, peer: PeerId) -> Option<ListenerConnection> {
+        self.rooms.get(&room)?.connection_of(peer)
+    }
+
+    /// Disconnects a connection that waits or was admitted. Returns false if there is none.
+    pub fn disconnect(
+        &mut self,
+        now: Instant,
+        connection: ListenerConnection,
+        removal: Removal,
+    ) -> bool {
+        if !self.places.contains_key(&connection) {
+            return false;
+        }
+        let room = self.left(now, connection);
+        self.outputs.push_back(RoomOutput::Disconnect { connection, room, removal });
+        true
+    }
+
+    /// Disconnects all connections of a player. Returns their number.
+    pub fn disconnect_player(
+        &mut self,
+        now: Instant,
+        subject: &Subject,
+        removal: Removal,
+    ) -> usize {
+        let connections = self.players.of(Some(subject));
+        for &connection in &connections {
+            self.disconnect(now, connection, removal);
+        }
+        connections.len()
+    }
+}
