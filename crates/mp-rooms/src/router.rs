@@ -30,9 +30,10 @@ pub trait RoomRegistry {
 /// decide, or that select no room, after
 /// [`UNDECIDED_TIMEOUT`](mp_core::limits::UNDECIDED_TIMEOUT).
 ///
-/// A connection that selects by authentication packet ([`Unselected::ByAuth`]) is authenticated by
-/// the room, if the room does so: it receives all packets, also those with a token. Otherwise the router completes the
-/// authentication, and the client enters the room when it has completed it, too.
+/// A connection that selects by authentication packet ([`Unselected::ByAuth`]), or sends its token
+/// in one, is authenticated by the room, if the room does so: it receives all packets, also those
+/// with a token. Otherwise the router completes the authentication, and the client enters the room
+/// when it has completed it, too.
 ///
 /// A client that is rejected after it has sent an authentication packet receives one with the
 /// reason, a JSON object: `{"code": "room_full", "text": "the room is full"}`. The codes are the
