@@ -1,7 +1,7 @@
 //! The system clock and the operating system's randomness, for programs only. Protocol code takes
 //! time and seeds as arguments.
 
-use crate::Instant;
+use crate::{Instant, UnixSeconds};
 
 /// A monotonic clock of the operating system.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,13 @@ impl Default for SystemClock {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Returns the time of the wall clock, which may be set at any time; 0 before 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+pub fn unix_now() -> UnixSeconds {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
 }
 
 /// Returns a seed from the operating system's random number generator.

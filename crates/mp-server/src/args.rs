@@ -9,6 +9,7 @@ use crate::cert::CertArgs;
 use crate::config::flags;
 use crate::config::{Flags, Sources};
 use crate::config_command::ConfigArgs;
+use crate::token::TokenArgs;
 
 /// A relay room for Godot 4 games.
 ///
@@ -32,6 +33,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Cert(CertArgs),
     Config(ConfigArgs),
+    Token(TokenArgs),
     /// Print the script with which a Godot game joins over WebRTC
     ///
     /// Save it in the game's project: mp-server gdscript > mp_webrtc_client.gd

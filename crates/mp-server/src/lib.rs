@@ -65,6 +65,7 @@ mod reload;
 mod rooms;
 mod server;
 mod shutdown;
+mod token;
 mod webrtc;
 
 use std::ffi::OsString;
@@ -105,6 +106,7 @@ fn run(
 fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
     match &args.command {
         Some(Command::Cert(args)) => return cert::make(args),
+        Some(Command::Token(args)) => return token::run(args),
         Some(Command::Config(args)) => return config_command::run(args),
         Some(Command::Gdscript) => {
             let printed = output::print(io::stdout(), WEBRTC_CLIENT.to_owned());

@@ -1,8 +1,9 @@
 //! WebRTC transport and its signaling on the WebSocket port.
 
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use mp_core::host::unix_now;
 use mp_core::{ConnectionGate, PeerId, Rng, TransferMode};
 use mp_signaling::limits::MESSAGE_BYTES_MAX;
 use mp_signaling::{IceServer, LobbyHost, SignalingOptions};
@@ -68,15 +69,9 @@ pub(crate) fn signaling(settings: &WebRtcSettings, room: Signaling, rng: Rng) ->
     host.set_ice_servers(move |peer| {
         let config = &live.borrow().webrtc;
         let secret = config.turn_secret.as_ref().map(Secret::reveal);
-        ice_servers(&config.ice_servers, secret, unix_time(), peer)
+        ice_servers(&config.ice_servers, secret, unix_now(), peer)
     });
     host
-}
-
-/// Returns the Unix time in seconds, which a TURN server compares with its own.
-#[expect(clippy::disallowed_methods, reason = "the time of another machine's clock is needed")]
-fn unix_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Returns the STUN and TURN servers of a player at `time`, in seconds of Unix time.

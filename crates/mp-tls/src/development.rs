@@ -79,7 +79,12 @@ impl DevelopmentCertificate {
     }
 }
 
-fn write_new(file: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
+/// Writes a new file with these permissions.
+///
+/// # Errors
+///
+/// If the file exists or cannot be written.
+pub(crate) fn write_new(file: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

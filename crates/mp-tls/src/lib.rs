@@ -6,6 +6,7 @@
 //! | `TLSOptions.server(key, certificate)` | [`CertificateStore`], which can reload its files |
 //! | `TLSOptions.client(...)`, `TLSOptions.client_unsafe(...)` | [`ClientTlsOptions`] |
 //! | `Crypto.generate_self_signed_certificate` | [`DevelopmentCertificate`] |
+//! | none | [`SigningKeyPair`], for tokens |
 //!
 //! All cryptography is aws-lc through rustls' [`provider`], which is passed explicitly. The
 //! process-wide default provider is neither set nor used.
@@ -24,6 +25,7 @@ mod client;
 mod development;
 mod error;
 mod identity;
+mod key_pair;
 mod store;
 
 use std::sync::{Arc, LazyLock};
@@ -34,6 +36,7 @@ pub use client::ClientTlsOptions;
 pub use development::DevelopmentCertificate;
 pub use error::TlsError;
 pub use identity::{Identity, KeyKind};
+pub use key_pair::SigningKeyPair;
 pub use rustls;
 pub use store::CertificateStore;
 

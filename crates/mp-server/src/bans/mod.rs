@@ -7,8 +7,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use mp_core::host::unix_now;
 use mp_core::{AddressPrefix, ConnectionGate, UnixSeconds};
 use tokio::sync::{Mutex, Notify};
 
@@ -139,11 +140,6 @@ impl BanRegistry {
 
 fn apply(gate: &ConnectionGate, bans: &Bans) {
     gate.set_bans(bans.iter().map(|(prefix, _)| prefix));
-}
-
-#[expect(clippy::disallowed_methods, reason = "bans are kept over restarts")]
-fn unix_now() -> UnixSeconds {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Maximum time after which the wall clock is read again.

@@ -17,7 +17,7 @@ mod rules;
 mod section;
 mod sections;
 mod types;
-mod units;
+pub(crate) mod units;
 mod value;
 mod values;
 

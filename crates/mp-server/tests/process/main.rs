@@ -19,4 +19,5 @@ mod server;
 mod several_rooms;
 mod signaling_port;
 mod tls_peers;
+mod token;
 mod webrtc;
