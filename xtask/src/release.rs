@@ -1,5 +1,7 @@
 //! `cargo xtask package` and `semver`: checks of the library crates before a release.
 
+use std::fs;
+
 use clap::Args;
 
 use crate::workspace::{cargo, quiet, root, run};
@@ -10,6 +12,9 @@ pub(crate) struct SemverArgs {
     /// Git revision whose API the working tree is compared with
     #[arg(long, value_name = "REVISION", default_value = "main")]
     baseline: String,
+    /// Only this crate (repeatable); each takes minutes, since its dependencies are compiled
+    #[arg(long, value_name = "NAME")]
+    package: Vec<String>,
 }
 
 /// Packages each crate under `crates/` into target/package, without building it.
@@ -39,12 +44,25 @@ pub(crate) fn package() -> Result<String, String> {
 pub(crate) fn semver(args: &SemverArgs) -> Result<(), String> {
     quiet(cargo().args(["semver-checks", "--version"])).map_err(|_| NOT_INSTALLED.to_owned())?;
     let mut command = cargo();
-    command.current_dir(root()).args(["semver-checks", "--workspace", "--baseline-rev"]);
-    command.arg(&args.baseline);
-    for package in NOT_PACKAGED {
-        command.args(["--exclude", package]);
+    command.current_dir(root()).args(["semver-checks", "--baseline-rev"]).arg(&args.baseline);
+    // The tool skips crates with `publish = false`, unless they are named.
+    let all = if args.package.is_empty() { libraries()? } else { args.package.clone() };
+    for name in all {
+        command.args(["--package", &name]);
     }
     run(&mut command)
+}
+
+/// Returns the names of the crates under `crates/`, in order.
+fn libraries() -> Result<Vec<String>, String> {
+    let folder = root().join("crates");
+    let entries =
+        fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let is_library = |name: &String| folder.join(name).join("src/lib.rs").exists();
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<_> = names.filter(is_library).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Members of the workspace that are not published.
