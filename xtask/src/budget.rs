@@ -48,6 +48,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("additional suite, ws, client", 19),
     ("additional suite, webrtc, server", 60),
     ("simulated worlds", 100),
+    ("instructions", 70),
     ("benchmarks run", 85),
 ];
 
@@ -58,7 +59,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("API", 3 * 60),
     ("server", 6 * 60 - 20),
     ("operations", 5 * 60),
-    ("bots", 3 * 60),
+    ("bots", 3 * 60 - 70),
     ("relay", 6 * 60),
     ("cluster", 4 * 60),
 ];

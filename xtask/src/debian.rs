@@ -25,6 +25,10 @@ pub(crate) const NGINX: Program = Program { name: "nginx", path: "sbin/nginx", s
 /// Prints the stacks of a test whose turn does not end.
 pub(crate) const GDB: Program = Program { name: "gdb", path: "bin/gdb", size: "60 MB" };
 
+/// Counts instructions.
+pub(crate) const VALGRIND: Program =
+    Program { name: "valgrind", path: "bin/valgrind.bin", size: "60 MB" };
+
 /// Returns the program `wanted` in `folder`. Downloads and unpacks it if it is missing.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ mod example;
 mod features;
 mod fuzz;
 mod godot;
+mod instructions;
 mod interop;
 mod one_room;
 mod picture;
@@ -39,6 +40,7 @@ use clap::{Parser, Subcommand};
 use bench::BenchArgs;
 use enet::EnetArgs;
 use fuzz::FuzzArgs;
+use instructions::InstructionsArgs;
 use interop::InteropArgs;
 use release::SemverArgs;
 use worlds::{FaultsArgs, WorldsArgs};
@@ -106,6 +108,13 @@ enum Command {
     /// and the same load generator for all on CPU 1. A full run takes about half an hour on an
     /// otherwise idle machine.
     Bench(BenchArgs),
+    /// Counts the instructions and allocations of codecs, relay, replication and tables in memory.
+    ///
+    /// Runs bench/instructions under callgrind, and compares with bench/instructions/baseline.json.
+    /// A change of more than 3 % fails; --accept writes the new counts. Counts of another compiler
+    /// than the baseline's are shown and not compared. Uses valgrind on PATH, else Debian's,
+    /// unpacked under target/valgrind.
+    Instructions(InstructionsArgs),
     /// Connects Godot players over ENet, WebSocket and WebRTC and Rust clients to one mp-server.
     ///
     /// The player over WebRTC and one over WebSocket run in a browser.
@@ -223,6 +232,9 @@ fn main() -> ExitCode {
         Command::Audit => deny::audit().map(|done| println!("audit: {done}")),
         Command::Interop(args) => interop::run(&args).map(drop),
         Command::Bench(args) => bench::bench(&args),
+        Command::Instructions(args) => {
+            instructions::instructions(&args).map(|done| println!("instructions: {done}"))
+        }
         Command::OneRoom => godot::find().and_then(|godot| one_room::play(&godot)).map(|done| {
             println!("one room: {done}");
         }),

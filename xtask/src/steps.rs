@@ -13,6 +13,7 @@ use crate::enet::{self, EnetArgs};
 use crate::example;
 use crate::features;
 use crate::godot::{self, Godot, on_path};
+use crate::instructions::{self, InstructionsArgs};
 use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::one_room;
 use crate::picture;
@@ -65,6 +66,7 @@ pub(crate) fn ci() -> Result<(), String> {
     steps.run("dependencies", deny::deny);
     tests(&mut steps);
     steps.run("simulated worlds", || worlds::worlds(&WorldsArgs::ci()));
+    steps.run("instructions", || instructions::instructions(&InstructionsArgs::default()));
     steps.run("benchmarks run", || {
         bench::bench(&BenchArgs::smoke())?;
         Ok("mp's own contenders; every delivery is checked".to_owned())

@@ -1,30 +1,11 @@
 //! A server and a client in one process that call RPCs and replicate properties, by tables that the
-//! macros write or by tables written by hand. All seeds are constant, so that callgrind counts the
-//! same instructions in every run. The difference of two runs is that of their steps:
-//!
-//! ```text
-//! cd bench && cargo build --release -p mp-bench-tables
-//! valgrind --tool=callgrind ../target/bench/release/tables generated 1000
-//! ```
+//! macros write or by tables written by hand.
 
-use clap::{Parser, ValueEnum};
 use mp::prelude::*;
 use mp::scene::BuildError;
 use mp::scene::testing::Lan;
 
-#[derive(Clone, Copy, Debug, Parser)]
-struct Args {
-    /// Author of the tables
-    tables: Tables,
-    /// Number of steps, each with a call and a change of each property
-    steps: u32,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Tables {
-    Generated,
-    ByHand,
-}
+use crate::{Counts, counted};
 
 /// A node of the benchmark.
 trait Mover: Node + Default {
@@ -119,14 +100,14 @@ impl Mover for ByHand {
     }
 }
 
-fn main() -> Result<(), BuildError> {
-    let Args { tables, steps } = Args::parse();
-    let (steered, x) = match tables {
-        Tables::Generated => run::<Generated>(steps)?,
-        Tables::ByHand => run::<ByHand>(steps)?,
-    };
-    println!("{steps} steps: steered {steered}, position {x}");
-    Ok(())
+/// Runs `steps` steps with tables that the macros write.
+pub(crate) fn run_generated(steps: u32) -> Result<Counts, BuildError> {
+    run::<Generated>(steps)
+}
+
+/// Runs `steps` steps with tables written by hand.
+pub(crate) fn run_by_hand(steps: u32) -> Result<Counts, BuildError> {
+    run::<ByHand>(steps)
 }
 
 fn game<N: Mover>() -> BranchBuilder {
@@ -137,22 +118,26 @@ fn game<N: Mover>() -> BranchBuilder {
     })
 }
 
-/// Returns what the server was sent, and what the client was sent.
-fn run<N: Mover>(steps: u32) -> Result<(f64, f32), BuildError> {
+/// In each step the client makes a call, and the server changes each property.
+fn run<N: Mover>(steps: u32) -> Result<Counts, BuildError> {
     let mut lan = Lan::new(game::<N>())?;
     let client = lan.join(game::<N>())?;
     lan.settle();
     let node =
         |lan: &mut Lan, peer| lan.scene(peer).node::<N>("Mover").expect("the game has this node");
     let (ours, theirs) = (node(&mut lan, PeerId::SERVER), node(&mut lan, client));
-    for step in 0..steps {
+    let counts = counted(steps, |step| {
         N::call(theirs, lan.scene(client), step.into());
         let mover = lan.scene(PeerId::SERVER).get_mut(ours);
         mover.expect("the node stays").set(step.into());
         lan.step();
-    }
+        0
+    });
     lan.settle();
     let (steered, _) = lan.scene(PeerId::SERVER).get(ours).expect("the node stays").state();
     let (_, x) = lan.scene(client).get(theirs).expect("the node stays").state();
-    Ok((steered, x))
+    let last = steps.saturating_sub(1);
+    let sum = f64::from(steps) * f64::from(last) / 2.0 + f64::from(steps) * 4.0;
+    assert_eq!((steered, f64::from(x)), (sum, f64::from(last)), "everything was received");
+    Ok(counts)
 }

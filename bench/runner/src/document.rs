@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::machine;
 use crate::results::Results;
 use crate::table;
@@ -60,7 +62,7 @@ pub(crate) fn write(path: &Path, all: &[Workload], results: &Results) -> Result<
     if !missing.is_empty() {
         text.push_str(&format!("\n## Not measured\n\n{}\n", missing.join(", ")));
     }
-    text.push_str(TABLES);
+    text.push_str(&instructions()?);
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     println!("wrote {}", path.display());
     Ok(())
@@ -84,14 +86,31 @@ Machine: {machine}; loopback only. Versions: {versions}; crates as in `bench/Car
   by their allocator. *core*: share of one core. The load average is that of the minute before the first round.
 ";
 
-const TABLES: &str = "
-## Tables of the macros
+const INSTRUCTIONS: &str = "
+## Instructions
 
-Counted by hand with callgrind, so not repeated by `cargo xtask bench`; `bench/tables` explains how. A step is a call with three arguments,
-an `always` and an `on_change` property, sent and received through a server and a client in one process. (2026-11-29)
+Work in memory, in one thread and without sockets: instructions by callgrind, and allocations. `cargo xtask instructions` counts them and
+compares with `bench/instructions/baseline.json`; continuous integration fails if an operation has 3 % more or fewer.
+`instructions --help` describes the workloads. Tables that the macros write cost as much as those written by hand.
 
-| tables | instructions per step |
-|---|---:|
-| of `derive(Node)` and `#[rpc_methods]` | 37,770 |
-| written by hand | 37,786 |
+| workload | instructions per operation | allocations | bytes |
+|---|---:|---:|---:|
 ";
+
+/// Returns the section of the committed counts.
+fn instructions() -> Result<String, String> {
+    let counts: Value = serde_json::from_str(BASELINE).map_err(|error| error.to_string())?;
+    let mut text = INSTRUCTIONS.to_owned();
+    for (name, count) in counts["workloads"].as_object().into_iter().flatten() {
+        let number = |key: &str| count[key].as_f64().unwrap_or_default();
+        let (instructions, allocations) = (number("instructions"), number("allocations"));
+        let bytes = match number("bytes") {
+            0.0 => "–".to_owned(),
+            bytes => format!("{bytes:.0}"),
+        };
+        text.push_str(&format!("| {name} | {instructions:.0} | {allocations:.2} | {bytes} |\n"));
+    }
+    Ok(text)
+}
+
+const BASELINE: &str = include_str!("../../instructions/baseline.json");

@@ -1,0 +1,90 @@
+//! Work of mp without sockets, in one thread and with constant seeds, so that callgrind counts the
+//! same instructions in every run. `cargo xtask instructions` runs each workload with two numbers
+//! of operations: the difference is that of the operations.
+//!
+//! ```text
+//! cd bench && cargo build --release -p mp-bench-instructions
+//! valgrind --tool=callgrind ../target/bench/release/instructions decode-rpc 1000
+//! ```
+
+mod codec;
+mod relay;
+mod replication;
+mod tables;
+
+use clap::{Parser, ValueEnum};
+use mp::scene::BuildError;
+use serde_json::json;
+
+mp_bench_common::count_allocations!();
+
+#[derive(Clone, Copy, Debug, Parser)]
+#[command(about = "Runs a workload in memory, and prints its allocations and bytes as JSON")]
+struct Args {
+    workload: Workload,
+    /// Number of operations
+    operations: u32,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Workload {
+    /// Encode a call of a numbered node with an int, a Vector3 and a String
+    EncodeRpc,
+    /// Decode it
+    DecodeRpc,
+    /// Encode the announcement of a node with two synchronizers and three values
+    EncodeSpawn,
+    /// Decode it
+    DecodeSpawn,
+    /// Encode a dictionary with arrays, texts, vectors and a transform
+    EncodeVariant,
+    /// Decode it
+    DecodeVariant,
+    /// Relay 64 bytes between two of eight clients: from the call at one to the hook at the other
+    Relay,
+    /// Send one always property of a node to one of four clients
+    Sync,
+    /// Send one of 100 on_change properties to one of four clients
+    Delta,
+    /// Spawn a node for one of four clients, and despawn it
+    Spawn,
+    /// A call and two replicated properties, with tables that the macros write
+    TablesGenerated,
+    /// The same with tables written by hand
+    TablesByHand,
+}
+
+/// Counts of a run, without those of its preparation.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    allocations: usize,
+    /// Encoded bytes, where a workload has any.
+    bytes: usize,
+}
+
+fn main() -> Result<(), BuildError> {
+    let Args { workload, operations } = Args::parse();
+    let Counts { allocations, bytes } = match workload {
+        Workload::EncodeRpc => codec::encode(&codec::rpc(), operations),
+        Workload::DecodeRpc => codec::decode(&codec::rpc(), operations),
+        Workload::EncodeSpawn => codec::encode(&codec::spawn(), operations),
+        Workload::DecodeSpawn => codec::decode(&codec::spawn(), operations),
+        Workload::EncodeVariant => codec::encode_variant(operations),
+        Workload::DecodeVariant => codec::decode_variant(operations),
+        Workload::Relay => relay::run(operations)?,
+        Workload::Sync => replication::sync(operations)?,
+        Workload::Delta => replication::delta(operations)?,
+        Workload::Spawn => replication::spawn(operations)?,
+        Workload::TablesGenerated => tables::run_generated(operations)?,
+        Workload::TablesByHand => tables::run_by_hand(operations)?,
+    };
+    println!("{}", json!({ "allocations": allocations, "bytes": bytes }));
+    Ok(())
+}
+
+/// Runs `operation`, which returns a number of bytes, and counts.
+fn counted(operations: u32, mut operation: impl FnMut(u32) -> usize) -> Counts {
+    let before = allocations();
+    let bytes = (0..operations).map(&mut operation).sum();
+    Counts { allocations: allocations() - before, bytes }
+}
