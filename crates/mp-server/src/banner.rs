@@ -38,6 +38,11 @@ pub(crate) fn print(
     output::print(io::stdout(), text(addresses, secured, selections, max_clients))
 }
 
+/// Prints a text after the banner.
+pub(crate) fn print_text(text: String) -> io::Result<()> {
+    output::print(io::stdout(), text)
+}
+
 fn text(
     addresses: Addresses,
     secured: Secured,

@@ -38,6 +38,7 @@
 //! clients.
 
 mod addresses;
+mod admin;
 mod args;
 mod banner;
 mod bans;
@@ -48,6 +49,7 @@ mod config_command;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
+mod http;
 mod listeners;
 mod live_rooms;
 mod log_queue;

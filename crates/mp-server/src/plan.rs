@@ -56,6 +56,11 @@ impl RoomsPlan {
         Ok(Self { templates, rooms, settings, is_single_room })
     }
 
+    /// Returns the name of the room with which the server ends, if there is one.
+    pub(crate) fn only_room(&self) -> Option<&RoomName> {
+        self.rooms.first().filter(|_| self.is_single_room).map(|(name, _)| name)
+    }
+
     pub(crate) fn templates(&self) -> &[Template] {
         &self.templates
     }

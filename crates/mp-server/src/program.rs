@@ -10,6 +10,7 @@ use mp_core::ConnectionGate;
 use mp_rooms::{RoomId, RoomName, Template};
 
 use crate::addresses::{Addresses, Listeners};
+use crate::admin::Admin;
 use crate::banner::{Secured, Selections};
 use crate::bans::BanRegistry;
 use crate::config::{ListenConfig, RoomSelection};
@@ -57,6 +58,7 @@ pub(crate) async fn run(
     if let Some(protection) = Protection::new(&config.limits, gate, network.rooms().clone()) {
         network.spawn(protection.run());
     }
+    let admin = Admin::open(live, network.rooms(), plan.only_room())?;
     let mut created = Vec::new();
     for (name, template) in &plan.rooms {
         created.push(create(network.rooms(), name, template).await?);
@@ -73,6 +75,7 @@ pub(crate) async fn run(
         (Some(_), [(_, template)]) => template.max_players,
         _ => options::max_clients(config),
     };
+    let setup = admin.as_ref().and_then(|admin| admin.set_listening(addresses));
     let Addresses { enet, ws, webrtc, signaling } = addresses;
     tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), signaling = %shown(signaling), tls = tls.is_some(), max_clients, "listening");
     let is_secure = |listener: Option<&ListenConfig>| listener.is_some_and(|it| it.tls);
@@ -87,7 +90,8 @@ pub(crate) async fn run(
         enet: selection(listeners.enet.first().copied()),
         ws: selection(listeners.ws.first().copied()),
     };
-    if let Err(error) = banner::print(addresses, secured, selections, max_clients) {
+    let banner = banner::print(addresses, secured, selections, max_clients);
+    if let Err(error) = banner.and_then(|()| setup.map_or(Ok(()), banner::print_text)) {
         tracing::warn!(%error, "cannot write to standard output");
     }
     if let Some(tls) = tls {
@@ -115,6 +119,9 @@ pub(crate) async fn run(
             logs.flush_bounded();
             process::exit(EXIT_AT_ONCE);
         }
+    }
+    if let Some(admin) = admin {
+        admin.close().await;
     }
     match only.and_then(|room| room.ended()) {
         Some(ended @ EndReason::Panicked(_)) => Err(Failure::Ended(ended.to_string())),

@@ -96,6 +96,12 @@ impl Rooms {
         self.rooms.iter().map(|(&id, room)| describe(id, room))
     }
 
+    /// Returns the rooms that are open or being created whose id is larger than `after`, by age.
+    pub fn list_after(&self, after: u64) -> impl Iterator<Item = RoomInfo> {
+        let later = self.rooms.range(RoomId(after.saturating_add(1))..);
+        later.map(|(&id, room)| describe(id, room))
+    }
+
     /// Returns a room.
     pub fn get(&self, id: RoomId) -> Option<RoomInfo> {
         self.rooms.get(&id).map(|room| describe(id, room))

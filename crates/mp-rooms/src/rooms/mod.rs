@@ -146,6 +146,11 @@ impl Rooms {
         rooms
     }
 
+    /// Returns the template of this name.
+    pub fn template(&self, name: &RoomName) -> Option<&Arc<Template>> {
+        self.templates.get(name)
+    }
+
     /// Replaces the templates. Existing rooms keep their settings.
     pub fn set_templates(&mut self, templates: impl IntoIterator<Item = Template>) {
         let named = |template: Template| (template.name.clone(), Arc::new(template));
@@ -274,6 +279,11 @@ impl Rooms {
     /// such room.
     pub fn set_overloaded(&mut self, id: RoomId, is_overloaded: bool) -> bool {
         self.rooms.get_mut(&id).map(|room| room.is_overloaded = is_overloaded).is_some()
+    }
+
+    /// Returns what the server lacks, according to the last [`set_shortage`](Self::set_shortage).
+    pub fn shortage(&self) -> Option<Shortage> {
+        self.shortage
     }
 
     /// Sets whether a room is locked. Returns false if there is no such room.

@@ -66,7 +66,7 @@ impl Key {
     }
 
     pub(crate) fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Text(rule) if rule.is_secret)
+        matches!(self.kind, Kind::Text(rule) | Kind::Texts(rule) if rule.is_secret)
     }
 
     /// Returns the default in words or as TOML.

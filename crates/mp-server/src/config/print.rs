@@ -6,6 +6,7 @@ use super::env;
 use super::key::{Effect, Key, Preset};
 use super::section::{Section, Shape};
 use super::sections::SECTIONS;
+use super::value::Value;
 use super::values::{DEFAULT, Origin, Table, Values};
 
 /// Returns a file with all settings. Prose begins with `# `; settings that are unset by default
@@ -93,6 +94,7 @@ pub(crate) fn effective_text(values: &Values, file: &str) -> String {
 fn effective_key(table: &Table, key: &Key, file: &str) -> (String, String) {
     let origin = table.entry(key.name).map_or(&Origin::Default, |entry| &entry.origin);
     let line = match table.value(key.name) {
+        Some(Value::List(items)) if items.is_empty() => format!("{} = []", key.name),
         Some(_) if key.is_secret() => format!("{} = \"***\"", key.name),
         Some(value) => format!("{} = {value}", key.name),
         None => format!("#{} = {}", key.name, key.default_text()),

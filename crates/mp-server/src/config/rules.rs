@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use mp_rooms::{Code, RoomName};
 
+use crate::admin::Token;
+
 use super::address::BindAddress;
 use super::key::TextRule;
 
@@ -35,6 +37,12 @@ pub(crate) static LISTEN_WEBRTC: TextRule = rule(
     is_listen_or_off,
 );
 
+pub(crate) static LISTEN_ADMIN: TextRule = rule(
+    "ADDRESS:PORT",
+    "an IP address and a port, such as 127.0.0.1:7780 or 0.0.0.0:7780, or off",
+    is_listen_or_off,
+);
+
 /// Address that players can reach, with or without a port.
 pub(crate) static ADVERTISED: TextRule = rule(
     "ADDRESS,…",
@@ -62,6 +70,24 @@ pub(crate) static ORIGIN: TextRule = rule(
         is_known && !host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])
     },
 );
+
+/// Name of a server in URLs.
+pub(crate) static HOST_NAME: TextRule = rule(
+    "HOST,…",
+    "a name of this server without scheme and port, such as mp.example.com",
+    |text| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+        !text.is_empty() && text.chars().all(is_part)
+    },
+);
+
+/// Token of the admin API.
+pub(crate) static ADMIN_TOKEN: TextRule = TextRule {
+    noun: "TOKEN,…",
+    takes: "NAME:SCOPES:SECRET, where the scopes are of read, rooms, peers and server, joined by +, and the secret is at least 16 characters long or sha256: with 64 hexadecimal digits",
+    is_valid: |text| text.parse::<Token>().is_ok(),
+    is_secret: true,
+};
 
 /// Name of a room, a template or a room type.
 pub(crate) static NAME: TextRule =

@@ -237,6 +237,25 @@ pub struct RoomConfig {
     pub metadata: Option<BTreeMap<String, String>>,
 }
 
+/// Settings of the HTTP port for operators: `[admin]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AdminConfig {
+    /// Address of the port; `None`: off. Default: `127.0.0.1:7780`.
+    pub address: Option<BindAddress>,
+    /// True if no layer has set the address. The server then starts without the port if another
+    /// program uses it.
+    pub is_default_address: bool,
+    /// Tokens: `NAME:SCOPES:SECRET` (default: none).
+    pub tokens: Vec<Secret>,
+    /// File with further tokens; `None`: none (default).
+    pub token_file: Option<PathBuf>,
+    /// Names of the server in URLs, besides `localhost` and IP addresses (default: none).
+    pub allowed_hosts: Vec<String>,
+    /// Origins of the web pages of other servers that may use the admin API (default: none).
+    pub allowed_origins: Vec<String>,
+}
+
 /// Settings of the log: `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -133,6 +133,24 @@ impl RoomsHandle {
         self.call(|host| host.rooms.list().collect()).await
     }
 
+    /// Returns at most `limit` rooms whose ids are larger than `after`, by age.
+    pub(crate) async fn page(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<RoomInfo>, ServerEnded> {
+        self.call(move |host| host.rooms.list_after(after).take(limit).collect()).await
+    }
+
+    /// Returns the template of this name.
+    pub(crate) async fn template(
+        &self,
+        name: &RoomName,
+    ) -> Result<Option<Arc<Template>>, ServerEnded> {
+        let name = name.clone();
+        self.call(move |host| host.rooms.template(&name).cloned()).await
+    }
+
     /// Returns a room; `None` if it has ended.
     ///
     /// # Errors
@@ -277,6 +295,11 @@ impl RoomsHandle {
     /// overloaded. Returns whether there is no thread for a new room.
     pub(crate) async fn measure_threads(&self) -> Result<bool, ServerEnded> {
         self.call(RoomsHost::measure_threads).await
+    }
+
+    /// Returns what the server lacks, so that it refuses newcomers.
+    pub(crate) async fn shortage(&self) -> Result<Option<Shortage>, ServerEnded> {
+        self.call(|host| host.rooms.shortage()).await
     }
 
     /// Returns statistics of all rooms.

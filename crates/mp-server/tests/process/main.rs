@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod admin;
 mod arguments;
 mod config;
 #[cfg(target_os = "linux")]

@@ -23,7 +23,7 @@ pub(crate) struct Server {
     pub(crate) enet: SocketAddr,
     pub(crate) ws: SocketAddr,
     pub(crate) banner: String,
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -45,7 +45,7 @@ impl Server {
             address.unwrap_or_else(|| panic!("{banner}")).parse().unwrap()
         };
         let (enet, ws) = (after("UDP "), after("TCP "));
-        Self { child, enet, ws, banner, _stdout: stdout }
+        Self { child, enet, ws, banner, stdout }
     }
 
     pub(crate) fn process_id(&self) -> u32 {
@@ -60,6 +60,11 @@ impl Server {
     /// Writes a line to its standard input, which must be a pipe.
     pub(crate) fn write_line(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Returns its standard output after the banner.
+    pub(crate) fn stdout(&mut self) -> &mut BufReader<ChildStdout> {
+        &mut self.stdout
     }
 
     /// Sends the signal `name`, such as `TERM`.
@@ -104,6 +109,8 @@ pub(crate) fn command() -> Command {
             command.env_remove(name);
         }
     }
+    // Tests run at the same time, and the port is the same for all.
+    command.env("MP_ADMIN__ADDRESS", "off");
     // Players of most tests stay until the server disconnects them.
     command.env("MP_SHUTDOWN__DRAIN_TIMEOUT", "0");
     command

@@ -13,8 +13,9 @@ use crate::config::error::{Problem, Problems};
 use crate::config::rules;
 use crate::config::section::{Section, Shape, section};
 use crate::config::types::{
-    EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat, RateConfig, RoomConfig, Secret,
-    ShutdownConfig, TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
+    AdminConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat, RateConfig,
+    RoomConfig, Secret, ShutdownConfig, TemplateConfig, TlsConfig, Transport, WebRtcConfig,
+    WebSocketConfig,
 };
 use crate::config::values::{DEFAULT, Origin, Table, Values};
 use crate::config::{Config, Sources};
@@ -35,6 +36,7 @@ pub(in crate::config) fn build(
         limits: builder.limits(),
         templates: builder.templates(),
         rooms: builder.rooms(),
+        admin: admin(&values),
         log: log(&values),
         shutdown: ShutdownConfig {
             drain_timeout: seconds(values.single("shutdown"), "drain_timeout"),
@@ -237,6 +239,19 @@ fn enet(values: &Values) -> EnetConfig {
     EnetConfig {
         shards: table.number("shards").unwrap_or(1),
         flush_interval: Duration::from_millis(table.number("flush_interval").unwrap_or(1)),
+    }
+}
+
+fn admin(values: &Values) -> AdminConfig {
+    let table = values.single("admin");
+    let tokens = table.list("tokens").into_iter().map(Secret::new);
+    AdminConfig {
+        address: table.text("address").and_then(|text| text.parse().ok()),
+        is_default_address: table.entry("address").is_none(),
+        tokens: tokens.collect(),
+        token_file: table.text("token_file").map(Into::into),
+        allowed_hosts: table.list("allowed_hosts"),
+        allowed_origins: table.list("allowed_origins"),
     }
 }
 

@@ -3,6 +3,7 @@
 //! The commented default, the validation of values, the names of environment variables, and the
 //! flags of the command line with their help are derived from it.
 
+mod admin;
 mod limits;
 mod listeners;
 mod process;
@@ -10,6 +11,7 @@ mod rooms;
 mod transports;
 
 use super::section::{Section, Shape};
+use admin::ADMIN;
 use limits::LIMITS;
 use listeners::{LISTEN_SHORT, LISTENERS};
 use process::{LOG, SHUTDOWN, TOP};
@@ -63,6 +65,12 @@ locked, private, code and metadata change as well.",
         shape: Shape::List,
         help: "Rooms that are created at the start",
         keys: ROOM,
+    },
+    Section {
+        name: "admin",
+        shape: Shape::Single,
+        help: "HTTP port for operators: admin API and health",
+        keys: ADMIN,
     },
     Section { name: "log", shape: Shape::Single, help: "Log on standard error", keys: LOG },
     Section { name: "shutdown", shape: Shape::Single, help: "End of the server", keys: SHUTDOWN },

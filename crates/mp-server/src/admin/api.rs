@@ -1,0 +1,60 @@
+//! The routes of the admin API, and their description as OpenAPI.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::authorize::require;
+use super::context::AdminContext;
+use super::token::Scope;
+use super::{rooms, setup, status};
+use crate::ServerEnded;
+use crate::http::{Json, Problem};
+
+/// Operations of an mp-server.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "mp-server admin API", version = "1", license(name = "MIT OR Apache-2.0")),
+    modifiers(&Bearer)
+)]
+struct Description;
+
+/// Adds the tokens to the description.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let scheme = scheme.description(Some("A token with the scope that the operation lists"));
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// Returns the routes under `/v1`.
+pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
+    let read = OpenApiRouter::new()
+        .routes(routes!(status::get))
+        .routes(routes!(rooms::list))
+        .routes(routes!(rooms::get));
+    let of_rooms = OpenApiRouter::new()
+        .routes(routes!(rooms::create))
+        .routes(routes!(rooms::change, rooms::close));
+    let (router, openapi) = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(setup::post))
+        .merge(require(read, context, Scope::Read))
+        .merge(require(of_rooms, context, Scope::Rooms))
+        .split_for_parts();
+    let describe = move || async move { Json(openapi) };
+    router.route("/v1/openapi.json", get(describe))
+}
+
+impl From<ServerEnded> for Problem {
+    fn from(ended: ServerEnded) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_ended", ended)
+    }
+}

@@ -1,0 +1,90 @@
+//! [`AdminContext`]: what the handlers of the admin API have in common.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use mp_core::Instant;
+use mp_core::host::SystemClock;
+use mp_rooms::RoomName;
+
+use super::tokens::AdminTokens;
+use crate::addresses::Addresses;
+use crate::http::AddressLimiter;
+use crate::rooms::RoomsHandle;
+
+/// The running server, for handlers. Clones refer to the same server.
+#[derive(Clone, Debug)]
+pub(crate) struct AdminContext(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    rooms: RoomsHandle,
+    /// Room with which the server ends.
+    only_room: Option<RoomName>,
+    tokens: AdminTokens,
+    wrong_tokens: AddressLimiter,
+    clock: SystemClock,
+    started: Instant,
+    /// Addresses of the transports, once they listen.
+    listening: OnceLock<Addresses>,
+}
+
+impl AdminContext {
+    pub(super) fn new(
+        rooms: RoomsHandle,
+        only_room: Option<RoomName>,
+        tokens: AdminTokens,
+    ) -> Self {
+        let clock = SystemClock::new();
+        Self(Arc::new(Shared {
+            rooms,
+            only_room,
+            tokens,
+            wrong_tokens: AddressLimiter::new(WRONG_TOKENS_BURST, WRONG_TOKENS_INTERVAL),
+            clock,
+            started: clock.now(),
+            listening: OnceLock::new(),
+        }))
+    }
+
+    pub(super) fn rooms(&self) -> &RoomsHandle {
+        &self.0.rooms
+    }
+
+    /// Returns the room with which the server ends, if there is one.
+    pub(super) fn only_room(&self) -> Option<&RoomName> {
+        self.0.only_room.as_ref()
+    }
+
+    pub(super) fn tokens(&self) -> &AdminTokens {
+        &self.0.tokens
+    }
+
+    /// Returns the limiter of wrong tokens and codes.
+    pub(super) fn wrong_tokens(&self) -> &AddressLimiter {
+        &self.0.wrong_tokens
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.0.clock.now()
+    }
+
+    /// Returns the time since the server started.
+    pub(super) fn uptime(&self) -> Duration {
+        self.now() - self.0.started
+    }
+
+    /// Returns the addresses of the transports; `None` before they listen.
+    pub(super) fn listening(&self) -> Option<&Addresses> {
+        self.0.listening.get()
+    }
+
+    pub(super) fn set_listening(&self, addresses: Addresses) {
+        let _ = self.0.listening.set(addresses);
+    }
+}
+
+/// Number of wrong tokens that a client may send at once.
+const WRONG_TOKENS_BURST: u64 = 10;
+/// Time after which a client may send another wrong token.
+const WRONG_TOKENS_INTERVAL: Duration = Duration::from_secs(6);

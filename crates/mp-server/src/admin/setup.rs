@@ -1,0 +1,87 @@
+//! The link that makes the first token: the page `/setup`, and `POST /v1/setup`.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::context::AdminContext;
+use super::tokens::SetupError;
+use crate::http::{ClientAddress, Json, Problem, ProblemBody};
+
+/// A request for the first token.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub(crate) struct SetupRequest {
+    /// The part of the link after `#`.
+    pub(crate) code: String,
+    /// Name of the token in logs: letters, digits, hyphens, underscores and dots. Default: `admin`.
+    #[serde(default = "default_name")]
+    pub(crate) name: String,
+}
+
+/// The first token. It is shown once.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub(crate) struct SetupResponse {
+    /// The token.
+    pub(crate) token: String,
+}
+
+fn default_name() -> String {
+    "admin".to_owned()
+}
+
+/// Returns the routes of the page. It sends the part of its URL after `#`, which browsers keep to
+/// themselves, to `POST /v1/setup`.
+pub(super) fn page() -> Router<AdminContext> {
+    let html = || async { asset("text/html; charset=utf-8", include_str!("setup.html")) };
+    let script = || async { asset("text/javascript; charset=utf-8", include_str!("setup.js")) };
+    Router::new().route("/setup", get(html)).route("/setup.js", get(script))
+}
+
+fn asset(content_type: &'static str, text: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, content_type), (header::CONTENT_SECURITY_POLICY, CSP)];
+    (headers, text).into_response()
+}
+
+/// Make the first token with the code of the link that the server prints
+#[utoipa::path(
+    post,
+    path = "/v1/setup",
+    tag = "server",
+    request_body = SetupRequest,
+    responses((status = 200, body = SetupResponse), (status = "default", body = ProblemBody))
+)]
+pub(super) async fn post(
+    State(context): State<AdminContext>,
+    ClientAddress(client): ClientAddress,
+    Json(request): Json<SetupRequest>,
+) -> Result<Json<SetupResponse>, Problem> {
+    let (now, limiter) = (context.now(), context.wrong_tokens());
+    limiter.check(now, client.ip()).map_err(Problem::too_many_requests)?;
+    match context.tokens().finish_setup(now, &request.code, &request.name) {
+        Ok(token) => {
+            tracing::info!(token = request.name, %client, "the first token of the admin API was made");
+            Ok(Json(SetupResponse { token }))
+        }
+        Err(SetupError::WrongCode) => {
+            limiter.charge(now, client.ip());
+            let detail = "the link is wrong, was used, or is older than ten minutes; restart the server for another one";
+            Err(Problem::new(StatusCode::FORBIDDEN, "wrong_code", detail))
+        }
+        Err(SetupError::InvalidName) => {
+            let detail = "a name has 1 to 64 letters, digits, hyphens, underscores and dots";
+            Err(Problem::bad_request("invalid_name", detail))
+        }
+        Err(SetupError::NotSaved(error)) => {
+            tracing::error!(%error, "cannot write the file of tokens");
+            let detail = "the server cannot write its file of tokens; see its log";
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not_saved", detail))
+        }
+    }
+}
+
+/// Only scripts, styles and requests of this server.
+const CSP: &str = "default-src 'self'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'";

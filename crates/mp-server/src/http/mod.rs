@@ -1,0 +1,24 @@
+//! The HTTP server: a thread of its own that serves routers on any number of listeners.
+//!
+//! ```text
+//!  HttpListener ── accepted connections ──► BrowserGuard ──► router of handlers
+//!       (HttpLimits: number, sizes, times)   (Host, Origin, CORS)    │ Problem: errors as JSON
+//!                                                                    ▼
+//!                                             RoomsHandle: messages to the thread of the endpoints
+//! ```
+//!
+//! A handler never runs on the thread of the endpoints or of a room, and has no locks in common
+//! with them: it sends a message and waits, for at most [`HttpLimits::request_time`].
+
+mod address_limiter;
+mod browser_guard;
+mod extract;
+mod problem;
+mod server;
+mod write_timeout;
+
+pub(crate) use address_limiter::AddressLimiter;
+pub(crate) use browser_guard::{AllowedHosts, BrowserGuard};
+pub(crate) use extract::{ClientAddress, Json, Path, Query};
+pub(crate) use problem::{Problem, ProblemBody};
+pub(crate) use server::{HttpLimits, HttpListener, HttpServer};

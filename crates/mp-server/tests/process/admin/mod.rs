@@ -1,0 +1,76 @@
+//! The admin API over HTTP.
+
+mod health;
+mod http;
+mod security;
+mod setup;
+mod status;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{ChildStderr, Command, Stdio};
+
+use self::http::{Request, Response};
+use crate::server::{FREE_PORTS, Server, command};
+
+/// Tokens of the servers of these tests, by scope.
+const ALL: &str = "all-0123456789abcdef";
+const READ: &str = "read-0123456789abcdef";
+const ROOMS: &str = "rooms-0123456789abcdef";
+const PEERS: &str = "peers-0123456789abcdef";
+const SERVER: &str = "server-0123456789abcdef";
+
+/// A server with an admin API on a free port.
+struct AdminServer {
+    server: Server,
+    address: SocketAddr,
+    log: BufReader<ChildStderr>,
+}
+
+impl AdminServer {
+    /// Starts a server with a token of each scope, and one with all.
+    fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// Starts a server with further settings.
+    fn with(settings: impl FnOnce(&mut Command)) -> Self {
+        let tokens = [("read", READ), ("rooms", ROOMS), ("peers", PEERS), ("server", SERVER)];
+        let tokens = tokens.map(|(scope, secret)| format!("{scope}:{scope}:{secret},"));
+        let tokens = format!("{}all:read+rooms+peers+server:{ALL}", tokens.concat());
+        Self::without_tokens(|command| {
+            command.env("MP_ADMIN__TOKENS", tokens);
+            settings(command);
+        })
+    }
+
+    fn without_tokens(settings: impl FnOnce(&mut Command)) -> Self {
+        let mut command = command();
+        command.args(FREE_PORTS).env("MP_ADMIN__ADDRESS", "127.0.0.1:0").stderr(Stdio::piped());
+        settings(&mut command);
+        let mut server = Server::of(&mut command);
+        let mut log = BufReader::new(server.stderr());
+        let line = line_with(&mut log, "admin API address=");
+        let address = line.split("address=").nth(1).unwrap().trim().parse().unwrap();
+        Self { server, address, log }
+    }
+
+    /// Waits for a log line with this part.
+    fn line_with(&mut self, part: &str) -> String {
+        line_with(&mut self.log, part)
+    }
+
+    /// Sends a request with a token.
+    fn ask(&self, token: &str, method: &str, path: &str) -> Response {
+        Request::new(method, path).token(token).send(self.address)
+    }
+}
+
+fn line_with(log: &mut impl BufRead, part: &str) -> String {
+    let mut line = String::new();
+    while !line.contains(part) {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "no line with {part}");
+    }
+    line
+}
