@@ -50,6 +50,8 @@ mod config_command;
 #[doc(hidden)]
 pub mod fuzz;
 mod http;
+#[cfg_attr(not(test), expect(dead_code, reason = "for the methods of authentication that fetch"))]
+mod http_client;
 mod listeners;
 mod live_rooms;
 mod log_queue;
