@@ -238,7 +238,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         start: impl FnOnce(Attempts, &mut Host) -> Dialing,
     ) -> Result<Self, CreateError> {
         let mut rng = rng(options.seed)?;
-        let unique_id = PeerId::generate(&mut rng);
+        let unique_id = options.unique_id.unwrap_or_else(|| PeerId::generate(&mut rng));
         let settings = options.checked_settings()?;
         let channels = options.channels + 2;
         let driver = SocketDriver::new(socket, options.datagrams_per_poll, FLUSH_INTERVAL);

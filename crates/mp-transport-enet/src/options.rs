@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use mp_core::{ConnectionGate, OutOfRange, Rng};
+use mp_core::{ConnectionGate, OutOfRange, PeerId, Rng};
 #[cfg(feature = "dtls")]
 use mp_tls::CertificateStore;
 
@@ -57,6 +57,7 @@ pub struct ClientOptions {
     pub(crate) channels: u8,
     bind_ip: Option<IpAddr>,
     local_port: u16,
+    pub(crate) unique_id: Option<PeerId>,
     pub(crate) datagrams_per_poll: usize,
     pub(crate) seed: Option<[u8; 32]>,
     #[cfg(feature = "dtls")]
@@ -221,6 +222,7 @@ impl Default for ClientOptions {
             channels: LAST_CHANNEL.0,
             bind_ip: None,
             local_port: 0,
+            unique_id: None,
             datagrams_per_poll: limits::DATAGRAMS_PER_POLL,
             seed: None,
             #[cfg(feature = "dtls")]
@@ -342,6 +344,13 @@ impl ClientOptions {
     /// Sets the port to send from; 0 lets the operating system choose (default).
     pub const fn local_port(mut self, port: u16) -> Self {
         self.local_port = port;
+        self
+    }
+
+    /// Sets the client's peer id (default: random, as in Godot). A server rejects an id that is in
+    /// use, and the server's id 1.
+    pub const fn unique_id(mut self, id: PeerId) -> Self {
+        self.unique_id = Some(id);
         self
     }
 

@@ -121,6 +121,18 @@ fn packets(events: &[PeerEvent]) -> Vec<&Packet> {
 }
 
 #[test]
+fn client_with_a_unique_id_connects_with_it() {
+    let mut world = World::new();
+    let id = PeerId::new(4_711).unwrap();
+    let mut server = world.server(ServerOptions::default());
+    let mut client = world.client(CLIENT, client_options().unique_id(id));
+    assert_eq!(client.unique_id(), id);
+    let (at_server, _) = world.run(&mut server, &mut client, 50);
+    let [PeerEvent::Connected { claimed_id, .. }] = at_server[..] else { panic!("{at_server:?}") };
+    assert_eq!(claimed_id, Some(id));
+}
+
+#[test]
 fn a_client_has_an_id_of_its_own_from_the_beginning() {
     let mut world = World::new();
     let mut server = world.server(ServerOptions::default());
