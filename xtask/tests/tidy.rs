@@ -29,6 +29,9 @@ const SANS_IO: &[(&str, &str)] = &[
 
 /// Folders of sans-IO code: bytes and time in, bytes and events out.
 const PROTOCOL: &[&str] = &[
+    "crates/mp-bots/src/client",
+    "crates/mp-bots/src/player",
+    "crates/mp-bots/src/scenario",
     "crates/mp-core/src",
     "crates/mp-host/src",
     "crates/mp-identity/src",
