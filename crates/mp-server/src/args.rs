@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::bots::BotsArgs;
 use crate::cert::CertArgs;
 use crate::config::flags;
 use crate::config::{Flags, Sources};
@@ -31,6 +32,7 @@ pub(crate) struct Args {
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Bots(BotsArgs),
     Cert(CertArgs),
     Config(ConfigArgs),
     Token(TokenArgs),

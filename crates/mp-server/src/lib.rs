@@ -42,6 +42,7 @@ mod admin;
 mod args;
 mod banner;
 mod bans;
+mod bots;
 mod cert;
 mod certificates;
 pub mod config;
@@ -109,6 +110,7 @@ fn run(
 
 fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
     match &args.command {
+        Some(Command::Bots(args)) => return bots::run(args),
         Some(Command::Cert(args)) => return cert::make(args),
         Some(Command::Token(args)) => return token::run(args),
         Some(Command::Config(args)) => return config_command::run(args),
@@ -175,6 +177,8 @@ enum Failure {
     Ended(String),
     /// The result cannot be printed (exit code 3).
     Unprinted(String),
+    /// The results of bots exceed a threshold (exit code 3).
+    Threshold(String),
 }
 
 impl Failure {
@@ -182,7 +186,7 @@ impl Failure {
         match self {
             Self::Refused(_) => ExitCode::from(2),
             Self::Ended(_) => ExitCode::FAILURE,
-            Self::Unprinted(_) => ExitCode::from(3),
+            Self::Unprinted(_) | Self::Threshold(_) => ExitCode::from(3),
         }
     }
 }
@@ -190,7 +194,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(why) | Self::Unprinted(why) => f.write_str(why),
+            Self::Refused(why) | Self::Unprinted(why) | Self::Threshold(why) => f.write_str(why),
             Self::Ended(why) => write!(f, "the room has ended: {why}"),
         }
     }

@@ -19,6 +19,7 @@ macro_rules! links {
     () => {
         "[actors.md]: crate::guide::actors
 [authentication.md]: crate::guide::authentication
+[bots.md]: crate::guide::bots
 [branches.md]: crate::guide::branches
 [coming-from-bevy.md]: crate::guide::coming_from_bevy
 [coming-from-godot.md]: crate::guide::coming_from_godot
@@ -73,6 +74,7 @@ pub mod guide {
     page!(testing, "testing.md");
     page!(logging, "logging.md");
     page!(deployment, "deployment.md");
+    page!(bots, "bots.md");
     page!(guarantees, "guarantees.md");
     page!(troubleshooting, "troubleshooting.md");
     page!(coming_from_godot, "coming-from-godot.md");

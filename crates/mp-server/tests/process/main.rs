@@ -4,6 +4,7 @@
 
 mod admin;
 mod arguments;
+mod bots;
 mod config;
 #[cfg(target_os = "linux")]
 mod liveness;
