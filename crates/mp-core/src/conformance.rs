@@ -94,6 +94,9 @@ pub struct Capabilities {
     /// True if new connections can be refused. Otherwise [`suite`] skips
     /// [`refusing_connections_keeps_existing_ones`]. Default: true.
     pub refuses: bool,
+    /// True if the transport has [statistics](MultiplayerPeer::transport_stats). Otherwise [`suite`]
+    /// skips [`statistics_include_ended_connections`]. Default: false.
+    pub statistics: bool,
     /// Time after which an expected event counts as missing. It must exceed the transport's
     /// timeouts. Default: 60 s.
     pub patience: Duration,
@@ -110,6 +113,7 @@ impl Default for Capabilities {
             empty_packets: true,
             can_pause: true,
             refuses: true,
+            statistics: false,
             patience: Duration::from_secs(60),
             quiet: Duration::from_millis(500),
         }
@@ -167,6 +171,9 @@ pub fn suite<R: Rig>(mut make: impl FnMut() -> R) {
     }
     if can.refuses {
         run!(refusing_connections_keeps_existing_ones);
+    }
+    if can.statistics {
+        run!(statistics_include_ended_connections);
     }
 }
 

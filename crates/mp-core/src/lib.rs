@@ -9,6 +9,8 @@ mod addresses;
 pub mod bug;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod disconnect_counts;
+mod duration_histogram;
 mod endpoint;
 mod error_chain;
 #[cfg(feature = "fuzzing")]
@@ -48,6 +50,7 @@ pub mod variant;
 pub use addresses::interleave_families;
 /// The crate of [`Bytes`](bytes::Bytes), the type of payloads.
 pub use bytes;
+pub use duration_histogram::DurationHistogram;
 pub use endpoint::{
     BranchRate, ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection,
     ReceiveLimits, Route, ToBranch, ToEndpoint,
@@ -74,7 +77,7 @@ pub use running_clock::RunningClock;
 pub use send_queue::{QueueFull, SendQueue};
 pub use shared_limit::{SharedLimit, queued_bytes};
 pub use state_machine::StateMachine;
-pub use stats::ConnectionStats;
+pub use stats::{ConnectionStats, TransportStats};
 pub use time::{Instant, UnixSeconds};
 pub use transfer::{Channel, TransferMode};
 pub use variant::{FromVariant, StringName, Variant, VariantType};

@@ -294,23 +294,7 @@ pub enum DisconnectReason {
 
 impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "closed locally",
-            Self::BranchPanicked => "its branch panicked",
-            Self::DuplicateId => "peer id already in use",
-            Self::InternalError => "internal error: a bug of mp",
-            Self::InvalidId => "invalid peer id",
-            Self::Kicked => "kicked",
-            Self::Moved => "moved to another branch",
-            Self::ProtocolViolation => "protocol violation",
-            Self::OneSidedAuthentication => "only one of the two peers requires authentication",
-            Self::QueueFull => "queue full: the peer does not keep up",
-            Self::RateExceeded => "rate limit exceeded for too long",
-            Self::Refused => "refused",
-            Self::Rejected(rejection) => rejection.text,
-            Self::Remote(_) => "closed by the remote peer",
-            Self::Timeout => "timed out",
-        })
+        f.write_str(self.text())
     }
 }
 

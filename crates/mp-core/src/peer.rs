@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{
     CloseMode, ConnectionId, ConnectionStats, DisconnectReason, Instant, OutgoingPacket, PeerEvent,
-    PeerId,
+    PeerId, TransportStats,
 };
 
 /// A transport: ENet, WebSocket, WebRTC, a pipe within the process, or your own (Godot:
@@ -150,6 +150,11 @@ pub trait MultiplayerPeer {
     fn connection_stats(&self, _connection: ConnectionId) -> Option<ConnectionStats> {
         None
     }
+
+    /// Returns statistics of the transport; zeros if it has none. Visits all connections.
+    fn transport_stats(&self) -> TransportStats {
+        TransportStats::default()
+    }
 }
 
 /// Implements [`MultiplayerPeer`] for a pointer to a transport.
@@ -220,6 +225,9 @@ macro_rules! forward {
             }
             fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
                 (**self).connection_stats(connection)
+            }
+            fn transport_stats(&self) -> TransportStats {
+                (**self).transport_stats()
             }
         }
     };

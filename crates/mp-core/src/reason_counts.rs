@@ -59,6 +59,16 @@ impl<R: Reason> ReasonCounts<R> {
             *sum += count;
         }
     }
+
+    /// Returns what was counted after `earlier`, former counts of the same input.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = *self;
+        for (count, before) in since.0.as_mut().iter_mut().zip(earlier.0.as_ref()) {
+            *count = count.saturating_sub(*before);
+        }
+        since
+    }
 }
 
 impl<R: Reason> Default for ReasonCounts<R> {
@@ -178,6 +188,10 @@ mod tests {
         sum.add_all(&counts);
         assert_eq!((sum.get(Rejection::TooLong), sum.get(Rejection::Empty)), (1, 6));
         assert_eq!(sum.total(), 7);
+        assert_eq!(
+            sum.since(&counts).iter().collect::<Vec<_>>(),
+            [(Rejection::TooLong, 1), (Rejection::Empty, 3)]
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use mp_core::{
     CloseMode, ConnectionId, ConnectionOrigin, ConnectionStats, ConnectionStatus, DisconnectReason,
     ErrorChain, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError,
+    TransportStats,
 };
 
 use crate::connection::EnetConnection;
@@ -509,5 +510,9 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
 
     fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
         self.connection.host.connection_stats(connection)
+    }
+
+    fn transport_stats(&self) -> TransportStats {
+        self.connection.host.transport_stats()
     }
 }

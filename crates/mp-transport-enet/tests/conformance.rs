@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{SERVER, address};
-use mp_core::conformance::{Rig, suite};
+use mp_core::conformance::{Capabilities, Rig, suite};
 use mp_core::{Instant, MultiplayerPeer, Rng};
 use mp_transport_enet::testing::{Link, Network};
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
@@ -43,6 +43,10 @@ impl Rig for Virtual {
         self.now += Duration::from_millis(5);
         self.network.advance(self.now);
         self.now
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { statistics: true, ..Capabilities::default() }
     }
 }
 

@@ -290,11 +290,13 @@ impl Connection {
             return;
         }
         let mode = cx.table.mode(index);
-        let bytes = queued_bytes(packet.len(), connections);
+        let (len, bytes) = (packet.len(), queued_bytes(packet.len(), connections));
         let fits = cx.output.queued.allows(self.usage.queued, bytes)
             && self.queued().0 + packet.len() <= RELIABLE_QUEUE_BYTES_MAX;
         if fits && self.channels[index].push(mode, packet, connections).is_ok() {
             self.progress_deadline.get_or_insert(cx.now + RELIABLE_PROGRESS_TIMEOUT);
+            cx.output.traffic.connections.packets_sent += 1;
+            cx.output.traffic.connections.bytes_sent += len as u64;
         } else if mode.is_reliable() {
             self.close(cx, Some(DisconnectReason::QueueFull));
         } else {

@@ -376,7 +376,10 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
 
     fn discard(&mut self, slot: usize) {
         match self.connections.remove(slot) {
-            Some(connection) => self.routes.remove(connection.ufrag(), slot),
+            Some(connection) => {
+                self.output.traffic.connections.send_drops += connection.drops();
+                self.routes.remove(connection.ufrag(), slot);
+            }
             None => mp_core::bug!("the connection of slot {slot} is discarded, but is gone"),
         }
     }
@@ -384,6 +387,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// Handles a received datagram.
     fn handle_datagram(&mut self, path: NetworkPath, datagram: &[u8]) {
         self.stats.received_datagrams += 1;
+        self.output.traffic.network_bytes_received += datagram.len() as u64;
         let handled = match Protocol::of(datagram) {
             _ if datagram.len() > DATAGRAM_BYTES_MAX => Err(DatagramRefusal::TooLong),
             Some(Protocol::Stun) => self.handle_stun(path, datagram),

@@ -59,6 +59,7 @@ impl Rig for Virtual {
         Capabilities {
             channels: 1,
             empty_packets: false,
+            statistics: true,
             // SCTP is slow at 5 % loss.
             patience: Duration::from_secs(600),
             ..Capabilities::default()

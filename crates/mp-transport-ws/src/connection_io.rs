@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, Waker};
 
-use mp_core::{DisconnectReason, Instant};
+use mp_core::{ConnectionStats, DisconnectReason, Instant};
 
 use crate::io::ByteStream;
 use crate::limits::{CONNECTION_BYTES_PER_POLL, KEEPALIVES_PER_TIMEOUT};
@@ -112,6 +112,7 @@ impl<S: ByteStream> ConnectionIo<S> {
                 break;
             }
             let written = self.write(out);
+            session.network_bytes_sent += written as u64;
             let all = written == out.len();
             self.connection.record_written(now, written > 0, all);
             if !all {
@@ -130,14 +131,20 @@ impl<S: ByteStream> ConnectionIo<S> {
     }
 
     /// Writes the last bytes of a closed connection, as far as the stream accepts them, and drops
-    /// the stream.
-    pub(crate) fn finish(mut self, now: Instant, out: &mut Vec<u8>, session: &mut Session) {
+    /// the stream. Returns the final statistics.
+    pub(crate) fn finish(
+        mut self,
+        now: Instant,
+        out: &mut Vec<u8>,
+        session: &mut Session,
+    ) -> ConnectionStats {
         self.flush(now, out, session);
         if self.unsent.is_empty() && !self.is_shut {
             out.clear();
             self.connection.close_tls(out);
             self.write(out);
         }
+        self.connection.stats()
     }
 
     /// Returns whether there are bytes to write, or the stream is to be shut down.

@@ -19,6 +19,8 @@ pub(crate) struct ConnectionTable<S> {
     timers: BTreeSet<(Instant, usize)>,
     dirty: Vec<usize>,
     handshaking: usize,
+    /// Number of handshakes that were completed.
+    completed: u64,
     /// Limit of the waiting bytes of all connections.
     waiting: SharedLimit,
 }
@@ -32,6 +34,7 @@ impl<S: ByteStream> ConnectionTable<S> {
             timers: BTreeSet::new(),
             dirty: Vec::new(),
             handshaking: 0,
+            completed: 0,
             waiting,
         }
     }
@@ -91,6 +94,7 @@ impl<S: ByteStream> ConnectionTable<S> {
         if entry.is_handshaking && entry.connection.was_connected() {
             entry.is_handshaking = false;
             self.handshaking -= 1;
+            self.completed += u64::from(!entry.connection.is_text());
         }
         if !entry.is_dirty && entry.has_output() {
             entry.is_dirty = true;
@@ -164,6 +168,16 @@ impl<S: ByteStream> ConnectionTable<S> {
     pub(crate) fn may_wait(&self, slot: usize, len: usize, connections: usize) -> bool {
         let entry = self.slots.get(slot);
         entry.is_none_or(|entry| self.waiting.allows(entry.waiting, queued_bytes(len, connections)))
+    }
+
+    /// Returns the connections.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ConnectionIo<S>> {
+        self.slots.iter().map(|(_, entry)| entry)
+    }
+
+    /// Returns the number of handshakes that were completed, without those of text sessions.
+    pub(crate) fn completed(&self) -> u64 {
+        self.completed
     }
 
     /// Returns the number of connections whose handshake is not complete.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use mp_core::{
     CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
     MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, ReasonCounts, SendError,
-    SharedLimit, TransferMode,
+    SharedLimit, TransferMode, TransportStats,
 };
 
 use self::establish::{Acceptor, ConnectAttempt};
@@ -64,6 +64,8 @@ pub struct WebSocketMultiplayerPeer<S: StreamSource = Tcp> {
     connections: ConnectionTable<S::Stream>,
     /// Closed connections with bytes left to write.
     closing: Vec<ConnectionIo<S::Stream>>,
+    /// Sum over the connections that have ended.
+    ended: ConnectionStats,
     readiness: Readiness,
     ready_list: ReadyList,
     source_waker: Waker,
@@ -332,6 +334,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             connect_error: None,
             connections: ConnectionTable::new(waiting),
             closing: Vec::new(),
+            ended: ConnectionStats::default(),
             ready_list,
             source_waker,
             ready: VecDeque::from([SOURCE]),
@@ -384,6 +387,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             let Some(entry) = self.connections.at(slot) else { continue };
             let (bytes, more) = entry.read(now, &mut self.read_buffer, &mut self.session);
             taken += bytes;
+            self.session.network_bytes_received += bytes as u64;
             if more {
                 entry.wake();
             }
@@ -474,8 +478,15 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             let connection = entry.connection.id();
             self.session.events.push_back(PeerEvent::Disconnected { connection, reason });
         }
+        self.retire(entry);
+    }
+
+    /// Keeps a removed connection if it has bytes left to write, otherwise only its statistics.
+    fn retire(&mut self, entry: ConnectionIo<S::Stream>) {
         if entry.has_output() {
             self.closing.push(entry);
+        } else {
+            self.ended.add_all(&entry.connection.stats());
         }
     }
 }
@@ -543,7 +554,8 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         });
         self.connections.put_dirty(dirty);
         for entry in self.closing.drain(..) {
-            entry.finish(now, &mut self.write_buffer, &mut self.session);
+            let stats = entry.finish(now, &mut self.write_buffer, &mut self.session);
+            self.ended.add_all(&stats);
         }
     }
 
@@ -571,8 +583,9 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         self.text_source = None;
         for slot in self.connections.slots().collect::<Vec<_>>() {
             // As in Godot, no close frame is sent. Bytes queued before are still written.
-            let entry = self.connections.remove(slot).filter(ConnectionIo::has_output);
-            self.closing.extend(entry);
+            if let Some(entry) = self.connections.remove(slot) {
+                self.retire(entry);
+            }
         }
     }
 
@@ -652,6 +665,21 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         let mut stats = entry.connection.stats();
         stats.queued_bytes += entry.unsent() as u64;
         Some(stats)
+    }
+
+    fn transport_stats(&self) -> TransportStats {
+        let mut sum = TransportStats::default();
+        sum.add_ended_connection(&self.ended);
+        for entry in self.connections.iter().chain(&self.closing) {
+            let mut stats = entry.connection.stats();
+            stats.queued_bytes += entry.unsent() as u64;
+            sum.add_connection(&stats);
+        }
+        sum.network_bytes_received = self.session.network_bytes_received;
+        sum.network_bytes_sent = self.session.network_bytes_sent;
+        sum.completed_handshakes = self.connections.completed();
+        sum.refused_handshakes = self.session.refused_requests.total();
+        sum
     }
 }
 

@@ -16,7 +16,7 @@ use mp_transport_ws::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
 
 /// All packets are reliable, on one channel.
 fn capabilities(quiet: Duration) -> Capabilities {
-    Capabilities { channels: 1, modes: false, quiet, ..Capabilities::default() }
+    Capabilities { channels: 1, modes: false, statistics: true, quiet, ..Capabilities::default() }
 }
 
 struct VirtualSource {

@@ -3,7 +3,8 @@
 use super::Rig;
 use super::session::{ConnectionPair, SERVER, Session};
 use crate::{
-    Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, SendError, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason,
+    SendError, TransferMode,
 };
 
 /// `Graceful` reports `Disconnected` on both peers: the server's with its own reason, the client's
@@ -53,6 +54,40 @@ pub fn drain_delivers_accepted_packets_first<R: Rig>(rig: R) {
     }
     assert_eq!(session.peers[SERVER].end_of(pair.at_server), Some(DisconnectReason::Closed));
     check_remote(session.peers[pair.client].end_of(pair.at_client));
+}
+
+/// Counters of the transport do not decrease when connections end, and its queue is empty then.
+pub fn statistics_include_ended_connections<R: Rig>(rig: R) {
+    let mut session = Session::open(rig);
+    let pairs = [session.connect(), session.connect()];
+    for pair in pairs {
+        for _ in 0..5 {
+            session.send_reliable(SERVER, pair.at_server, "down");
+            session.send_reliable(pair.client, pair.at_client, "up");
+        }
+        session.until("five packets each way", |session| {
+            session.peers[pair.client].payloads(pair.at_client).len() == 5
+                && session.peers[SERVER].payloads(pair.at_server).len() == 5
+        });
+    }
+    let client = &mut session.peers[pairs[0].client];
+    client.disconnect(pairs[0].at_client, DisconnectReason::Closed, CloseMode::Graceful);
+    wait_for_end(&mut session, pairs[0]);
+    session.peers[SERVER].disconnect(
+        pairs[1].at_server,
+        DisconnectReason::Kicked,
+        CloseMode::Immediate,
+    );
+    session.quiet();
+    let stats = session.peers[SERVER].peer.transport_stats();
+    let ConnectionStats { packets_received, bytes_received, .. } = stats.connections;
+    assert_eq!((packets_received, bytes_received), (10, 20), "packets received, and their bytes");
+    let ConnectionStats { packets_sent, bytes_sent, queued_bytes, .. } = stats.connections;
+    assert!(packets_sent >= 10 && bytes_sent >= 40, "{packets_sent} sent, {bytes_sent} bytes");
+    assert_eq!(queued_bytes, 0, "bytes queued for ended connections");
+    assert_eq!(stats.completed_handshakes, 2, "completed handshakes");
+    let least = (bytes_received, bytes_sent);
+    assert!(stats.network_bytes_received > least.0 && stats.network_bytes_sent > least.1);
 }
 
 /// `Immediate` removes the connection immediately and without an event. The remote peer reports it,

@@ -56,7 +56,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         queue.close(reason);
         self.pending.insert(branch);
         for connection in connections {
-            self.remove_route(connection);
+            self.remove_route(connection, reason);
             self.router.forget(connection);
             self.peer.disconnect(connection, reason, CloseMode::Immediate);
         }

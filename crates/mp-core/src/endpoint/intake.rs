@@ -48,7 +48,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             PeerEvent::Packet(packet) => self.handle_packet_event(now, packet),
             PeerEvent::Disconnected { connection, reason } => {
                 self.last_reason = Some(reason);
-                if let Some(branch) = self.forget_route(connection) {
+                if let Some(branch) = self.forget_route(connection, reason) {
                     self.queue(branch, event);
                 } else if self.undecided.remove(connection).is_some() {
                     self.router.forget(connection);
@@ -106,6 +106,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 self.router.retain_packets(connection, &mut packets);
                 let packets = packets.into_iter().map(PeerEvent::Packet);
                 let rate = new_rate(self.receive_limits);
+                self.stats.assigned_connections += 1;
                 self.assign(connection, Routed { branch, identity, rate }, packets);
             }
             Route::Undecided if self.undecided.insert(connection, candidate) => {}
@@ -179,7 +180,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.stats.dropped_packets += 1;
         if packet.mode.is_reliable() {
             let (connection, reason) = (packet.from, DisconnectReason::QueueFull);
-            self.forget_route(connection);
+            self.forget_route(connection, reason);
             self.peer.disconnect(connection, reason, CloseMode::Immediate);
             self.queue(branch, PeerEvent::Disconnected { connection, reason });
         }

@@ -79,7 +79,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     ) {
         self.has_input = true;
         self.advance(now);
-        let Some(branch) = self.forget_route(connection) else {
+        let Some(branch) = self.forget_route(connection, reason) else {
             return self.decide(connection, super::Route::Reject(reason));
         };
         self.queue(branch, PeerEvent::Disconnected { connection, reason });

@@ -27,7 +27,7 @@ pub use self::stats::EndpointStats;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, DRAIN_TIMEOUT, PENDING_BATCHES_MAX};
 use crate::{
     BranchId, CloseMode, ConnectionId, ConnectionStats, DisconnectReason, EndpointId, Instant,
-    MultiplayerPeer, OutgoingPacket, RunningClock, StateMachine,
+    MultiplayerPeer, OutgoingPacket, RunningClock, StateMachine, TransportStats,
 };
 
 /// A transport with its router and the branches of its connections. See [`StateMachine`] for how to
@@ -246,6 +246,11 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.stop_accepting();
     }
 
+    /// Returns statistics of the transport. Visits all connections.
+    pub fn transport_stats(&self) -> TransportStats {
+        self.peer.transport_stats()
+    }
+
     /// Returns statistics of one connection.
     pub fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
         self.peer.connection_stats(connection)
@@ -285,8 +290,12 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     }
 
     /// Removes a connection that has ended from its branch, and returns the branch.
-    fn forget_route(&mut self, connection: ConnectionId) -> Option<BranchId> {
-        let branch = self.remove_route(connection)?;
+    fn forget_route(
+        &mut self,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+    ) -> Option<BranchId> {
+        let branch = self.remove_route(connection, reason)?;
         self.router.forget(connection);
         if let Some(queue) = self.branches.get_mut(&branch) {
             queue.connections.swap_remove(&connection);
@@ -294,8 +303,13 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         Some(branch)
     }
 
-    fn remove_route(&mut self, connection: ConnectionId) -> Option<BranchId> {
+    fn remove_route(
+        &mut self,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+    ) -> Option<BranchId> {
         let Routed { branch, rate, .. } = self.routes.remove(&connection)?;
+        self.stats.ended_connections.count(reason);
         if let Some(until) = rate.and_then(|rate| rate.paused_until) {
             self.rate_pauses.remove(&(until, connection));
         }

@@ -152,7 +152,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 self.stats.rate_disconnects += 1;
                 let reason = DisconnectReason::RateExceeded;
                 tracing::debug!(%connection, %reason, "connection closed");
-                self.forget_route(connection);
+                self.forget_route(connection, reason);
                 self.peer.disconnect(connection, reason, CloseMode::Immediate);
                 self.queue(branch, PeerEvent::Disconnected { connection, reason });
                 false

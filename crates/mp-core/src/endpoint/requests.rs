@@ -60,7 +60,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
         self.peer.disconnect(connection, reason, close_mode);
         if close_mode == CloseMode::Immediate {
-            self.forget_route(connection);
+            self.forget_route(connection, reason);
             // No event follows, so remember the reason in case it ends a client's session.
             self.last_reason = Some(reason);
         }
@@ -149,7 +149,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
         if close_mode == CloseMode::Immediate {
             for connection in std::mem::take(&mut queue.connections) {
-                self.remove_route(connection);
+                self.remove_route(connection, reason);
                 self.router.forget(connection);
             }
         }

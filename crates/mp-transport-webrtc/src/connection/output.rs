@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use mp_core::{
     ConnectionId, ConnectionOrigin, Packet, PeerEvent, PeerId, ReasonCounts, SharedLimit,
+    TransportStats,
 };
 use mp_udp::NetworkPath;
 
@@ -44,6 +45,8 @@ pub(crate) struct PeerOutput {
     pub(crate) refused_messages: ReasonCounts<MessageRefusal>,
     /// Connections closed because one of their protocols failed.
     pub(crate) failed_connections: u64,
+    /// Packets and datagrams of all connections.
+    pub(crate) traffic: TransportStats,
 }
 
 impl Default for PeerOutput {
@@ -63,6 +66,7 @@ impl Default for PeerOutput {
             paused_drops: 0,
             refused_messages: ReasonCounts::default(),
             failed_connections: 0,
+            traffic: TransportStats::default(),
         }
     }
 }
@@ -77,15 +81,22 @@ impl PeerOutput {
     ) {
         let claimed_id = Some(peer);
         self.events.push_back(PeerEvent::Connected { connection, claimed_id, origin });
+        self.traffic.completed_handshakes += 1;
         self.has_connected = true;
     }
 
     pub(super) fn packets(&mut self, packets: impl IntoIterator<Item = Packet>) {
-        self.events.extend(packets.into_iter().map(PeerEvent::Packet));
+        for packet in packets {
+            self.traffic.connections.packets_received += 1;
+            self.traffic.connections.bytes_received += packet.payload.len() as u64;
+            self.events.push_back(PeerEvent::Packet(packet));
+        }
     }
 
     pub(super) fn datagram(&mut self, path: NetworkPath, datagram: Vec<u8>) {
         if self.datagrams.len() < DATAGRAMS_QUEUED_MAX {
+            self.traffic.datagrams_sent += 1;
+            self.traffic.network_bytes_sent += datagram.len() as u64;
             self.datagrams.push_back((path, datagram));
         } else {
             self.dropped_datagrams += 1;

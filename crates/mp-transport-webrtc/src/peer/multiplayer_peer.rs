@@ -4,7 +4,7 @@ use std::task::{self, Poll};
 
 use mp_core::{
     CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
-    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError,
+    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError, TransportStats,
 };
 
 use super::{Mode, WebRtcMultiplayerPeer};
@@ -173,6 +173,19 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         stats.send_drops = connection.drops();
         stats.queued_bytes = queued_bytes as u64;
         Some(stats)
+    }
+
+    fn transport_stats(&self) -> TransportStats {
+        let mut sum = self.output.traffic;
+        for connection in self.connections.slots().filter_map(|slot| self.connections.at(slot)) {
+            sum.connections.queued_bytes += connection.queued().0 as u64;
+            sum.connections.send_drops += connection.drops();
+        }
+        sum.connections.send_drops += self.output.queue_drops;
+        sum.connections.receive_drops = self.output.paused_drops;
+        sum.datagrams_received = self.stats.received_datagrams;
+        sum.refused_handshakes = self.output.failed_connections;
+        sum
     }
 }
 

@@ -27,6 +27,10 @@ pub(crate) struct Session {
     pub(crate) events: VecDeque<PeerEvent>,
     pub(crate) refused_requests: ReasonCounts<RequestRefusal>,
     pub(crate) refused_messages: ReasonCounts<MessageRefusal>,
+    /// Bytes received from sockets, with those of TLS and HTTP.
+    pub(crate) network_bytes_received: u64,
+    /// Bytes written to sockets, with those of TLS and HTTP.
+    pub(crate) network_bytes_sent: u64,
     pub(crate) text: TextSessions,
     /// Peer ids of a server's clients.
     ids: HashSet<PeerId>,
@@ -91,6 +95,8 @@ impl Session {
             events: VecDeque::new(),
             refused_requests: ReasonCounts::default(),
             refused_messages: ReasonCounts::default(),
+            network_bytes_received: 0,
+            network_bytes_sent: 0,
             text: TextSessions::default(),
             ids: HashSet::new(),
             last_close: None,

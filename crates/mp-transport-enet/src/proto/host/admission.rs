@@ -181,6 +181,7 @@ impl Host {
         debug!(connection = %peer.connection(), %address, data, "connected");
         entry.is_counted = true;
         self.connected += 1;
+        self.completed_handshakes += 1;
         if let (Some(gate), true) = (&self.settings.gate, age.is_some()) {
             let now = self.clock.to_program(self.now);
             entry.pass = Some(Box::new(gate.enter(now, address.ip())));

@@ -16,7 +16,10 @@ mod transmit;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use mp_core::{ConnectionId, GatePass, Instant, Rng, RunningClock, SharedLimit, bug};
+use mp_core::{
+    ConnectionId, ConnectionStats, GatePass, Instant, Rng, RunningClock, SharedLimit,
+    TransportStats, bug,
+};
 
 use crate::limits::{QUEUED_BYTES_SHARE, WAITING_BYTES_OF_EACH};
 use crate::proto::command::{Connect, Terms};
@@ -67,6 +70,9 @@ pub struct Host {
     /// Time of the last turn, by the host's clock.
     now: Instant,
     stats: HostStats,
+    /// Sum over the peers that were removed, and the number of completed handshakes.
+    removed: ConnectionStats,
+    completed_handshakes: u64,
     /// Ack-eliciting datagrams sent.
     ack_eliciting_sent: u64,
     /// Counter values at the last [`pop_statistic`](Self::pop_statistic), by
@@ -147,6 +153,8 @@ impl Host {
             clock: RunningClock::default(),
             now: Instant::ZERO,
             stats: HostStats::default(),
+            removed: ConnectionStats::default(),
+            completed_handshakes: 0,
             ack_eliciting_sent: 0,
             popped: [0; 4],
         }
@@ -216,6 +224,22 @@ impl Host {
         HostStats { stalls: self.clock.stalls(), ..self.stats }
     }
 
+    /// Returns the sums over all peers, including those that were removed.
+    pub fn transport_stats(&self) -> TransportStats {
+        let mut sum = TransportStats::default();
+        sum.add_ended_connection(&self.removed);
+        for entry in self.slots.entries() {
+            sum.add_connection(&entry.peer.stats());
+        }
+        sum.datagrams_received = self.stats.datagrams_received;
+        sum.datagrams_sent = self.stats.datagrams_sent;
+        sum.network_bytes_received = self.stats.bytes_received;
+        sum.network_bytes_sent = self.stats.bytes_sent;
+        sum.completed_handshakes = self.completed_handshakes;
+        sum.refused_handshakes = self.stats.refused_handshakes.total();
+        sum
+    }
+
     /// Returns the number of ack-eliciting datagrams sent.
     pub(crate) const fn ack_eliciting_sent(&self) -> u64 {
         self.ack_eliciting_sent
@@ -253,6 +277,7 @@ impl Host {
         };
         self.paused_peers.remove(&entry);
         entry.peer.drop_queues();
+        self.removed.add_all(&entry.peer.stats());
         entry.peer.record(&mut self.queued, &mut self.received);
         if let Some(at) = entry.timer {
             self.timers.remove(&(at, slot));
