@@ -64,8 +64,8 @@ pub use replication::{
 };
 pub use scene::{NodeContext, NodeOrPath, RpcContext, Scene, TimerId};
 pub use scene_multiplayer::{
-    AuthError, GodotQuirks, PacketSizeError, Refusal, Refusals, RpcError, SceneMultiplayer,
-    SceneStats, SendBytesError,
+    AuthError, GodotQuirks, PacketCounts, PacketKind, PacketSizeError, PacketStats, Refusal,
+    Refusals, RpcError, SceneMultiplayer, SceneStats, SendBytesError,
 };
 pub use signal::Signal;
 pub use tree::{Tree, TreeError};

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 pub use godot::variant::{Limits, Objects, bytes_to_var, var_to_bytes};
 
-use crate::SceneMessage;
+use crate::{PacketKind, SceneMessage};
 
 /// The encoding of [`SceneMessage`]s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,14 @@ impl Codec {
     ) -> Result<godot::EncodedArguments<'_>, DecodeError> {
         match self {
             Self::Godot4(_) => godot::call_arguments(packet),
+        }
+    }
+
+    /// Returns the kind of a packet that begins with `head`, which is the whole packet or at least
+    /// two bytes; `None` if the packet is empty.
+    pub(crate) fn kind(self, head: &[u8]) -> Option<PacketKind> {
+        match self {
+            Self::Godot4(_) => godot::kind(head),
         }
     }
 

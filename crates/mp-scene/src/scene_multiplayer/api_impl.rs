@@ -59,7 +59,12 @@ impl MultiplayerApi for SceneMultiplayer {
                 });
             }
             PeerEvent::Packet(packet) => match self.sender.routes().at(endpoint, packet.from) {
-                Some(sender) => self.receive(now, tree, sender, &packet),
+                Some(sender) => {
+                    if let Some(kind) = self.sender.wire().kind(&packet.payload) {
+                        self.received.count(kind, 1, packet.payload.len());
+                    }
+                    self.receive(now, tree, sender, &packet);
+                }
                 None => self.session.count_stray(),
             },
             PeerEvent::Disconnected { connection, reason } => {

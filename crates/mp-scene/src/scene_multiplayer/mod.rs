@@ -11,6 +11,7 @@ mod api_impl;
 mod call;
 mod error;
 mod events;
+mod packet_stats;
 mod paths;
 mod quirks;
 mod receive;
@@ -29,6 +30,7 @@ use mp_core::{
 
 pub use error::{AuthError, PacketSizeError, RpcError, SendBytesError};
 use events::Events;
+pub use packet_stats::{PacketCounts, PacketKind, PacketStats};
 pub use quirks::GodotQuirks;
 pub(crate) use refusal::NotAccepted;
 pub use refusal::{Refusal, Refusals};
@@ -55,6 +57,8 @@ pub struct SceneMultiplayer {
     replication: Replication,
     /// True while packets that `paths` has released are being received.
     is_receiving_released: bool,
+    /// Packets received by kind.
+    received: PacketCounts,
     quirks: GodotQuirks,
     disconnects_over_limits: bool,
     /// The clock of all timeouts. Time in which the process did not run does not count.
@@ -72,6 +76,7 @@ impl SceneMultiplayer {
             paths: Paths::default(),
             replication: Replication::default(),
             is_receiving_released: false,
+            received: PacketCounts::default(),
             quirks: GodotQuirks::default(),
             disconnects_over_limits: false,
             clock: RunningClock::default(),
@@ -392,6 +397,16 @@ impl SceneMultiplayer {
         sum
     }
 
+    /// Returns the number of refused calls by reason. It is a part of [`refusals`](Self::refusals).
+    pub fn call_refusals(&self) -> Refusals {
+        *self.paths.call_refusals()
+    }
+
+    /// Returns the number of packets, and their bytes, by kind.
+    pub fn packet_stats(&self) -> PacketStats {
+        PacketStats { received: self.received, sent: *self.sender.sent() }
+    }
+
     /// Applies the program's changes of the tree, and receives the packets that they release.
     fn apply_tree_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         self.replicating(now, tree, Replication::apply_tree_changes);
@@ -447,6 +462,7 @@ impl SceneMultiplayer {
             quirks: _,
             disconnects_over_limits: _,
             clock: _,
+            received: _,
             events: _,
         } = self;
         paths.remove_peer(peer);

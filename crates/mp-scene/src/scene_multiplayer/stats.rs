@@ -47,3 +47,39 @@ pub struct SceneStats {
     /// time does not count against peers.
     pub stalls: u64,
 }
+
+impl SceneStats {
+    /// Adds the counters of `other`.
+    pub fn add_all(&mut self, other: &Self) {
+        *self = self.combine(other, u64::wrapping_add);
+    }
+
+    /// Returns what was counted after `earlier`, a former value of the same statistics.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        self.combine(earlier, u64::saturating_sub)
+    }
+
+    fn combine(&self, other: &Self, combine: fn(u64, u64) -> u64) -> Self {
+        Self {
+            packets_received: combine(self.packets_received, other.packets_received),
+            malformed_packets: combine(self.malformed_packets, other.malformed_packets),
+            refused_calls: combine(self.refused_calls, other.refused_calls),
+            refused_answers: combine(self.refused_answers, other.refused_answers),
+            relayed_packets: combine(self.relayed_packets, other.relayed_packets),
+            stray_packets: combine(self.stray_packets, other.stray_packets),
+            duplicate_ids: combine(self.duplicate_ids, other.duplicate_ids),
+            silent_peers: combine(self.silent_peers, other.silent_peers),
+            outbox_drops: combine(self.outbox_drops, other.outbox_drops),
+            paused_drops: combine(self.paused_drops, other.paused_drops),
+            skipped_steps: combine(self.skipped_steps, other.skipped_steps),
+            refused_announcements: combine(self.refused_announcements, other.refused_announcements),
+            refused_elements: combine(self.refused_elements, other.refused_elements),
+            repeated_paths: combine(self.repeated_paths, other.repeated_paths),
+            discarded_paths: combine(self.discarded_paths, other.discarded_paths),
+            old_syncs: combine(self.old_syncs, other.old_syncs),
+            oversized_states: combine(self.oversized_states, other.oversized_states),
+            stalls: combine(self.stalls, other.stalls),
+        }
+    }
+}

@@ -20,7 +20,7 @@ pub use variant::VariantError;
 use variant::{Limits, Objects};
 
 use super::{DecodeError, EncodeError, GodotVersion};
-use crate::SceneMessage;
+use crate::{PacketKind, SceneMessage};
 
 /// Command bits of the first byte; bit 3 is ignored.
 pub(crate) const COMMAND_MASK: u8 = 7;
@@ -102,6 +102,22 @@ pub(super) fn decode_without_arguments(
         SYS => sys::decode(packet),
         unknown => Err(DecodeError::UnknownCommand(unknown)),
     }
+}
+
+/// Returns the kind of a packet that begins with `head`; `None` if the packet is empty.
+#[inline]
+pub(super) fn kind(head: &[u8]) -> Option<PacketKind> {
+    let first = *head.first()?;
+    Some(match first & COMMAND_MASK {
+        REMOTE_CALL => PacketKind::Rpc,
+        SIMPLIFY_PATH | CONFIRM_PATH => PacketKind::Path,
+        RAW => PacketKind::Raw,
+        SPAWN => PacketKind::Spawn,
+        DESPAWN => PacketKind::Despawn,
+        SYNC if sync::is_delta(first) => PacketKind::Delta,
+        SYNC => PacketKind::Sync,
+        _ => sys::kind(head),
+    })
 }
 
 /// Returns the arguments of a packet that is a call.

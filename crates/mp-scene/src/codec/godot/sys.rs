@@ -7,8 +7,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mp_core::{PeerId, Prefix};
 
 use super::SYS;
-use crate::SceneMessage;
 use crate::codec::DecodeError;
+use crate::{PacketKind, SceneMessage};
 
 const AUTH: u8 = 0;
 pub(super) const ADD_PEER: u8 = 1;
@@ -23,6 +23,15 @@ pub fn relay_prefix(peer: i32) -> Prefix {
     let mut header = [SYS, RELAY, 0, 0, 0, 0];
     header[2..].copy_from_slice(&peer.to_le_bytes());
     Prefix::new(&header)
+}
+
+/// Returns the kind of a SYS.
+pub(super) fn kind(head: &[u8]) -> PacketKind {
+    match head.get(1) {
+        Some(&AUTH) => PacketKind::Auth,
+        Some(&RELAY) => PacketKind::Relay,
+        _ => PacketKind::Sys,
+    }
 }
 
 pub(super) fn encode_auth(bytes: &[u8], out: &mut BytesMut) {

@@ -44,6 +44,8 @@ pub(super) struct Paths {
     reported_tables: BTreeSet<[u8; 32]>,
     stats: PathStats,
     refusals: Refusals,
+    /// Those of `refusals` that concern calls.
+    call_refusals: Refusals,
 }
 
 /// Counters; see [`SceneStats`](crate::SceneStats).
@@ -79,6 +81,7 @@ impl Paths {
             reported_tables: _,
             stats,
             refusals: _,
+            call_refusals: _,
         } = self;
         own.remove_peer(peer);
         remote.remove_peer(peer);
@@ -307,6 +310,7 @@ impl Paths {
             let dropped = self.deferred.take_calls(&name).len();
             self.stats.refused_calls += dropped as u64;
             self.refusals.add(Refusal::NodeLeft, dropped as u64);
+            self.call_refusals.add(Refusal::NodeLeft, dropped as u64);
         }
     }
 
@@ -320,6 +324,13 @@ impl Paths {
             MessageKind::Sync | MessageKind::Delta(_) => &mut self.stats.refused_elements,
         } += 1;
         refusal::count(&mut self.refusals, from, refusal);
+        if matches!(kind, MessageKind::Call) {
+            self.call_refusals.count(refusal);
+        }
+    }
+
+    pub(super) fn call_refusals(&self) -> &Refusals {
+        &self.call_refusals
     }
 
     pub(super) fn refusals(&self) -> &Refusals {

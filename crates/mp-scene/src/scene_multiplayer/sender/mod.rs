@@ -22,6 +22,7 @@ use mp_core::{
 use crate::SceneMessage;
 use crate::codec::{Codec, godot};
 use crate::outbox::Outbox;
+use crate::scene_multiplayer::packet_stats::PacketCounts;
 use paused_queue::PausedQueue;
 pub(super) use routes::{Route, Routes};
 pub(super) use wire::Wire;
@@ -56,7 +57,11 @@ pub(super) struct Sender {
     stuck: BTreeSet<EndpointId>,
     paused: BTreeMap<PeerId, PausedQueue>,
     paused_drops: u64,
+    /// Packets dropped from the queues of endpoints that were removed.
+    removed_drops: u64,
     unroutable: u64,
+    /// Packets queued for endpoints, by kind.
+    sent: PacketCounts,
 }
 
 impl Sender {
@@ -68,7 +73,9 @@ impl Sender {
             stuck: BTreeSet::new(),
             paused: BTreeMap::new(),
             paused_drops: 0,
+            removed_drops: 0,
             unroutable: 0,
+            sent: PacketCounts::default(),
         }
     }
 
@@ -82,7 +89,8 @@ impl Sender {
 
     /// Removes an endpoint and its queue.
     pub(super) fn remove_endpoint(&mut self, endpoint: EndpointId) {
-        self.outboxes.remove(&endpoint);
+        let removed = self.outboxes.remove(&endpoint);
+        self.removed_drops += removed.map_or(0, |outbox| outbox.dropped());
     }
 
     /// Queues a command for each endpoint.
@@ -323,7 +331,7 @@ impl Sender {
 
     /// Returns the number of unreliable packets dropped because an endpoint was blocked.
     pub(super) fn outbox_drops(&self) -> u64 {
-        self.outboxes.values().map(Outbox::dropped).sum()
+        self.removed_drops + self.outboxes.values().map(Outbox::dropped).sum::<u64>()
     }
 
     /// Returns the number of unreliable packets dropped because their peer was paused.
@@ -334,6 +342,11 @@ impl Sender {
     /// Returns the number of packets for peers that were unknown or left while paused.
     pub(super) fn unroutable(&self) -> u64 {
         self.unroutable
+    }
+
+    /// Returns the number of packets queued for endpoints, by kind.
+    pub(super) fn sent(&self) -> &PacketCounts {
+        &self.sent
     }
 
     fn send_at(
@@ -429,6 +442,13 @@ impl Sender {
             self.unroutable += 1;
             return;
         };
+        let head = match packet.prefix.as_slice() {
+            [] => &packet.payload[..],
+            prefix => prefix,
+        };
+        if let Some(kind) = self.wire.kind(head) {
+            self.sent.count(kind, packet.to.as_slice().len(), packet.len());
+        }
         let result = match position {
             QueuePosition::Back => outbox.send(packet),
             QueuePosition::BeforeLastCall => outbox.send_in_front_of_call(packet),

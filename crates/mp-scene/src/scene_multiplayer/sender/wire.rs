@@ -2,9 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::SceneMessage;
 use crate::codec::godot::EncodedArguments;
 use crate::codec::{Codec, DecodeError, EncodeError, Limits, Objects};
+use crate::{PacketKind, SceneMessage};
 
 /// Encodes and decodes messages.
 #[derive(Debug)]
@@ -42,6 +42,11 @@ impl Wire {
         packet: &'a [u8],
     ) -> Result<EncodedArguments<'a>, DecodeError> {
         self.codec.call_arguments(packet)
+    }
+
+    /// Returns the kind of a packet that begins with `head`; `None` if the packet is empty.
+    pub(crate) fn kind(&self, head: &[u8]) -> Option<PacketKind> {
+        self.codec.kind(head)
     }
 
     /// Returns whether CONFIRM_PATH contains the path instead of the path id.
