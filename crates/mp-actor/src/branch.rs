@@ -21,6 +21,7 @@ use crate::guarded_log::log_guarded;
 use crate::mail::{Attach, BranchMail, Close, EndpointMailbox, GetConnectionStats};
 use crate::peer_actors::PeerActors;
 use crate::signals::Subscribers;
+use crate::stats::BranchReporter;
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
 /// The actor that runs a [`Branch`] and its host. All code of the program runs inside
@@ -35,6 +36,8 @@ pub(crate) struct BranchActor {
     pub(crate) channels: ChannelRoutes,
     pub(crate) conditions: Conditions,
     timer: TurnTimer,
+    /// `None` if the statistics of the branch are not collected.
+    reporter: Option<BranchReporter>,
     /// Dropped last: it may end the thread.
     guard: ArbiterGuard,
 }
@@ -51,6 +54,7 @@ impl BranchActor {
         branch: Branch,
         authenticators: Authenticators,
         shared: Arc<Shared>,
+        reporter: Option<BranchReporter>,
         guard: ArbiterGuard,
     ) -> Addr<Self> {
         Self::create(|ctx| {
@@ -64,6 +68,7 @@ impl BranchActor {
                 channels: ChannelRoutes::default(),
                 conditions: Conditions::default(),
                 timer: TurnTimer::new(),
+                reporter,
                 guard,
             }
         })
@@ -167,6 +172,25 @@ impl BranchActor {
         self.conditions = evaluated.unwrap_or_default();
     }
 
+    /// Records that the branch handles input at `now`.
+    fn begin_input(&mut self, now: Instant) {
+        if let Some(reporter) = &mut self.reporter {
+            reporter.begin_input(now);
+        }
+    }
+
+    /// Records a turn that began at `began`, and reports the statistics if they are due. Returns
+    /// the time by which another turn has to follow.
+    fn report_stats(&mut self, began: Instant) -> Option<Instant> {
+        let reporter = self.reporter.as_mut()?;
+        if reporter.end_turn(began, self.timer.now())
+            && let Some(branch) = &mut self.branch
+        {
+            reporter.report(branch);
+        }
+        reporter.due()
+    }
+
     /// Returns the branch's SceneMultiplayer, unless the branch has ended.
     fn multiplayer(&mut self) -> Option<&mut SceneMultiplayer> {
         Some(self.branch.as_mut()?.scene().multiplayer_mut())
@@ -175,7 +199,7 @@ impl BranchActor {
     /// Ends the branch in the only way: notifies the endpoints, the peers' actors, the directories
     /// and the handles. Logs last, because a subscriber may panic. The caller stops the actor.
     fn end(&mut self, ended: EndReason) {
-        let Some(branch) = self.branch.take() else { return };
+        let Some(mut branch) = self.branch.take() else { return };
         let reason = match ended {
             EndReason::Panicked(_) => DisconnectReason::BranchPanicked,
             _ => DisconnectReason::Closed,
@@ -184,6 +208,10 @@ impl BranchActor {
         self.peers.end();
         self.channels.end();
         self.conditions = Conditions::default();
+        if let Some(mut reporter) = self.reporter.take() {
+            // A protocol of the program may panic.
+            let _ = catch_unwind(AssertUnwindSafe(|| reporter.report(&mut branch)));
+        }
         // Dropping nodes runs code of the program, too.
         let is_dropped = catch_unwind(AssertUnwindSafe(|| drop(branch))).is_ok();
         self.shared.end(ended.clone());
@@ -227,7 +255,10 @@ impl TurnActor for BranchActor {
             });
         }
         match turned {
-            ControlFlow::Continue(next) => next,
+            ControlFlow::Continue(next) => {
+                let report = self.report_stats(now);
+                next.into_iter().chain(report).min()
+            }
             ControlFlow::Break(end) => {
                 self.end(match end {
                     BranchEnd::Closed | BranchEnd::TimedOut => EndReason::Closed,
@@ -259,6 +290,7 @@ impl Handler<BranchMail> for BranchActor {
 
     fn handle(&mut self, BranchMail(message): BranchMail, ctx: &mut Context<Self>) {
         let now = self.timer.now();
+        self.begin_input(now);
         if self.guarded(ctx, |branch, host| host.handle_input(branch, now, message)).is_some() {
             self.report(ctx);
             after_input(self, ctx);
@@ -280,7 +312,9 @@ impl Handler<BranchCall> for BranchActor {
 
     fn handle(&mut self, BranchCall(run): BranchCall, ctx: &mut Context<Self>) {
         if let Some(branch) = &mut self.branch {
-            branch.scene().set_now(self.timer.now());
+            let now = self.timer.now();
+            branch.scene().set_now(now);
+            self.begin_input(now);
             run(self, ctx);
         }
         if self.branch.is_some() {

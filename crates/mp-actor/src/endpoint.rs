@@ -21,6 +21,7 @@ use crate::mail::{
     EndpointMailbox, GetConnectionStats, GetEndpointStats, RefuseConnections, Serve,
     SetReceiveLimits, control,
 };
+use crate::stats::{EndpointReporter, SharedSnapshot};
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
 /// The actor that runs an [`Endpoint`] and its host, on the thread on which the transport was
@@ -37,6 +38,8 @@ where
     endpoint: Endpoint<P, R>,
     host: EndpointHost<BranchMailbox>,
     timer: TurnTimer,
+    /// `None` for the endpoint of one branch.
+    reporter: Option<EndpointReporter>,
     /// A receiver per served branch. It notifies the branch's handles, by being dropped,
     /// that the endpoint has disconnected the branch's peers.
     alive: BTreeMap<BranchId, watch::Receiver<()>>,
@@ -50,8 +53,9 @@ where
 pub(crate) enum EndpointUse<'a> {
     /// By one branch.
     Of(&'a BranchCaller),
-    /// By branches that come and go. Dropping the sender reports the endpoint's end.
-    Shared(watch::Sender<()>),
+    /// By branches that come and go. Dropping the sender reports the endpoint's end. Statistics are
+    /// published in the snapshot.
+    Shared(watch::Sender<()>, SharedSnapshot),
 }
 
 impl<P, R> EndpointActor<P, R>
@@ -69,12 +73,15 @@ where
     ) -> Addr<Self> {
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(mailbox);
-            let (branch, ended) = match used {
-                EndpointUse::Of(branch) => (Some(branch), None),
-                EndpointUse::Shared(ended) => (None, Some(ended)),
+            let (branch, ended, reporter) = match used {
+                EndpointUse::Of(branch) => (Some(branch), None, None),
+                EndpointUse::Shared(ended, snapshot) => {
+                    (None, Some(ended), Some(EndpointReporter::new(snapshot)))
+                }
             };
             let (host, timer, alive) = (EndpointHost::new(), TurnTimer::new(), BTreeMap::new());
-            let mut actor = Self { id, endpoint, host, timer, alive, _ended: ended, _guard: guard };
+            let mut actor =
+                Self { id, endpoint, host, timer, reporter, alive, _ended: ended, _guard: guard };
             if let Some(branch) = branch {
                 actor.serve(branch, ctx);
             }
@@ -122,11 +129,15 @@ where
 
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant> {
         let turned = self.host.turn(&mut self.endpoint, now);
+        let report = match &mut self.reporter {
+            Some(reporter) => reporter.end_turn(&self.endpoint, now, self.timer.now()),
+            None => None,
+        };
         if self.alive.len() > self.endpoint.served() {
             self.alive.retain(|&branch, _| self.endpoint.serves(branch));
         }
         match turned {
-            ControlFlow::Continue(next) => next,
+            ControlFlow::Continue(next) => next.into_iter().chain(report).min(),
             ControlFlow::Break(()) => {
                 ctx.stop();
                 log_guarded(|| tracing::debug!(endpoint = self.id.0, "endpoint ended"));
@@ -161,7 +172,11 @@ where
     fn handle(&mut self, EndpointMail(branch, message): EndpointMail, ctx: &mut Context<Self>) {
         #[cfg(debug_assertions)]
         let _turn = crate::watchdog::Turn::begin();
-        self.host.handle_input(&mut self.endpoint, self.timer.now(), branch, message);
+        let now = self.timer.now();
+        if let Some(reporter) = &mut self.reporter {
+            reporter.begin_input(now);
+        }
+        self.host.handle_input(&mut self.endpoint, now, branch, message);
         after_input(self, ctx);
     }
 }

@@ -42,6 +42,7 @@ mod scene_tree;
 mod shared_endpoint;
 mod signals;
 mod start;
+mod stats;
 mod system;
 mod turn;
 #[cfg(debug_assertions)]
@@ -63,4 +64,5 @@ pub use scene_tree::{SceneTree, SceneTreeError};
 pub use shared_endpoint::{SharedEndpoint, SharedEndpointStarter, shared_endpoint};
 pub use signals::Signals;
 pub use start::{BranchStarter, TransportError, branch};
+pub use stats::{BranchStatsCollector, BranchTotals, EndpointSnapshot};
 pub use system::block_on;

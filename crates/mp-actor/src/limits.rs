@@ -1,6 +1,8 @@
 //! Limits of this crate and of the hosts. Each constant documents the reason for its value. See
 //! [`mp_core::limits::MAILBOX_BATCHES`] for the capacity of mailboxes.
 
+use std::time::Duration;
+
 pub use mp_host::limits::*;
 
 /// Maximum number of pending calls into one branch. Further calls fail with
@@ -37,3 +39,6 @@ pub const CHANNEL_QUEUE_MESSAGES_MAX: usize = 4_096;
 pub const CHANNEL_NAME_BYTES_MAX: usize = 32;
 
 const _: () = assert!(SIGNALS_RESERVED < SIGNAL_QUEUE_MAX);
+
+/// Minimum time between two publications of an actor's statistics: the resolution of a dashboard.
+pub const STATS_INTERVAL: Duration = Duration::from_secs(1);

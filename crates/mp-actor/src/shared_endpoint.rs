@@ -20,6 +20,7 @@ use crate::mail::{
     SetReceiveLimits, control_to,
 };
 use crate::start::TransportError;
+use crate::stats::{EndpointSnapshot, SharedSnapshot};
 
 /// A handle to an endpoint that serves branches which come and go, for example the rooms of a
 /// server. [`shared_endpoint`] starts one. Clones refer to the same endpoint.
@@ -73,6 +74,7 @@ pub struct SharedEndpoint {
     kick: Recipient<DisconnectAddresses>,
     close: Recipient<CloseEndpoint>,
     stats: Recipient<GetEndpointStats>,
+    snapshot: SharedSnapshot,
     ended: watch::Receiver<()>,
 }
 
@@ -133,9 +135,10 @@ impl<F> SharedEndpointStarter<F> {
                     endpoint = endpoint.shared();
                 }
                 let (alive, ended) = watch::channel(());
-                let alive = EndpointUse::Shared(alive);
-                let actor = EndpointActor::start(id, endpoint, alive, MAILBOX_BATCHES, guard);
-                SharedEndpoint::new(id, &actor, ended)
+                let snapshot = SharedSnapshot::default();
+                let used = EndpointUse::Shared(alive, snapshot.clone());
+                let actor = EndpointActor::start(id, endpoint, used, MAILBOX_BATCHES, guard);
+                SharedEndpoint::new(id, &actor, snapshot, ended)
             });
             let _ = reply.send(started);
         });
@@ -156,6 +159,7 @@ impl SharedEndpoint {
     fn new<P, R>(
         id: EndpointId,
         actor: &Addr<EndpointActor<P, R>>,
+        snapshot: SharedSnapshot,
         ended: watch::Receiver<()>,
     ) -> Self
     where
@@ -172,6 +176,7 @@ impl SharedEndpoint {
             kick: actor.clone().recipient(),
             close: actor.clone().recipient(),
             stats: actor.clone().recipient(),
+            snapshot,
             ended,
         }
     }
@@ -240,6 +245,12 @@ impl SharedEndpoint {
     /// [`CallError::Ended`].
     pub async fn stats(&self) -> Result<EndpointStats, CallError> {
         self.stats.send(GetEndpointStats).await.map_err(|_| CallError::Ended)
+    }
+
+    /// Returns the last published statistics, without waiting for the endpoint's thread: at most a
+    /// second old, or final if the endpoint has ended.
+    pub fn snapshot(&self) -> EndpointSnapshot {
+        self.snapshot.get()
     }
 
     /// Closes the endpoint: rejects undecided connections, delivers accepted packets of the others

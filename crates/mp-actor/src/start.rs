@@ -14,6 +14,7 @@ use crate::branch::BranchActor;
 use crate::branch_ref::{BranchRef, Shared, next_number};
 use crate::error::{EndReason, StartError};
 use crate::scene_tree::SceneTree;
+use crate::stats::{BranchReporter, BranchStatsCollector};
 
 /// The error of a transport's constructor.
 pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
@@ -50,6 +51,7 @@ where
         auth: AuthSetup::default(),
         mailbox: MAILBOX_BATCHES,
         rate: None,
+        collector: None,
     }
 }
 
@@ -62,6 +64,7 @@ pub struct BranchStarter<F> {
     auth: AuthSetup,
     mailbox: usize,
     rate: Option<BranchRate>,
+    collector: Option<BranchStatsCollector>,
 }
 
 impl<F> BranchStarter<F>
@@ -169,6 +172,13 @@ where
         self
     }
 
+    /// Adds the branch's statistics to `collector`, at most once a second and when the branch ends.
+    /// Default: they are not collected.
+    pub fn collect_stats(mut self, collector: &BranchStatsCollector) -> Self {
+        self.collector = Some(collector.clone());
+        self
+    }
+
     /// Starts the branch without a transport. It is offline, like Godot's with an
     /// `OfflineMultiplayerPeer`, until [`add_endpoint`](BranchRef::add_endpoint).
     ///
@@ -181,6 +191,7 @@ where
             None => ArbiterGuard::new()?,
         };
         let (build, auth, mailbox, rate) = (self.build, self.auth, self.mailbox, self.rate);
+        let reporter = self.collector.map(BranchReporter::new);
         let (reply, response) = oneshot::channel();
         let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
@@ -198,6 +209,7 @@ where
                     branch,
                     Authenticators::from(auth),
                     Arc::clone(&shared),
+                    reporter,
                     guard,
                 );
                 BranchRef::new(address, shared)

@@ -17,4 +17,5 @@ mod requests;
 mod scene_tree;
 mod session;
 mod shared;
+mod stats;
 mod streams;
