@@ -107,6 +107,20 @@ mp_core::reasons! {
     }
 }
 
+mp_core::reasons! {
+    /// The way in which a room ended.
+    pub enum RoomEnd {
+        /// It was closed by the program or an operator.
+        Closed = "closed" => "the room was closed",
+        /// It was without players for its timeout.
+        Empty = "empty" => "the room had no players",
+        /// It ended by itself: its branch closed or panicked.
+        Ended = "ended" => "the room ended by itself",
+        /// It could not be created.
+        Failed = "failed" => "the room could not be created",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +130,6 @@ mod tests {
         mp_core::testing::assert_labels_are_names::<JoinRefusal>();
         mp_core::testing::assert_labels_are_names::<CreateRefusal>();
         mp_core::testing::assert_labels_are_names::<Removal>();
+        mp_core::testing::assert_labels_are_names::<RoomEnd>();
     }
 }

@@ -7,7 +7,7 @@ use super::room::Room;
 use crate::matchmaking::MatchRefusal;
 use crate::name::{RoomId, RoomName};
 use crate::queue::QueueRefusal;
-use crate::refusal::JoinRefusal;
+use crate::refusal::{JoinRefusal, RoomEnd};
 use crate::template::Metadata;
 
 /// A description of a room.
@@ -51,7 +51,7 @@ pub enum RoomState {
 }
 
 /// Statistics of a registry since it was created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoomsStats {
     /// Rooms that are open.
@@ -70,6 +70,8 @@ pub struct RoomsStats {
     pub failed_rooms: u64,
     /// Rooms that have ended.
     pub ended_rooms: u64,
+    /// Rooms that are not listed any more, by reason. They may be closing.
+    pub closed_rooms: ReasonCounts<RoomEnd>,
     /// Connections admitted so far.
     pub joined: u64,
     /// Connections refused so far.
@@ -150,6 +152,7 @@ impl Rooms {
             created_rooms: self.created,
             failed_rooms: self.failed,
             ended_rooms: self.ended,
+            closed_rooms: self.removed,
             joined: self.joined,
             refused: self.refused,
             seats: self.seats.len(),

@@ -29,7 +29,7 @@ use crate::join::ListenerConnection;
 use crate::limits::ROOMS_MAX;
 use crate::matchmaking::MatchRefusal;
 use crate::name::{Code, RoomId, RoomName};
-use crate::refusal::{CreateRefusal, JoinRefusal};
+use crate::refusal::{CreateRefusal, JoinRefusal, RoomEnd};
 use crate::template::{Metadata, Template};
 
 /// Settings of a registry.
@@ -108,6 +108,8 @@ pub struct Rooms {
     created: u64,
     failed: u64,
     ended: u64,
+    /// Rooms that are not listed any more, by reason.
+    removed: ReasonCounts<RoomEnd>,
     joined: u64,
     refused: ReasonCounts<JoinRefusal>,
     seats: Seats,
@@ -136,6 +138,7 @@ impl Rooms {
             created: 0,
             failed: 0,
             ended: 0,
+            removed: ReasonCounts::default(),
             joined: 0,
             refused: ReasonCounts::default(),
             seats: Seats::default(),
@@ -238,25 +241,29 @@ impl Rooms {
     pub fn failed(&mut self, id: RoomId) {
         self.failed += 1;
         self.closing.remove(&id);
-        self.remove(id, JoinRefusal::RoomFailed);
+        self.remove(id, RoomEnd::Failed);
     }
 
     /// Handles that a room has ended: it was closed, or ended by itself, or panicked.
     pub fn ended(&mut self, id: RoomId) {
         self.ended += 1;
         if !self.closing.remove(&id) {
-            self.remove(id, JoinRefusal::RoomClosed);
+            self.remove(id, RoomEnd::Ended);
         }
     }
 
     /// Closes a room. Returns false if there is no such room.
     pub fn close(&mut self, id: RoomId) -> bool {
+        self.close_because(id, RoomEnd::Closed)
+    }
+
+    fn close_because(&mut self, id: RoomId, end: RoomEnd) -> bool {
         let Some(room) = self.rooms.get(&id) else { return false };
         if room.is_open() {
             self.outputs.push_back(RoomOutput::Close { room: id });
         }
         self.closing.insert(id);
-        self.remove(id, JoinRefusal::RoomClosed);
+        self.remove(id, end);
         true
     }
 
@@ -315,7 +322,7 @@ impl Rooms {
         while let Some(&(due, room)) = self.deadlines.first()
             && now >= due
         {
-            if !self.close(room) {
+            if !self.close_because(room, RoomEnd::Empty) {
                 mp_core::bug!("{room} has a deadline, but does not exist");
                 self.deadlines.remove(&(due, room));
             }
@@ -355,9 +362,16 @@ impl Rooms {
     }
 
     /// Removes a room, whose players leave by themselves.
-    fn remove(&mut self, id: RoomId, refusal: JoinRefusal) {
-        self.refuse_waiting(id, refusal);
+    fn remove(&mut self, id: RoomId, end: RoomEnd) {
+        self.refuse_waiting(
+            id,
+            match end {
+                RoomEnd::Failed => JoinRefusal::RoomFailed,
+                RoomEnd::Closed | RoomEnd::Empty | RoomEnd::Ended => JoinRefusal::RoomClosed,
+            },
+        );
         let Some(room) = self.rooms.remove(&id) else { return };
+        self.removed.count(end);
         self.names.remove(&room.name);
         if let Some(owner) = &room.owner {
             self.players.remove_room(owner);

@@ -376,6 +376,27 @@ fn overloaded_room_refuses_joins_and_keeps_its_players_and_other_rooms_do_not_re
 }
 
 #[test]
+fn closed_rooms_are_counted_by_reason() {
+    let mut registry = Registry::new([arena()]);
+    let rooms: Vec<_> = (0..5)
+        .map(|number| created(&registry.join_room(number, &format!("room-{number}"))))
+        .collect();
+    let now = registry.now;
+    rooms[1..].iter().for_each(|&room| registry.rooms.opened(now, room));
+    registry.rooms.failed(rooms[0]);
+    registry.rooms.ended(rooms[1]);
+    assert!(registry.rooms.close(rooms[2]));
+    registry.rooms.ended(rooms[2]);
+    registry.rooms.left(now, connection(3));
+    registry.now += DEPARTURE_TIMEOUT;
+    registry.rooms.handle_timeout(registry.now);
+    let stats = registry.rooms.stats();
+    let ends = [RoomEnd::Closed, RoomEnd::Empty, RoomEnd::Ended, RoomEnd::Failed];
+    assert_eq!(ends.map(|end| stats.closed_rooms.get(end)), [1; 4]);
+    assert_eq!(stats.created_rooms, stats.closed_rooms.total() + stats.open as u64);
+}
+
+#[test]
 fn rooms_are_described() {
     let mut registry = Registry::new([Template { code: Some(code("1")), ..arena() }]);
     let room = registry.open("a");
