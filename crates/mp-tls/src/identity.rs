@@ -104,6 +104,12 @@ impl Identity {
         &self.key
     }
 
+    /// Returns the time at which the server's own certificate expires, in seconds of Unix time;
+    /// `None` if the field cannot be read.
+    pub fn not_after(&self) -> Option<u64> {
+        crate::expiry::not_after(self.chain().first()?)
+    }
+
     /// Returns the type of the private key.
     pub fn key_kind(&self) -> KeyKind {
         self.kind

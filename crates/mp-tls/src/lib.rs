@@ -24,6 +24,7 @@
 mod client;
 mod development;
 mod error;
+mod expiry;
 mod identity;
 mod key_pair;
 mod store;
