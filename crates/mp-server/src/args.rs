@@ -36,6 +36,10 @@ pub(crate) enum Command {
     Cert(CertArgs),
     Config(ConfigArgs),
     Token(TokenArgs),
+    /// Print a Grafana dashboard for the metrics of the server
+    ///
+    /// Import it in Grafana: mp-server dashboard > grafana.json
+    Dashboard,
     /// Print the script with which a Godot game joins over WebRTC
     ///
     /// Save it in the game's project: mp-server gdscript > mp_webrtc_client.gd

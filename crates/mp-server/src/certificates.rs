@@ -6,10 +6,13 @@ use mp_core::ErrorChain;
 use mp_tls::{CertificateStore, TlsError};
 use mp_transport_enet::dtls::{DtlsError, check_certificate};
 
+use crate::metrics::Metrics;
+
 /// Reloads the certificate whenever its files have changed. `has_dtls`: ENet uses it, too. Never
 /// returns.
-pub(crate) async fn watch(store: CertificateStore, has_dtls: bool) {
+pub(crate) async fn watch(store: CertificateStore, has_dtls: bool, metrics: Metrics) {
     loop {
+        metrics.set_certificate_expiry(store.identity().not_after());
         tokio::time::sleep(CHECK_INTERVAL).await;
         if !store.has_changed() {
             continue;

@@ -58,6 +58,7 @@ mod live_rooms;
 mod log_queue;
 mod logs;
 mod memory;
+mod metrics;
 mod network;
 mod open_files;
 mod options;
@@ -84,6 +85,7 @@ use args::{Args, Command};
 use config::Config;
 use log_queue::LogQueue;
 use logs::SetFilter;
+use metrics::Metrics;
 use reload::Hangup;
 
 pub use bans::BanError;
@@ -114,10 +116,8 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
         Some(Command::Cert(args)) => return cert::make(args),
         Some(Command::Token(args)) => return token::run(args),
         Some(Command::Config(args)) => return config_command::run(args),
-        Some(Command::Gdscript) => {
-            let printed = output::print(io::stdout(), WEBRTC_CLIENT.to_owned());
-            return printed.map_err(|error| Failure::Unprinted(format!("cannot print: {error}")));
-        }
+        Some(Command::Dashboard) => return print(metrics::dashboard()),
+        Some(Command::Gdscript) => return print(WEBRTC_CLIENT),
         None => {}
     }
     let settings = &args.settings;
@@ -133,6 +133,12 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
     let result = open(builder, config, &logs, set_filter);
     logs.flush_bounded();
     result
+}
+
+/// Prints a file of the program to standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    let printed = output::print(io::stdout(), text.to_owned());
+    printed.map_err(|error| Failure::Unprinted(format!("cannot print: {error}")))
 }
 
 fn open(
@@ -158,10 +164,11 @@ fn open(
         let hangup = Hangup::new()
             .map_err(|error| Failure::Refused(format!("cannot listen for signals: {error}")))?;
         let (sender, live) = watch::channel(Arc::new(config));
-        actix::spawn(reload::run(hangup, sender));
+        let metrics = Metrics::default();
+        actix::spawn(reload::run(hangup, sender, metrics.clone()));
         reload::follow(live.clone(), move |config| set_filter(&config.log.filter));
         actix::spawn(logs::report_lost(logs.clone()));
-        program::run(builder, &live, logs).await
+        program::run(builder, &live, logs, &metrics).await
     })
 }
 

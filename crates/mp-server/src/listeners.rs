@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::addresses::{Addresses, Listeners};
 use crate::config::ListenConfig;
+use crate::metrics::TransportKind;
 use crate::network::Network;
 use crate::plan::RoomsPlan;
 use crate::reload::LiveConfig;
@@ -40,7 +41,9 @@ pub(crate) async fn open(
         let address = shards.local_addr().ok();
         bound.enet = bound.enet.or(address);
         tracing::debug!(?address, threads = shards.count(), "serving ENet");
-        network.listen_shards(router(given)?, shards.into_servers()).await.map_err(failure)?;
+        let servers = shards.into_servers();
+        let opened = network.listen_shards(TransportKind::Enet, router(given)?, servers).await;
+        opened.map_err(failure)?;
     }
     let mut text = None;
     if let Some(given) = listeners.webrtc {
@@ -61,7 +64,7 @@ pub(crate) async fn open(
             let _ = ready.send((server.local_addr().ok(), server.text_local_addr().ok()));
             Ok(server)
         };
-        network.listen(router(given)?, make).await.map_err(failure)?;
+        network.listen(TransportKind::WebSocket, router(given)?, make).await.map_err(failure)?;
         if let Ok((ws, signaling)) = is_ready.await {
             (bound.ws, bound.signaling) = (ws, signaling);
         }
@@ -70,7 +73,7 @@ pub(crate) async fn open(
         let options = options::web_socket(live, given, tls.clone()).gate(gate.clone());
         let address = given.address.socket_addr();
         let make = move || WebSocketMultiplayerPeer::create_async_server(address, options);
-        network.listen(router(given)?, make).await.map_err(failure)?;
+        network.listen(TransportKind::WebSocket, router(given)?, make).await.map_err(failure)?;
     }
     Ok(bound)
 }
@@ -93,7 +96,7 @@ async fn open_web_rtc(
         let _ = ready.send((address, server.signaling()));
         Ok(server)
     };
-    network.listen(listener, make).await.map_err(failure)?;
+    network.listen(TransportKind::WebRtc, listener, make).await.map_err(failure)?;
     let Ok((address, signaling)) = is_ready.await else {
         return Err(Failure::Ended("the WebRTC server has ended".to_owned()));
     };

@@ -7,6 +7,7 @@ use mp_rooms::{Listener, ListenerId, RoomRouter, Rooms, Unselected};
 use tokio::sync::oneshot;
 
 use crate::bans::BanRegistry;
+use crate::metrics::{Metrics, TransportKind};
 use crate::rooms::{HostSettings, JoinQueue, RoomTypes, RoomsHandle, RoomsHost};
 
 /// The endpoints of a server, on one thread with the task that owns the rooms: a join is decided
@@ -19,6 +20,7 @@ pub(crate) struct Network {
     /// Maximum rate at which one player sends.
     receive_limits: ReceiveLimits,
     gate: ConnectionGate,
+    metrics: Metrics,
     /// True if all clients join one room, with which the endpoints end. It runs on their thread.
     is_single_room: bool,
 }
@@ -38,6 +40,7 @@ pub(crate) struct NetworkSettings {
     /// Gate of all transports, and the bans that apply to it.
     pub(crate) gate: ConnectionGate,
     pub(crate) bans: BanRegistry,
+    pub(crate) metrics: Metrics,
     /// True if all clients join one room, with which the server ends.
     pub(crate) is_single_room: bool,
 }
@@ -47,9 +50,17 @@ impl Network {
     pub(crate) async fn start(settings: NetworkSettings) -> Result<Self, StartError> {
         let thread = Arbiter::try_new().map_err(StartError::Thread)?;
         let NetworkSettings { types, rooms, max_threads, silence, receive_limits, .. } = settings;
-        let NetworkSettings { gate, bans, is_single_room, max_lateness, .. } = settings;
+        let NetworkSettings { gate, bans, metrics, is_single_room, max_lateness, .. } = settings;
         let network = is_single_room.then(|| thread.handle());
-        let host = HostSettings { types, network, max_threads, max_lateness, silence, bans };
+        let host = HostSettings {
+            types,
+            network,
+            max_threads,
+            max_lateness,
+            silence,
+            bans,
+            metrics: metrics.clone(),
+        };
         let (queue, arrivals) = JoinQueue::new();
         let (reply, response) = oneshot::channel();
         thread.spawn_fn(move || {
@@ -57,7 +68,7 @@ impl Network {
         });
         let rooms = response.await.map_err(|_| StartError::Panicked)?;
         let endpoints = Vec::new();
-        Ok(Self { thread, queue, rooms, endpoints, receive_limits, gate, is_single_room })
+        Ok(Self { thread, queue, rooms, endpoints, receive_limits, gate, metrics, is_single_room })
     }
 
     /// Returns the gate of all transports.
@@ -77,6 +88,7 @@ impl Network {
     /// Opens an endpoint on the thread of the endpoints, where `make` creates its transport.
     pub(crate) async fn listen<P, E>(
         &mut self,
+        transport: TransportKind,
         listener: Listener,
         make: impl FnOnce() -> Result<P, E> + Send + 'static,
     ) -> Result<(), StartError>
@@ -84,13 +96,14 @@ impl Network {
         P: MultiplayerPeer + Unpin + 'static,
         E: Into<TransportError> + 'static,
     {
-        self.listen_on(self.thread.handle(), listener, make).await
+        self.listen_on(self.thread.handle(), transport, listener, make).await
     }
 
     /// Opens the shards of one transport: each on a thread of its own, a single one on the thread
     /// of the endpoints.
     pub(crate) async fn listen_shards<M, P, E>(
         &mut self,
+        transport: TransportKind,
         listener: Listener,
         makes: impl ExactSizeIterator<Item = M>,
     ) -> Result<(), StartError>
@@ -105,7 +118,7 @@ impl Network {
                 true => self.thread.handle(),
                 false => Arbiter::try_new().map_err(StartError::Thread)?.handle(),
             };
-            self.listen_on(thread, listener.clone(), make).await?;
+            self.listen_on(thread, transport, listener.clone(), make).await?;
         }
         Ok(())
     }
@@ -122,6 +135,7 @@ impl Network {
     async fn listen_on<P, E>(
         &mut self,
         thread: actix::ArbiterHandle,
+        transport: TransportKind,
         listener: Listener,
         make: impl FnOnce() -> Result<P, E> + Send + 'static,
     ) -> Result<(), StartError>
@@ -144,6 +158,7 @@ impl Network {
         endpoint.set_receive_limits(self.receive_limits);
         let listened = self.rooms.listen(id, endpoint.clone(), room).await;
         listened.map_err(|_| StartError::Ended(mp_actor::EndReason::Stopped))?;
+        self.metrics.add_endpoint(transport, endpoint.clone());
         self.endpoints.push(endpoint);
         Ok(())
     }

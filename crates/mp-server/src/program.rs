@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_actor::{BranchRef, EndReason};
-use mp_core::ConnectionGate;
 use mp_rooms::{RoomId, RoomName, Template};
 
 use crate::addresses::{Addresses, Listeners};
@@ -16,6 +15,7 @@ use crate::bans::BanRegistry;
 use crate::config::{ListenConfig, RoomSelection};
 use crate::listeners::{self, failure};
 use crate::log_queue::LogQueue;
+use crate::metrics::Metrics;
 use crate::network::{Network, NetworkSettings};
 use crate::plan::RoomsPlan;
 use crate::protection::Protection;
@@ -30,6 +30,7 @@ pub(crate) async fn run(
     builder: ServerBuilder,
     live: &LiveConfig,
     logs: &LogQueue,
+    metrics: &Metrics,
 ) -> Result<(), Failure> {
     let config = &*Arc::clone(&live.borrow());
     // Before any output shows that the program runs.
@@ -38,7 +39,7 @@ pub(crate) async fn run(
     let tls = options::tls(config).map_err(Failure::Refused)?;
     let listeners = Listeners::new(config).map_err(Failure::Refused)?;
     let plan = RoomsPlan::new(config, &builder.default_type).map_err(Failure::Refused)?;
-    let gate = ConnectionGate::default();
+    let gate = metrics.gate().clone();
     gate.set_limits(config.limits.gate_limits());
     let bans = BanRegistry::load(gate.clone(), config.limits.ban_file.clone());
     let bans = bans.map_err(|error| Failure::Refused(format!("cannot read the bans: {error}")))?;
@@ -51,6 +52,7 @@ pub(crate) async fn run(
         receive_limits: config.limits.receive_limits(),
         gate: gate.clone(),
         bans: bans.clone(),
+        metrics: metrics.clone(),
         is_single_room: plan.is_single_room,
     };
     let mut network = Network::start(settings).await.map_err(failure)?;
@@ -95,7 +97,8 @@ pub(crate) async fn run(
         tracing::warn!(%error, "cannot write to standard output");
     }
     if let Some(tls) = tls {
-        actix::spawn(certificates::watch(tls, listeners.enet.iter().any(|it| it.tls)));
+        let has_dtls = listeners.enet.iter().any(|it| it.tls);
+        actix::spawn(certificates::watch(tls, has_dtls, metrics.clone()));
     }
 
     let rooms = network.rooms().clone();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::{Config, ConfigErrors, Reload};
+use crate::metrics::Metrics;
 
 /// The configuration of the running server. It changes at once, when a reload succeeds.
 pub(crate) type LiveConfig = watch::Receiver<Arc<Config>>;
@@ -56,10 +57,11 @@ impl Hangup {
 }
 
 /// Reloads the configuration file at each signal. Never returns.
-pub(crate) async fn run(mut hangup: Hangup, live: watch::Sender<Arc<Config>>) {
+pub(crate) async fn run(mut hangup: Hangup, live: watch::Sender<Arc<Config>>, metrics: Metrics) {
     loop {
         hangup.next().await;
         let reloaded = live.borrow().reload_file();
+        metrics.count_reload(reloaded.is_ok());
         apply(&live, reloaded);
     }
 }

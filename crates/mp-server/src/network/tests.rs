@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_actor::prelude::*;
-use mp_core::{MemoryAddress, MemoryMultiplayerPeer};
+use mp_core::{Channel, MemoryAddress, MemoryMultiplayerPeer, TransferMode};
 use mp_rooms::{CreateRefusal, RoomName, RoomState, RoomsSettings, Template};
 
 use super::*;
+use crate::metrics::tests::openmetrics::parse;
 use crate::rooms::RoomType;
 use crate::{CreateRoomError, RoomContext};
 
@@ -33,12 +34,14 @@ async fn start() -> (Network, MemoryAddress) {
         receive_limits: ReceiveLimits::default(),
         bans: BanRegistry::load(ConnectionGate::default(), None).unwrap(),
         gate: ConnectionGate::default(),
+        metrics: Metrics::default(),
         is_single_room: false,
     };
     let mut network = Network::start(settings).await.unwrap();
     let peer = MemoryMultiplayerPeer::server();
     let address = peer.address();
-    network.listen(Listener::by_auth(), move || Ok::<_, StartError>(peer)).await.unwrap();
+    let make = move || Ok::<_, StartError>(peer);
+    network.listen(TransportKind::Enet, Listener::by_auth(), make).await.unwrap();
     (network, address)
 }
 
@@ -102,6 +105,60 @@ fn room_that_cannot_be_built_refuses_its_players_and_no_others() {
         let _player = join(&address, 2, "arena/b").await.unwrap();
         let stats = network.rooms().stats().await.unwrap();
         assert_eq!((stats.failed_rooms, stats.open, stats.players), (2, 1, 1));
+    });
+}
+
+/// Returns the value of a metric, or 0.
+fn metric(rooms: &RoomsHandle, sample: &str) -> f64 {
+    let parsed = parse(&rooms.metrics()).unwrap_or_else(|error| panic!("{error}"));
+    parsed.value(sample).unwrap_or_default()
+}
+
+/// Waits until a metric has a value.
+async fn until_metric(rooms: &RoomsHandle, sample: &str, value: f64) {
+    while metric(rooms, sample) != value {
+        assert!(metric(rooms, sample) < value.max(100.0), "{sample}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[test]
+fn metrics_count_players_and_messages_of_all_rooms_and_keep_them_when_rooms_close() {
+    actix::System::new().block_on(async {
+        let (network, address) = start().await;
+        let rooms = network.rooms();
+        let _stays = join(&address, 2, "a").await.unwrap();
+        let leaves = [join(&address, 3, "b").await.unwrap(), join(&address, 4, "b").await.unwrap()];
+        assert_refused(&join(&address, 4, "b").await);
+        for player in &leaves {
+            for _ in 0..5 {
+                let sent = player.with(|scene| {
+                    let mode = TransferMode::Reliable;
+                    scene.send_bytes(b"1234", PeerId::SERVER, mode, Channel(0))
+                });
+                sent.await.unwrap().unwrap();
+            }
+        }
+        until_metric(rooms, "mp_messages_received_total{kind=\"raw\"}", 10.0).await;
+        assert_eq!(metric(rooms, "mp_message_received_bytes_total{kind=\"raw\"}"), 50.0);
+
+        let room = rooms.find(&name("b")).await.unwrap().unwrap().id;
+        assert!(rooms.close(room).await.unwrap());
+        until_metric(rooms, "mp_rooms_closed_total{reason=\"closed\"}", 1.0).await;
+        let left = "mp_peers_left_total{transport=\"enet\",reason=\"closed\"}";
+        until_metric(rooms, left, 2.0).await;
+        for (sample, value) in [
+            ("mp_messages_received_total{kind=\"raw\"}", 10.0),
+            ("mp_peers_joined_total{transport=\"enet\"}", 3.0),
+            ("mp_peers{transport=\"enet\"}", 1.0),
+            ("mp_rooms", 1.0),
+            ("mp_rooms_created_total", 2.0),
+            ("mp_admission_refused_total{reason=\"duplicate_id\"}", 1.0),
+        ] {
+            assert_eq!(metric(rooms, sample), value, "{sample}");
+        }
+        assert!(metric(rooms, "mp_turn_duration_seconds_count{actor=\"room\"}") > 0.0);
+        assert!(metric(rooms, "mp_turn_duration_seconds_count{actor=\"endpoint\"}") > 0.0);
     });
 }
 

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::host::{HostEvent, Load, RoomsHost};
 use crate::bans::{BanError, BanRegistry};
+use crate::metrics::Metrics;
 
 /// The rooms of a running server. Clones refer to the same server.
 ///
@@ -27,6 +28,7 @@ pub struct RoomsHandle {
     tasks: TaskTracker,
     stop: CancellationToken,
     bans: BanRegistry,
+    metrics: Metrics,
 }
 
 /// The server has ended.
@@ -79,8 +81,9 @@ impl RoomsHandle {
         tasks: TaskTracker,
         stop: CancellationToken,
         bans: BanRegistry,
+        metrics: Metrics,
     ) -> Self {
-        Self { events, load, tasks, stop, bans }
+        Self { events, load, tasks, stop, bans, metrics }
     }
 
     /// Creates a room from a template and waits until it is open.
@@ -309,6 +312,12 @@ impl RoomsHandle {
     /// [`ServerEnded`].
     pub async fn stats(&self) -> Result<RoomsStats, ServerEnded> {
         self.call(|host| host.rooms.stats()).await
+    }
+
+    /// Returns the statistics of the server as OpenMetrics text, for a program with an HTTP server
+    /// of its own. They are at most about a second old; nothing waits for rooms or connections.
+    pub fn metrics(&self) -> String {
+        self.metrics.render()
     }
 
     /// Returns whether the server refuses all players because it is about to end.

@@ -17,11 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bans::BanRegistry;
+use crate::metrics::Metrics;
 
 use super::context::{DrainDeadline, RoomContext, RoomTypes};
 use super::handle::RoomsHandle;
 use super::placement::{Place, Placement, ThreadNumber};
 use super::queue::{Arrival, Arrivals};
+use super::stats::StatsPublisher;
 
 /// Settings of the rooms of a server.
 pub(crate) struct HostSettings {
@@ -35,6 +37,7 @@ pub(crate) struct HostSettings {
     /// Time without a packet after which a WebRTC player is disconnected; zero: no limit.
     pub(crate) silence: Duration,
     pub(crate) bans: BanRegistry,
+    pub(crate) metrics: Metrics,
 }
 
 /// The task that owns the registry: it starts and closes branches, and passes decisions to the
@@ -57,6 +60,7 @@ pub(crate) struct RoomsHost {
     tasks: TaskTracker,
     stop: CancellationToken,
     traffic: Traffic,
+    stats: StatsPublisher,
 }
 
 /// A message to the host.
@@ -109,7 +113,9 @@ impl RoomsHost {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (load, loads) = watch::channel(Load::default());
         let bans = settings.bans.clone();
-        let handle = RoomsHandle::new(events.clone(), loads, tasks.clone(), stop.clone(), bans);
+        let metrics = settings.metrics.clone();
+        let handle =
+            RoomsHandle::new(events.clone(), loads, tasks.clone(), stop.clone(), bans, metrics);
         let clock = SystemClock::new();
         let HostSettings { network, max_threads, max_lateness, .. } = &settings;
         let placement = Placement::new(network.clone(), *max_threads, *max_lateness, clock);
@@ -129,6 +135,7 @@ impl RoomsHost {
             tasks,
             stop,
             traffic: Traffic::default(),
+            stats: StatsPublisher::default(),
         };
         actix::spawn(host.run(arrivals, inbox));
         handle
@@ -139,7 +146,8 @@ impl RoomsHost {
         let mut arrived = Vec::new();
         loop {
             let now = self.clock.now();
-            let due = [self.rooms.poll_timeout(), self.traffic.due].into_iter().flatten().min();
+            let due = [self.rooms.poll_timeout(), self.traffic.due, self.stats.due()];
+            let due = due.into_iter().flatten().min();
             let wait = due.map_or(Duration::MAX, |due| due - now);
             tokio::select! {
                 () = arrivals.receive(&mut arrived) => {}
@@ -156,6 +164,7 @@ impl RoomsHost {
             self.refuse_in_handshakes();
             self.publish_load();
             self.report(now);
+            self.stats.publish(now, &self.rooms, &self.settings.metrics);
         }
     }
 
@@ -312,7 +321,8 @@ impl RoomsHost {
             }
             Ok(branch)
         });
-        let starter = starter.receive_limits(receive_limits);
+        let collector = self.stats.collector(thread, &self.settings.metrics);
+        let starter = starter.receive_limits(receive_limits).collect_stats(&collector);
         let starter = match arbiter {
             Some(arbiter) => starter.on(arbiter),
             None => starter,

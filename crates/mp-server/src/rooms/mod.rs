@@ -11,6 +11,7 @@ mod handle;
 mod host;
 mod placement;
 mod queue;
+mod stats;
 mod thread_timer;
 
 pub use context::RoomContext;

@@ -1,0 +1,62 @@
+//! [`Snapshot`]: copies of all statistics at one time.
+
+use std::sync::atomic::Ordering;
+
+use mp_actor::{BranchTotals, EndpointSnapshot};
+use mp_core::{GateStats, UnixSeconds, bug};
+
+use super::process::ProcessStats;
+use super::{Metrics, RoomsSnapshot, TransportKind, lock};
+
+/// Copies of all statistics. Sums of several sources are added up.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    /// Transports with endpoints.
+    pub(super) transports: Vec<(TransportKind, EndpointSnapshot)>,
+    pub(super) branches: BranchTotals,
+    pub(super) rooms: RoomsSnapshot,
+    pub(super) gate: GateStats,
+    pub(super) bugs: u64,
+    pub(super) certificate_expiry: Option<UnixSeconds>,
+    pub(super) reloads: u64,
+    pub(super) failed_reloads: u64,
+    pub(super) process: ProcessStats,
+}
+
+impl Snapshot {
+    /// Copies what the sources have published.
+    pub(super) fn take(Metrics(sources): &Metrics) -> Self {
+        let mut transports = Vec::new();
+        let endpoints = lock(&sources.endpoints).clone();
+        for kind in TransportKind::ALL {
+            let of_kind = endpoints.iter().filter(|(of, _)| *of == kind);
+            let sum = of_kind.map(|(_, endpoint)| endpoint.snapshot()).reduce(|mut sum, next| {
+                sum.add_all(&next);
+                sum
+            });
+            transports.extend(sum.map(|sum| (kind, sum)));
+        }
+        let mut branches = BranchTotals::default();
+        for collector in &*lock(&sources.branches) {
+            branches.add_all(&collector.totals());
+        }
+        Self {
+            transports,
+            branches,
+            rooms: *lock(&sources.rooms),
+            gate: sources.gate.stats(),
+            bugs: bug::count(),
+            certificate_expiry: *lock(&sources.certificate_expiry),
+            reloads: sources.reloads.load(Ordering::Relaxed),
+            failed_reloads: sources.failed_reloads.load(Ordering::Relaxed),
+            process: ProcessStats::read(),
+        }
+    }
+
+    /// Returns the sum over the endpoints of all transports.
+    pub(super) fn endpoints(&self) -> EndpointSnapshot {
+        let mut sum = EndpointSnapshot::default();
+        self.transports.iter().for_each(|(_, of_transport)| sum.add_all(of_transport));
+        sum
+    }
+}
