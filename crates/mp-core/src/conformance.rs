@@ -94,8 +94,8 @@ pub struct Capabilities {
     /// True if new connections can be refused. Otherwise [`suite`] skips
     /// [`refusing_connections_keeps_existing_ones`]. Default: true.
     pub refuses: bool,
-    /// True if the transport has [statistics](MultiplayerPeer::transport_stats). Otherwise [`suite`]
-    /// skips [`statistics_include_ended_connections`]. Default: false.
+    /// True if the transport has [statistics](MultiplayerPeer::transport_stats). Otherwise
+    /// [`suite`] skips [`statistics_include_ended_connections`]. Default: false.
     pub statistics: bool,
     /// Time after which an expected event counts as missing. It must exceed the transport's
     /// timeouts. Default: 60 s.

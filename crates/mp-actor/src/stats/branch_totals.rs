@@ -77,7 +77,8 @@ impl BranchReporter {
         self.meter.begin_input(now);
     }
 
-    /// Records a turn with its input. Returns whether statistics are to be [reported](Self::report).
+    /// Records a turn with its input. Returns whether statistics are to be
+    /// [reported](Self::report).
     pub(crate) fn end_turn(&mut self, began: Instant, ended: Instant) -> bool {
         self.meter.end_turn(began, ended)
     }

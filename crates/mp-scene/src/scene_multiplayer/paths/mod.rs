@@ -44,7 +44,7 @@ pub(super) struct Paths {
     reported_tables: BTreeSet<[u8; 32]>,
     stats: PathStats,
     refusals: Refusals,
-    /// Those of `refusals` that concern calls.
+    /// The part of `refusals` that concerns calls.
     call_refusals: Refusals,
 }
 
