@@ -3,10 +3,12 @@
 
 mod support;
 
+use mp_core::Instant;
 use mp_identity::serde_json::{Value, json};
 use mp_identity::{
-    AuthMethod, AuthRefusal, Identity, IssueError, KeyError, Role, TokenAlgorithm, TokenIssuer,
-    TokenKey, TokenSettings,
+    AuthMethod, AuthOutput, AuthRefusal, Authenticator, Credentials, Identity, IssueError,
+    KeyError, KeySet, KeySource, RequestId, Role, Token, TokenAlgorithm, TokenIssuer, TokenKey,
+    TokenSettings,
 };
 
 use support::keys::{
@@ -204,6 +206,7 @@ fn malformed_tokens_are_refused() {
         sign_with_header(SECRET, &json!(["HS256"]), &claims()),
         sign_with_header(SECRET, &json!({ "alg": 7 }), &claims()),
         sign_with_header(SECRET, &json!({ "alg": "HS256", "kid": 7 }), &claims()),
+        sign_with_header(SECRET, &json!({ "alg": "HS256", "crit": 7 }), &claims()),
         sign_with_header(SECRET, &critical, &claims()),
         sign_with_header(SECRET, &unencoded, &claims()),
     ] {
@@ -243,13 +246,33 @@ fn invalid_token_does_not_use_up_its_id() {
 }
 
 #[test]
+fn time_is_that_of_the_call_and_not_of_the_system() {
+    let token = sign(SECRET, &json!({ "aud": "mp-server", "sub": "kay", "exp": 2_000 }));
+    let credentials = Credentials { token: Token::new(&token).ok(), ..Credentials::default() };
+    let mut authenticator = Authenticator::new(by_secret());
+    authenticator.begin(Instant::ZERO, 1_000, RequestId(0), credentials);
+    let output = authenticator.next_output();
+    assert!(matches!(output, Some(AuthOutput::Decided { decision: Ok(_), .. })), "{output:?}");
+}
+
+#[test]
 fn wrong_tokens_count_for_the_address() {
-    let mut bench = Bench::new(by_secret());
-    for _ in 0..10 {
-        assert_eq!(bench.decide("guess"), Err(AuthRefusal::MalformedToken));
+    let pair = Pair::ed25519();
+    let by_key = KeySet::from_jwks(json!({ "keys": [pair.jwk("a")] }).to_string().as_bytes());
+    let by_key = TokenSettings::new(KeySource::Keys(by_key.unwrap()));
+    let token = |kid| Pair::ed25519().issuer().key_id(kid).issue(START, &kay(), None).unwrap();
+    for (token, refusal) in [
+        ("guess", AuthRefusal::MalformedToken),
+        (&sign(SECRET, &claims()), AuthRefusal::WrongAlgorithm),
+        (token("b").as_str(), AuthRefusal::UnknownKey),
+        (token("a").as_str(), AuthRefusal::WrongSignature),
+    ] {
+        let mut bench = bench(by_key.clone());
+        for _ in 0..10 {
+            assert_eq!(bench.decide(token), Err(refusal));
+        }
+        assert_eq!(bench.decide(token), Err(AuthRefusal::TooManyAttempts), "{refusal}");
     }
-    let valid = sign(SECRET, &claims());
-    assert_eq!(bench.decide(&valid), Err(AuthRefusal::TooManyAttempts));
 }
 
 #[test]

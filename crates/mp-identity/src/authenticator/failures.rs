@@ -138,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn address_is_remembered_until_none_of_its_failures_counts() {
+        let (mut limiter, mut now) = (FailureLimiter::new(10), Instant::ZERO);
+        assert_eq!(failures(&mut limiter, now, ip("192.0.2.1")), 10);
+        now += Duration::from_secs(30);
+        limiter.count(now, ip("192.0.2.2"));
+        assert_eq!(limiter.len(), 2);
+        assert_eq!(failures(&mut limiter, now, ip("192.0.2.1")), 5);
+    }
+
+    #[test]
     fn zero_and_unknown_addresses_are_not_limited() {
         let now = Instant::ZERO;
         for (mut limiter, address) in
