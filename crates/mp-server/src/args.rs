@@ -10,6 +10,7 @@ use crate::cert::CertArgs;
 use crate::config::flags;
 use crate::config::{Flags, Sources};
 use crate::config_command::ConfigArgs;
+use crate::ctl::CtlArgs;
 use crate::token::TokenArgs;
 
 /// A relay room for Godot 4 games.
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Bots(BotsArgs),
     Cert(CertArgs),
     Config(ConfigArgs),
+    Ctl(CtlArgs),
     Token(TokenArgs),
     /// Print a Grafana dashboard for the metrics of the server
     ///

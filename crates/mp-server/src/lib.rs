@@ -47,6 +47,7 @@ mod cert;
 mod certificates;
 pub mod config;
 mod config_command;
+mod ctl;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -76,17 +77,14 @@ mod webrtc;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::{fmt, io};
-
-use tokio::sync::watch;
 
 use args::{Args, Command};
 use config::Config;
 use log_queue::LogQueue;
 use logs::SetFilter;
 use metrics::Metrics;
-use reload::Hangup;
+use reload::{Hangup, Reloader};
 
 pub use bans::BanError;
 pub use mp_core::UnixSeconds;
@@ -116,6 +114,7 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
         Some(Command::Cert(args)) => return cert::make(args),
         Some(Command::Token(args)) => return token::run(args),
         Some(Command::Config(args)) => return config_command::run(args),
+        Some(Command::Ctl(args)) => return ctl::run(args.clone()),
         Some(Command::Dashboard) => return print(metrics::dashboard()),
         Some(Command::Gdscript) => return print(WEBRTC_CLIENT),
         None => {}
@@ -163,12 +162,12 @@ fn open(
         // Before any output shows that the program runs.
         let hangup = Hangup::new()
             .map_err(|error| Failure::Refused(format!("cannot listen for signals: {error}")))?;
-        let (sender, live) = watch::channel(Arc::new(config));
         let metrics = Metrics::default();
-        actix::spawn(reload::run(hangup, sender, metrics.clone()));
+        let (reloader, live) = Reloader::new(config, metrics.clone());
+        actix::spawn(reload::run(hangup, reloader.clone()));
         reload::follow(live.clone(), move |config| set_filter(&config.log.filter));
         actix::spawn(logs::report_lost(logs.clone()));
-        program::run(builder, &live, logs, &metrics).await
+        program::run(builder, &live, reloader, logs, &metrics).await
     })
 }
 
@@ -182,6 +181,8 @@ enum Failure {
     Refused(String),
     /// The room ended by itself (exit code 1).
     Ended(String),
+    /// A running server refused a request, or was not reached (exit code 1).
+    Request(String),
     /// The result cannot be printed (exit code 3).
     Unprinted(String),
     /// The results of bots exceed a threshold (exit code 3).
@@ -192,7 +193,7 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Refused(_) => ExitCode::from(2),
-            Self::Ended(_) => ExitCode::FAILURE,
+            Self::Ended(_) | Self::Request(_) => ExitCode::FAILURE,
             Self::Unprinted(_) | Self::Threshold(_) => ExitCode::from(3),
         }
     }
@@ -201,7 +202,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(why) | Self::Unprinted(why) | Self::Threshold(why) => f.write_str(why),
+            Self::Refused(why)
+            | Self::Request(why)
+            | Self::Unprinted(why)
+            | Self::Threshold(why) => f.write_str(why),
             Self::Ended(why) => write!(f, "the room has ended: {why}"),
         }
     }

@@ -9,7 +9,7 @@ use mp_actor::{BranchRef, EndReason};
 use mp_rooms::{RoomId, RoomName, Template};
 
 use crate::addresses::{Addresses, Listeners};
-use crate::admin::Admin;
+use crate::admin::{Admin, Operated};
 use crate::banner::{Secured, Selections};
 use crate::bans::BanRegistry;
 use crate::config::{ListenConfig, RoomSelection};
@@ -19,16 +19,17 @@ use crate::metrics::Metrics;
 use crate::network::{Network, NetworkSettings};
 use crate::plan::RoomsPlan;
 use crate::protection::Protection;
-use crate::reload::LiveConfig;
+use crate::reload::{LiveConfig, Reloader};
 use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
-use crate::shutdown::{SIGTERM, Shutdown};
+use crate::shutdown::{DrainRequests, SIGTERM, Shutdown};
 use crate::{Failure, banner, certificates, live_rooms, options};
 
 /// Runs the rooms until a signal stops them, or until the only room ends.
 pub(crate) async fn run(
     builder: ServerBuilder,
     live: &LiveConfig,
+    reloader: Reloader,
     logs: &LogQueue,
     metrics: &Metrics,
 ) -> Result<(), Failure> {
@@ -60,7 +61,15 @@ pub(crate) async fn run(
     if let Some(protection) = Protection::new(&config.limits, gate, network.rooms().clone()) {
         network.spawn(protection.run());
     }
-    let admin = Admin::open(live, network.rooms(), plan.only_room())?;
+    let drain_requests = DrainRequests::new();
+    let operated = Operated {
+        live: live.clone(),
+        rooms: network.rooms().clone(),
+        only_room: plan.only_room().cloned(),
+        reloader,
+        drain_requests: drain_requests.clone(),
+    };
+    let admin = Admin::open(operated)?;
     let mut created = Vec::new();
     for (name, template) in &plan.rooms {
         created.push(create(network.rooms(), name, template).await?);
@@ -106,15 +115,15 @@ pub(crate) async fn run(
     if let Some(run) = builder.on_start {
         run(network.rooms().clone());
     }
-    let signal = tokio::select! {
-        signal = shutdown.next() => signal,
+    let (cause, drain_timeout) = tokio::select! {
+        signal = shutdown.next() => match signal {
+            SIGTERM => (SIGTERM, live.borrow().shutdown.drain_timeout),
+            _ => (signal, Duration::ZERO),
+        },
+        timeout = drain_requests.next() => ("request of an operator", timeout),
         ended = closed(only.as_ref()) => return Err(Failure::Ended(ended.to_string())),
     };
-    let drain_timeout = match signal {
-        SIGTERM => live.borrow().shutdown.drain_timeout,
-        _ => Duration::ZERO,
-    };
-    tracing::info!(signal, ?drain_timeout, "closing");
+    tracing::info!(cause, ?drain_timeout, "closing");
     tokio::select! {
         () = network.rooms().drain(drain_timeout) => {}
         signal = shutdown.next() => {

@@ -1,7 +1,7 @@
-//! Reload of the configuration at SIGHUP.
+//! Reload of the configuration, at SIGHUP or by the admin API.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
@@ -56,33 +56,62 @@ impl Hangup {
     }
 }
 
-/// Reloads the configuration file at each signal. Never returns.
-pub(crate) async fn run(mut hangup: Hangup, live: watch::Sender<Arc<Config>>, metrics: Metrics) {
-    loop {
-        hangup.next().await;
-        let reloaded = live.borrow().reload_file();
+/// The reload of the configuration. Clones refer to the same server.
+#[derive(Clone, Debug)]
+pub(crate) struct Reloader(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    live: watch::Sender<Arc<Config>>,
+    /// Locked during a reload, so that a later one sees the settings of an earlier one.
+    reloading: Mutex<()>,
+    metrics: Metrics,
+}
+
+impl Reloader {
+    /// Returns the reload, and the configuration that it replaces.
+    pub(crate) fn new(config: Config, metrics: Metrics) -> (Self, LiveConfig) {
+        let (live, receiver) = watch::channel(Arc::new(config));
+        (Self(Arc::new(Shared { live, reloading: Mutex::new(()), metrics })), receiver)
+    }
+
+    /// Reads the configuration file again, logs the result, and replaces the configuration if it
+    /// is valid.
+    ///
+    /// # Errors
+    ///
+    /// All errors of the file. The previous configuration stays in use.
+    pub(crate) fn reload(&self) -> Result<Reload, ConfigErrors> {
+        let Shared { live, reloading, metrics } = &*self.0;
+        let _guard = reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = Arc::clone(&live.borrow());
+        let reloaded = current.reload_file();
         metrics.count_reload(reloaded.is_ok());
-        apply(&live, reloaded);
+        match &reloaded {
+            Ok(reload) => {
+                let (applied, restart) = (list(&reload.applied()), list(&reload.needs_restart()));
+                tracing::info!(applied, needs_restart = restart, "configuration reloaded");
+                live.send_replace(Arc::new(reload.config.clone()));
+            }
+            Err(errors) => {
+                for error in errors.lines() {
+                    tracing::error!(error, "invalid configuration");
+                }
+                tracing::error!(
+                    errors = errors.len(),
+                    "cannot reload the configuration; the previous one stays in use"
+                );
+            }
+        }
+        reloaded
     }
 }
 
-/// Logs the result of a reload, and replaces the configuration if it is valid.
-fn apply(live: &watch::Sender<Arc<Config>>, reloaded: Result<Reload, ConfigErrors>) {
-    match reloaded {
-        Ok(reload) => {
-            let (applied, restart) = (list(&reload.applied()), list(&reload.needs_restart()));
-            tracing::info!(applied, needs_restart = restart, "configuration reloaded");
-            live.send_replace(Arc::new(reload.config));
-        }
-        Err(errors) => {
-            for error in errors.lines() {
-                tracing::error!(error, "invalid configuration");
-            }
-            tracing::error!(
-                errors = errors.len(),
-                "cannot reload the configuration; the previous one stays in use"
-            );
-        }
+/// Reloads the configuration file at each signal. Never returns.
+pub(crate) async fn run(mut hangup: Hangup, reloader: Reloader) {
+    loop {
+        hangup.next().await;
+        let _ = reloader.reload(); // the result is in the log
     }
 }
 

@@ -1,6 +1,10 @@
-//! The signals that stop the program.
+//! The signals and requests that stop the program.
 
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 /// Name of the signal with which service managers stop a program.
 pub(crate) const SIGTERM: &str = "SIGTERM";
@@ -47,5 +51,33 @@ impl Shutdown {
             std::future::pending::<()>().await;
         }
         "Ctrl-C"
+    }
+}
+
+/// Requests of operators to end the server. Clones refer to the same server.
+#[derive(Clone, Debug)]
+pub(crate) struct DrainRequests(Arc<watch::Sender<Option<Duration>>>);
+
+impl DrainRequests {
+    /// Returns requests of which there is none yet.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+
+    /// Requests that the server ends when its players have left, or after `timeout`. Returns false
+    /// if there was a request already.
+    pub(crate) fn request(&self, timeout: Duration) -> bool {
+        self.0.send_if_modified(|request| {
+            let is_first = request.is_none();
+            request.get_or_insert(timeout);
+            is_first
+        })
+    }
+
+    /// Waits for the request, and returns the maximum time until the players have left.
+    pub(crate) async fn next(&self) -> Duration {
+        let mut requests = self.0.subscribe();
+        let request = requests.wait_for(Option::is_some).await;
+        request.map(|timeout| *timeout).ok().flatten().unwrap_or_default()
     }
 }

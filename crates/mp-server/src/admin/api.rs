@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
-use super::{rooms, setup, status};
+use super::{bans, peers, rooms, server, setup, status};
 use crate::ServerEnded;
 use crate::http::{Json, Problem};
 
@@ -40,14 +40,26 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
     let read = OpenApiRouter::new()
         .routes(routes!(status::get))
         .routes(routes!(rooms::list))
-        .routes(routes!(rooms::get));
+        .routes(routes!(rooms::get))
+        .routes(routes!(peers::list));
     let of_rooms = OpenApiRouter::new()
         .routes(routes!(rooms::create))
         .routes(routes!(rooms::change, rooms::close));
+    let of_peers = OpenApiRouter::new().routes(routes!(peers::kick)).routes(routes!(
+        bans::list,
+        bans::add,
+        bans::remove
+    ));
+    let of_server = OpenApiRouter::new()
+        .routes(routes!(server::drain))
+        .routes(routes!(server::reload))
+        .routes(routes!(server::config));
     let (router, openapi) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(setup::post))
         .merge(require(read, context, Scope::Read))
         .merge(require(of_rooms, context, Scope::Rooms))
+        .merge(require(of_peers, context, Scope::Peers))
+        .merge(require(of_server, context, Scope::Server))
         .split_for_parts();
     let describe = move || async move { Json(openapi) };
     router.route("/v1/openapi.json", get(describe))

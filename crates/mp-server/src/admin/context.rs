@@ -9,8 +9,22 @@ use mp_rooms::RoomName;
 
 use super::tokens::AdminTokens;
 use crate::addresses::Addresses;
+use crate::config::Config;
 use crate::http::AddressLimiter;
+use crate::reload::{LiveConfig, Reloader};
 use crate::rooms::RoomsHandle;
+use crate::shutdown::DrainRequests;
+
+/// The parts of a running server that operators use.
+#[derive(Clone, Debug)]
+pub(crate) struct Operated {
+    pub(crate) live: LiveConfig,
+    pub(crate) rooms: RoomsHandle,
+    /// Room with which the server ends, if there is one.
+    pub(crate) only_room: Option<RoomName>,
+    pub(crate) reloader: Reloader,
+    pub(crate) drain_requests: DrainRequests,
+}
 
 /// The running server, for handlers. Clones refer to the same server.
 #[derive(Clone, Debug)]
@@ -18,9 +32,7 @@ pub(crate) struct AdminContext(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    rooms: RoomsHandle,
-    /// Room with which the server ends.
-    only_room: Option<RoomName>,
+    server: Operated,
     tokens: AdminTokens,
     wrong_tokens: AddressLimiter,
     clock: SystemClock,
@@ -30,15 +42,10 @@ struct Shared {
 }
 
 impl AdminContext {
-    pub(super) fn new(
-        rooms: RoomsHandle,
-        only_room: Option<RoomName>,
-        tokens: AdminTokens,
-    ) -> Self {
+    pub(super) fn new(server: Operated, tokens: AdminTokens) -> Self {
         let clock = SystemClock::new();
         Self(Arc::new(Shared {
-            rooms,
-            only_room,
+            server,
             tokens,
             wrong_tokens: AddressLimiter::new(WRONG_TOKENS_BURST, WRONG_TOKENS_INTERVAL),
             clock,
@@ -48,12 +55,25 @@ impl AdminContext {
     }
 
     pub(super) fn rooms(&self) -> &RoomsHandle {
-        &self.0.rooms
+        &self.0.server.rooms
     }
 
     /// Returns the room with which the server ends, if there is one.
     pub(super) fn only_room(&self) -> Option<&RoomName> {
-        self.0.only_room.as_ref()
+        self.0.server.only_room.as_ref()
+    }
+
+    /// Returns the configuration.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.0.server.live.borrow())
+    }
+
+    pub(super) fn reloader(&self) -> &Reloader {
+        &self.0.server.reloader
+    }
+
+    pub(super) fn drain_requests(&self) -> &DrainRequests {
+        &self.0.server.drain_requests
     }
 
     pub(super) fn tokens(&self) -> &AdminTokens {

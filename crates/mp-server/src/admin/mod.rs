@@ -11,10 +11,14 @@
 
 mod api;
 mod authorize;
+#[expect(unused_qualifications, reason = "code that utoipa generates")]
+mod bans;
 mod context;
 mod health;
+mod peers;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod rooms;
+mod server;
 mod setup;
 mod status;
 mod token;
@@ -25,7 +29,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use mp_rooms::RoomName;
 
 use self::context::AdminContext;
 use self::tokens::AdminTokens;
@@ -34,9 +37,10 @@ use crate::addresses::Addresses;
 use crate::config::AdminConfig;
 use crate::http::{AllowedHosts, BrowserGuard, HttpLimits, HttpListener, HttpServer};
 use crate::reload::LiveConfig;
-use crate::rooms::RoomsHandle;
 
-pub(crate) use self::token::Token;
+pub(crate) use self::context::Operated;
+pub(crate) use self::rooms::{NewRoom, RoomSettings};
+pub(crate) use self::token::{Scope, Token};
 
 /// The HTTP port for operators.
 pub(crate) struct Admin {
@@ -47,14 +51,10 @@ pub(crate) struct Admin {
 
 impl Admin {
     /// Opens the port of the settings; `None` if it is off, or if another program uses the default
-    /// port. `only_room` is the room with which the server ends. `GET /readyz` responds that the
-    /// server is not ready until
+    /// port. `GET /readyz` responds that the server is not ready until
     /// [`set_listening`](Self::set_listening).
-    pub(crate) fn open(
-        live: &LiveConfig,
-        rooms: &RoomsHandle,
-        only_room: Option<&RoomName>,
-    ) -> Result<Option<Self>, Failure> {
+    pub(crate) fn open(server: Operated) -> Result<Option<Self>, Failure> {
+        let live = server.live.clone();
         let config = &*Arc::clone(&live.borrow());
         let Some(address) = config.admin.address.map(|it| it.socket_addr()) else {
             return Ok(None);
@@ -75,14 +75,14 @@ impl Admin {
             }
         };
         let address = listener.local_addr();
-        let context = AdminContext::new(rooms.clone(), only_room.cloned(), tokens);
+        let context = AdminContext::new(server, tokens);
         let start = |error: io::Error| {
             Failure::Refused(format!("cannot start the thread of the admin API: {error}"))
         };
         let http = HttpServer::start().map_err(start)?;
         let router = router(&context, &config.admin);
         http.serve(listener, router, HttpLimits::default()).map_err(start)?;
-        http.spawn(follow(live.clone(), context.clone()));
+        http.spawn(follow(live, context.clone()));
         tracing::info!(%address, "admin API");
         Ok(Some(Self { http, context, address }))
     }

@@ -94,6 +94,7 @@ pub(crate) struct NewRoom {
 
 /// Changes of a room. What is missing stays as it is.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RoomSettings {
     /// Maximum number of players, 1 to 4095. Players beyond it stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]

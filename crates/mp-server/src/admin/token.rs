@@ -61,9 +61,18 @@ pub(crate) struct Token {
     hash: [u8; HASH_SIZE],
 }
 
-/// A text is not that of a token.
+/// A text is not that of a token, or of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidToken;
+
+impl fmt::Display for InvalidToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scopes = Scope::ALL.map(Scope::name).join(", ");
+        write!(f, "must be NAME:SCOPES:SECRET, with the scopes {scopes}")
+    }
+}
+
+impl std::error::Error for InvalidToken {}
 
 impl Token {
     /// Makes a token. Returns it, and the secret, which is not stored anywhere. `None` if the name

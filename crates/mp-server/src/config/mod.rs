@@ -150,6 +150,12 @@ impl Config {
         print::effective_text(&self.values, &self.sources.file_name())
     }
 
+    /// Returns the path, the value and the origin of each setting; `None` if it is not set.
+    /// Asterisks stand for secrets.
+    pub(crate) fn effective(&self) -> Vec<(String, Option<String>, String)> {
+        print::effective(&self.values, &self.sources.file_name())
+    }
+
     /// Returns the file that was read.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.sources.file.as_deref()

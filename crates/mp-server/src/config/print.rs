@@ -91,11 +91,29 @@ pub(crate) fn effective_text(values: &Values, file: &str) -> String {
     text
 }
 
+/// Returns the path, the value and the origin of each setting.
+pub(crate) fn effective(values: &Values, file: &str) -> Vec<(String, Option<String>, String)> {
+    let settings = values.tables().flat_map(|table| {
+        table.section.keys.iter().map(|key| {
+            let origin = table.entry(key.name).map_or(&Origin::Default, |entry| &entry.origin);
+            (table.path(key.name), shown(table, key), origin.describe(file))
+        })
+    });
+    settings.collect()
+}
+
+/// Returns the value of a setting as TOML, and asterisks in place of a secret.
+fn shown(table: &Table, key: &Key) -> Option<String> {
+    match table.value(key.name)? {
+        Value::List(items) if items.is_empty() => Some("[]".to_owned()),
+        _ if key.is_secret() => Some("\"***\"".to_owned()),
+        value => Some(value.to_string()),
+    }
+}
+
 fn effective_key(table: &Table, key: &Key, file: &str) -> (String, String) {
     let origin = table.entry(key.name).map_or(&Origin::Default, |entry| &entry.origin);
-    let line = match table.value(key.name) {
-        Some(Value::List(items)) if items.is_empty() => format!("{} = []", key.name),
-        Some(_) if key.is_secret() => format!("{} = \"***\"", key.name),
+    let line = match shown(table, key) {
         Some(value) => format!("{} = {value}", key.name),
         None => format!("#{} = {}", key.name, key.default_text()),
     };

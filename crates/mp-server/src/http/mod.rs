@@ -19,6 +19,6 @@ mod write_timeout;
 
 pub(crate) use address_limiter::AddressLimiter;
 pub(crate) use browser_guard::{AllowedHosts, BrowserGuard};
-pub(crate) use extract::{ClientAddress, Json, Path, Query};
+pub(crate) use extract::{ClientAddress, Json, OptionalJson, Path, Query};
 pub(crate) use problem::{Problem, ProblemBody};
 pub(crate) use server::{HttpLimits, HttpListener, HttpServer};

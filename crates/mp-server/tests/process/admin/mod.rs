@@ -1,7 +1,10 @@
 //! The admin API over HTTP.
 
+mod ctl;
 mod health;
 mod http;
+mod peers;
+mod process;
 mod security;
 mod setup;
 mod status;

@@ -7,7 +7,7 @@ use super::{AdminServer, line_with};
 use crate::server::command;
 
 /// Returns the code of the link that a server has printed.
-fn code(server: &mut AdminServer) -> String {
+pub(super) fn code(server: &mut AdminServer) -> String {
     let mut line = String::new();
     while !line.contains("/setup#") {
         line.clear();

@@ -63,6 +63,14 @@ fn rooms_are_listed_by_pages() {
 }
 
 #[test]
+fn change_with_a_misspelled_name_is_refused() {
+    let server = AdminServer::start();
+    let patch = Request::new("PATCH", "/v1/rooms/default").token(ROOMS);
+    let outcome = patch.json(&json!({"lock": true})).send(server.address).outcome();
+    assert_eq!(outcome, (422, "invalid_body".to_owned()));
+}
+
+#[test]
 fn invalid_requests_are_refused_with_a_stable_code() {
     let server = AdminServer::start();
     let post = |body| {
@@ -76,6 +84,7 @@ fn invalid_requests_are_refused_with_a_stable_code() {
         (post(json!({"name": "a b"})), 400, "invalid_name"),
         (post(json!({"name": "a", "max_players": 0})), 400, "invalid_max_players"),
         (post(json!({"name": "a", "code": ""})), 400, "invalid_code"),
+        (post(json!({"name": "a", "lock": true})), 422, "invalid_body"),
         (post(json!({})), 422, "invalid_body"),
         (server.ask(ROOMS, "DELETE", "/v1/rooms/default").outcome(), 409, "only_room"),
         (get("/v1/rooms?limit=0"), 400, "invalid_limit"),

@@ -1,0 +1,166 @@
+//! `/v1/rooms/{room}/peers`: the players of a room.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use mp_actor::{PeerRef, PeerStats};
+use mp_core::PeerId;
+use mp_rooms::RoomId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::context::AdminContext;
+use super::rooms::{PageQuery, find};
+use crate::http::{Json, OptionalJson, Path, Problem, ProblemBody, Query};
+
+/// A player.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Peer {
+    /// Peer id.
+    pub(crate) id: i32,
+    /// True while the player authenticates.
+    pub(crate) authenticating: bool,
+    /// Seconds since the player was admitted.
+    pub(crate) connected_seconds: u64,
+    /// Traffic of its connection; missing if the transport does not count it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) connection: Option<Connection>,
+}
+
+/// Traffic of a player's connection.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Connection {
+    /// Mean round-trip time in seconds; missing if the transport does not measure it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) round_trip_seconds: Option<f64>,
+    /// Packets sent to the player.
+    pub(crate) packets_sent: u64,
+    /// Bytes of these packets.
+    pub(crate) bytes_sent: u64,
+    /// Packets received from the player.
+    pub(crate) packets_received: u64,
+    /// Bytes of these packets.
+    pub(crate) bytes_received: u64,
+    /// Unreliable packets that were dropped before they were sent.
+    pub(crate) send_drops: u64,
+    /// Received packets that were dropped.
+    pub(crate) receive_drops: u64,
+    /// Reliable packets that were sent again.
+    pub(crate) retransmissions: u64,
+    /// Bytes that wait to be sent or acknowledged.
+    pub(crate) queued_bytes: u64,
+}
+
+/// Some players, by id.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
+pub(crate) struct PeerPage {
+    /// The players.
+    pub(crate) peers: Vec<Peer>,
+    /// Value of `after` for the next page; missing on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<i32>,
+}
+
+/// The reason of a kick.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kick {
+    /// Reason, for the log: at most 256 bytes.
+    #[serde(default)]
+    pub(crate) reason: String,
+}
+
+impl From<PeerStats> for Peer {
+    fn from(stats: PeerStats) -> Self {
+        Self {
+            id: stats.id.get(),
+            authenticating: stats.is_authenticating,
+            connected_seconds: stats.connected_for.as_secs(),
+            connection: stats.connection.map(|connection| Connection {
+                round_trip_seconds: connection.round_trip_time.map(|time| time.as_secs_f64()),
+                packets_sent: connection.packets_sent,
+                bytes_sent: connection.bytes_sent,
+                packets_received: connection.packets_received,
+                bytes_received: connection.bytes_received,
+                send_drops: connection.send_drops,
+                receive_drops: connection.receive_drops,
+                retransmissions: connection.retransmissions,
+                queued_bytes: connection.queued_bytes,
+            }),
+        }
+    }
+}
+
+/// List the players of a room by id
+#[utoipa::path(
+    get,
+    path = "/v1/rooms/{room}/peers",
+    tag = "peers",
+    security(("token" = ["read"])),
+    params(("room" = String, Path, description = "Name of the room"), PageQuery),
+    responses((status = 200, body = PeerPage), (status = "default", body = ProblemBody))
+)]
+pub(super) async fn list(
+    State(context): State<AdminContext>,
+    Path(name): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<PeerPage>, Problem> {
+    let PageQuery { after, limit } = query.checked()?;
+    let room = find(&context, &name).await?.id;
+    let ids = context.rooms().peer_ids(room).await?.into_iter();
+    let mut ids: Vec<_> = ids.filter(|id| i64::from(id.get()) > after as i64).collect();
+    let next = ids.get(limit - 1).filter(|_| ids.len() > limit).map(|id| id.get());
+    ids.truncate(limit);
+    let mut peers = Vec::with_capacity(ids.len());
+    for id in ids {
+        // Players who leave meanwhile are not listed.
+        if let Some(peer) = peer(&context, room, id).await?
+            && let Ok(stats) = peer.stats().await
+        {
+            peers.push(stats.into());
+        }
+    }
+    Ok(Json(PeerPage { peers, next }))
+}
+
+/// Disconnect a player, who may join again
+#[utoipa::path(
+    delete,
+    path = "/v1/rooms/{room}/peers/{peer}",
+    tag = "peers",
+    security(("token" = ["peers"])),
+    params(
+        ("room" = String, Path, description = "Name of the room"),
+        ("peer" = i32, Path, description = "Peer id"),
+    ),
+    request_body(content = Option<Kick>, description = "Reason, for the log"),
+    responses((status = 204), (status = "default", body = ProblemBody))
+)]
+pub(super) async fn kick(
+    State(context): State<AdminContext>,
+    Path((name, id)): Path<(String, i32)>,
+    OptionalJson(Kick { reason }): OptionalJson<Kick>,
+) -> Result<StatusCode, Problem> {
+    if reason.len() > REASON_MAX {
+        let detail = format!("a reason has at most {REASON_MAX} bytes");
+        return Err(Problem::bad_request("invalid_reason", detail));
+    }
+    let unknown = || Problem::not_found("unknown_peer", format!("{name} has no player {id}"));
+    let room = find(&context, &name).await?.id;
+    let id = PeerId::new(id).ok_or_else(unknown)?;
+    let peer = peer(&context, room, id).await?.ok_or_else(unknown)?;
+    peer.disconnect().await.map_err(|_| unknown())?;
+    tracing::info!(room = name, peer = %id, ?reason, "an operator has disconnected a player");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Returns a player of a room.
+async fn peer(
+    context: &AdminContext,
+    room: RoomId,
+    id: PeerId,
+) -> Result<Option<PeerRef>, Problem> {
+    Ok(context.rooms().branch(room).await?.and_then(|branch| branch.peer(id)))
+}
+
+/// Maximum size of a reason in bytes.
+const REASON_MAX: usize = 256;

@@ -1,0 +1,286 @@
+//! `mp-server ctl`: the client of the admin API, with the same words.
+
+mod client;
+mod print;
+mod token_args;
+
+use std::collections::BTreeMap;
+use std::io;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use self::client::Client;
+use self::token_args::NewTokenArgs;
+use crate::admin::{NewRoom, RoomSettings};
+use crate::{Failure, output};
+
+/// Operate a running server through its admin API
+///
+/// The token is in MP_ADMIN_TOKEN or in the file of --token-file. The first token is made with the
+/// link that the server prints: mp-server ctl setup LINK
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CtlArgs {
+    /// Address of the admin API: HOST:PORT, or a URL that begins with http://
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST:PORT",
+        env = "MP_ADMIN_SERVER",
+        default_value = "127.0.0.1:7780"
+    )]
+    server: String,
+    /// File with the token, in place of MP_ADMIN_TOKEN
+    #[arg(long, global = true, value_name = "FILE", env = "MP_ADMIN_TOKEN_FILE")]
+    token_file: Option<std::path::PathBuf>,
+    /// Print the response of the server as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Verb(Verb),
+    NewToken(NewTokenArgs),
+}
+
+/// An operation of a server.
+#[derive(Clone, Debug, Subcommand)]
+enum Verb {
+    /// Show the server as a whole
+    Status,
+    /// List the rooms
+    Rooms,
+    /// Create a room
+    Create {
+        /// Name of the room
+        room: String,
+        /// Template of the room [default: default]
+        #[arg(long)]
+        template: Option<String>,
+        /// Keep the room without players
+        #[arg(long)]
+        permanent: bool,
+        #[command(flatten)]
+        settings: SettingsArgs,
+    },
+    /// Change a room
+    Set {
+        /// Name of the room
+        room: String,
+        #[command(flatten)]
+        settings: SettingsArgs,
+    },
+    /// Close a room, and disconnect its players
+    Close {
+        /// Name of the room
+        room: String,
+    },
+    /// Let a room refuse new players
+    Lock {
+        /// Name of the room
+        room: String,
+    },
+    /// Let a room accept players again
+    Unlock {
+        /// Name of the room
+        room: String,
+    },
+    /// List the players of a room
+    Peers {
+        /// Name of the room
+        room: String,
+    },
+    /// Disconnect a player, who may join again
+    Kick {
+        /// Name of the room
+        room: String,
+        /// Peer id
+        peer: i32,
+        /// Reason, for the server's log
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// List the bans
+    Bans,
+    /// Ban an address or a network, and disconnect its players
+    Ban {
+        /// IP address, or a network such as 192.0.2.0/24
+        address: String,
+        /// Seconds until the ban ends [default: it does not end]
+        #[arg(long, value_name = "SECONDS")]
+        seconds: Option<u64>,
+    },
+    /// End a ban
+    Unban {
+        /// Exactly the address or network that was banned
+        address: String,
+    },
+    /// Refuse new players, wait until the others have left, and end the server
+    Drain {
+        /// Seconds to wait [default: shutdown.drain_timeout of the server]
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+    },
+    /// Read the server's configuration file again
+    Reload,
+    /// Show the configuration in effect
+    Config,
+    /// Make the first token with the link that the server prints
+    Setup {
+        /// The link, or its part after #
+        link: String,
+        /// Name of the token in logs
+        #[arg(long, default_value = "admin")]
+        name: String,
+    },
+}
+
+/// Settings of a room.
+#[derive(Args, Clone, Debug)]
+struct SettingsArgs {
+    /// Maximum number of players
+    #[arg(long, value_name = "N")]
+    max_players: Option<u16>,
+    /// Refuse new players, or accept them
+    #[arg(long, value_name = "true|false")]
+    locked: Option<bool>,
+    /// Code that new players need; empty: none
+    #[arg(long)]
+    code: Option<String>,
+    /// Text for lists of rooms, may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    metadata: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl From<SettingsArgs> for RoomSettings {
+    fn from(args: SettingsArgs) -> Self {
+        let metadata: BTreeMap<_, _> = args.metadata.into_iter().collect();
+        Self {
+            max_players: args.max_players,
+            locked: args.locked,
+            code: args.code.map(|code| Some(code).filter(|code| !code.is_empty())),
+            metadata: Some(metadata).filter(|metadata| !metadata.is_empty()),
+        }
+    }
+}
+
+/// A request of the admin API.
+struct Call {
+    method: &'static str,
+    path: String,
+    body: Option<Value>,
+}
+
+impl Call {
+    fn new(method: &'static str, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), body: None }
+    }
+
+    fn with(self, body: Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: CtlArgs) -> Result<(), Failure> {
+    let CtlArgs { server, token_file, json, verb } = args;
+    let verb = match verb {
+        Command::NewToken(args) => return print_text(args.make().map_err(Failure::Request)?),
+        Command::Verb(verb) => verb,
+    };
+    let client = Client::new(&server, token_file.as_deref()).map_err(Failure::Request)?;
+    let (call, show) = call(verb);
+    let response = match paged(&call) {
+        Some(list) => client.all_pages(&call, list),
+        None => client.send(&call),
+    };
+    let response = response.map_err(Failure::Request)?;
+    print_text(match json {
+        true => format!("{response:#}\n"),
+        false => show(&response),
+    })
+}
+
+fn print_text(text: String) -> Result<(), Failure> {
+    let printed = output::print(io::stdout(), text);
+    printed.map_err(|error| Failure::Unprinted(format!("cannot print: {error}")))
+}
+
+/// Returns the name of the list of a response that has pages.
+fn paged(call: &Call) -> Option<&'static str> {
+    match (call.method, &call.path) {
+        ("GET", path) if path.ends_with("/peers") => Some("peers"),
+        ("GET", path) if path == "/v1/rooms" => Some("rooms"),
+        _ => None,
+    }
+}
+
+/// Function that shows a response to people.
+type Show = Box<dyn Fn(&Value) -> String>;
+
+/// Returns the request of a verb, and how its response is shown.
+fn call(verb: Verb) -> (Call, Show) {
+    let room = |room: &str| format!("/v1/rooms/{}", client::escaped(room));
+    let done = |text: String| -> Show { Box::new(move |_| format!("{text}\n")) };
+    match verb {
+        Verb::Status => (Call::new("GET", "/v1/status"), Box::new(print::status)),
+        Verb::Rooms => (Call::new("GET", "/v1/rooms"), Box::new(print::rooms)),
+        Verb::Create { room: name, template, permanent, settings } => {
+            let text = format!("{name} is open");
+            let new = NewRoom { name, template, permanent, settings: settings.into() };
+            (Call::new("POST", "/v1/rooms").with(json!(new)), done(text))
+        }
+        Verb::Set { room: name, settings } => {
+            let settings = RoomSettings::from(settings);
+            (Call::new("PATCH", room(&name)).with(json!(settings)), Box::new(print::room))
+        }
+        Verb::Close { room: name } => {
+            (Call::new("DELETE", room(&name)), done(format!("{name} is closed")))
+        }
+        Verb::Lock { room: name } => {
+            let text = format!("{name} refuses new players");
+            (Call::new("PATCH", room(&name)).with(json!({"locked": true})), done(text))
+        }
+        Verb::Unlock { room: name } => {
+            let text = format!("{name} accepts players");
+            (Call::new("PATCH", room(&name)).with(json!({"locked": false})), done(text))
+        }
+        Verb::Peers { room: name } => {
+            (Call::new("GET", format!("{}/peers", room(&name))), Box::new(print::peers))
+        }
+        Verb::Kick { room: name, peer, reason } => {
+            let call = Call::new("DELETE", format!("{}/peers/{peer}", room(&name)));
+            let text = format!("{peer} is disconnected, and may join again");
+            (call.with(json!({"reason": reason})), done(text))
+        }
+        Verb::Bans => (Call::new("GET", "/v1/bans"), Box::new(print::bans)),
+        Verb::Ban { address, seconds } => {
+            let call = Call::new("POST", "/v1/bans");
+            (call.with(json!({"address": address, "seconds": seconds})), Box::new(print::banned))
+        }
+        Verb::Unban { address } => {
+            let path = format!("/v1/bans?address={}", client::escaped(&address));
+            (Call::new("DELETE", path), done(format!("{address} is not banned any more")))
+        }
+        Verb::Drain { timeout } => {
+            let call = Call::new("POST", "/v1/drain").with(json!({"timeout_seconds": timeout}));
+            (call, done("the server refuses new players, and ends".to_owned()))
+        }
+        Verb::Reload => (Call::new("POST", "/v1/reload"), Box::new(print::reloaded)),
+        Verb::Config => (Call::new("GET", "/v1/config"), Box::new(print::config)),
+        Verb::Setup { link, name } => {
+            let code = link.rsplit('#').next().unwrap_or_default();
+            let call = Call::new("POST", "/v1/setup").with(json!({"code": code, "name": name}));
+            (call, Box::new(print::token))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Responses of the admin API as text for people.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// Returns a table. Columns are as wide as their longest cell.
+fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let widths = header.iter().enumerate().map(|(column, title)| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([title.len()]).max().unwrap_or_default()
+    });
+    let widths: Vec<_> = widths.collect();
+    let header = header.iter().map(|title| (*title).to_owned()).collect();
+    let mut text = String::new();
+    for row in std::iter::once(&header).chain(rows) {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// Returns the rows of a list of the response.
+fn rows(response: &Value, list: &str, row: impl Fn(&Value) -> Vec<String>) -> Vec<Vec<String>> {
+    response[list].as_array().map(|entries| entries.iter().map(row).collect()).unwrap_or_default()
+}
+
+/// Returns a value as text, without control characters, which could change the terminal.
+fn text(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+pub(super) fn status(response: &Value) -> String {
+    let state = match response["reasons"].as_array() {
+        Some(reasons) if !reasons.is_empty() => {
+            reasons.iter().map(text).collect::<Vec<_>>().join(", ")
+        }
+        _ => "ready".to_owned(),
+    };
+    let mut rows = vec![
+        vec!["state".to_owned(), state],
+        vec!["version".to_owned(), text(&response["version"])],
+        vec!["uptime".to_owned(), format!("{} s", text(&response["uptime_seconds"]))],
+        vec!["players".to_owned(), text(&response["players"])],
+        vec!["rooms".to_owned(), text(&response["rooms"]["open"])],
+        vec!["joined".to_owned(), text(&response["joined"])],
+    ];
+    if let Some(bytes) = response["memory_bytes"].as_u64() {
+        rows.push(vec!["memory".to_owned(), format!("{} MiB", bytes >> 20)]);
+    }
+    for (name, list) in [("listening", &response["listening"]), ("refused", &response["refused"])] {
+        for (key, value) in list.as_object().into_iter().flatten() {
+            rows.push(vec![format!("{name} {key}"), text(value)]);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let _ = writeln!(text, "{:20} {}", row[0], row[1]);
+    }
+    text
+}
+
+const ROOM: [&str; 5] = ["ROOM", "PLAYERS", "STATE", "TEMPLATE", "FLAGS"];
+
+fn room_row(room: &Value) -> Vec<String> {
+    let is = |key: &str| room[key] == true;
+    let flags = [("locked", is("locked")), ("private", is("private"))];
+    let flags: Vec<_> = flags.into_iter().filter(|(_, is_set)| *is_set).map(|it| it.0).collect();
+    vec![
+        text(&room["name"]),
+        format!("{}/{}", text(&room["players"]), text(&room["max_players"])),
+        text(&room["state"]),
+        text(&room["template"]),
+        flags.join(","),
+    ]
+}
+
+pub(super) fn rooms(response: &Value) -> String {
+    table(&ROOM, &rows(response, "rooms", room_row))
+}
+
+pub(super) fn room(response: &Value) -> String {
+    table(&ROOM, &[room_row(response)])
+}
+
+pub(super) fn peers(response: &Value) -> String {
+    let row = |peer: &Value| {
+        let connection = &peer["connection"];
+        let round_trip = connection["round_trip_seconds"].as_f64();
+        vec![
+            text(&peer["id"]),
+            text(&peer["connected_seconds"]),
+            round_trip.map_or_else(|| "-".to_owned(), |time| format!("{:.0} ms", time * 1_000.0)),
+            text(&connection["bytes_received"]),
+            text(&connection["bytes_sent"]),
+            text(&connection["queued_bytes"]),
+        ]
+    };
+    let header = ["PEER", "SECONDS", "ROUND TRIP", "RECEIVED", "SENT", "QUEUED"];
+    table(&header, &rows(response, "peers", row))
+}
+
+pub(super) fn bans(response: &Value) -> String {
+    let row = |ban: &Value| {
+        let ends = &ban["ends"];
+        let ends = if ends.is_null() { "never".to_owned() } else { text(ends) };
+        vec![text(&ban["address"]), ends]
+    };
+    table(&["ADDRESS", "ENDS (UNIX TIME)"], &rows(response, "bans", row))
+}
+
+pub(super) fn banned(response: &Value) -> String {
+    format!("banned; players disconnected: {}\n", text(&response["disconnected"]))
+}
+
+pub(super) fn reloaded(response: &Value) -> String {
+    let list = |key: &str| {
+        let paths = response[key].as_array().map(|it| it.iter().map(text).collect::<Vec<_>>());
+        paths.filter(|it| !it.is_empty()).map_or_else(|| "none".to_owned(), |it| it.join(", "))
+    };
+    format!("applied: {}\nneed a restart: {}\n", list("applied"), list("needs_restart"))
+}
+
+pub(super) fn config(response: &Value) -> String {
+    let row = |setting: &Value| {
+        let cells = ["path", "value", "origin"];
+        cells.iter().map(|&key| text(&setting[key])).collect()
+    };
+    table(&["SETTING", "VALUE", "ORIGIN"], &rows(response, "settings", row))
+}
+
+/// Returns the token alone, so that a shell can write it to a file.
+pub(super) fn token(response: &Value) -> String {
+    format!("{}\n", text(&response["token"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_control_characters_are_left_out() {
+        let response = json!({"bans": [
+            {"address": "192.0.2.0/24", "ends": 5}, {"address": "::1\u{1b}[2J"},
+        ]});
+        let lines = "ADDRESS       ENDS (UNIX TIME)\n192.0.2.0/24  5\n::1[2J        never\n";
+        assert_eq!(bans(&response), lines);
+    }
+}
