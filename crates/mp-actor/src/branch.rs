@@ -18,7 +18,7 @@ use crate::channel_routes::{ChannelRoutes, split_header};
 use crate::conditions::Conditions;
 use crate::error::EndReason;
 use crate::guarded_log::log_guarded;
-use crate::mail::{Attach, BranchMail, Close, EndpointMailbox, GetConnectionStats};
+use crate::mail::{Attach, BranchMail, Close, EndpointMailbox, GetConnectionStats, Serve};
 use crate::peer_actors::PeerActors;
 use crate::signals::Subscribers;
 use crate::stats::BranchReporter;
@@ -103,6 +103,13 @@ impl BranchActor {
         let (endpoint, connection) = self.multiplayer()?.connection(peer)?;
         let mailbox = self.host.mailbox(endpoint)?;
         Some((endpoint, mailbox.connection_stats.clone(), connection))
+    }
+
+    /// Returns the recipient of branches that the endpoint of a peer is to serve; `None` for a peer
+    /// without a connection of its own.
+    pub(crate) fn serve_of(&mut self, peer: PeerId) -> Option<Recipient<Serve>> {
+        let (endpoint, _) = self.multiplayer()?.connection(peer)?;
+        Some(self.host.mailbox(endpoint)?.serve.clone())
     }
 
     /// Returns the API for a response to a peer, unless its session has ended.

@@ -95,7 +95,8 @@ where
             return;
         }
         let (mail, connection_stats) = (ctx.address().recipient(), ctx.address().recipient());
-        let mailbox = EndpointMailbox { branch: id, mail, connection_stats };
+        let serve = ctx.address().recipient();
+        let mailbox = EndpointMailbox { branch: id, mail, connection_stats, serve };
         // `Attach` is in the branch's mailbox before the endpoint's first message.
         control(branch.address(), Attach { endpoint: self.id, mailbox });
         self.alive.insert(id, branch.alive());

@@ -4,7 +4,7 @@ use std::fmt;
 
 use mp_core::DisconnectReason;
 use mp_scene::rpc::RequestError;
-use mp_scene::{AuthError, BuildError, SendBytesError};
+use mp_scene::{AuthError, BuildError, MoveError, SendBytesError};
 
 /// The way in which a branch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,23 @@ pub enum CallError {
     /// in time.
     #[error("the condition did not hold in time")]
     TimedOut,
+}
+
+/// The reason why [`BranchRef::move_peer`](crate::BranchRef::move_peer) failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MovePeerError {
+    /// The call into one of the branches failed. If the target ended after it had accepted the
+    /// peer, the peer returns to its branch.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The peer cannot move; it stays.
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    /// The peer did not arrive: its connection has ended, or its endpoint has rejected the move and
+    /// the peer is in its branch again.
+    #[error("the peer did not arrive: its connection ended, or the endpoint rejected the move")]
+    Interrupted,
 }
 
 /// The reason why [`BranchRef::ask`](crate::BranchRef::ask) returned no answer.

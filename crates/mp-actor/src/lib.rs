@@ -34,6 +34,7 @@ mod error;
 mod guarded_log;
 pub mod limits;
 mod mail;
+mod moves;
 mod peer;
 mod peer_actors;
 pub mod prelude;
@@ -55,7 +56,8 @@ pub use channel::{
 };
 pub use endpoint::EndpointRef;
 pub use error::{
-    AskError, AuthResponseError, CallError, ChannelError, EndReason, PublishError, StartError,
+    AskError, AuthResponseError, CallError, ChannelError, EndReason, MovePeerError, PublishError,
+    StartError,
 };
 pub use peer::{
     CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, PeerStats, SendAuth,

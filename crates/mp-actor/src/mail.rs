@@ -90,13 +90,13 @@ impl Mailbox<ToBranch> for BranchMailbox {
     }
 }
 
-/// The mailbox of an endpoint for one branch, and the recipient that has statistics of its
-/// connections.
+/// The mailbox of an endpoint for one branch, and recipients of requests to the endpoint.
 #[derive(Debug)]
 pub(crate) struct EndpointMailbox {
     pub(crate) branch: BranchId,
     pub(crate) mail: Recipient<EndpointMail>,
     pub(crate) connection_stats: Recipient<GetConnectionStats>,
+    pub(crate) serve: Recipient<Serve>,
 }
 
 impl Mailbox<ToEndpoint> for EndpointMailbox {

@@ -52,8 +52,8 @@ pub use addresses::interleave_families;
 pub use bytes;
 pub use duration_histogram::DurationHistogram;
 pub use endpoint::{
-    BranchRate, ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection,
-    ReceiveLimits, Route, ToBranch, ToEndpoint,
+    AnnouncedId, AssignedId, BranchRate, CarriedSession, ConnectionRouter, Endpoint, EndpointInfo,
+    EndpointStats, NewConnection, ReceiveLimits, Route, ToBranch, ToEndpoint,
 };
 pub use error_chain::ErrorChain;
 pub use gate::{

@@ -398,9 +398,10 @@ fn connected(connection: ConnectionId, id: PeerId) -> PeerEvent {
 
 fn is_about(event: &PeerEvent, state: ConnectionId) -> bool {
     match event {
-        PeerEvent::Connected { connection, .. } | PeerEvent::Disconnected { connection, .. } => {
-            *connection == state
-        }
+        PeerEvent::Connected { connection, .. }
+        | PeerEvent::Held { connection }
+        | PeerEvent::Moved { connection, .. }
+        | PeerEvent::Disconnected { connection, .. } => *connection == state,
         PeerEvent::Packet(packet) => packet.from == state,
         PeerEvent::UniqueId(_) => false,
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::{Channel, ConnectionId, PeerId, Reason, TransferMode};
+use crate::{CarriedSession, Channel, ConnectionId, PeerId, Reason, TransferMode};
 
 /// A received packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +149,25 @@ pub enum PeerEvent {
         claimed_id: Option<PeerId>,
         /// Source of the connection.
         origin: ConnectionOrigin,
+    },
+    /// Events of the connection are held from now on, on request of the branch
+    /// ([`ToEndpoint::Hold`](crate::ToEndpoint::Hold)). Endpoints report it; transports do not.
+    Held {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// A connection was moved to this branch from another one
+    /// ([`ToEndpoint::Move`](crate::ToEndpoint::Move)), or the move was rejected and the connection
+    /// is returned to its branch. Endpoints report it instead of `Connected`; transports do not.
+    Moved {
+        /// The connection.
+        connection: ConnectionId,
+        /// The peer id that the remote peer claims, as in `Connected`.
+        claimed_id: Option<PeerId>,
+        /// Source of the connection.
+        origin: ConnectionOrigin,
+        /// State of the session in the earlier branches.
+        carried: Box<CarriedSession>,
     },
     /// A packet was received.
     Packet(Packet),

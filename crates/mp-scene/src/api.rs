@@ -178,6 +178,9 @@ pub enum ApiEvent {
     Call(Call),
     /// A peer has left without a signal: the program disconnected it or cleared the session.
     PeerGone(PeerId),
+    /// The connection of a peer that moves to another branch is held: the branch runs its hooks and
+    /// releases the peer.
+    PeerHeld(PeerId),
     /// An endpoint that accepted no messages was abandoned, with its peers.
     EndpointAbandoned(EndpointId),
 }

@@ -11,7 +11,7 @@ use crate::api::MultiplayerApi;
 use crate::codec::Codec;
 use crate::scene_multiplayer::{GodotQuirks, SceneMultiplayer};
 use crate::tree::{NodeId, NodeRef, Tree, TreeError};
-use crate::{Branch, Scene, Signal};
+use crate::{Branch, IdBlocks, Scene, Signal};
 
 /// Builds a [`Branch`].
 ///
@@ -36,6 +36,7 @@ pub struct BranchBuilder {
     authentication: bool,
     quirks: GodotQuirks,
     seed: Option<[u8; 32]>,
+    moves: Option<IdBlocks>,
     protocol: ApiFactory,
     setups: Setups,
     hooks: Hooks,
@@ -45,8 +46,23 @@ pub struct BranchBuilder {
 #[derive(Default)]
 pub(crate) struct Hooks {
     signal: Vec<SignalHook>,
+    expected: Vec<ExpectedHook>,
+    moving: Vec<MovingHook>,
     process: Vec<ProcessHook>,
     tick_period: Option<Duration>,
+}
+
+/// The authority of a peer that moves to another branch
+/// ([`on_peer_moving`](BranchBuilder::on_peer_moving)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are no other possibilities")]
+pub enum PeerAuthority {
+    /// Authority that the peer has over nodes returns to the server, peer 1, after the hooks for
+    /// [`Signal::PeerDisconnected`].
+    #[default]
+    Return,
+    /// The peer keeps its authority, for example because it will come back.
+    Keep,
 }
 
 /// The error of a [setup](BranchBuilder::setup): any error that `?` converts.
@@ -54,6 +70,8 @@ pub type SetupError = Box<dyn Error + Send + Sync>;
 
 type Setup = Box<dyn FnOnce(&mut Scene) -> Result<(), SetupError>>;
 type SignalHook = Box<dyn FnMut(&mut Scene, &Signal)>;
+type ExpectedHook = Box<dyn FnMut(&mut Scene, PeerId) -> bool>;
+type MovingHook = Box<dyn FnMut(&mut Scene, PeerId) -> PeerAuthority>;
 type ProcessHook = Box<dyn FnMut(&mut Scene, Duration)>;
 
 #[derive(Default)]
@@ -71,6 +89,7 @@ impl BranchBuilder {
             authentication: false,
             quirks: GodotQuirks::default(),
             seed: None,
+            moves: None,
             protocol: ApiFactory(Box::new(|multiplayer| Box::new(multiplayer))),
             setups: Setups::default(),
             hooks: Hooks::default(),
@@ -208,6 +227,42 @@ impl BranchBuilder {
         self
     }
 
+    /// Allows peers to [move](Branch::move_peer) between this branch and others with the same
+    /// `ids` (default: no). The branches usually get [`IdBlocks::of_process`].
+    ///
+    /// Net ids and path ids are then drawn from `ids`, and are larger than in a branch without
+    /// moves: from 256 on an id lengthens each call by one byte, from 65,536 on by three. Godot 4.0
+    /// to 4.2 ([`codec`](Self::codec)) does not support moves.
+    pub fn moves(mut self, ids: &IdBlocks) -> Self {
+        self.moves = Some(ids.clone());
+        self
+    }
+
+    /// Adds a hook that runs before a peer of another branch [moves](Branch::move_peer) to this
+    /// one. The peer stays where it is if the hook returns false.
+    ///
+    /// The hook can set the visibility of nodes for the peer, before any is announced to it. The
+    /// peer may still fail to arrive, for example because its connection ends;
+    /// [`Signal::PeerConnected`] reports its arrival.
+    pub fn on_peer_expected(
+        mut self,
+        hook: impl FnMut(&mut Scene, PeerId) -> bool + 'static,
+    ) -> Self {
+        self.hooks.expected.push(Box::new(hook));
+        self
+    }
+
+    /// Adds a hook that runs before a peer [moves](Branch::move_peer) from this branch to another
+    /// one. The peer is still connected: what the hook sends to it, it receives. With several
+    /// hooks, authority returns unless one of them returns [`PeerAuthority::Keep`].
+    pub fn on_peer_moving(
+        mut self,
+        hook: impl FnMut(&mut Scene, PeerId) -> PeerAuthority + 'static,
+    ) -> Self {
+        self.hooks.moving.push(Box::new(hook));
+        self
+    }
+
     /// Creates the branch and runs its setups.
     ///
     /// # Errors
@@ -224,6 +279,9 @@ impl BranchBuilder {
         multiplayer.set_server_relay(self.server_relay);
         multiplayer.set_authentication(self.authentication);
         multiplayer.set_quirks(self.quirks);
+        if let Some(blocks) = &self.moves {
+            multiplayer.enable_moves(blocks);
+        }
         let rng = Rng::from_seed(seed);
         let mut scene = Scene::new(tree, (self.protocol.0)(multiplayer), rng);
         for setup in self.setups.0 {
@@ -304,6 +362,21 @@ impl Hooks {
         }
     }
 
+    /// Returns whether all hooks accept a peer that is about to move to the branch.
+    pub(crate) fn run_expected(&mut self, scene: &mut Scene, peer: PeerId) -> bool {
+        self.expected.iter_mut().all(|hook| hook(scene, peer))
+    }
+
+    pub(crate) fn run_moving(&mut self, scene: &mut Scene, peer: PeerId) -> PeerAuthority {
+        let mut authority = PeerAuthority::Return;
+        for hook in &mut self.moving {
+            if hook(scene, peer) == PeerAuthority::Keep {
+                authority = PeerAuthority::Keep;
+            }
+        }
+        authority
+    }
+
     pub(crate) fn run_process(&mut self, scene: &mut Scene, delta: Duration) {
         for hook in &mut self.process {
             hook(scene, delta);
@@ -323,7 +396,9 @@ impl Hooks {
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} for signals, {} for ticks", self.signal.len(), self.process.len())
+        let moves = self.expected.len() + self.moving.len();
+        let (signals, ticks) = (self.signal.len(), self.process.len());
+        write!(f, "{signals} for signals, {moves} for moves, {ticks} for ticks")
     }
 }
 

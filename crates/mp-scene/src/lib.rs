@@ -36,6 +36,7 @@ pub mod codec;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
+mod ids;
 pub mod limits;
 mod message;
 mod outbox;
@@ -53,8 +54,9 @@ pub mod testing;
 pub mod tree;
 
 pub use branch::{Branch, BranchEvent};
-pub use builder::{BranchBuilder, BuildError, SetupError, SetupResult};
+pub use builder::{BranchBuilder, BuildError, PeerAuthority, SetupError, SetupResult};
 pub use codec::{Codec, GodotVersion};
+pub use ids::IdBlocks;
 pub use message::{CallNode, ConfirmedNode, RemoteCall, SceneMessage, Spawn, SpawnSource};
 pub use packet_var::{PacketVar, PacketVarError};
 pub use property::{Property, PropertyError, PropertyTable, Replicated, SetterContext};
@@ -64,8 +66,8 @@ pub use replication::{
 };
 pub use scene::{NodeContext, NodeOrPath, RpcContext, Scene, TimerId};
 pub use scene_multiplayer::{
-    AuthError, GodotQuirks, PacketCounts, PacketKind, PacketSizeError, PacketStats, Refusal,
-    Refusals, RpcError, SceneMultiplayer, SceneStats, SendBytesError,
+    AuthError, GodotQuirks, MoveError, PacketCounts, PacketKind, PacketSizeError, PacketStats,
+    Refusal, Refusals, RpcError, SceneMultiplayer, SceneStats, SendBytesError,
 };
 pub use signal::Signal;
 pub use tree::{Tree, TreeError};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Memory in bytes for the path ids that one peer has announced. 65,536 nodes with paths of 60
-/// bytes need 14 MB. At the limit unused ids are discarded, the oldest first.
+/// bytes need 16.5 MB. At the limit unused ids are discarded, the oldest first.
 ///
 /// Godot has no limit and never discards an id, even if the node has left: the peer reuses the id
 /// when it shows a hidden node again.
@@ -15,12 +15,12 @@ pub const PATH_CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const PATH_CACHE_TOTAL_BYTES_MAX: usize = 4 * PATH_CACHE_BYTES_MAX;
 
 /// Memory in bytes for announced path ids that each peer may use even if
-/// [`PATH_CACHE_TOTAL_BYTES_MAX`] is reached: 300 nodes.
+/// [`PATH_CACHE_TOTAL_BYTES_MAX`] is reached: 260 nodes.
 pub const PATH_CACHE_RESERVED_BYTES: usize = 64 * 1024;
 
 /// Memory in bytes of one announced path id besides its path: the entry, and its share of the maps
 /// by id, by node and of unused ids.
-pub const PATH_ENTRY_BYTES: usize = 160;
+pub const PATH_ENTRY_BYTES: usize = 192;
 
 /// Malformed packets of one peer after which it is disconnected. Packets that are well-formed but
 /// fail in Godot too, such as a call to a missing node, do not count.
@@ -86,6 +86,15 @@ pub const DEPARTED_MAX: usize = 65_536;
 /// Time for which names of removed nodes are remembered. A connection may stall for 30 s before the
 /// peer learns of the removal, and again before its last call is received.
 pub const DEPARTED_TIME: Duration = Duration::from_secs(60);
+
+/// Maximum number of path ids that were announced to a peer over all branches between which it has
+/// moved. With more it cannot move again. A Godot client never forgets an id while it is connected,
+/// and takes about 100 bytes for each.
+pub const CARRIED_IDS_MAX: usize = 65_536;
+
+/// Time for which a branch expects a peer that moves to it. The branches and the endpoint exchange
+/// a few messages meanwhile, each of which may wait for a turn.
+pub const EXPECTED_TIME: Duration = Duration::from_secs(10);
 
 /// Maximum number of spawned nodes of one peer at a time. A node takes about 1 KiB. Godot has no
 /// limit.

@@ -44,6 +44,12 @@ impl Handler<GetConnectionStats> for HangingEndpoint {
     }
 }
 
+impl Handler<Serve> for HangingEndpoint {
+    type Result = ();
+
+    fn handle(&mut self, _: Serve, _: &mut Context<Self>) {}
+}
+
 #[test]
 fn branch_abandons_an_endpoint_that_hangs_and_continues() {
     let runtime = || {
@@ -63,7 +69,8 @@ fn branch_abandons_an_endpoint_that_hangs_and_continues() {
         let mailbox = EndpointMailbox {
             branch: branch.id(),
             mail: hanging.clone().recipient(),
-            connection_stats: hanging.recipient(),
+            connection_stats: hanging.clone().recipient(),
+            serve: hanging.recipient(),
         };
         control(branch.address(), Attach { endpoint: id, mailbox });
         let info = EndpointInfo {

@@ -10,6 +10,7 @@ mod conditions;
 mod enet;
 
 mod mailboxes;
+mod moves;
 mod panics;
 mod peers;
 mod protocol;

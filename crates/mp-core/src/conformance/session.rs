@@ -301,6 +301,9 @@ impl SessionPeer {
                 let before = self.phases.insert(*connection, Phase::Connected);
                 assert_eq!(before, None, "{name} reused connection {connection}");
             }
+            PeerEvent::Held { .. } | PeerEvent::Moved { .. } => {
+                panic!("{name} is no endpoint, but moves a connection")
+            }
             PeerEvent::Packet(Packet { from, .. }) => {
                 let phase = self.phases.get(from);
                 assert_eq!(

@@ -38,12 +38,16 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                     self.queue(branch, event.clone());
                 }
             }
-            PeerEvent::Connected { connection, claimed_id, origin } => {
+            PeerEvent::Connected { connection, claimed_id, origin }
+            | PeerEvent::Moved { connection, claimed_id, origin, .. } => {
                 let identity = Identity { claimed_id, origin };
                 let candidate = Candidate::new(identity, self.clock.now());
                 let mut replies = Vec::new();
                 let route = self.router.route(&candidate.as_new(connection), &mut replies);
                 self.apply_route(connection, candidate, route, replies);
+            }
+            PeerEvent::Held { connection } => {
+                tracing::debug!(%connection, "ignored: a transport holds no connections");
             }
             PeerEvent::Packet(packet) => self.handle_packet_event(now, packet),
             PeerEvent::Disconnected { connection, reason } => {
@@ -65,7 +69,12 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             if self.is_metered && !self.admit_packet(now, branch, &packet) {
                 return;
             }
-            if self.branches.get(&branch).is_some_and(BranchQueue::is_overflowing) {
+            let held = self.routes.get_mut(&connection).and_then(|routed| routed.held.as_mut());
+            if let Some(held) = held {
+                if let Err(packet) = held.push(packet) {
+                    self.overflow(branch, &packet);
+                }
+            } else if self.branches.get(&branch).is_some_and(BranchQueue::is_overflowing) {
                 self.overflow(branch, &packet);
             } else {
                 self.queue(branch, PeerEvent::Packet(packet));
@@ -107,7 +116,10 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 let packets = packets.into_iter().map(PeerEvent::Packet);
                 let rate = new_rate(self.receive_limits);
                 self.stats.assigned_connections += 1;
-                self.assign(connection, Routed { branch, identity, rate }, packets);
+                let Identity { claimed_id, origin } = identity.clone();
+                let connected = PeerEvent::Connected { connection, claimed_id, origin };
+                let routed = Routed { branch, identity, held: None, rate };
+                self.assign(connection, routed, connected, packets);
             }
             Route::Undecided if self.undecided.insert(connection, candidate) => {}
             Route::Reject(reason) | Route::RejectWith { reason, .. } if is_answered => {
@@ -132,19 +144,20 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         })
     }
 
-    /// Assigns a connection to the branch of `routed` and queues `Connected`, then `events`.
+    /// Assigns a connection to the branch of `routed` and queues `first`, then `events`.
     pub(super) fn assign(
         &mut self,
         connection: ConnectionId,
         routed: Routed,
+        first: PeerEvent,
         events: impl Iterator<Item = PeerEvent>,
     ) {
-        let (branch, Identity { claimed_id, origin }) = (routed.branch, routed.identity.clone());
+        let branch = routed.branch;
         self.routes.insert(connection, routed);
         if let Some(queue) = self.branches.get_mut(&branch) {
             queue.connections.insert(connection);
         }
-        self.queue(branch, PeerEvent::Connected { connection, claimed_id, origin });
+        self.queue(branch, first);
         events.for_each(|event| self.queue(branch, event));
     }
 
@@ -170,7 +183,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.pending.insert(branch);
         if queue.push(event) {
             self.stats.pauses += 1;
-            self.set_paused(branch, true);
+            self.pause_all(branch);
         }
     }
 

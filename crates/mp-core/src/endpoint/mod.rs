@@ -2,9 +2,11 @@
 //! and the branches' packets to the transport. A full branch queue pauses the connections that fill
 //! it (back-pressure).
 
+mod carried;
 mod closing;
 mod intake;
 mod lingering;
+mod moves;
 mod protocol;
 mod queue;
 mod rates;
@@ -15,7 +17,9 @@ mod stats;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub use self::carried::{AnnouncedId, AssignedId, CarriedSession};
 use self::lingering::Lingering;
+use self::moves::HeldEvents;
 pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};
 use self::queue::BranchQueue;
 use self::rates::ConnectionRate;
@@ -86,6 +90,8 @@ pub struct Endpoint<P, R = BranchId> {
 struct Routed {
     branch: BranchId,
     identity: Identity,
+    /// Events received since the branch [holds](ToEndpoint::Hold) the connection.
+    held: Option<HeldEvents>,
     /// `None` if it has no limits.
     rate: Option<Box<ConnectionRate>>,
 }
@@ -316,21 +322,21 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         Some(branch)
     }
 
-    /// Pauses or resumes receiving on the connections of a branch whose queue is full or no longer
-    /// full. Connections that are paused because of their rate resume later.
-    fn set_paused(&mut self, branch: BranchId, paused: bool) {
+    /// Pauses receiving on the connections of a branch whose queue is full.
+    fn pause_all(&mut self, branch: BranchId) {
         let queue = self.branches.get(&branch);
         for &connection in queue.iter().flat_map(|queue| &queue.connections) {
-            if self.rate_pauses.is_empty() || !self.is_paused_for_rate(connection) {
-                self.peer.pause_receiving(connection, paused);
-            }
+            self.peer.pause_receiving(connection, true);
         }
     }
 
-    /// Returns whether receiving on a connection is paused because of its rate.
-    fn is_paused_for_rate(&self, connection: ConnectionId) -> bool {
-        let rate = self.routes.get(&connection).and_then(|routed| routed.rate.as_ref());
-        rate.is_some_and(|rate| rate.paused_until.is_some())
+    /// Resumes receiving on the connections of a branch whose queue is no longer full. Those that
+    /// are paused for another reason resume later.
+    fn resume_all(&mut self, branch: BranchId) {
+        let queue = self.branches.get(&branch);
+        let connections: Vec<_> =
+            queue.iter().flat_map(|queue| &queue.connections).copied().collect();
+        connections.into_iter().for_each(|connection| self.resume_receiving(connection));
     }
 
     fn flush(&mut self, now: Instant) {
@@ -390,7 +396,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
             !queue.is_empty()
         });
         for branch in released {
-            self.set_paused(branch, false);
+            self.resume_all(branch);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Messages between endpoints and branches.
 #![expect(clippy::exhaustive_structs, reason = "hosts and tests construct it")]
 
+use super::CarriedSession;
 #[cfg(doc)]
 use crate::limits::DRAIN_TIMEOUT;
 use crate::{
@@ -39,19 +40,29 @@ pub enum ToEndpoint {
         /// The way in which it is closed.
         close_mode: CloseMode,
     },
-    /// Moves a connection of the branch, with its events that this branch has not accepted yet, to
-    /// another branch of the endpoint.
+    /// Holds a connection of the branch, as the first step of a move: the branch receives
+    /// [`Held`](PeerEvent::Held), and no event of the connection after that except its end.
+    /// Receiving on the connection is paused.
+    Hold {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// Moves a connection of the branch, with the events that this branch has not received because
+    /// it [holds](Self::Hold) the connection, to another branch of the endpoint. A connection that
+    /// is not held is held first.
     ///
-    /// After the events that it has accepted, this branch receives
-    /// [`Disconnected`](PeerEvent::Disconnected) with the reason
+    /// This branch receives [`Disconnected`](PeerEvent::Disconnected) with the reason
     /// [`Moved`](DisconnectReason::Moved), and may not send to the connection any more. The other
-    /// branch receives `Connected`, then the moved events. The connection stays, and the rejected
-    /// move is counted, if the other branch is not served, leaves, or has a full queue.
+    /// branch receives [`Moved`](PeerEvent::Moved), then the held events. If the other branch is
+    /// not served, leaves, refuses connections, or has a full queue, the rejected move is counted
+    /// and this branch receives `Moved` itself, as if it were the other branch.
     Move {
         /// The connection.
         connection: ConnectionId,
         /// The branch to move the connection to.
         branch: BranchId,
+        /// State of the session, which the other branch receives.
+        carried: Box<CarriedSession>,
     },
     /// Sets whether the branch refuses new connections. The transport refuses them while all
     /// branches do, unless the endpoint is [shared](crate::Endpoint::shared).

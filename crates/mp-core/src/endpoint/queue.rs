@@ -152,8 +152,9 @@ fn is_of(event: &PeerEvent, of: ConnectionId) -> bool {
     match event {
         PeerEvent::UniqueId(_) => false,
         PeerEvent::Packet(packet) => packet.from == of,
-        PeerEvent::Connected { connection, .. } | PeerEvent::Disconnected { connection, .. } => {
-            *connection == of
-        }
+        PeerEvent::Connected { connection, .. }
+        | PeerEvent::Held { connection }
+        | PeerEvent::Moved { connection, .. }
+        | PeerEvent::Disconnected { connection, .. } => *connection == of,
     }
 }

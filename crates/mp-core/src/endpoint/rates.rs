@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{BranchQueue, ConnectionRouter, Endpoint, Routed};
+use super::{ConnectionRouter, Endpoint, Routed};
 use crate::limits::EXCESS_GAP;
 use crate::{
     BranchId, CloseMode, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, Packet,
@@ -221,9 +221,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             if let Some(rate) = &mut routed.rate {
                 rate.paused_until = None;
             }
-            if !self.branches.get(&routed.branch).is_some_and(BranchQueue::is_full) {
-                self.peer.pause_receiving(connection, false);
-            }
+            self.resume_receiving(connection);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Requests of branches: packets to send, connections to close or move, and leaving the endpoint.
 
 use super::queue::LeaveRequest;
-use super::{ConnectionRouter, Endpoint, Routed, ToEndpoint};
+use super::{ConnectionRouter, Endpoint, ToEndpoint};
 use crate::limits::DRAIN_TIMEOUT;
 use crate::{
     AddressPrefix, BranchId, CloseMode, ConnectionId, ConnectionOrigin, Connections,
-    DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent,
+    DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket,
 };
 
 impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
@@ -15,8 +15,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             ToEndpoint::Disconnect { connection, reason, close_mode } => {
                 self.disconnect_of(branch, connection, reason, close_mode);
             }
-            ToEndpoint::Move { connection, branch: to } => {
-                self.move_connection(connection, branch, to);
+            ToEndpoint::Hold { connection } => self.hold(connection, branch),
+            ToEndpoint::Move { connection, branch: to, carried } => {
+                self.move_connection(connection, branch, to, carried);
             }
             ToEndpoint::RefuseNewConnections(refuse) => self.refuse_of(branch, refuse),
             ToEndpoint::Leave { reason, close_mode } => self.leave(branch, reason, close_mode),
@@ -100,37 +101,6 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             self.reject(connection, reason);
         }
         routed.len() + undecided.len()
-    }
-
-    /// Moves a connection to another branch; see [`ToEndpoint::Move`].
-    fn move_connection(&mut self, connection: ConnectionId, from: BranchId, branch: BranchId) {
-        if from == branch || self.routes.get(&connection).is_none_or(|it| it.branch != from) {
-            return;
-        }
-        if !self.accepts_connections(branch) {
-            self.stats.rejected_moves += 1;
-            return;
-        }
-        let Some(queue) = self.branches.get_mut(&from) else {
-            crate::bug!("{connection} belongs to {from:?}, which has no queue");
-            return;
-        };
-        let (was_paused, mut events) = (queue.is_full(), queue.extract(connection));
-        queue.connections.swap_remove(&connection);
-        if let Some(PeerEvent::Connected { .. }) = events.first() {
-            events.remove(0); // the branch has not received `Connected` yet
-        } else {
-            let reason = DisconnectReason::Moved;
-            self.queue(from, PeerEvent::Disconnected { connection, reason });
-        }
-        if was_paused && !self.is_paused_for_rate(connection) {
-            self.peer.pause_receiving(connection, false);
-        }
-        let Some(routed) = self.routes.remove(&connection) else {
-            crate::bug!("{connection} moves, but is not routed");
-            return;
-        };
-        self.assign(connection, Routed { branch, ..routed }, events.into_iter());
     }
 
     /// Closes the connections of a branch, and its queue when they have drained.

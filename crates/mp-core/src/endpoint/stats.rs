@@ -20,7 +20,7 @@ pub struct EndpointStats {
     pub ended_connections: ReasonCounts<DisconnectReason>,
     /// Connections rejected by the router, or because their branch did not accept connections.
     pub rejected_connections: u64,
-    /// Moves rejected because the other branch did not accept connections.
+    /// Moves rejected because the other branch did not accept the connection.
     pub rejected_moves: u64,
     /// Batches accepted by branches.
     pub batches: u64,

@@ -8,8 +8,10 @@ use crate::{
 impl<P: MultiplayerPeer> PacketPeer<P> {
     pub(super) fn handle_event(&mut self, event: PeerEvent) {
         match event {
-            PeerEvent::UniqueId(_) => {} // `unique_id` reads it from the transport
-            PeerEvent::Connected { connection, claimed_id, ref origin } => {
+            // `unique_id` reads it from the transport; transports hold no connections.
+            PeerEvent::UniqueId(_) | PeerEvent::Held { .. } => {}
+            PeerEvent::Connected { connection, claimed_id, ref origin }
+            | PeerEvent::Moved { connection, claimed_id, ref origin, .. } => {
                 match self.admit(connection, claimed_id) {
                     Ok(id) => {
                         self.stats.connected += 1;

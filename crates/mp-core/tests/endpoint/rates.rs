@@ -158,7 +158,7 @@ fn used_tokens_of_a_connection_move_with_it() {
     let connection = world.connections()[0];
     send(&mut client, TransferMode::Unreliable, 3);
     world.turn();
-    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA, carried: Box::default() });
     send(&mut client, TransferMode::Unreliable, 5);
     world.turn();
     assert_eq!((received(&world, LOBBY), received(&world, ARENA)), (3, 2));
@@ -170,7 +170,7 @@ fn moved_connection_stays_paused_for_its_rate() {
     let connection = world.connections()[0];
     send(&mut client, TransferMode::Reliable, 10);
     world.turn();
-    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA, carried: Box::default() });
     send(&mut client, TransferMode::Unreliable, 5);
     client.send("later");
     world.turn();

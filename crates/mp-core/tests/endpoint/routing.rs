@@ -7,8 +7,8 @@ use mp_core::limits::{
     UNDECIDED_BYTES_MAX, UNDECIDED_CONNECTIONS_MAX, UNDECIDED_PACKETS_MAX, UNDECIDED_TIMEOUT,
 };
 use mp_core::{
-    BranchId, ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket,
-    Packet, PeerEvent, Route, StateMachine, ToEndpoint,
+    BranchId, CarriedSession, ConnectionId, ConnectionRouter, DisconnectReason, NewConnection,
+    OutgoingPacket, Packet, PeerEvent, Route, StateMachine, ToEndpoint,
 };
 
 use crate::world::*;
@@ -53,7 +53,10 @@ fn two_branches() -> (World<RoomRouter>, RoomRouter) {
 }
 
 fn connections(world: &World<impl ConnectionRouter>, branch: BranchId) -> usize {
-    world.events(branch).filter(|event| matches!(event, PeerEvent::Connected { .. })).count()
+    world
+        .events(branch)
+        .filter(|event| matches!(event, PeerEvent::Connected { .. } | PeerEvent::Moved { .. }))
+        .count()
 }
 
 #[test]
@@ -203,7 +206,8 @@ fn moved_connection_keeps_its_queued_packets_in_order() {
         world.turn();
     }
     world.handle(LOBBY, ToEndpoint::Send(vec![packet(connection, "last packet of the lobby")]));
-    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA });
+    let carried = Box::new(CarriedSession { sync_time: 7, ..CarriedSession::default() });
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA, carried });
     client.send("mover 5");
     world.turn();
     world.handle(ARENA, ToEndpoint::Send(vec![packet(connection, "welcome to the arena")]));
@@ -213,9 +217,8 @@ fn moved_connection_keeps_its_queued_packets_in_order() {
 
     assert_eq!(world.payloads(ARENA), (0..6).map(|n| format!("mover {n}")).collect::<Vec<_>>());
     let first = world.events(ARENA).next();
-    assert!(
-        matches!(first, Some(PeerEvent::Connected { claimed_id, .. }) if *claimed_id == Some(peer_id(2)))
-    );
+    assert!(matches!(first, Some(PeerEvent::Moved { claimed_id, carried, .. })
+            if *claimed_id == Some(peer_id(2)) && carried.sync_time == 7));
     let mut expected = vec!["taken by the lobby".to_owned()];
     expected.extend((0..5).map(|n| format!("stayer {n}")));
     assert_eq!(world.payloads(LOBBY), expected);
@@ -234,7 +237,7 @@ fn connection_moved_before_connected_is_not_reported_to_the_first_branch() {
     client.send("first words");
     world.turn();
     let connection = ConnectionId { slot: 0, generation: 0 };
-    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA, carried: Box::default() });
     world.full.clear();
     world.turn();
     assert_eq!((connections(&world, LOBBY), world.ends(LOBBY)), (0, vec![]));
@@ -254,7 +257,7 @@ fn moved_connection_of_a_full_branch_resumes() {
     client.send("withheld");
     world.turn();
     assert_eq!(world.payloads(ARENA).len(), 0);
-    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA, carried: Box::default() });
     for _ in 0..4 {
         world.turn();
     }
@@ -262,7 +265,57 @@ fn moved_connection_of_a_full_branch_resumes() {
 }
 
 #[test]
-fn connection_stays_when_the_other_branch_does_not_accept_it() {
+fn held_connection_reports_nothing_until_it_moves() {
+    let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+    let (mut client, mut other) = (world.join(2), world.join(4));
+    world.turn();
+    client.turn();
+    other.turn();
+    let connection = client.connection().expect("connected");
+    world.full.insert(LOBBY);
+    client.send("before");
+    world.turn();
+    world.full.clear();
+    world.handle(LOBBY, ToEndpoint::Hold { connection });
+    client.send("after");
+    other.send("of another");
+    world.turn();
+    world.turn();
+    assert_eq!(world.payloads(LOBBY), ["of another"]);
+    let held = |event: &&PeerEvent| matches!(event, PeerEvent::Held { .. });
+    assert_eq!(world.events(LOBBY).filter(held).count(), 1);
+    world.handle(LOBBY, ToEndpoint::Hold { connection });
+    world.handle(LOBBY, ToEndpoint::Send(vec![packet(connection, "still of the lobby")]));
+    let carried = Box::default();
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA, carried });
+    world.turn();
+    client.turn();
+    client.send("last");
+    world.turn();
+    assert_eq!(world.payloads(ARENA), ["before", "after", "last"]);
+    assert_eq!(world.events(LOBBY).filter(held).count(), 1);
+    assert_eq!(client.payloads(), ["still of the lobby"]);
+}
+
+#[test]
+fn end_of_a_held_connection_is_reported_to_its_branch() {
+    let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    let connection = client.connection().expect("connected");
+    world.handle(LOBBY, ToEndpoint::Hold { connection });
+    client.send("lost with the connection");
+    drop(client);
+    world.turn();
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA, carried: Box::default() });
+    world.turn();
+    assert_eq!(world.ends(LOBBY).len(), 1);
+    assert_eq!((connections(&world, ARENA), world.payloads(LOBBY).len()), (0, 0));
+}
+
+#[test]
+fn connection_returns_when_the_other_branch_does_not_accept_it() {
     const NOWHERE: BranchId = BranchId(9);
     let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
     let (mut client, mut filler) = (world.join(2), world.join(3));
@@ -272,12 +325,28 @@ fn connection_stays_when_the_other_branch_does_not_accept_it() {
     let connection = client.connection().expect("connected");
     world.full.insert(ARENA);
     world.fill(&mut filler);
-    for branch in [NOWHERE, ARENA] {
-        world.handle(LOBBY, ToEndpoint::Move { connection, branch });
+    let of_arena = world.payloads(ARENA).len();
+    for branch in [NOWHERE, ARENA, LOBBY] {
+        world.full.insert(LOBBY);
+        client.send(format!("before the move to {branch:?}"));
+        world.turn();
+        let carried = Box::new(CarriedSession { sync_time: 7, ..CarriedSession::default() });
+        world.handle(LOBBY, ToEndpoint::Move { connection, branch, carried });
+        world.full.remove(&LOBBY);
+        world.turn();
     }
-    world.handle(LOBBY, ToEndpoint::Move { connection, branch: LOBBY });
-    client.send("still here");
+    client.send("after all moves");
     world.turn();
-    assert_eq!(world.payloads(LOBBY), ["still here"]);
-    assert_eq!((world.ends(LOBBY), world.endpoint.stats().rejected_moves), (vec![], 2));
+    let returned = world.events(LOBBY).filter_map(|event| match event {
+        PeerEvent::Moved { claimed_id, carried, .. } => Some((*claimed_id, carried.sync_time)),
+        _ => None,
+    });
+    assert_eq!(returned.collect::<Vec<_>>(), [(Some(peer_id(2)), 7); 3]);
+    assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Moved); 3]);
+    let mut sent: Vec<_> = ["BranchId(9)", "BranchId(1)", "BranchId(0)"]
+        .map(|id| format!("before the move to {id}"))
+        .into();
+    sent.push("after all moves".to_owned());
+    assert_eq!(world.payloads(LOBBY), sent);
+    assert_eq!((world.payloads(ARENA).len(), world.endpoint.stats().rejected_moves), (of_arena, 3));
 }

@@ -114,7 +114,10 @@ fn branch_reaches_no_connection_of_another_branch() {
     world.handle(ARENA, ToEndpoint::Send(vec![packet(of_lobby, "of the arena")]));
     let (reason, close_mode) = (DisconnectReason::Kicked, CloseMode::Graceful);
     world.handle(ARENA, ToEndpoint::Disconnect { connection: of_lobby, reason, close_mode });
-    world.handle(ARENA, ToEndpoint::Move { connection: of_lobby, branch: ARENA });
+    world.handle(
+        ARENA,
+        ToEndpoint::Move { connection: of_lobby, branch: ARENA, carried: Box::default() },
+    );
     world.turn();
     even.turn();
     odd.turn();
@@ -133,7 +136,7 @@ fn packets_that_a_branch_sends_after_a_move_are_dropped() {
     world.turn();
     client.turn();
     let connection = client.connection().expect("connected");
-    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(LOBBY, ToEndpoint::Move { connection, branch: ARENA, carried: Box::default() });
     world.handle(LOBBY, ToEndpoint::Send(vec![packet(connection, "too late")]));
     world.handle(ARENA, ToEndpoint::Send(vec![packet(connection, "welcome")]));
     world.turn();

@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mp_core::Instant;
+use mp_core::{AnnouncedId, Instant};
 
 use crate::limits::{PATH_REPEAT, PATH_REPEAT_MAX};
 use crate::tree::NodeId;
@@ -21,6 +21,9 @@ use crate::tree::NodeId;
 #[derive(Debug, Default)]
 pub(super) struct AnnouncedPaths {
     announced: BTreeMap<u32, Announced>,
+    /// Ids that the peer knows from earlier branches, or from an earlier visit to this one; true:
+    /// it has confirmed the id.
+    carried: BTreeMap<u32, bool>,
     /// Ids that were unconfirmed when their repeat was due.
     unconfirmed: BTreeSet<u32>,
     /// Order of the latest confirmed announcement.
@@ -46,6 +49,17 @@ struct Announced {
     wait: Duration,
 }
 
+/// An id that is announced for the first time in this branch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewAnnouncement {
+    /// Time of the first repeat; `None` if the peer has confirmed the id before it moved to this
+    /// branch.
+    pub(super) due: Option<Instant>,
+    /// True if the id was announced before the peer moved to this branch. A Godot peer logs an
+    /// error if it receives the announcement twice.
+    pub(super) is_known: bool,
+}
+
 /// A confirmed id.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConfirmedPath {
@@ -56,20 +70,38 @@ pub(crate) struct ConfirmedPath {
 }
 
 impl AnnouncedPaths {
-    /// Records that `id` is announced at `now` with sequence number `order`. Returns when the first
-    /// repeat is due; `None` if the id was already announced.
+    /// Records that `id` is announced at `now` with sequence number `order`. Returns `None` if the
+    /// id was already announced in this branch.
     pub(super) fn announce(
         &mut self,
         now: Instant,
         order: u64,
         id: u32,
         node: NodeId,
-    ) -> Option<Instant> {
+    ) -> Option<NewAnnouncement> {
         let Entry::Vacant(entry) = self.announced.entry(id) else { return None };
-        let (is_confirmed, is_repeated) = (false, false);
+        let carried = self.carried.remove(&id);
+        let (is_confirmed, is_repeated) = (carried == Some(true), false);
         let (due, wait) = (now + PATH_REPEAT, PATH_REPEAT);
         entry.insert(Announced { node, is_confirmed, is_repeated, order, at: now, due, wait });
-        Some(due)
+        Some(NewAnnouncement { due: (!is_confirmed).then_some(due), is_known: carried.is_some() })
+    }
+
+    /// Adds ids that were announced to the peer before its connection moved to this branch.
+    pub(super) fn add_carried(&mut self, ids: &[AnnouncedId]) {
+        self.carried.extend(ids.iter().map(|id| (id.id, id.is_confirmed)));
+    }
+
+    /// Returns all ids that were announced to the peer, in this branch and earlier ones.
+    pub(super) fn carry(&self) -> impl Iterator<Item = AnnouncedId> {
+        let carried = self.carried.iter().map(|(&id, &is_confirmed)| (id, is_confirmed));
+        let announced = self.announced.iter().map(|(&id, path)| (id, path.is_confirmed));
+        carried.chain(announced).map(|(id, is_confirmed)| AnnouncedId { id, is_confirmed })
+    }
+
+    /// Returns the number of ids of [`carry`](Self::carry).
+    pub(super) fn carried_len(&self) -> usize {
+        self.carried.len() + self.announced.len()
     }
 
     /// Records that `id` was announced again. Returns when the repeat was due, and when the next
@@ -111,7 +143,12 @@ impl AnnouncedPaths {
         now: Instant,
         id: u32,
     ) -> Option<(ConfirmedPath, Option<Instant>)> {
-        let announced = self.announced.get_mut(&id)?;
+        let Some(announced) = self.announced.get_mut(&id) else {
+            if let Some(is_confirmed) = self.carried.get_mut(&id) {
+                *is_confirmed = true;
+            }
+            return None;
+        };
         let node = announced.node;
         if std::mem::replace(&mut announced.is_confirmed, true) {
             return Some((ConfirmedPath { node, was_late: false }, None));
@@ -130,11 +167,15 @@ impl AnnouncedPaths {
 
     /// Returns whether `id` is confirmed.
     pub(super) fn is_confirmed(&self, id: u32) -> bool {
-        self.announced.get(&id).is_some_and(|announced| announced.is_confirmed)
+        match self.announced.get(&id) {
+            Some(announced) => announced.is_confirmed,
+            None => self.carried.get(&id) == Some(&true),
+        }
     }
 
     /// Discards an id. Returns when its repeat was due; `None` if the id was confirmed or unknown.
     pub(super) fn remove(&mut self, id: u32) -> Option<Instant> {
+        self.carried.remove(&id);
         let announced = self.announced.remove(&id)?;
         self.unconfirmed.remove(&id);
         (!announced.is_confirmed).then_some(announced.due)

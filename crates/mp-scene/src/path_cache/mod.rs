@@ -8,4 +8,4 @@ mod repeats;
 
 pub(crate) use announced::ConfirmedPath;
 pub(crate) use own::OwnPaths;
-pub(crate) use remote::{Announcement, RemotePaths};
+pub(crate) use remote::{Announcement, PathAnnouncement, RemotePaths};

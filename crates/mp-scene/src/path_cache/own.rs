@@ -2,23 +2,25 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use mp_core::{Instant, PeerId, bug};
+use mp_core::{AnnouncedId, Instant, PeerId, bug};
 
 use super::announced::{AnnouncedPaths, ConfirmedPath};
 use super::repeats::Repeats;
+use crate::ids::{IdBlocks, IdCounter};
 use crate::tree::NodeId;
 
 /// Path ids assigned by the local peer.
 ///
-/// Ids count up from 1 over all nodes and peers. A node keeps its id until it leaves the tree or
-/// its path changes. An id is not reused before [`clear`](Self::clear). The nodes in the tree bound
-/// the number of ids of each peer.
+/// Ids are shared by all peers, and count up from 1 unless they are drawn from
+/// [blocks](crate::IdBlocks). A node keeps its id until it leaves the tree or its path changes. An
+/// id is not reused before [`clear`](Self::clear). The nodes in the tree bound the number of ids of
+/// each peer.
 ///
 /// An id is announced to a peer before its first use, and again until the peer confirms it.
 /// [`AnnouncedPaths`] determines when a repeat is due, and [`Repeats`] how many are sent at a time.
 #[derive(Debug, Default)]
 pub(crate) struct OwnPaths {
-    last_id: u32,
+    counter: IdCounter,
     ids: HashMap<NodeId, u32>,
     peers: BTreeMap<PeerId, AnnouncedPaths>,
     repeats: Repeats,
@@ -41,7 +43,9 @@ impl OwnPaths {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self { now: self.now, ..Self::default() };
+        let mut counter = std::mem::take(&mut self.counter);
+        counter.restart();
+        *self = Self { counter, now: self.now, ..Self::default() };
     }
 
     /// Sets the time of announcements.
@@ -61,9 +65,12 @@ impl OwnPaths {
 
     /// Returns an id that was not assigned before.
     pub(crate) fn next_id(&mut self) -> u32 {
-        // Bit 31 marks path ids in a SYNC, so the count wraps after 2³¹ − 1.
-        self.last_id = if self.last_id >= ID_MAX { 1 } else { self.last_id + 1 };
-        self.last_id
+        self.counter.next()
+    }
+
+    /// Draws ids from `blocks`.
+    pub(crate) fn set_blocks(&mut self, blocks: IdBlocks) {
+        self.counter.set_blocks(blocks);
     }
 
     /// Returns the id of `node`; `None` if it has none.
@@ -104,15 +111,34 @@ impl OwnPaths {
     }
 
     /// Records that `id`, the id of `node`, is announced to `peer` now. Returns false if it was
-    /// announced before, or the peer is unknown.
+    /// announced before, in this branch or an earlier one, or the peer is unknown.
     pub(crate) fn record_announced(&mut self, peer: PeerId, id: u32, node: NodeId) -> bool {
         let Some(paths) = self.peers.get_mut(&peer) else { return false };
-        let Some(due) = paths.announce(self.now, self.last_order + 1, id, node) else {
+        let Some(new) = paths.announce(self.now, self.last_order + 1, id, node) else {
             return false;
         };
         self.last_order += 1;
-        self.repeats.insert(due, peer, id);
-        true
+        if let Some(due) = new.due {
+            self.repeats.insert(due, peer, id);
+        }
+        !new.is_known
+    }
+
+    /// Adds ids that were announced to `peer` before its connection moved to this branch.
+    pub(crate) fn add_carried(&mut self, peer: PeerId, ids: &[AnnouncedId]) {
+        if let Some(paths) = self.peers.get_mut(&peer) {
+            paths.add_carried(ids);
+        }
+    }
+
+    /// Returns all ids that were announced to `peer`, in this branch and earlier ones.
+    pub(crate) fn carry(&self, peer: PeerId) -> Vec<AnnouncedId> {
+        self.peers.get(&peer).map(|paths| paths.carry().collect()).unwrap_or_default()
+    }
+
+    /// Returns the number of ids of [`carry`](Self::carry).
+    pub(crate) fn carried_len(&self, peer: PeerId) -> usize {
+        self.peers.get(&peer).map_or(0, AnnouncedPaths::carried_len)
     }
 
     /// Records that an id was announced again now, which restarts the time until the next repeat.
@@ -173,8 +199,6 @@ impl OwnPaths {
     }
 }
 
-const ID_MAX: u32 = (1 << 31) - 1;
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -213,7 +237,7 @@ mod tests {
         /// Announces a new node to `peer` and returns its id.
         fn announce(&mut self, peer: PeerId) -> u32 {
             let root = self.tree.root();
-            let name = format!("n{}", self.paths.last_id);
+            let name = format!("n{}", self.paths.counter.last());
             let node = self.tree.add(root, &name, Group).unwrap().id();
             let id = self.paths.id_of(node);
             assert!(self.paths.record_announced(peer, id, node));
@@ -341,8 +365,8 @@ mod tests {
             world.tree.take_changes();
             world.paths.remove_node(node);
         }
-        let OwnPaths { last_id, ids, peers, repeats, .. } = world.paths;
-        assert_eq!((last_id, ids.len(), repeats.len()), (110_000, 0, 0));
+        let OwnPaths { counter, ids, peers, repeats, .. } = world.paths;
+        assert_eq!((counter.last(), ids.len(), repeats.len()), (110_000, 0, 0));
         assert!(peers.values().all(AnnouncedPaths::is_empty));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use mp_core::{PeerId, bug};
+use mp_core::{AssignedId, PeerId, bug};
 
 use crate::limits::{
     PATH_CACHE_BYTES_MAX, PATH_CACHE_RESERVED_BYTES, PATH_CACHE_TOTAL_BYTES_MAX, PATH_ENTRY_BYTES,
@@ -49,13 +49,25 @@ struct PeerPaths {
 /// The node of a path id.
 #[derive(Debug)]
 struct AssignedPath {
-    node: NodeId,
-    /// Resolved again after the node has left the tree.
-    path: Box<str>,
+    /// `None` while an id that the peer assigned in an earlier branch was not used in this one.
+    node: Option<NodeId>,
+    /// Resolved again after the node has left the tree. `None` if the node was part of a spawned
+    /// node of an earlier branch.
+    path: Option<Box<str>>,
     /// The announcement that created the node.
     announcement: Option<Announcement>,
+    /// Checksum of the node's RPC methods at the peer.
+    checksum: [u8; 32],
     /// Key in `unused`, if the id is unused.
     unused: Option<u64>,
+}
+
+/// The content of SIMPLIFY_PATH.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PathAnnouncement<'a> {
+    pub(crate) id: u32,
+    pub(crate) checksum: &'a [u8; 32],
+    pub(crate) path: &'a str,
 }
 
 /// The announcement of a node, or of the innermost announced node above it. It distinguishes nodes
@@ -134,34 +146,77 @@ impl RemotePaths {
     /// Returns whether `peer` has assigned `id` to the node at `path`.
     pub(crate) fn is_assigned_to(&self, peer: PeerId, id: u32, path: &str) -> bool {
         let assigned = self.peers.get(&peer).and_then(|paths| paths.assigned.get(&id));
-        assigned.is_some_and(|assigned| *assigned.path == *path)
+        assigned.is_some_and(|it| it.node.is_some() && it.path.as_deref() == Some(path))
     }
 
-    /// Records that `peer` has assigned `id` to `node`.
+    /// Removes an id that `peer` assigned to `path` in an earlier branch and that was not used in
+    /// this one: the peer repeats the announcement because it was not confirmed.
+    pub(crate) fn forget_carried(&mut self, peer: PeerId, id: u32, path: &str) {
+        let assigned = self.peers.get(&peer).and_then(|paths| paths.assigned.get(&id));
+        if assigned.is_some_and(|it| it.node.is_none() && it.path.as_deref() == Some(path)) {
+            self.remove(peer, id);
+        }
+    }
+
+    /// Returns the ids that `peer` has assigned, in this branch and earlier ones.
+    pub(crate) fn carry(&self, peer: PeerId) -> Vec<AssignedId> {
+        let assigned = self.peers.get(&peer).into_iter().flat_map(|paths| &paths.assigned);
+        let carried = assigned.map(|(&id, assigned)| AssignedId {
+            id,
+            path: assigned.path.clone().filter(|_| assigned.announcement.is_none()),
+            checksum: assigned.checksum,
+        });
+        carried.collect()
+    }
+
+    /// Adds an id that `peer` has assigned in an earlier branch. It is discarded if a limit of
+    /// memory is reached.
+    pub(crate) fn add_carried(&mut self, peer: PeerId, carried: AssignedId) {
+        let AssignedId { id, path, checksum } = carried;
+        if self.is_assigned(peer, id) {
+            return;
+        }
+        if self.reserve(peer, path.as_deref()).is_err() {
+            self.discarded += 1;
+            return;
+        }
+        let Some(paths) = self.peers.get_mut(&peer) else { return };
+        let (node, announcement, unused) = (None, None, None);
+        paths.assigned.insert(id, AssignedPath { node, path, announcement, checksum, unused });
+        paths.set_unused(peer, id, &mut self.unused, &mut self.last_unused);
+    }
+
+    /// Records that `peer` has assigned the announced id to `node`.
     pub(crate) fn assign(
         &mut self,
         peer: PeerId,
-        id: u32,
         node: NodeId,
         announcement: Option<Announcement>,
-        path: &str,
+        PathAnnouncement { id, checksum, path }: PathAnnouncement<'_>,
     ) -> Result<(), RefusedId> {
         if self.is_assigned(peer, id) {
             return Err(RefusedId::InUse);
         }
-        let bytes = PATH_ENTRY_BYTES + path.len();
-        self.free_memory(peer, bytes)?;
+        self.reserve(peer, Some(path))?;
         let paths = self.peers.get_mut(&peer).ok_or(RefusedId::Full)?;
-        self.bytes += bytes;
-        paths.bytes += bytes;
         // A peer uses one id for each of its nodes: it no longer uses the earlier id, or has two
         // nodes for this one.
         if let Some(earlier) = paths.in_use.insert(node, id) {
             paths.set_unused(peer, earlier, &mut self.unused, &mut self.last_unused);
         }
-        paths
-            .assigned
-            .insert(id, AssignedPath { node, path: path.into(), announcement, unused: None });
+        let (node, path, checksum) = (Some(node), Some(path.into()), *checksum);
+        let assigned = AssignedPath { node, path, announcement, checksum, unused: None };
+        paths.assigned.insert(id, assigned);
+        Ok(())
+    }
+
+    /// Charges `peer` with the memory of an id, after discarding unused ids if necessary.
+    fn reserve(&mut self, peer: PeerId, path: Option<&str>) -> Result<(), RefusedId> {
+        let bytes = memory_of(path);
+        self.free_memory(peer, bytes)?;
+        let paths = self.peers.get_mut(&peer).ok_or(RefusedId::Full)?;
+        self.bytes += bytes;
+        paths.bytes += bytes;
         Ok(())
     }
 
@@ -184,20 +239,25 @@ impl RemotePaths {
     }
 
     fn discard(&mut self, peer: PeerId, id: u32) {
+        self.discarded += 1;
+        self.remove(peer, id);
+    }
+
+    fn remove(&mut self, peer: PeerId, id: u32) {
         let mut paths = self.peers.get_mut(&peer);
         let assigned = paths.as_mut().and_then(|paths| paths.assigned.remove(&id));
         let (Some(paths), Some(assigned)) = (paths, assigned) else {
             bug!("path id {id} of {peer} is unused, but not assigned");
+            self.discarded -= 1;
             return self.forget_unused(peer, id);
         };
         if let Some(place) = assigned.unused {
             paths.unused.remove(&place);
             self.unused.remove(&place);
         }
-        let bytes = PATH_ENTRY_BYTES + assigned.path.len();
+        let bytes = memory_of(assigned.path.as_deref());
         paths.bytes -= bytes;
         self.bytes -= bytes;
-        self.discarded += 1;
     }
 
     /// Removes an id that is not assigned from the unused ones.
@@ -221,27 +281,53 @@ impl RemotePaths {
         let unknown = NotAccepted::Refused(Refusal::UnknownPathId);
         let Some(paths) = self.peers.get_mut(&peer) else { return Err(unknown) };
         let Some(assigned) = paths.assigned.get_mut(&id) else { return Err(unknown) };
-        if tree.name_of(assigned.node).is_some() {
-            return Ok(assigned.node);
+        let before = assigned.node;
+        if let Some(node) = before
+            && tree.name_of(node).is_some()
+        {
+            return Ok(node);
         }
-        let gone = || NotAccepted::Gone(assigned.path.to_string());
-        let node = tree.find(&assigned.path).ok_or_else(gone)?;
+        let found = assigned.path.as_deref().and_then(|path| tree.find(path));
+        let found = match (found, before) {
+            // The node of an earlier branch is meant, unless both branches have the same level.
+            (Some(node), None) if !tree.is_below_root(node) || announcement_of(node).is_some() => {
+                None
+            }
+            (found, _) => found,
+        };
+        let node = match (found, before, &assigned.path) {
+            (Some(node), ..) => node,
+            (None, Some(_), Some(path)) => return Err(NotAccepted::Gone(path.to_string())),
+            (None, ..) => return Err(Refusal::EarlierBranch.into()),
+        };
         if announcement_of(node) != assigned.announcement {
             return Err(Refusal::NodeLeft.into());
         }
-        let before = std::mem::replace(&mut assigned.node, node);
+        assigned.node = Some(node);
         if let Entry::Vacant(entry) = paths.in_use.entry(node) {
             entry.insert(id);
             if let Some(place) = assigned.unused.take() {
                 paths.unused.remove(&place);
                 self.unused.remove(&place);
             }
-            if paths.in_use.get(&before) == Some(&id) {
+            if let Some(before) = before
+                && paths.in_use.get(&before) == Some(&id)
+            {
                 paths.in_use.remove(&before);
             }
         }
+        if before.is_none() {
+            let is_mismatched =
+                tree.rpc_ids(node).is_none_or(|ids| *ids.checksum() != assigned.checksum);
+            self.set_mismatched(peer, node, is_mismatched);
+        }
         Ok(node)
     }
+}
+
+/// Returns the memory in bytes of an id.
+fn memory_of(path: Option<&str>) -> usize {
+    PATH_ENTRY_BYTES + path.map_or(0, str::len)
 }
 
 impl PeerPaths {
@@ -285,13 +371,18 @@ mod tests {
         (0..count).map(|n| tree.add(root, &format!("n{n}"), Group).unwrap().id()).collect()
     }
 
+    fn announcement(id: u32, path: &str) -> PathAnnouncement<'_> {
+        PathAnnouncement { id, checksum: &[0; 32], path }
+    }
+
     /// Assigns path ids of `peer` to `nodes`, each of `ENTRY` bytes, until one is refused. Returns
     /// the number of assigned ids.
     fn fill(paths: &mut RemotePaths, peer: PeerId, nodes: &[NodeId]) -> usize {
         let path = "x".repeat(ENTRY - PATH_ENTRY_BYTES);
         paths.add_peer(peer);
-        let assign =
-            |&(id, &node): &(u32, &NodeId)| paths.assign(peer, id, node, None, &path).is_ok();
+        let assign = |&(id, &node): &(u32, &NodeId)| {
+            paths.assign(peer, node, None, announcement(id, &path)).is_ok()
+        };
         (1..).zip(nodes).take_while(assign).count()
     }
 
@@ -345,7 +436,7 @@ mod tests {
         paths.add_peer(peer(2));
         let fit = PATH_CACHE_BYTES_MAX / (PATH_ENTRY_BYTES + 1);
         for id in 1..=fit as u32 + 10 {
-            paths.assign(peer(2), id, node, None, "A").unwrap();
+            paths.assign(peer(2), node, None, announcement(id, "A")).unwrap();
         }
         assert_eq!((paths.discarded(), paths.unused.len()), (10, fit - 1));
         assert!(!paths.is_assigned(peer(2), 10) && paths.is_assigned(peer(2), 11));
@@ -359,7 +450,7 @@ mod tests {
         for id in 0..110_000 {
             let path = format!("Bullet_of_player_1234567890_{id:08}");
             let node = tree.add(tree.root(), &path, Group).unwrap().id();
-            paths.assign(peer(2), id, node, None, &path).unwrap();
+            paths.assign(peer(2), node, None, announcement(id, &path)).unwrap();
             paths.set_mismatched(peer(2), node, true);
             tree.remove(node).unwrap();
             paths.remove_node(node);

@@ -17,7 +17,7 @@ use crate::{RpcError, SendBytesError};
 
 impl SceneMultiplayer {
     /// Advances the branch's clock to the program's `now`; returns the time of the branch's clock.
-    fn advance(&mut self, now: Instant) -> Instant {
+    pub(super) fn advance(&mut self, now: Instant) -> Instant {
         let mut clock = self.clock;
         let now = clock.advance(now, || self.due());
         self.clock = clock;
@@ -57,6 +57,14 @@ impl MultiplayerApi for SceneMultiplayer {
                 self.with_session(|session, cx| {
                     session.handle_connected(cx, now, endpoint, connection, claimed_id);
                 });
+            }
+            PeerEvent::Held { connection } => {
+                self.with_session(|session, cx| session.handle_held(cx, endpoint, connection));
+            }
+            PeerEvent::Moved { connection, claimed_id, origin, carried } => {
+                tracing::debug!(%connection, ?claimed_id, %origin, "moved to this branch");
+                let at = (endpoint, connection);
+                self.handle_moved(now, tree, at, claimed_id, *carried);
             }
             PeerEvent::Packet(packet) => match self.sender.routes().at(endpoint, packet.from) {
                 Some(sender) => {

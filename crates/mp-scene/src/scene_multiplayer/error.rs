@@ -137,3 +137,33 @@ impl AuthError {
         }
     }
 }
+
+/// The reason why a peer cannot move to another branch. It stays where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoveError {
+    /// The peer is already moving to another branch.
+    #[error("peer {0} is already moving to another branch")]
+    AlreadyMoving(PeerId),
+    /// A peer of the other branch has the same id, or is about to.
+    #[error("a peer of the other branch has the id {0}")]
+    DuplicateId(PeerId),
+    /// A branch was built without [`BranchBuilder::moves`](crate::BranchBuilder::moves), or for
+    /// Godot 4.0 to 4.2.
+    #[error("peers cannot move from or to this branch; build it with `moves`")]
+    NotEnabled,
+    /// A branch is a client or is closing.
+    #[error("the branch is no running server")]
+    NotServing,
+    /// The other branch [refuses](crate::SceneMultiplayer::set_refuse_new_connections) new
+    /// connections, or its [hook](crate::BranchBuilder::on_peer_expected) refuses the peer.
+    #[error("the other branch refuses the peer")]
+    Refused,
+    /// The peer was announced more than
+    /// [`CARRIED_IDS_MAX`](crate::limits::CARRIED_IDS_MAX) path ids since it connected.
+    #[error("peer {0} knows too many path ids; it must connect anew")]
+    TooManyIds(PeerId),
+    /// The peer is not connected to the branch by a connection of its own.
+    #[error("peer {0} is not connected")]
+    UnknownPeer(PeerId),
+}

@@ -11,6 +11,7 @@ mod api_impl;
 mod call;
 mod error;
 mod events;
+mod moves;
 mod packet_stats;
 mod paths;
 mod quirks;
@@ -28,7 +29,7 @@ use mp_core::{
     PeerId, RunningClock, Target, TransferMode,
 };
 
-pub use error::{AuthError, PacketSizeError, RpcError, SendBytesError};
+pub use error::{AuthError, MoveError, PacketSizeError, RpcError, SendBytesError};
 use events::Events;
 pub use packet_stats::{PacketCounts, PacketKind, PacketStats};
 pub use quirks::GodotQuirks;
@@ -383,6 +384,7 @@ impl SceneMultiplayer {
             refused_elements: paths.refused_elements + replication.refused_elements,
             repeated_paths: paths.repeated_paths,
             discarded_paths: paths.discarded_paths,
+            moved_packets: session.moved_packets + paths.moved_packets + replication.moved_packets,
             old_syncs: replication.old_syncs,
             oversized_states: self.replication.oversized_states(),
             stalls: self.clock.stalls(),

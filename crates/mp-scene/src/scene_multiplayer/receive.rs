@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use mp_core::{DisconnectReason, Instant, Packet, PeerId};
 
-use super::paths::{Awaited, MessageKind, PathAnnouncement, ReceivedCall};
+use super::paths::{Awaited, MessageKind, ReceivedCall};
 use super::session::Received;
 use super::{NotAccepted, Refusal, SceneMultiplayer};
 use crate::SceneMessage;
 use crate::api::ApiEvent;
+use crate::path_cache::PathAnnouncement;
 use crate::signal::Signal;
 use crate::tree::NodeTree;
 
@@ -37,6 +38,35 @@ impl SceneMultiplayer {
             Received::Message(message) => {
                 self.receive_message(now, tree, from, message, &packet.payload);
             }
+            Received::Earlier(message) => self.receive_earlier(now, tree, from, message),
+        }
+    }
+
+    /// Handles a message that a moved peer has sent for its earlier branch: it is dropped, except
+    /// that its ids stay valid at the peer.
+    fn receive_earlier(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        from: PeerId,
+        message: SceneMessage,
+    ) {
+        match message {
+            SceneMessage::SimplifyPath { id, checksum, path } => {
+                self.apply_tree_changes(now, tree);
+                let (replication, nodes) = (&self.replication, &*tree);
+                let announcement = PathAnnouncement { id, checksum: &checksum, path: &path };
+                self.paths.receive_earlier_path(
+                    &mut self.sender,
+                    nodes,
+                    self.quirks,
+                    from,
+                    announcement,
+                    |node| replication.announcement_of(nodes, node),
+                );
+            }
+            SceneMessage::Spawn(spawn) => self.replication.note_earlier_spawn(from, &spawn),
+            _ => {}
         }
     }
 

@@ -32,6 +32,9 @@ mp_core::reasons! {
         CallRateExceeded = "call_rate_exceeded" => "the peer calls the method too often",
         /// A call with more bytes of arguments than its method allows.
         CallTooLarge = "call_too_large" => "the arguments of the call are too large",
+        /// A packet of a peer that has moved, for a node of an earlier branch or sent before the
+        /// move.
+        EarlierBranch = "earlier_branch" => "the packet is for the branch that the peer has left",
         /// A packet that cannot be decoded.
         Malformed = "malformed" => "the packet is malformed",
         /// A SPAWN whose synchronizers do not match those of the local scene.

@@ -38,6 +38,10 @@ pub struct SceneStats {
     pub repeated_paths: u64,
     /// Path ids of remote peers that were evicted because a limit was reached.
     pub discarded_paths: u64,
+    /// Packets and elements of SYNC and DELTA packets that peers which have moved to another branch
+    /// sent for the earlier one, before they received the move or because they go on sending for
+    /// nodes of that branch.
+    pub moved_packets: u64,
     /// SYNC elements dropped because newer ones had been received.
     pub old_syncs: u64,
     /// Times that properties of a synchronizer were not sent because they exceed the maximum packet
@@ -77,6 +81,7 @@ impl SceneStats {
             refused_elements: combine(self.refused_elements, other.refused_elements),
             repeated_paths: combine(self.repeated_paths, other.repeated_paths),
             discarded_paths: combine(self.discarded_paths, other.discarded_paths),
+            moved_packets: combine(self.moved_packets, other.moved_packets),
             old_syncs: combine(self.old_syncs, other.old_syncs),
             oversized_states: combine(self.oversized_states, other.oversized_states),
             stalls: combine(self.stalls, other.stalls),

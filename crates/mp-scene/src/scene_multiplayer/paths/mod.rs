@@ -16,11 +16,12 @@ mod receive;
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use mp_core::{DisconnectReason, Instant, PeerId};
+use mp_core::{AnnouncedId, AssignedId, DisconnectReason, Instant, PeerId};
 
 use super::sender::Sender;
 use super::{GodotQuirks, NotAccepted, Refusal, Refusals, refusal};
 use crate::SceneMessage;
+use crate::ids::IdBlocks;
 use crate::path_cache::{Announcement, OwnPaths, RemotePaths};
 use crate::tree::{NodeId, NodeTree, TreeChange};
 pub(super) use call::OutgoingCall;
@@ -28,7 +29,7 @@ use call_limiter::CallLimiter;
 pub(super) use deferred::{Awaited, ExpiredMessages, MessageKind};
 use deferred::{DeferredMessage, DeferredMessages};
 use departed::Departed;
-pub(super) use receive::{PathAnnouncement, ReceivedCall};
+pub(super) use receive::ReceivedCall;
 
 /// Path ids in both directions, deferred messages and departed nodes.
 #[derive(Debug, Default)]
@@ -57,6 +58,7 @@ pub(super) struct PathStats {
     pub(super) stray_packets: u64,
     pub(super) repeated_paths: u64,
     pub(super) discarded_paths: u64,
+    pub(super) moved_packets: u64,
 }
 
 impl Paths {
@@ -174,9 +176,43 @@ impl Paths {
     /// Announces the root to a peer under an id that is not used otherwise. The peer's
     /// SceneMultiplayer confirms it, which shows that its program runs.
     pub(super) fn probe(&mut self, sender: &mut Sender, tree: &dyn NodeTree, peer: PeerId) {
-        if let Some(root) = tree.find(".") {
-            send_path(sender, tree, peer, self.own.next_id(), root);
+        let (_, probe) = self.new_probe(tree);
+        if let Some(probe) = probe {
+            sender.send_message(&probe, peer);
         }
+    }
+
+    /// Returns an announcement of the root under an id that is not used otherwise, and the id.
+    pub(super) fn new_probe(&mut self, tree: &dyn NodeTree) -> (u32, Option<SceneMessage>) {
+        let id = self.own.next_id();
+        (id, tree.find(".").and_then(|root| simplify_path(tree, id, root)))
+    }
+
+    /// Draws the path ids of nodes from `blocks`.
+    pub(super) fn set_id_blocks(&mut self, blocks: IdBlocks) {
+        self.own.set_blocks(blocks);
+    }
+
+    /// Adds the path ids of a peer that has moved to this branch.
+    pub(super) fn add_carried(
+        &mut self,
+        peer: PeerId,
+        announced: &[AnnouncedId],
+        assigned: Vec<AssignedId>,
+    ) {
+        self.own.add_carried(peer, announced);
+        assigned.into_iter().for_each(|id| self.remote.add_carried(peer, id));
+    }
+
+    /// Returns the path ids that a peer knows and has assigned, in this branch and earlier ones.
+    pub(super) fn carry(&self, peer: PeerId) -> (Vec<AnnouncedId>, Vec<AssignedId>) {
+        (self.own.carry(peer), self.remote.carry(peer))
+    }
+
+    /// Returns the number of path ids that were announced to a peer, in this branch and earlier
+    /// ones.
+    pub(super) fn announced_len(&self, peer: PeerId) -> usize {
+        self.own.carried_len(peer)
     }
 
     /// Removes and returns a path id that is due to be announced again, because the peer has not
@@ -317,6 +353,7 @@ impl Paths {
     /// Counts a refused message.
     pub(super) fn refuse(&mut self, from: PeerId, kind: MessageKind, refusal: Refusal) {
         *match kind {
+            _ if refusal == Refusal::EarlierBranch => &mut self.stats.moved_packets,
             MessageKind::Call => &mut self.stats.refused_calls,
             MessageKind::SimplifyPath(_) | MessageKind::Spawn(_) => {
                 &mut self.stats.refused_announcements
@@ -343,8 +380,12 @@ impl Paths {
 }
 
 fn send_path(sender: &mut Sender, tree: &dyn NodeTree, peer: PeerId, id: u32, node: NodeId) {
-    if let (Some(path), Some(ids)) = (tree.path_of(node), tree.rpc_ids(node)) {
-        let checksum = *ids.checksum();
-        sender.send_message(&SceneMessage::SimplifyPath { id, checksum, path }, peer);
+    if let Some(announcement) = simplify_path(tree, id, node) {
+        sender.send_message(&announcement, peer);
     }
+}
+
+fn simplify_path(tree: &dyn NodeTree, id: u32, node: NodeId) -> Option<SceneMessage> {
+    let (path, checksum) = (tree.path_of(node)?, *tree.rpc_ids(node)?.checksum());
+    Some(SceneMessage::SimplifyPath { id, checksum, path })
 }

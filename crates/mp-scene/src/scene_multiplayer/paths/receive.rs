@@ -2,7 +2,7 @@
 //! checked in Godot 4.6.3's order, and refused without a reply.
 
 use bytes::Bytes;
-use mp_core::{Instant, PeerId};
+use mp_core::{AssignedId, Instant, PeerId};
 
 use super::super::sender::{Sender, Wire};
 use super::super::{GodotQuirks, NotAccepted, Refusal};
@@ -11,16 +11,9 @@ use crate::SceneMessage;
 use crate::api::Call;
 use crate::limits::RPC_TABLE_WARNINGS_MAX;
 use crate::message::{CallNode, ConfirmedNode, RemoteCall};
-use crate::path_cache::{Announcement, ConfirmedPath};
+use crate::path_cache::{Announcement, ConfirmedPath, PathAnnouncement};
 use crate::rpc::{RpcIds, RpcMode};
 use crate::tree::{NodeId, NodeTree};
-
-/// The content of SIMPLIFY_PATH.
-pub(crate) struct PathAnnouncement<'a> {
-    pub(crate) id: u32,
-    pub(crate) checksum: &'a [u8; 32],
-    pub(crate) path: &'a str,
-}
 
 /// A received call whose arguments are not decoded yet.
 pub(crate) struct ReceivedCall<'a> {
@@ -94,9 +87,11 @@ impl Paths {
         tree: &dyn NodeTree,
         quirks: GodotQuirks,
         from: PeerId,
-        PathAnnouncement { id, checksum, path }: PathAnnouncement<'_>,
+        announcement: PathAnnouncement<'_>,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
     ) -> Result<(), NotAccepted> {
+        let PathAnnouncement { id, checksum, path } = announcement;
+        self.remote.forget_carried(from, id, path);
         if self.remote.is_assigned_to(from, id, path) {
             // The peer repeated the announcement before it received the confirmation.
             return Ok(());
@@ -108,7 +103,7 @@ impl Paths {
         let ids = tree.rpc_ids(node).ok_or(Refusal::NoNode)?;
         let checksum_ok = ids.checksum() == checksum;
         self.remote
-            .assign(from, id, node, announcement_of(node), path)
+            .assign(from, node, announcement_of(node), announcement)
             .map_err(|_| Refusal::TooManyPathIds)?;
         self.remote.set_mismatched(from, node, !checksum_ok);
         if !checksum_ok {
@@ -121,6 +116,36 @@ impl Paths {
         };
         sender.send_message(&SceneMessage::ConfirmPath { node, checksum_ok }, from);
         Ok(())
+    }
+
+    /// Stores the path id of a SIMPLIFY_PATH that a peer sent before it moved to this branch. It is
+    /// confirmed only if both branches have the node: the peer does not repeat the announcement.
+    pub(crate) fn receive_earlier_path(
+        &mut self,
+        sender: &mut Sender,
+        tree: &dyn NodeTree,
+        quirks: GodotQuirks,
+        from: PeerId,
+        announcement: PathAnnouncement<'_>,
+        announcement_of: impl Fn(NodeId) -> Option<Announcement>,
+    ) {
+        let PathAnnouncement { id, checksum, path } = announcement;
+        let is_here = tree.find(path).map(|node| announcement_of(node).is_none());
+        if is_here == Some(true) {
+            let received = self.receive_simplify_path(
+                sender,
+                tree,
+                quirks,
+                from,
+                announcement,
+                announcement_of,
+            );
+            if received.is_ok() {
+                return;
+            }
+        }
+        let path = (is_here != Some(false)).then(|| path.into());
+        self.remote.add_carried(from, AssignedId { id, path, checksum: *checksum });
     }
 
     /// Records that a peer has confirmed a path id; returns its node.

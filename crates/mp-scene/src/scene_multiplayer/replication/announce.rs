@@ -203,7 +203,7 @@ impl Replication {
         let is_known = !self.entities.get(&node)?.announced_to.is_empty();
         let fresh = self.entities.get(&node)?.net_id == 0;
         if fresh {
-            let net_id = self.next_net_id();
+            let net_id = self.net_ids.next();
             self.entities.get_mut(&node)?.net_id = net_id;
         }
         let mut synchronizers = Vec::new();
@@ -214,7 +214,7 @@ impl Replication {
                 let net_id = if is_known {
                     BY_PATH | cx.paths.id_of(synchronizer.node)
                 } else {
-                    self.next_net_id()
+                    self.net_ids.next()
                 };
                 self.synchronizers.get_mut(key)?.net_id = net_id;
             }

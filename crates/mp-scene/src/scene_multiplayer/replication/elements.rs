@@ -6,7 +6,7 @@ use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
 
 use super::super::paths::{Awaited, MessageKind};
-use super::super::{Refusal, refusal};
+use super::super::{NotAccepted, Refusal, refusal};
 use super::state::set_state;
 use super::{Context, Replication};
 use crate::SceneMessage;
@@ -148,11 +148,19 @@ impl Replication {
     ) -> Result<Key, Unknown> {
         let key = if id & BY_PATH != 0 {
             let node = self.resolve_number(cx, sender, id & !BY_PATH);
-            let node = node.map_err(|_| Unknown::Never(Refusal::UnknownPathId))?;
+            let node = node.map_err(|refusal| match refusal {
+                NotAccepted::Refused(Refusal::EarlierBranch) => {
+                    Unknown::Never(Refusal::EarlierBranch)
+                }
+                _ => Unknown::Never(Refusal::UnknownPathId),
+            })?;
             self.by_node.get(&node).copied()
         } else {
             let info = self.peers.get(&sender);
             let by_net_id = info.and_then(|info| info.by_net_id.get(&id)).copied();
+            if by_net_id.is_none() && self.is_of_earlier_branch(sender, id) {
+                return Err(Unknown::Never(Refusal::EarlierBranch));
+            }
             Some(by_net_id.ok_or(Unknown::NotYet)?)
         };
         let synchronizer = key.and_then(|key| self.synchronizers.get(key).map(|s| (key, s)));
@@ -223,7 +231,11 @@ impl Replication {
     }
 
     fn refuse_element(&mut self, sender: PeerId, refusal: Refusal) {
-        self.stats.refused_elements += 1;
+        if refusal == Refusal::EarlierBranch {
+            self.stats.moved_packets += 1;
+        } else {
+            self.stats.refused_elements += 1;
+        }
         refusal::count(&mut self.refusals, sender, refusal);
     }
 }

@@ -7,6 +7,7 @@
 //! * `step` sends SYNC and DELTA, which `sync` and `delta` encode;
 //! * `hand_over` sends the last state of a synchronizer whose authority changes;
 //! * `receive` handles SPAWN and DESPAWN of peers, `elements` SYNC and DELTA;
+//! * `moves` despawns everything on a peer that moves to another branch;
 //! * `renamed` announces the new paths of renamed nodes;
 //! * `targets` resolves the property paths of synchronizers;
 //! * `synchronizers` stores the synchronizers, `state` is one of them.
@@ -20,6 +21,7 @@ mod delta;
 mod elements;
 mod errors;
 mod hand_over;
+mod moves;
 mod receive;
 mod renamed;
 mod spawners;
@@ -46,6 +48,7 @@ use super::events::Events;
 use super::paths::Paths;
 use super::sender::Sender;
 use super::{GodotQuirks, Refusals};
+use crate::ids::{IdBlocks, IdCounter};
 use crate::property::DirtyList;
 use crate::replication::Inbox;
 use crate::tree::{NodeId, NodeTree};
@@ -74,7 +77,7 @@ pub(super) struct Replication {
     /// position of one that is removed.
     by_node: IndexMap<NodeId, Key>,
     peers: IndexMap<PeerId, PeerInfo>,
-    last_net_id: u32,
+    net_ids: IdCounter,
     last_order: u64,
 
     /// Entities to announce, in the order in which they entered the tree.
@@ -85,7 +88,7 @@ pub(super) struct Replication {
     /// moved to another parent are back in the tree.
     moved: Vec<NodeId>,
     /// Admitted peers to which nothing has been announced yet.
-    new_peers: Vec<PeerId>,
+    new_peers: Vec<(PeerId, PeerNumbers)>,
     /// Nodes to free, which peers that have left had spawned.
     to_free: Vec<NodeId>,
     /// The spawner and the data of each entity that was created from data.
@@ -146,6 +149,7 @@ pub(super) struct ReplicationStats {
     pub(super) skipped_steps: u64,
     pub(super) refused_elements: u64,
     pub(super) old_syncs: u64,
+    pub(super) moved_packets: u64,
 }
 
 /// A set of synchronizers. Their keys are not chosen by peers, so a fast hash is safe.
@@ -205,6 +209,10 @@ struct PeerInfo {
     synchronizers: KeySet,
     /// Number of the step, which SYNC packets carry.
     time: u16,
+    /// Highest net id that the peer has announced, in this branch or an earlier one.
+    last_net_id: u32,
+    /// Highest net id that the peer had announced when it moved to this branch; 0 if it did not.
+    earlier_net_id: u32,
     plan: Option<Rc<Plan>>,
     /// True if some of `synchronizers` are not sent until the peer confirms their paths.
     unconfirmed: bool,
@@ -214,6 +222,16 @@ struct PeerInfo {
     /// The peer's entities by net id.
     entities: BTreeMap<u32, NodeId>,
     by_net_id: BTreeMap<u32, Key>,
+}
+
+/// Numbers of a peer that go on when it moves to another branch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PeerNumbers {
+    /// Number of the last step that the peer was sent. A Godot client ignores a SYNC with a lower
+    /// one for a node that both branches have.
+    pub(super) time: u16,
+    /// Highest net id that the peer has announced.
+    pub(super) last_net_id: u32,
 }
 
 /// A synchronizer with changes for a peer.
@@ -249,7 +267,7 @@ impl Default for Replication {
             synchronizers: Synchronizers::default(),
             by_node: IndexMap::new(),
             peers: IndexMap::new(),
-            last_net_id: 0,
+            net_ids: IdCounter::default(),
             last_order: 0,
             ready: IndexSet::new(),
             pending_removals: HashMap::new(),
@@ -292,7 +310,7 @@ impl Replication {
 
     /// Adds an admitted peer. The existing entities are announced to it at the next update.
     pub(super) fn add_peer(&mut self, peer: PeerId) {
-        self.new_peers.push(peer);
+        self.new_peers.push((peer, PeerNumbers::default()));
     }
 
     /// Ends the session of a peer: its state is removed, and its entities are freed.
@@ -311,7 +329,7 @@ impl Replication {
             spawn_parents: _,
             orphans: _,
             by_node: _,
-            last_net_id: _,
+            net_ids: _,
             last_order: _,
             ready: _,
             pending_removals: _,
@@ -338,7 +356,7 @@ impl Replication {
             stats: _,
             refusals: _,
         } = self;
-        new_peers.retain(|&new_peer| new_peer != peer);
+        new_peers.retain(|&(new_peer, _)| new_peer != peer);
         // Shifting keeps the order of the remaining peers, in which they are sent packets.
         let Some(info) = peers.shift_remove(&peer) else { return };
         to_free.extend(info.entities.into_values());
@@ -366,7 +384,7 @@ impl Replication {
         }
         self.plans.clear();
         self.lagging.clear();
-        self.last_net_id = 0;
+        self.net_ids.restart();
     }
 
     /// Handles that a peer has confirmed a path.
@@ -406,11 +424,8 @@ impl Replication {
             || !self.filtered.is_empty()
     }
 
-    fn next_net_id(&mut self) -> u32 {
-        // Bit 31 marks a path id. After 2³¹ announcements the ids start again.
-        self.last_net_id = if self.last_net_id >= NET_ID_MAX { 1 } else { self.last_net_id + 1 };
-        self.last_net_id
+    /// Draws net ids from `blocks`.
+    pub(super) fn set_id_blocks(&mut self, blocks: IdBlocks) {
+        self.net_ids.set_blocks(blocks);
     }
 }
-
-const NET_ID_MAX: u32 = (1 << 31) - 1;

@@ -24,6 +24,7 @@ impl Replication {
         sender: PeerId,
         spawn: Spawn,
     ) -> Result<(), NotAccepted> {
+        self.note_net_ids(sender, &spawn);
         let spawner = self.resolve_number(cx, sender, spawn.spawner);
         let spawner = spawner.map_err(|refusal| {
             let path = cx.paths.awaited_path(sender, spawn.spawner);
@@ -170,7 +171,10 @@ impl Replication {
         }
         let info = self.peers.get_mut(&sender);
         let node = info.and_then(|info| info.entities.get(&net_id)).copied();
-        let node = node.ok_or(Refusal::UnknownNetId)?;
+        let Some(node) = node else {
+            let is_earlier = self.is_of_earlier_branch(sender, net_id);
+            return Err(if is_earlier { Refusal::EarlierBranch } else { Refusal::UnknownNetId });
+        };
         let origin = self.entities.get(&node).map(|entity| entity.origin);
         let Some(EntityOrigin::Peer { spawner, .. }) = origin else {
             // The program has already removed the node.

@@ -51,8 +51,8 @@ impl Replication {
             self.renumber(cx, &changes);
             self.moved.clear();
             self.announce_ready(cx);
-            for peer in new_peers {
-                self.announce_all_to(cx, peer);
+            for (peer, numbers) in new_peers {
+                self.announce_all_to(cx, peer, numbers);
             }
             for node in changed {
                 self.apply_settings(cx, node);

@@ -11,7 +11,7 @@ use slotmap::DefaultKey as Key;
 
 use super::state::Viewer;
 use super::tree_changes::{is_own, synchronizer_at};
-use super::{Context, EntityOrigin, PeerInfo, Replication};
+use super::{Context, EntityOrigin, PeerInfo, PeerNumbers, Replication};
 use crate::path_cache::Announcement;
 use crate::replication::Visibility;
 use crate::signal::Signal;
@@ -19,11 +19,18 @@ use crate::tree::{NodeId, NodeTree};
 
 impl Replication {
     /// Announces all visible entities and synchronizers to a new peer.
-    pub(super) fn announce_all_to(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+    pub(super) fn announce_all_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: PeerId,
+        PeerNumbers { time, last_net_id }: PeerNumbers,
+    ) {
         if !cx.sender.routes().contains(peer) {
             return;
         }
-        let info = PeerInfo { is_new: true, ..PeerInfo::default() };
+        let earlier_net_id = last_net_id;
+        let info =
+            PeerInfo { is_new: true, time, last_net_id, earlier_net_id, ..PeerInfo::default() };
         self.peers.insert(peer, info);
         let entities = self.entities.iter();
         let own = entities.filter(|(_, entity)| matches!(entity.origin, EntityOrigin::Own { .. }));

@@ -100,6 +100,13 @@ impl Sender {
         }
     }
 
+    /// Queues a command for one endpoint.
+    pub(super) fn command_one(&mut self, endpoint: EndpointId, command: ToEndpoint) {
+        if let Some(outbox) = self.outboxes.get_mut(&endpoint) {
+            outbox.command(command);
+        }
+    }
+
     /// Closes the connection to `peer`, if it has its own. Its route stays.
     pub(super) fn disconnect(&mut self, peer: PeerId, reason: DisconnectReason) {
         if let Some((endpoint, connection)) = self.routes.connection(peer) {

@@ -3,6 +3,7 @@
 //! * [`Session`] handles the connections that transports report, and admits peers;
 //! * `auth` authenticates peers;
 //! * `peers` stores the admitted and the pending peers;
+//! * `moves` handles peers that move from and to other branches;
 //! * `relay` handles SYS messages, and forwards packets between clients;
 //! * `bytes` sends packets of bytes;
 //! * `silence` detects peers whose program has stopped;
@@ -13,6 +14,7 @@
 
 mod auth;
 mod bytes;
+mod moves;
 mod peers;
 mod relay;
 mod reorder;
@@ -33,6 +35,8 @@ use crate::SceneMessage;
 use crate::api::ApiEvent;
 use crate::limits::MALFORMED_PACKETS_MAX;
 use crate::signal::Signal;
+use moves::Moves;
+pub(super) use moves::{MovedConnection, ReleasedPeer};
 use peers::SessionPeers;
 pub(super) use relay::Received;
 use reorder::ReorderBuffer;
@@ -61,6 +65,7 @@ pub(super) struct Session {
     /// Packets of pending peers that may have overtaken their completion of the authentication.
     unadmitted: ReorderBuffer,
     silence: SilenceWatch,
+    moves: Moves,
     stats: SessionStats,
     refusals: Refusals,
 }
@@ -74,6 +79,7 @@ pub(super) struct SessionStats {
     pub(super) stray_packets: u64,
     pub(super) duplicate_ids: u64,
     pub(super) silent_peers: u64,
+    pub(super) moved_packets: u64,
 }
 
 /// The parts that a function of the session uses.
@@ -108,6 +114,7 @@ impl Session {
             unannounced: ReorderBuffer::default(),
             unadmitted: ReorderBuffer::default(),
             silence: SilenceWatch::default(),
+            moves: Moves::default(),
             stats: SessionStats::default(),
             refusals: Refusals::default(),
         }
@@ -187,6 +194,7 @@ impl Session {
         self.unannounced = ReorderBuffer::default();
         self.unadmitted = ReorderBuffer::default();
         self.silence.clear();
+        self.moves.clear();
     }
 
     /// Handles the id that a server has assigned to this client.
@@ -210,7 +218,8 @@ impl Session {
         let Some(peer) = claimed_id else {
             return cx.sender.close(endpoint, connection, DisconnectReason::InvalidId);
         };
-        if peer == self.unique_id || cx.sender.routes().get(peer).is_some() {
+        let is_taken = peer == self.unique_id || cx.sender.routes().get(peer).is_some();
+        if is_taken || self.is_expected(now, peer) {
             self.stats.duplicate_ids += 1;
             return cx.sender.close(endpoint, connection, DisconnectReason::DuplicateId);
         }
@@ -250,15 +259,7 @@ impl Session {
                 self.forget_peer(cx, peer);
             }
             cx.sender.routes_mut().insert(peer, route);
-            if self.outlives_program(route) {
-                self.silence.insert(peer);
-            }
-            self.peers.insert(peer, self.is_server() && self.relays());
-            let others = self.peers.notified_of(peer, cx.sender.routes());
-            cx.sender.send_to_all(&others, &SceneMessage::AddPeer(peer));
-            for other in others {
-                cx.sender.send_message(&SceneMessage::AddPeer(other), peer);
-            }
+            self.begin(cx, peer, route);
             cx.changes.push(SessionChange::Began(peer));
         }
         if peer.is_server() {
@@ -266,6 +267,19 @@ impl Session {
             cx.events.emit(Signal::ConnectedToServer);
         }
         cx.events.emit(Signal::PeerConnected(peer));
+    }
+
+    /// Begins the session of a peer that has a route, and announces it.
+    fn begin(&mut self, cx: &mut Context<'_>, peer: PeerId, route: Route) {
+        if self.outlives_program(route) {
+            self.silence.insert(peer);
+        }
+        self.peers.insert(peer, self.is_server() && self.relays());
+        let others = self.peers.notified_of(peer, cx.sender.routes());
+        cx.sender.send_to_all(&others, &SceneMessage::AddPeer(peer));
+        for other in others {
+            cx.sender.send_message(&SceneMessage::AddPeer(other), peer);
+        }
     }
 
     /// Ends the session of a peer, admitted or pending.
@@ -292,6 +306,7 @@ impl Session {
             unannounced,
             unadmitted,
             silence,
+            moves,
             stats,
             // Removed by the caller.
             peers: _,
@@ -311,6 +326,7 @@ impl Session {
         let waiting = unannounced.take(peer).len() + unadmitted.take(peer).len();
         stats.stray_packets += waiting as u64;
         silence.remove(peer);
+        moves.forget_peer(peer);
         cx.sender.forget_peer(peer);
         cx.changes.push(SessionChange::Ended(peer));
     }
@@ -353,6 +369,7 @@ impl Session {
         let silent = self.check_silence(cx, now);
         self.stats.stray_packets += self.unannounced.sweep(now);
         self.stats.stray_packets += self.unadmitted.sweep(now);
+        self.moves.sweep(now);
         silent
     }
 
@@ -395,7 +412,7 @@ impl Session {
     /// Returns the time of the next [`process`](Self::process).
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let sweeps = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
-        let others = [self.next_auth_timeout(), self.silence.next_due()];
+        let others = [self.next_auth_timeout(), self.silence.next_due(), self.moves.next_sweep()];
         sweeps.into_iter().chain(others).flatten().min()
     }
 

@@ -84,6 +84,28 @@ impl SessionPeers {
         Some(*malformed)
     }
 
+    /// Returns the position of the last admitted peer in the order of admission.
+    pub(super) fn last_order(&self) -> u64 {
+        self.last_order
+    }
+
+    /// Returns whether a peer is admitted and its position is at most `order`.
+    pub(super) fn is_admitted_by(&self, peer: PeerId, order: u64) -> bool {
+        self.admitted.get(&peer).is_some_and(|admitted| admitted.order <= order)
+    }
+
+    /// Returns the number of malformed packets of an admitted peer.
+    pub(super) fn malformed(&self, peer: PeerId) -> u64 {
+        self.admitted.get(&peer).map_or(0, |admitted| admitted.malformed)
+    }
+
+    /// Sets the number of malformed packets of an admitted peer, which it sent to other branches.
+    pub(super) fn set_malformed(&mut self, peer: PeerId, malformed: u64) {
+        if let Some(admitted) = self.admitted.get_mut(&peer) {
+            admitted.malformed = malformed;
+        }
+    }
+
     pub(super) fn pending_mut(&mut self, peer: PeerId) -> Option<&mut Pending> {
         self.pending.get_mut(&peer)
     }

@@ -12,6 +12,7 @@ use super::super::sender::{Route, SendOptions};
 use super::{Context, Session};
 use crate::SceneMessage;
 use crate::codec::godot;
+use crate::message::ConfirmedNode;
 
 /// The remaining work for a received packet.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) enum Received {
     Inner(PeerId, Bytes),
     /// A message for another part.
     Message(SceneMessage),
+    /// A message that a moved peer has sent for its earlier branch.
+    Earlier(SceneMessage),
 }
 
 impl Session {
@@ -45,7 +48,11 @@ impl Session {
             return Received::Admitted(packets);
         }
         self.stats.packets_received += 1;
-        match cx.sender.wire().decode(&packet.payload) {
+        let message = cx.sender.wire().decode(&packet.payload);
+        if let Some(fence) = self.moves.fence(from) {
+            return self.receive_before_fence(cx, from, fence, message);
+        }
+        match message {
             Ok(SceneMessage::Auth(_)) if !self.authentication => {
                 self.end_one_sided(cx, from, "only the remote peer authenticates");
             }
@@ -75,6 +82,8 @@ impl Session {
             Ok(SceneMessage::Relay { peer, inner }) => {
                 return self.receive_relay(cx, now, from, peer, inner, packet);
             }
+            Ok(SceneMessage::ConfirmPath { node: ConfirmedNode::Id(id), .. })
+                if self.moves.confirm_return(from, id) => {}
             Ok(message) => return Received::Message(message),
             Err(error) => {
                 tracing::debug!(sender = %from, %error, "malformed packet");
@@ -171,6 +180,9 @@ impl Session {
             Target::Peer(_) => {}
             Target::All | Target::AllExcept(_) => peers.retain(|&peer| peer != from),
         }
+        let all = peers.len();
+        peers.retain(|&peer| !self.moves.is_stale(from, peer));
+        self.stats.moved_packets += (all - peers.len()) as u64;
         self.stats.relayed_packets += peers.len() as u64;
         cx.sender.send_packet(&peers, options, godot::relay_prefix(from.get()), &inner);
         if !matches!(target, Target::Peer(_)) && target.includes(PeerId::SERVER) {

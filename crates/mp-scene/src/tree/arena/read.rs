@@ -64,6 +64,13 @@ impl Tree {
         self.nodes.get(node.into().0).map(|entry| entry.name.as_str())
     }
 
+    /// Returns the nodes over which `peer` has authority, parents first.
+    pub(crate) fn nodes_of_authority(&self, peer: PeerId) -> Vec<NodeId> {
+        let mut nodes = self.subtree(self.top);
+        nodes.retain(|node| self.nodes[node.0].authority == peer);
+        nodes
+    }
+
     /// Returns the peer that has authority over a node; `None` if the node is not in the tree.
     #[doc(alias = "get_multiplayer_authority")]
     pub fn multiplayer_authority(&self, node: impl Into<NodeId>) -> Option<PeerId> {
