@@ -142,5 +142,6 @@ fn unreachable<E: std::fmt::Display>(why: &'static str) -> impl Fn(E) -> HttpFai
     }
 }
 
-/// Maximum length of the status line and the headers of a response in bytes.
+/// Bytes of the status line and the headers of a response after which hyper reads no more. It may
+/// have read twice as many.
 const HEAD_BYTES_MAX: usize = 64 * 1024;

@@ -40,7 +40,13 @@ fn serve(response: Vec<u8>) -> (u16, JoinHandle<String>) {
 }
 
 fn serve_by(serve: impl FnOnce(TcpStream) -> String + Send + 'static) -> (u16, JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve_on(TcpListener::bind("127.0.0.1:0").unwrap(), serve)
+}
+
+fn serve_on(
+    listener: TcpListener,
+    serve: impl FnOnce(TcpStream) -> String + Send + 'static,
+) -> (u16, JoinHandle<String>) {
     let port = listener.local_addr().unwrap().port();
     (port, thread::spawn(move || serve(listener.accept().unwrap().0)))
 }
@@ -91,6 +97,21 @@ fn request_is_sent_whole_and_the_response_is_returned() {
 }
 
 #[test]
+fn ipv6_addresses_are_reached() {
+    // Some systems have no IPv6.
+    let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
+    let (port, server) = serve_on(listener, |mut stream| {
+        let received = receive(&mut stream);
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        received
+    });
+    let request = request(&format!("http://[::1]:{port}/"), Duration::from_secs(10));
+    let client = HttpClient::for_url(&request.url).unwrap();
+    assert_eq!(send(&client, request), response(204, b""));
+    assert!(server.join().unwrap().contains(&format!("host: [::1]:{port}\r\n")));
+}
+
+#[test]
 fn bodies_are_read_until_their_end_and_redirects_are_responses() {
     let chunked =
         b"HTTP/1.1 403 F\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
@@ -118,7 +139,8 @@ fn other_bytes_and_incomplete_responses_are_invalid() {
         &b""[..],
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
-        &[&b"HTTP/1.1 200 OK\r\na: "[..], &[b'x'; 100_000]].concat(),
+        &[&b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\na: "[..], &[b'x'; 200_000], b"\r\n\r\n"]
+            .concat(),
     ] {
         let name = String::from_utf8_lossy(&bytes[..bytes.len().min(30)]).into_owned();
         assert_eq!(exchange(bytes), Err(HttpFailure::InvalidResponse), "{name:?}");
