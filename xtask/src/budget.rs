@@ -30,6 +30,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("web page", 45),
     ("one room", 8),
     ("rooms", 20),
+    ("bots", 60),
     ("silent players", 45),
     ("Godot's projects", 20),
     ("requests", 5),
@@ -59,7 +60,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("API", 3 * 60),
     ("server", 6 * 60 - 20),
     ("operations", 5 * 60),
-    ("bots", 3 * 60 - 70),
+    ("bots", 3 * 60 - 70 - 60),
     ("relay", 6 * 60),
     ("cluster", 4 * 60),
 ];

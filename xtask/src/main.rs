@@ -1,8 +1,9 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `rooms`, `silence`, `enet`, `bench`,
-//! `worlds`, `sim-faults`, `projects`, `godot`.
+//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `rooms`, `bots`, `silence`, `enet`,
+//! `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
 
 mod bench;
+mod bots;
 mod budget;
 mod debian;
 mod deny;
@@ -141,6 +142,9 @@ enum Command {
     /// Connects Godot players to the rooms of one mp-server: by port, path, query and
     /// authentication packet. Other clients must be refused.
     Rooms,
+    /// Runs bots of `mp-server bots` with all kinds of steps against a real Godot server, over ENet and
+    /// WebSocket. The server must log no error.
+    Bots,
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.
     Silence,
@@ -252,6 +256,9 @@ fn main() -> ExitCode {
         }
         Command::Rooms => godot::find().and_then(|godot| rooms::play(&godot)).map(|done| {
             println!("rooms: {done}");
+        }),
+        Command::Bots => godot::find().and_then(|godot| bots::play(&godot)).map(|done| {
+            println!("bots: {done}");
         }),
         Command::Silence => godot::find().and_then(|godot| silence::play(&godot)).map(|done| {
             println!("silence: {done}");

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::bench::{self, BenchArgs};
+use crate::bots;
 use crate::budget;
 use crate::debian::{self, GDB};
 use crate::deny;
@@ -117,6 +118,7 @@ fn tests(steps: &mut Steps) {
     steps.with_godot("web page", &godot, web_page::play);
     steps.with_godot("one room", &godot, one_room::play);
     steps.with_godot("rooms", &godot, rooms::play);
+    steps.with_godot("bots", &godot, bots::play);
     steps.with_godot("silent players", &godot, silence::play);
     steps.with_godot("Godot's projects", &godot, projects::compare);
     steps.with_godot("Godot's DTLS", &godot, dtls::play);

@@ -1,0 +1,99 @@
+//! Bots of `mp-server bots` with a real Godot server, which must log no error.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::godot::Godot;
+use crate::process::{PROCESS_TIMEOUT, Process, now};
+use crate::scenario_run::free_port;
+use crate::workspace::{program, root, target};
+
+/// Runs the scenarios of `interop/bots` over ENet and WebSocket.
+///
+/// # Errors
+///
+/// Returns an error if a threshold of a scenario is exceeded, if the server logs an error, or if
+/// its counts differ from those of the bots.
+pub(crate) fn play(godot: &Godot) -> Result<String, String> {
+    let mut results = Vec::new();
+    for transport in ["enet", "ws"] {
+        for scenario in ["churn", "vanish"] {
+            results.push(run(godot, transport, scenario)?);
+        }
+    }
+    Ok(format!("no error in Godot's log; {}", results.join("; ")))
+}
+
+/// Runs one scenario. Returns a summary.
+fn run(godot: &Godot, transport: &str, scenario: &str) -> Result<String, String> {
+    let name = format!("{transport}-{scenario}");
+    let log = |who: &str| target().join("interop/bots").join(format!("{name}.{who}.log"));
+    let folder = root().join("interop/bots");
+    let port = free_port()?;
+    let mut command = godot.command(&folder);
+    command.args([format!("--transport={transport}"), format!("--port={port}")]);
+    command.arg(format!("--seconds={}", SERVER_TIME.as_secs()));
+    let mut server = Process::start("server", &mut command, &log("server"))?;
+    let listens = |server: &Process| server.output().contains("listening");
+    if !server.wait_until(now() + PROCESS_TIMEOUT, listens) {
+        return Err(format!("{name}: Godot does not listen: {}", server.errors()));
+    }
+
+    let json = log("report").with_extension("json");
+    let mut command = Command::new(program("mp-server", "MP_SERVER_BIN")?);
+    command.arg("bots").arg(folder.join(format!("{scenario}.toml")));
+    command.args(["--server", &format!("{transport}://127.0.0.1:{port}")]);
+    command.arg("--json").arg(&json);
+    let mut bots = Process::start("bots", &mut command, &log("bots"))?;
+    bots.wait_until(now() + PROCESS_TIMEOUT, |_| false);
+    if !bots.ended().is_some_and(|status| status.success()) {
+        return Err(format!("{name}: {}{}", bots.output(), bots.errors()));
+    }
+    // The server's counts are printed when it ends.
+    server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
+    let errors = server.errors();
+    let is_error = |line: &&str| {
+        let is_known = LEAVING.iter().any(|known| line.contains(known));
+        (line.contains("ERROR") || line.contains("WARNING")) && !is_known
+    };
+    if let Some(error) = errors.lines().find(is_error) {
+        return Err(format!("{name}: the Godot server logs {error}"));
+    }
+    let report = report(&json)?;
+    let count = |name: &str| report["counters"][name].as_u64().unwrap_or_default();
+    let output = server.output();
+    let joined = format!("joined {}, ", count("joined"));
+    if !output.contains(&joined) {
+        return Err(format!("{name}: the bots count {joined}and the server {output}"));
+    }
+    let pings = format!("pings {}, ", count("replies"));
+    if !output.contains(&pings) {
+        return Err(format!("{name}: the bots count {pings}and the server {output}"));
+    }
+    for counter in ["spawns", "syncs", "rpcs_received", "met_expectations"] {
+        if count(counter) == 0 {
+            return Err(format!("{name}: the bots have no {counter}"));
+        }
+    }
+    for counter in ["malformed", "methods_differ", "rejected_packets"] {
+        if count(counter) > 0 {
+            return Err(format!("{name}: the bots have {} {counter}", count(counter)));
+        }
+    }
+    Ok(format!("{name} {} players, {} syncs", count("joined"), count("syncs")))
+}
+
+fn report(file: &PathBuf) -> Result<serde_json::Value, String> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// Errors of a Godot server that sends to a client in the frame in which the client leaves, over ENet
+/// and WebSocket: the transport has closed the connection, and Godot does not know yet. For example
+/// it announces the departure of one client to another that leaves in the same frame. Clients that
+/// churn leave at random times.
+const LEAVING: [&str; 2] = [", max channels: 0", "Condition \"ready_state != STATE_OPEN\" is true"];
+/// Time for which the server runs: longer than a scenario.
+const SERVER_TIME: Duration = Duration::from_secs(14);
