@@ -90,10 +90,10 @@ fn report(file: &PathBuf) -> Result<serde_json::Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// Errors of a Godot server that sends to a client in the frame in which the client leaves, over ENet
-/// and WebSocket: the transport has closed the connection, and Godot does not know yet. For example
-/// it announces the departure of one client to another that leaves in the same frame. Clients that
-/// churn leave at random times.
+/// Errors of a Godot server that sends to a client in the frame in which the client leaves, over
+/// ENet and WebSocket: the transport has closed the connection, and Godot does not know yet. For
+/// example it announces the departure of one client to another that leaves in the same frame.
+/// Clients that churn leave at random times.
 const LEAVING: [&str; 2] = [", max channels: 0", "Condition \"ready_state != STATE_OPEN\" is true"];
 /// Time for which the server runs: longer than a scenario.
 const SERVER_TIME: Duration = Duration::from_secs(14);

@@ -142,8 +142,8 @@ enum Command {
     /// Connects Godot players to the rooms of one mp-server: by port, path, query and
     /// authentication packet. Other clients must be refused.
     Rooms,
-    /// Runs bots of `mp-server bots` with all kinds of steps against a real Godot server, over ENet and
-    /// WebSocket. The server must log no error.
+    /// Runs bots of `mp-server bots` with all kinds of steps against a real Godot server, over ENet
+    /// and WebSocket. The server must log no error.
     Bots,
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.

@@ -23,6 +23,12 @@ pub(crate) trait BotPeer: MultiplayerPeer {
     /// Returns the reason why the transport could not connect, if there is a better one than that
     /// the server refused.
     fn failure(&mut self) -> Option<String>;
+
+    /// Returns whether the connection ends with one packet that is not acknowledged, as when a
+    /// Godot client over ENet closes. Otherwise it ends with `Disconnected`.
+    fn closes_at_once(&self) -> bool {
+        false
+    }
 }
 
 /// A transport of a bot.
@@ -40,6 +46,9 @@ pub(crate) struct Bot {
     player: Player,
     client: Client,
     transport: Option<Transport>,
+    /// Time at which a connection that is being closed is closed at the latest, also if reliable
+    /// packets were not acknowledged.
+    close_by: Option<Instant>,
 }
 
 impl Bot {
@@ -51,7 +60,7 @@ impl Bot {
         rng: Rng,
     ) -> Self {
         let client = Client::new(PeerId::SERVER, false, Rc::clone(&nodes));
-        Self { scenario, nodes, dial, rng, player, client, transport: None }
+        Self { scenario, nodes, dial, rng, player, client, transport: None, close_by: None }
     }
 
     /// Returns the reason why the bot has ended; `None` before.
@@ -77,7 +86,7 @@ impl Bot {
             Readiness::Interval(interval) => Some(now + interval),
             Readiness::Waker => None,
         });
-        [self.player.poll_timeout(), timer, interval].into_iter().flatten().min()
+        [self.player.poll_timeout(), timer, interval, self.close_by].into_iter().flatten().min()
     }
 
     /// Returns ready if the transport has something to receive, and wakes the task otherwise.
@@ -91,6 +100,7 @@ impl Bot {
     /// Receives, does what is due, and sends.
     pub(crate) fn turn(&mut self, now: Instant, stats: &mut Stats) {
         self.receive(now, stats);
+        self.close(now);
         // One action may cause observations, on which the next action depends.
         loop {
             self.observe(now, stats);
@@ -196,16 +206,31 @@ impl Bot {
             }
             Action::Leave { vanish: false } => {
                 self.send(now, stats);
-                match (&mut self.transport, self.client.server()) {
-                    (Some(transport), Some(server)) => {
-                        transport.disconnect(server, DisconnectReason::Closed, CloseMode::Drain);
-                    }
-                    _ => {
-                        self.transport = None;
-                        self.client.end(DisconnectReason::Closed);
-                    }
-                }
+                self.close_by = Some(now + CLOSE_TIMEOUT);
+                self.close(now);
             }
+        }
+    }
+
+    /// Closes the connection once the server has acknowledged all packets.
+    fn close(&mut self, now: Instant) {
+        let Some(deadline) = self.close_by else { return };
+        let (Some(transport), Some(server)) = (&mut self.transport, self.client.server()) else {
+            self.close_by = None;
+            self.transport = None;
+            return self.client.end(DisconnectReason::Closed);
+        };
+        if !transport.closes_at_once() {
+            self.close_by = None;
+            return transport.disconnect(server, DisconnectReason::Closed, CloseMode::Drain);
+        }
+        let queued = transport.connection_stats(server).map_or(0, |stats| stats.queued_bytes);
+        if queued == 0 || now >= deadline {
+            self.close_by = None;
+            transport.disconnect(server, DisconnectReason::Closed, CloseMode::Immediate);
+            transport.flush(now);
+            self.transport = None;
+            self.client.end(DisconnectReason::Closed);
         }
     }
 
@@ -249,5 +274,7 @@ impl Bot {
     }
 }
 
+/// Time for which a connection waits for acknowledgements before it is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest time between two turns of a bot, so that a stopped run ends its bots.
 pub(crate) const TURN_INTERVAL_MAX: Duration = Duration::from_secs(1);

@@ -156,7 +156,7 @@ impl Player {
                 // Other players may still wait for this one's answers.
                 let has_answers = !self.scenario.answers.is_empty();
                 let linger = if has_answers { LINGER } else { Duration::ZERO };
-                self.drain(Leaving::Graceful, now + linger);
+                self.drain(Leaving::Graceful, now + linger + self.leave_delay());
             }
             if self.is_playing()
                 && let Some(action) = self.poll_senders(now, view, stats)
@@ -291,6 +291,14 @@ impl Player {
         self.recent.clear();
     }
 
+    /// Returns the time after the end of the run at which this player leaves. Players leave one
+    /// after the other: a Godot server logs errors if it sends to a client in the frame in which
+    /// the client leaves.
+    fn leave_delay(&self) -> Duration {
+        let gap = LEAVE_TIME_MAX / self.scenario.players().max(1);
+        gap.min(LEAVE_GAP_MAX) * (self.number - 1)
+    }
+
     /// Leaves when all replies have been received or have expired, at `earliest` or later.
     fn drain(&mut self, leaving: Leaving, earliest: Instant) {
         self.senders.clear();
@@ -375,6 +383,10 @@ impl Player {
     }
 }
 
+/// Time in which all players leave at the end of the run.
+const LEAVE_TIME_MAX: Duration = Duration::from_secs(2);
+/// Maximum time between two players that leave at the end of the run.
+const LEAVE_GAP_MAX: Duration = Duration::from_millis(50);
 /// Time for which players answer others after the end of the run.
 const LINGER: Duration = Duration::from_millis(500);
 /// Maximum time until a connection is closed.

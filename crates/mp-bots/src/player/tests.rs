@@ -253,15 +253,16 @@ fn end_of_a_connection_counts_as_a_failed_join_before_and_as_a_disconnect_after_
 }
 
 #[test]
-fn players_leave_at_the_end_of_the_run() {
+fn players_leave_one_after_the_other_at_the_end_of_the_run() {
+    // The third player leaves 100 ms after the first.
     let mut world = World::admitted("");
-    assert_eq!(world.run_to(10_000), [(10_000, Action::Leave { vanish: false })]);
+    assert_eq!(world.run_to(11_000), [(10_100, Action::Leave { vanish: false })]);
 }
 
 #[test]
 fn players_that_answer_others_stay_for_a_while_after_the_run() {
     let mut world = World::admitted("[[answer]]\nrpc = 'ping'\nwith = 'pong'");
-    assert_eq!(world.run_to(11_000), [(10_500, Action::Leave { vanish: false })]);
+    assert_eq!(world.run_to(11_000), [(10_600, Action::Leave { vanish: false })]);
 }
 
 #[test]

@@ -131,6 +131,10 @@ impl<S: DatagramSocket> BotPeer for EnetMultiplayerPeer<S> {
         let untrusted = self.host().dtls().and_then(|dtls| dtls.untrusted());
         untrusted.map(|error| ErrorChain::new(error).to_string())
     }
+
+    fn closes_at_once(&self) -> bool {
+        true
+    }
 }
 
 impl BotPeer for WebSocketMultiplayerPeer<TokioTcp> {

@@ -279,7 +279,8 @@ pub struct Thresholds {
     /// 99th percentile of the time from a scheduled call until its reply.
     pub rtt_p99: Option<Duration>,
     /// Reliable calls whose reply was not received in time, or before the connection ended by
-    /// itself.
+    /// itself. The reply has to be reliable, too: Godot's ENet drops unreliable packets when
+    /// round-trip times vary.
     pub lost_reliable: Option<u64>,
     /// Players that could not join.
     pub failed_joins: Option<u64>,
