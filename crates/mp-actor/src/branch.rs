@@ -10,6 +10,7 @@ use actix::prelude::*;
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerId};
 use mp_host::{BranchEnd, BranchHost};
 use mp_scene::{Branch, BranchEvent, SceneMultiplayer, Signal};
+use tracing::Span;
 
 use crate::arbiter_guard::ArbiterGuard;
 use crate::auth::Authenticators;
@@ -38,6 +39,8 @@ pub(crate) struct BranchActor {
     timer: TurnTimer,
     /// `None` if the statistics of the branch are not collected.
     reporter: Option<BranchReporter>,
+    /// The span of the branch in logs.
+    span: Span,
     /// Dropped last: it may end the thread.
     guard: ArbiterGuard,
 }
@@ -55,6 +58,7 @@ impl BranchActor {
         authenticators: Authenticators,
         shared: Arc<Shared>,
         reporter: Option<BranchReporter>,
+        span: Span,
         guard: ArbiterGuard,
     ) -> Addr<Self> {
         Self::create(|ctx| {
@@ -69,6 +73,7 @@ impl BranchActor {
                 conditions: Conditions::default(),
                 timer: TurnTimer::new(),
                 reporter,
+                span,
                 guard,
             }
         })
@@ -84,8 +89,9 @@ impl BranchActor {
     ) -> Option<R> {
         #[cfg(debug_assertions)]
         let _turn = crate::watchdog::Turn::begin();
-        let branch = self.branch.as_mut()?;
-        match catch_unwind(AssertUnwindSafe(|| run(branch, &mut self.host))) {
+        let (branch, span) = (self.branch.as_mut()?, &self.span);
+        let run = || span.in_scope(|| run(branch, &mut self.host));
+        match catch_unwind(AssertUnwindSafe(run)) {
             Ok(result) => Some(result),
             Err(panic) => {
                 self.end(EndReason::Panicked(panic_message(&*panic)));

@@ -7,6 +7,7 @@ use mp_scene::{Branch, BuildError, Signal};
 use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::arbiter_guard::ArbiterGuard;
 use crate::auth::{AuthRequest, AuthSetup, Authenticators, boxed};
@@ -52,6 +53,7 @@ where
         mailbox: MAILBOX_BATCHES,
         rate: None,
         collector: None,
+        span: Span::none(),
     }
 }
 
@@ -65,6 +67,7 @@ pub struct BranchStarter<F> {
     mailbox: usize,
     rate: Option<BranchRate>,
     collector: Option<BranchStatsCollector>,
+    span: Span,
 }
 
 impl<F> BranchStarter<F>
@@ -179,6 +182,13 @@ where
         self
     }
 
+    /// Runs the branch inside `span`, so that structured logs show which branch an event is of.
+    /// Default: none. A span that the filter of the logs excludes when it is made costs nothing.
+    pub fn span(mut self, span: Span) -> Self {
+        self.span = span;
+        self
+    }
+
     /// Starts the branch without a transport. It is offline, like Godot's with an
     /// `OfflineMultiplayerPeer`, until [`add_endpoint`](BranchRef::add_endpoint).
     ///
@@ -191,7 +201,7 @@ where
             None => ArbiterGuard::new()?,
         };
         let (build, auth, mailbox, rate) = (self.build, self.auth, self.mailbox, self.rate);
-        let reporter = self.collector.map(BranchReporter::new);
+        let (reporter, span) = (self.collector.map(BranchReporter::new), self.span);
         let (reply, response) = oneshot::channel();
         let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
@@ -210,6 +220,7 @@ where
                     Authenticators::from(auth),
                     Arc::clone(&shared),
                     reporter,
+                    span,
                     guard,
                 );
                 BranchRef::new(address, shared)

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  GET /livez /healthz /readyz        health        no token
+//!  GET /metrics                       metrics       on a public address: scope read
 //!  GET /setup, POST /v1/setup         setup         the code of the link that the start prints
 //!  /v1/…                              api           a token with the scope of the route
 //! ```
@@ -15,6 +16,7 @@ mod authorize;
 mod bans;
 mod context;
 mod health;
+mod metrics;
 mod peers;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod rooms;
@@ -80,7 +82,7 @@ impl Admin {
             Failure::Refused(format!("cannot start the thread of the admin API: {error}"))
         };
         let http = HttpServer::start().map_err(start)?;
-        let router = router(&context, &config.admin);
+        let router = router(&context, &config.admin, is_public(address));
         http.serve(listener, router, HttpLimits::default()).map_err(start)?;
         http.spawn(follow(live, context.clone()));
         tracing::info!(%address, "admin API");
@@ -107,11 +109,12 @@ impl Admin {
 
 /// Returns all routes. Those that another module adds are merged here: without a token, or to the
 /// routes of a scope in [`api::routes`].
-fn router(context: &AdminContext, config: &AdminConfig) -> Router {
+fn router(context: &AdminContext, config: &AdminConfig, is_public: bool) -> Router {
     let hosts = AllowedHosts::Listed(config.allowed_hosts.clone());
     let guard = BrowserGuard::new(hosts, config.allowed_origins.clone());
     let routes = Router::new()
         .merge(health::routes())
+        .merge(metrics::routes(context, is_public))
         .merge(setup::page())
         .merge(api::routes(context))
         .with_state(context.clone());
@@ -120,7 +123,7 @@ fn router(context: &AdminContext, config: &AdminConfig) -> Router {
 
 /// Refuses a port that other machines reach while there is no token. The error is a message.
 fn check_public(address: SocketAddr, tokens: &AdminTokens) -> Result<(), String> {
-    if address.ip().to_canonical().is_loopback() || !tokens.is_empty() {
+    if !is_public(address) || !tokens.is_empty() {
         return Ok(());
     }
     Err(format!(
@@ -129,6 +132,11 @@ fn check_public(address: SocketAddr, tokens: &AdminTokens) -> Result<(), String>
          or set admin.address to 127.0.0.1:{}",
         address.port()
     ))
+}
+
+/// Returns whether other machines may reach a port at this address.
+fn is_public(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
 }
 
 fn is_in_use(error: &io::Error) -> bool {

@@ -304,6 +304,7 @@ impl RoomsHost {
             }
         };
         tracing::debug!(%name, %room, template = %template.name, ?thread, "starting a room");
+        let span = tracing::debug_span!("room", id = %room, room = %name);
         self.starting.insert(room, thread);
         self.rooms.set_overloaded(room, self.placement.is_overloaded(thread));
         let (silence, drain) = (self.settings.silence, self.drain.clone());
@@ -322,7 +323,7 @@ impl RoomsHost {
             Ok(branch)
         });
         let collector = self.stats.collector(thread, &self.settings.metrics);
-        let starter = starter.receive_limits(receive_limits).collect_stats(&collector);
+        let starter = starter.receive_limits(receive_limits).collect_stats(&collector).span(span);
         let starter = match arbiter {
             Some(arbiter) => starter.on(arbiter),
             None => starter,

@@ -10,7 +10,7 @@ use mp_core::{ConnectionStatus, MultiplayerPeer};
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer};
 
-use crate::players::{join, join_by_url, until};
+use crate::players::{RawPlayer, join, join_by_url, until};
 use crate::server::{PATIENCE, Server};
 
 #[test]
@@ -37,6 +37,20 @@ fn logs_are_json_lines_on_request() {
     let is_object = |line: &str| line.starts_with('{') && line.ends_with('}');
     assert!(logs.lines().count() >= 2 && logs.lines().all(is_object), "{logs}");
     assert!(logs.contains(r#""signal":"SIGTERM""#), "{logs}");
+}
+
+#[test]
+fn json_lines_of_a_room_name_it_if_the_filter_includes_debug() {
+    let mut server = Server::start(&["--log-format", "json", "--log", "debug"]);
+    let mut logs = BufReader::new(server.stderr());
+    let _player = RawPlayer::join(server.ws);
+    let mut line = String::new();
+    // The room's own line, not that of a transport.
+    while !line.contains(r#""message":"connected","connection""#) || !line.contains("mp_scene") {
+        line.clear();
+        assert!(logs.read_line(&mut line).unwrap() > 0, "no line of the room");
+    }
+    assert!(line.contains(r#""spans":[{"#) && line.contains(r#""room":""#), "{line}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod ctl;
 mod health;
 mod http;
+mod metrics;
 mod peers;
 mod process;
 mod security;
