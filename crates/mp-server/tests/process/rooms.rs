@@ -50,7 +50,7 @@ fn json_lines_of_a_room_name_it_if_the_filter_includes_debug() {
         line.clear();
         assert!(logs.read_line(&mut line).unwrap() > 0, "no line of the room");
     }
-    assert!(line.contains(r#""spans":[{"#) && line.contains(r#""room":""#), "{line}");
+    assert!(line.contains(r#""spans":[{"#) && line.contains(r#""room":"default""#), "{line}");
 }
 
 #[test]
