@@ -36,7 +36,7 @@ fn logs_are_json_lines_on_request() {
     server.stderr().read_to_string(&mut logs).unwrap();
     let is_object = |line: &str| line.starts_with('{') && line.ends_with('}');
     assert!(logs.lines().count() >= 2 && logs.lines().all(is_object), "{logs}");
-    assert!(logs.contains(r#""signal":"SIGTERM""#), "{logs}");
+    assert!(logs.contains(r#""cause":"SIGTERM""#), "{logs}");
 }
 
 #[test]
