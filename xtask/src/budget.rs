@@ -34,6 +34,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("silent players", 45),
     ("Godot's projects", 20),
     ("requests", 5),
+    ("moves between rooms", 5),
     ("Godot's DTLS", 6),
     ("nginx proxy", 5),
     ("planted fault, server", 2),

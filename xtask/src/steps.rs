@@ -129,6 +129,12 @@ fn tests(steps: &mut Steps) {
         run(command.env("GODOT", &godot.path))?;
         Ok("Godot, a server and a player with the macros share a room".to_owned())
     });
+    steps.with_godot("moves between rooms", &godot, |godot| {
+        let mut command = cargo();
+        command.args(["test", "--quiet", "-p", "mp", "--test", "godot_moves", "--", "--ignored"]);
+        run(command.env("GODOT", &godot.path))?;
+        Ok("players over ENet and WebSocket moved ten times to and fro".to_owned())
+    });
     steps.with_godot("nginx proxy", &godot, proxy::play);
     for role in [Role::Server, Role::Client] {
         let name = format!("planted fault, {}", role.name());

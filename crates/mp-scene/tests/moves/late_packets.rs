@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use mp_scene::prelude::Group;
 use mp_scene::{CallNode, Refusal, RemoteCall, SceneMessage, Spawn, SpawnSource};
 
 use crate::world::*;
@@ -215,4 +216,22 @@ fn packet_for_a_peer_that_left_and_returned_is_not_relayed_to_its_new_session() 
     world.move_peer(peer(9), LOBBY, ARENA);
     world.settle_with(&mut newcomer);
     assert_eq!(fences(&stayer), 0);
+}
+
+#[test]
+fn path_id_of_a_node_that_the_new_branch_announces_is_counted_apart() {
+    let mut world = World::new();
+    world.scene(LOBBY).add("Units/Unit", Group).unwrap();
+    world.add_unit(ARENA, "Unit", 1);
+    let mut client = world.connect_raw(7);
+    let unit = simplify(1, "Units/Unit", &mut world);
+    client.send(&unit);
+    world.settle_with(&mut client);
+    world.move_peer(peer(7), LOBBY, ARENA);
+    world.settle_with(&mut client);
+    client.confirm();
+    client.send(&call(1, 5));
+    world.settle_with(&mut client);
+    let stats = world.scene(ARENA).stats();
+    assert_eq!((stats.moved_packets, stats.refused_calls), (1, 0));
 }

@@ -4,5 +4,6 @@
 mod late_packets;
 mod leaving;
 mod order;
+mod random;
 mod refused;
 mod world;

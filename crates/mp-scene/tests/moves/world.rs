@@ -90,11 +90,22 @@ impl World {
 
     /// Adds a client, which joins the lobby. Ids count up from 2.
     pub fn join(&mut self) -> PeerId {
+        self.join_with(game())
+    }
+
+    /// Adds a client with this branch, which joins the lobby.
+    pub fn join_with(&mut self, builder: BranchBuilder) -> PeerId {
         let id = peer(self.clients.len() as i32 + 2);
         let transport = self.endpoint.peer().address().connect(id);
-        self.clients.push((game().seed([2; 32]).build().unwrap(), transport));
+        self.clients.push((builder.seed([2; 32]).build().unwrap(), transport));
         self.settle();
         id
+    }
+
+    /// Runs a turn of one client.
+    pub fn client_turn(&mut self, id: PeerId) {
+        let (branch, transport) = &mut self.clients[id.get() as usize - 2];
+        branch.poll(transport, self.now);
     }
 
     /// Adds a client without a branch, which joins the lobby.
@@ -175,17 +186,21 @@ impl World {
 
     /// Returns the names and `hp` of a client's units.
     pub fn units_at(&mut self, id: PeerId) -> Vec<(String, i64)> {
-        let scene = self.client(id);
-        let units = scene.find("Units").unwrap();
-        let children: Vec<_> = scene.tree().children(units).collect();
-        let mut found = Vec::new();
-        for unit in children {
-            let name = scene.tree().name(unit).unwrap().to_owned();
-            let hp = scene.get_mut::<Unit>(NodeRef::new(unit)).unwrap().hp;
-            found.push((name, hp));
-        }
-        found
+        units_in(self.client(id))
     }
+}
+
+/// Returns the names and `hp` of the units of a scene.
+pub fn units_in(scene: &mut Scene) -> Vec<(String, i64)> {
+    let units = scene.find("Units").unwrap();
+    let children: Vec<_> = scene.tree().children(units).collect();
+    let mut found = Vec::new();
+    for unit in children {
+        let name = scene.tree().name(unit).unwrap().to_owned();
+        let hp = scene.get_mut::<Unit>(NodeRef::new(unit)).unwrap().hp;
+        found.push((name, hp));
+    }
+    found
 }
 
 pub fn add_unit(scene: &mut Scene, parent: &str, name: &str, hp: i64) -> NodeRef<Unit> {
