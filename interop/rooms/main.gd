@@ -1,9 +1,18 @@
 extends Node
 ## Joins a room over ENet (--port) or WebSocket (--url), with an authentication packet if --auth is
-## given. Prints `connected`, `peer ID`, `gone ID`, `receives TEXT`, `auth TEXT`, and how the
-## connection ends: over WebSocket with the `reason` of the close frame.
+## given; or requests a seat by HTTP (--match), prints `match ROOM` or `match REASON`, and joins
+## over --over=enet or websocket. Prints `connected`, `peer ID`, `gone ID`, `receives TEXT`,
+## `auth TEXT`, and how the connection ends: over WebSocket with the `reason` of the close frame.
 
-var options := {"port": "", "url": "", "auth": "", "greeting": "hello"}
+var options := {
+	"host": "127.0.0.1",
+	"port": "",
+	"url": "",
+	"auth": "",
+	"match": "",
+	"over": "websocket",
+	"greeting": "hello",
+}
 ## The connection over WebSocket, which has the reason of its end.
 var socket: WebSocketPeer
 
@@ -12,6 +21,8 @@ func _ready() -> void:
 	for argument in OS.get_cmdline_user_args():
 		var pair := argument.trim_prefix("--").split("=", true, 1)
 		options[pair[0]] = pair[1]
+	if options["match"] != "" and not await _request_seat():
+		return
 	if options["auth"] != "":
 		multiplayer.auth_callback = func(_id: int, data: PackedByteArray) -> void:
 			print("auth ", data.get_string_from_utf8())
@@ -35,8 +46,30 @@ func _ready() -> void:
 		multiplayer.multiplayer_peer = peer
 	else:
 		var peer := ENetMultiplayerPeer.new()
-		peer.create_client("127.0.0.1", int(options["port"]))
+		peer.create_client(options["host"], int(options["port"]))
 		multiplayer.multiplayer_peer = peer
+
+
+## Requests a seat, and sets how to take it. Returns false if there is none.
+func _request_seat() -> bool:
+	var http := HTTPRequest.new()
+	add_child(http)
+	var headers := ["Content-Type: application/json"]
+	http.request(options["match"], headers, HTTPClient.METHOD_POST, JSON.stringify({}))
+	var response: Array = await http.request_completed
+	http.queue_free()
+	var seat: Dictionary = JSON.parse_string(response[3].get_string_from_utf8())
+	if response[1] != 200:
+		print("match ", seat["code"])
+		return false
+	print("match ", seat["room"])
+	if options["over"] == "enet":
+		options["host"] = seat["addresses"]["enet"]["host"]
+		options["port"] = seat["addresses"]["enet"]["port"]
+		options["auth"] = "token=" + seat["token"]
+	else:
+		options["url"] = seat["addresses"]["websocket"] + "?token=" + seat["token"]
+	return true
 
 
 func _on_authenticating(id: int) -> void:

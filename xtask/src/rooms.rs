@@ -1,5 +1,5 @@
 //! Rooms of mp-server with real Godot clients: selection by port, path, query and authentication
-//! packet, isolation, refusals, and drain.
+//! packet, matchmaking, isolation, refusals, and drain.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,9 +18,10 @@ use crate::workspace::{program, root, target};
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let server = Rooms::start(godot)?;
     server.players_meet_in_their_rooms()?;
+    server.players_meet_by_matchmaking()?;
     server.rooms_refuse_players()?;
     server.drain()?;
-    Ok("selection by port, path, query and authentication; refusals; drain".to_owned())
+    Ok("selection by port, path, query and authentication; matchmaking; refusals; drain".to_owned())
 }
 
 /// The server, and the ports of its listeners.
@@ -35,6 +36,8 @@ struct Rooms<'g> {
     path: u16,
     /// WebSocket clients that select by query.
     query: u16,
+    /// HTTP port of matchmaking.
+    matchmaking: u16,
 }
 
 /// The way in which a client joins.
@@ -44,6 +47,8 @@ enum Way<'w> {
     AuthPortWithoutAuth,
     Path(&'w str),
     Query(&'w str),
+    /// By a seat in a room of a template, over a transport.
+    Match(&'w str, &'w str),
 }
 
 impl<'g> Rooms<'g> {
@@ -63,6 +68,8 @@ impl<'g> Rooms<'g> {
             );
             written.map_err(|error| error.to_string())?;
         }
+        let matchmaking = free_port()?;
+        config += &format!("[match]\naddress = \"127.0.0.1:{matchmaking}\"\n");
         config += TEMPLATES;
         let file = target().join("interop/rooms/mp-server.toml");
         let folder = file.parent().map_or_else(target, ToOwned::to_owned);
@@ -76,7 +83,7 @@ impl<'g> Rooms<'g> {
         if !server.wait_until(now() + PROCESS_TIMEOUT, listens) {
             return Err(format!("mp-server does not listen: {}", server.errors()));
         }
-        Ok(Self { godot, server, auth, lobby, path, query })
+        Ok(Self { godot, server, auth, lobby, path, query, matchmaking })
     }
 
     fn join(&self, who: &str, way: &Way<'_>) -> Result<Process, String> {
@@ -91,6 +98,11 @@ impl<'g> Rooms<'g> {
             Way::Path(path) => command.arg(format!("--url=ws://127.0.0.1:{}{path}", self.path)),
             Way::Query(query) => {
                 command.arg(format!("--url=ws://127.0.0.1:{}/{query}", self.query))
+            }
+            Way::Match(template, transport) => {
+                let path = format!("v1/match/join_or_create/{template}");
+                let url = format!("http://127.0.0.1:{}/{path}", self.matchmaking);
+                command.args([format!("--match={url}"), format!("--over={transport}")])
             }
         };
         Process::start(who, &mut command, &log(who))
@@ -121,6 +133,33 @@ impl<'g> Rooms<'g> {
             if (of("peer"), of("receives"), of("connected")) != (1, 1, 1) {
                 return Err(format!("{} sees other players: {output}", player.who));
             }
+            if let Some(error) = player.errors().lines().find(|line| line.contains("ERROR:")) {
+                return Err(format!("{} reports {error}", player.who));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives seats to clients: two meet in a room over different transports, and the third, for
+    /// whom that room has no place, has another one.
+    fn players_meet_by_matchmaking(&self) -> Result<(), String> {
+        let mut first = self.join("m1", &Way::Match("small", "websocket"))?;
+        let room = matched(&mut first)?;
+        expect(&mut first, "connected")?;
+        let mut second = self.join("m2", &Way::Match("small", "enet"))?;
+        expect(&mut second, "receives from m1")?;
+        expect(&mut first, "receives from m2")?;
+        let mut third = self.join("m3", &Way::Match("small", "enet"))?;
+        expect(&mut third, "connected")?;
+        if matched(&mut second)? != room || matched(&mut third)? == room {
+            return Err(format!("seats are not in the rooms that fit: {}", third.output()));
+        }
+        let mut refused = self.join("m4", &Way::Match("locked", "enet"))?;
+        match &*matched(&mut refused)? {
+            "room_locked" => {}
+            other => return Err(format!("a seat of a locked template: {other}")),
+        }
+        for player in [&first, &second, &third] {
             if let Some(error) = player.errors().lines().find(|line| line.contains("ERROR:")) {
                 return Err(format!("{} reports {error}", player.who));
             }
@@ -197,12 +236,23 @@ fn expect_refusal(player: &mut Process, way: &Way<'_>, code: &str) -> Result<(),
         }
         // A client that does not authenticate may count itself as connected until it is refused.
         Way::Path(_) | Way::Query(_) => expect(player, &format!("reason {code}")),
-        Way::Lobby | Way::AuthPortWithoutAuth => expect(player, "disconnected|connection failed"),
+        Way::Lobby | Way::AuthPortWithoutAuth | Way::Match(..) => {
+            expect(player, "disconnected|connection failed")
+        }
     }?;
     match player.errors().lines().find(|line| line.contains("ERROR:")) {
         None => Ok(()),
         Some(error) => Err(format!("{} reports {error}", player.who)),
     }
+}
+
+/// Waits until a client has the response of the matchmaking. Returns its room, or the reason why it
+/// has none.
+fn matched(player: &mut Process) -> Result<String, String> {
+    expect(player, "match ")?;
+    let output = player.output();
+    let room = output.lines().find_map(|line| line.strip_prefix("match "));
+    Ok(room.unwrap_or_default().to_owned())
 }
 
 /// Waits until a client has printed a line that starts with `line`, or with one of several that `|`

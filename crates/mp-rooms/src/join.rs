@@ -6,6 +6,7 @@ use std::fmt;
 use mp_core::{ConnectionId, PeerId};
 use mp_identity::{Credentials, Identity};
 
+use crate::matchmaking::Ticket;
 use crate::name::RoomName;
 use crate::refusal::JoinRefusal;
 use crate::selection::Selection;
@@ -56,6 +57,18 @@ impl Join {
     ) -> Self {
         let (is_default, template, credentials) = (false, None, Credentials::default());
         Self { connection, claimed_id, selection, is_default, template, credentials }
+    }
+
+    /// Returns the ticket of a seat, if the credentials are one: a token that begins with
+    /// [`Ticket::PREFIX`]. The player then enters the room of the seat, whatever it selects.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinRefusal::InvalidTicket`] if the token only begins like a ticket.
+    pub fn ticket(&self) -> Option<Result<Ticket, JoinRefusal>> {
+        let token = self.credentials.token.as_ref()?.as_str();
+        let is_ticket = token.starts_with(Ticket::PREFIX);
+        is_ticket.then(|| Ticket::parse(token).ok_or(JoinRefusal::InvalidTicket))
     }
 
     /// Returns the room that a player selects, or that its identity selects.

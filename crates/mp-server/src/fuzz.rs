@@ -1,7 +1,16 @@
-//! Body of the fuzz target of this crate. It accepts any bytes and panics when a property is
+//! Bodies of the fuzz targets of this crate. They accept any bytes and panic when a property is
 //! violated. See `fuzz/` in the repository.
 
 use crate::config::{Config, Sources};
+use crate::matchmaking;
+
+/// Parses a path, a query and a body, each on a line, as requests for matchmaking.
+pub fn match_request(data: &[u8]) {
+    let mut lines = data.splitn(3, |byte| *byte == b'\n');
+    let mut text = || String::from_utf8_lossy(lines.next().unwrap_or_default());
+    let (path, query) = (text(), text());
+    matchmaking::check_request(&path, &query, lines.next().unwrap_or_default());
+}
 
 /// Checks that a text is a configuration whose effective text is one as well, or that its errors
 /// can be printed. The text after a line `---` sets environment variables.

@@ -58,6 +58,7 @@ mod listeners;
 mod live_rooms;
 mod log_queue;
 mod logs;
+mod matchmaking;
 mod memory;
 mod metrics;
 mod network;

@@ -1,11 +1,12 @@
 //! [`RoomsPlan`]: the rooms of a configuration, and how the clients of its listeners select them.
 
 use mp_rooms::{
-    Code, InvalidName, Listener, RoomName, Rooms, RoomsSettings, Selection, Template, Unselected,
+    Code, InvalidName, Listener, QueueSettings, RoomName, Rooms, RoomsSettings, Selection,
+    Template, Unselected,
 };
 
 use crate::config::{
-    Config, ListenConfig, RoomConfig, RoomSelection, Secret, TemplateConfig, Transport,
+    Config, ListenConfig, QueueConfig, RoomConfig, RoomSelection, Secret, TemplateConfig, Transport,
 };
 use crate::options;
 
@@ -119,7 +120,21 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.own_thread = given.own_thread;
     template.metadata.clone_from(&given.metadata);
     template.receive_limits = given.rates.receive_limits();
+    template.matchmaking = given.matchmaking;
+    template.seat_timeout = given.seat_timeout;
+    template.player_metadata = given.player_metadata.iter().cloned().collect();
+    template.queue = given.queue.as_ref().map(queue);
     Ok(template)
+}
+
+fn queue(given: &QueueConfig) -> QueueSettings {
+    let mut queue = QueueSettings::new(given.players);
+    queue.rank_window = given.rank_window.unwrap_or(queue.rank_window);
+    queue.rank_window_growth = given.rank_growth;
+    queue.confirm_timeout = given.confirm_timeout;
+    queue.timeout = given.timeout;
+    queue.max_players = given.max_players;
+    queue
 }
 
 fn room(given: &RoomConfig, base: &Template) -> Result<(RoomName, Template), String> {

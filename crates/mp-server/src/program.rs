@@ -15,6 +15,7 @@ use crate::bans::BanRegistry;
 use crate::config::{ListenConfig, RoomSelection};
 use crate::listeners::{self, failure};
 use crate::log_queue::LogQueue;
+use crate::matchmaking::{Matchmaking, PublicAddresses};
 use crate::metrics::Metrics;
 use crate::network::{Network, NetworkSettings};
 use crate::plan::RoomsPlan;
@@ -87,6 +88,8 @@ pub(crate) async fn run(
         _ => options::max_clients(config),
     };
     let setup = admin.as_ref().and_then(|admin| admin.set_listening(addresses));
+    let public = PublicAddresses::new(config, &listeners, addresses);
+    let matchmaking = Matchmaking::open(&config.matchmaking, network.rooms(), public)?;
     let Addresses { enet, ws, webrtc, signaling } = addresses;
     tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), signaling = %shown(signaling), tls = tls.is_some(), max_clients, "listening");
     let is_secure = |listener: Option<&ListenConfig>| listener.is_some_and(|it| it.tls);
@@ -131,6 +134,9 @@ pub(crate) async fn run(
             logs.flush_bounded();
             process::exit(EXIT_AT_ONCE);
         }
+    }
+    if let Some(matchmaking) = matchmaking {
+        matchmaking.close().await;
     }
     if let Some(admin) = admin {
         admin.close().await;

@@ -1,4 +1,4 @@
-//! The fuzz target of this crate, on its seed inputs and mutations of them.
+//! The fuzz targets of this crate, on their seed inputs and mutations of them.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_core::fuzz::{Seeds, check};
@@ -25,4 +25,17 @@ fn configurations_are_valid_again_when_printed_or_have_errors() {
     let default = Config::default_text();
     let seeds = Seeds::texts(FILES).and(Seeds::texts(&[&default]));
     check("server_config", seeds, 5_000, fuzz::server_config);
+}
+
+#[test]
+fn requests_for_matchmaking_are_read_within_bounds() {
+    let seeds = [
+        "join_or_create/arena\nafter=1&limit=2&metadata.map=hill\n{\"filter\":{\"mode\":\"duel\"}}",
+        "create/arena\n\n{\"code\":\"1\"}",
+        "join_by_id/arena\n\n{\"room\":\"arena-1\"}",
+        "reconnect/arena\n\n{\"token\":\"mpt_AAAAAAAAAAAAAAAAAAAAAA\"}",
+        "join/arena\n\n{\"rank\":-5,\"party_size\":2}",
+        "join/arena\n\n{\"party\":\"mpt_AAAAAAAAAAAAAAAAAAAAAA\"}",
+    ];
+    check("match_request", Seeds::texts(&seeds), 20_000, fuzz::match_request);
 }

@@ -77,8 +77,8 @@ pub struct LobbyQuery {
     pub template: RoomName,
     /// Metadata that the rooms must have. Default: none.
     pub filter: Filter,
-    /// The last room of the page before. Default: none, for the first page.
-    pub after: Option<RoomId>,
+    /// Number of the last room of the page before. Default: 0, for the first page.
+    pub after: u64,
     /// Maximum number of rooms, up to [`LOBBY_PAGE_MAX`](crate::limits::LOBBY_PAGE_MAX), which is
     /// the default.
     pub limit: usize,
@@ -88,7 +88,7 @@ impl LobbyQuery {
     /// Returns the request for the first page of all rooms of a template.
     pub fn new(template: RoomName) -> Self {
         let limit = crate::limits::LOBBY_PAGE_MAX;
-        Self { template, filter: Filter::default(), after: None, limit }
+        Self { template, filter: Filter::default(), after: 0, limit }
     }
 }
 
@@ -99,5 +99,5 @@ pub struct LobbyPage {
     /// The rooms, by age.
     pub rooms: Vec<RoomInfo>,
     /// Value of [`LobbyQuery::after`] for the next page; `None`: there are no more rooms.
-    pub next: Option<RoomId>,
+    pub next: Option<u64>,
 }

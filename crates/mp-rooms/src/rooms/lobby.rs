@@ -6,6 +6,7 @@ use super::Rooms;
 use super::info::describe;
 use crate::limits::LOBBY_PAGE_MAX;
 use crate::matchmaking::{LobbyPage, LobbyQuery, MatchRefusal};
+use crate::name::RoomId;
 
 impl Rooms {
     /// Returns a page of the public, unlocked rooms of a template, by age. Full rooms are listed.
@@ -19,8 +20,8 @@ impl Rooms {
             return Err(MatchRefusal::MatchmakingOff);
         }
         let limit = query.limit.clamp(1, LOBBY_PAGE_MAX);
-        let start = query.after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut listed = self.rooms.range((start, Bound::Unbounded)).filter(|(_, room)| {
+        let later = (Bound::Excluded(RoomId(query.after)), Bound::Unbounded);
+        let mut listed = self.rooms.range(later).filter(|(_, room)| {
             room.template.name == query.template
                 && !room.is_locked
                 && room.code.is_none()
@@ -28,7 +29,7 @@ impl Rooms {
         });
         let rooms: Vec<_> =
             listed.by_ref().take(limit).map(|(&id, room)| describe(id, room)).collect();
-        let next = rooms.last().map(|room| room.id).filter(|_| listed.next().is_some());
+        let next = rooms.last().map(|room| room.id.get()).filter(|_| listed.next().is_some());
         Ok(LobbyPage { rooms, next })
     }
 }

@@ -62,14 +62,17 @@ impl Rooms {
         now: Instant,
         connection: ListenerConnection,
         claimed_id: Option<PeerId>,
-        ticket: TicketHash,
+        ticket: Result<TicketHash, JoinRefusal>,
     ) {
         if self.places.contains_key(&connection) {
             mp_core::bug!("{connection} joins twice");
             return;
         }
-        match self.room_of_ticket(now, claimed_id, ticket) {
-            Ok(room) => {
+        let found = ticket.and_then(|ticket| {
+            self.room_of_ticket(now, claimed_id, ticket).map(|room| (room, ticket))
+        });
+        match found {
+            Ok((room, ticket)) => {
                 self.remove_seat(ticket);
                 self.seats.taken += 1;
                 self.enter(now, room, connection, claimed_id);

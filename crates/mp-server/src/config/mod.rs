@@ -33,9 +33,9 @@ pub(crate) use flags::Flags;
 pub use reload::{ConfigChange, Reload};
 pub(crate) use rules::is_turn;
 pub use types::{
-    AdminConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat, RateConfig,
-    RoomConfig, RoomSelection, Secret, ShutdownConfig, TemplateConfig, TlsConfig, Transport,
-    WebRtcConfig, WebSocketConfig,
+    AdminConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat, MatchConfig,
+    QueueConfig, RateConfig, RoomConfig, RoomSelection, Secret, ShutdownConfig, TemplateConfig,
+    TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
 };
 
 use error::{Problem, Problems};
@@ -74,6 +74,8 @@ pub struct Config {
     pub templates: BTreeMap<String, TemplateConfig>,
     /// Rooms that are created at the start.
     pub rooms: Vec<RoomConfig>,
+    /// Settings of the HTTP port for matchmaking.
+    pub matchmaking: MatchConfig,
     /// Settings of the HTTP port for operators.
     pub admin: AdminConfig,
     /// Settings of the log.

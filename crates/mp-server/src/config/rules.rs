@@ -43,6 +43,12 @@ pub(crate) static LISTEN_ADMIN: TextRule = rule(
     is_listen_or_off,
 );
 
+pub(crate) static LISTEN_MATCH: TextRule = rule(
+    "ADDRESS:PORT",
+    "an IP address and a port, such as 0.0.0.0:7781 or *:7781, or off",
+    is_listen_or_off,
+);
+
 /// Address that players can reach, with or without a port.
 pub(crate) static ADVERTISED: TextRule = rule(
     "ADDRESS,…",
@@ -80,6 +86,17 @@ pub(crate) static HOST_NAME: TextRule = rule(
         !text.is_empty() && text.chars().all(is_part)
     },
 );
+
+/// Name or address of a server in URLs.
+pub(crate) static PUBLIC_HOST: TextRule = rule(
+    "HOST",
+    "a name without scheme and port, such as game.example.com, or an IP address",
+    |text| text.parse::<IpAddr>().is_ok() || (HOST_NAME.is_valid)(text),
+);
+
+/// Key of the metadata of rooms.
+pub(crate) static METADATA_KEY: TextRule =
+    rule("KEY,…", "a key of at most 256 bytes", |text| (1..=256).contains(&text.len()));
 
 /// Token of the admin API.
 pub(crate) static ADMIN_TOKEN: TextRule = TextRule {

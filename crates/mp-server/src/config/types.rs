@@ -215,6 +215,32 @@ pub struct TemplateConfig {
     pub metadata: BTreeMap<String, String>,
     /// Maximum rates of what all players of a room send in sum.
     pub rates: RateConfig,
+    /// True if players may request seats (default: `auto_create`).
+    pub matchmaking: bool,
+    /// Time after which a seat is free again that its player has not taken (default: 15 s).
+    pub seat_timeout: Duration,
+    /// Keys of metadata that players may set when their request creates a room (default: none).
+    pub player_metadata: Vec<String>,
+    /// Queue of players; `None`: there is none (default).
+    pub queue: Option<QueueConfig>,
+}
+
+/// Queue of a template's players.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueConfig {
+    /// Number of players of a group, 1 to 64.
+    pub players: u16,
+    /// Maximum difference of the ranks of a group; `None`: any (default).
+    pub rank_window: Option<u32>,
+    /// Growth of the maximum difference per second of waiting (default: 0).
+    pub rank_growth: u32,
+    /// Time in which all players of a group must confirm; `None`: they need not (default).
+    pub confirm_timeout: Option<Duration>,
+    /// Time after which a player leaves the queue without a group (default: 300 s).
+    pub timeout: Duration,
+    /// Maximum number of players in the queue (default: 10,000).
+    pub max_players: usize,
 }
 
 /// A room that is created at the start: `[[room]]`. A `None` stands for the template's value.
@@ -235,6 +261,20 @@ pub struct RoomConfig {
     pub locked: Option<bool>,
     /// Texts for lists of rooms, in place of the template's.
     pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// Settings of the HTTP port for matchmaking: `[match]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MatchConfig {
+    /// Address of the port; `None`: off (default).
+    pub address: Option<BindAddress>,
+    /// Host in the addresses that players receive; `None`: that of the request (default).
+    pub public_host: Option<String>,
+    /// Origins of the web pages whose scripts may use matchmaking (default: none).
+    pub allowed_origins: Vec<String>,
+    /// Maximum rate of requests from one address; `None`: no limit. Default: 5.
+    pub requests_per_second: Option<u32>,
 }
 
 /// Settings of the HTTP port for operators: `[admin]`.

@@ -32,8 +32,13 @@ impl AddressLimiter {
         Self { rate, cost, buckets: Mutex::default() }
     }
 
+    /// Returns a limiter that allows `rate` requests per second, and those of ten seconds at once.
+    pub(crate) fn per_second(rate: u64) -> Self {
+        let rate = Rate::per_second(rate).with_burst(rate.saturating_mul(10));
+        Self { rate, cost: 1, buckets: Mutex::default() }
+    }
+
     /// Counts a request. The error is the time after which the next one is allowed.
-    #[allow(dead_code, reason = "for routes that anybody may use")]
     pub(crate) fn take(&self, now: Instant, address: IpAddr) -> Result<(), Duration> {
         self.check(now, address)?;
         self.charge(now, address);

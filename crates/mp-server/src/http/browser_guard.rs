@@ -27,7 +27,6 @@ pub(crate) struct BrowserGuard {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AllowedHosts {
     /// All: for routes that anybody may use.
-    #[allow(dead_code, reason = "there are no such routes yet")]
     Any,
     /// IP addresses, `localhost`, and these names.
     Listed(Vec<String>),

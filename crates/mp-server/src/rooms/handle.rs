@@ -382,7 +382,7 @@ impl RoomsHandle {
     }
 
     /// Runs `call` in the task that owns the rooms.
-    async fn call<R: Send + 'static>(
+    pub(super) async fn call<R: Send + 'static>(
         &self,
         call: impl FnOnce(&mut RoomsHost) -> R + Send + 'static,
     ) -> Result<R, ServerEnded> {

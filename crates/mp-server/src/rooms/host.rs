@@ -183,8 +183,10 @@ impl RoomsHost {
         });
         self.listeners.insert(id, Listening { endpoint, room, is_refusing: false });
         let now = self.clock.now();
-        for join in self.early.extract_if(.., |join| join.connection.listener == id) {
-            self.rooms.join(now, join);
+        let is_of = |join: &mut Join| join.connection.listener == id;
+        let early: Vec<_> = self.early.extract_if(.., is_of).collect();
+        for join in early {
+            self.join(now, join);
         }
     }
 
@@ -195,6 +197,11 @@ impl RoomsHost {
         for listening in self.listeners.values() {
             listening.endpoint.set_refuse_new_connections(true);
         }
+    }
+
+    /// Returns the current time of the registry.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
     }
 
     /// Closes all rooms.
@@ -263,7 +270,7 @@ impl RoomsHost {
             Arrival::Join(join) if !self.listeners.contains_key(&join.connection.listener) => {
                 self.early.push(join);
             }
-            Arrival::Join(join) => self.rooms.join(now, join),
+            Arrival::Join(join) => self.join(now, join),
             Arrival::Left(connection) => {
                 self.early.retain(|join| join.connection != connection);
                 let Some(room) = self.rooms.left(now, connection) else { return };
@@ -273,6 +280,17 @@ impl RoomsHost {
                     self.placement.left(running.thread, 1);
                 }
             }
+        }
+    }
+
+    /// Lets a connection join the room of its ticket, or the one that it selects.
+    fn join(&mut self, now: Instant, join: Join) {
+        match join.ticket() {
+            Some(ticket) => {
+                let ticket = ticket.map(|ticket| ticket.hash());
+                self.rooms.join_by_ticket(now, join.connection, join.claimed_id, ticket);
+            }
+            None => self.rooms.join(now, join),
         }
     }
 

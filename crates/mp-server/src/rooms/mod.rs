@@ -9,6 +9,7 @@
 mod context;
 mod handle;
 mod host;
+mod matchmaking;
 mod placement;
 mod queue;
 mod stats;
@@ -18,4 +19,5 @@ pub use context::RoomContext;
 pub(crate) use context::{RoomType, RoomTypes};
 pub use handle::{CreateRoomError, RoomsHandle, ServerEnded};
 pub(crate) use host::{HostSettings, RoomsHost};
+pub(crate) use matchmaking::{QueuePlace, QueueProgress, Seat};
 pub(crate) use queue::JoinQueue;

@@ -8,6 +8,7 @@ mod bots;
 mod config;
 #[cfg(target_os = "linux")]
 mod liveness;
+mod matchmaking;
 #[cfg(target_os = "linux")]
 mod output;
 #[cfg(target_os = "linux")]

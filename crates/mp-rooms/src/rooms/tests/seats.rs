@@ -26,7 +26,7 @@ impl Registry {
     /// Joins with ticket `of`.
     pub(super) fn take(&mut self, number: u32, of: u64) -> Vec<RoomOutput> {
         let id = PeerId::new(number as i32 + 2);
-        self.rooms.join_by_ticket(self.now, connection(number), id, ticket(of));
+        self.rooms.join_by_ticket(self.now, connection(number), id, Ok(ticket(of)));
         self.outputs()
     }
 }
@@ -51,6 +51,23 @@ fn seat_occupies_a_place_until_its_owner_takes_it() {
 }
 
 #[test]
+fn token_that_begins_like_a_ticket_is_one_or_is_refused() {
+    let ticket_of = |token: &str| {
+        let mut join = Join::new(connection(0), None, Err(JoinRefusal::NoRoomSelected));
+        join.credentials.token = Some(mp_identity::Token::new(token).unwrap());
+        join.ticket().map(|ticket| ticket.map(|ticket| ticket.hash()))
+    };
+    let valid = Ticket::random(&mut Rng::seed_from_u64(1));
+    assert_eq!(ticket_of(&valid.reveal()), Some(Ok(ticket(1))));
+    let invalid = Some(Err(JoinRefusal::InvalidTicket));
+    assert_eq!((ticket_of("mpt_1"), ticket_of("eyJ")), (invalid, None));
+    let mut registry = Registry::new([arena()]);
+    let invalid = Err(JoinRefusal::InvalidTicket);
+    registry.rooms.join_by_ticket(registry.now, connection(0), None, invalid);
+    assert_eq!(registry.outputs(), [refused(0, JoinRefusal::InvalidTicket)]);
+}
+
+#[test]
 fn ticket_is_valid_once() {
     let mut registry = Registry::new([arena()]);
     let room = registry.open("a");
@@ -69,7 +86,7 @@ fn refused_connection_does_not_use_up_the_ticket() {
     registry.seat(1, MatchVerb::Join).unwrap();
     registry.join_room(0, "a");
     let id = PeerId::new(2);
-    registry.rooms.join_by_ticket(registry.now, connection(1), id, ticket(1));
+    registry.rooms.join_by_ticket(registry.now, connection(1), id, Ok(ticket(1)));
     assert_eq!(registry.outputs(), [refused(1, JoinRefusal::DuplicateId)]);
     assert_eq!(registry.take(1, 1), [admitted(1, room)]);
 }

@@ -1,6 +1,7 @@
 //! Conversion of values to the typed configuration, and the rules between several settings.
 
 mod listeners;
+mod matchmaking;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub(in crate::config) fn build(
         limits: builder.limits(),
         templates: builder.templates(),
         rooms: builder.rooms(),
+        matchmaking: matchmaking::matchmaking(&values),
         admin: admin(&values),
         log: log(&values),
         shutdown: ShutdownConfig {
@@ -182,10 +184,11 @@ impl Builder<'_> {
                 let help = "add a code, or set private = false".to_owned();
                 self.report(table, "private", NEEDS_CODE, Some(help));
             }
+            let auto_create = table.switch("auto_create").unwrap_or(true);
             let template = TemplateConfig {
                 room_type: table.text("type").unwrap_or_else(|| "relay".to_owned()),
                 max_players: table.number("max_players").unwrap_or(256),
-                auto_create: table.switch("auto_create").unwrap_or(true),
+                auto_create,
                 empty_timeout: some_seconds(table, "empty_timeout"),
                 departure_timeout: some_seconds(table, "departure_timeout"),
                 relay: table.switch("relay").unwrap_or(true),
@@ -195,6 +198,10 @@ impl Builder<'_> {
                 own_thread: table.switch("own_thread").unwrap_or_default(),
                 metadata: table.texts("metadata").unwrap_or_default(),
                 rates: rates(table),
+                matchmaking: table.switch("matchmaking").unwrap_or(auto_create),
+                seat_timeout: seconds(table, "seat_timeout"),
+                player_metadata: table.list("player_metadata"),
+                queue: self.queue(table),
             };
             templates.insert(table.name.clone(), template);
         }

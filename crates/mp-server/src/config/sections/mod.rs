@@ -6,6 +6,7 @@
 mod admin;
 mod limits;
 mod listeners;
+mod matchmaking;
 mod process;
 mod rooms;
 mod transports;
@@ -14,6 +15,7 @@ use super::section::{Section, Shape};
 use admin::ADMIN;
 use limits::LIMITS;
 use listeners::{LISTEN_SHORT, LISTENERS};
+use matchmaking::MATCH;
 use process::{LOG, SHUTDOWN, TOP};
 use rooms::{ROOM, TEMPLATE};
 use transports::{ENET, TLS, WEBRTC, WEBSOCKET};
@@ -65,6 +67,12 @@ locked, private, code and metadata change as well.",
         shape: Shape::List,
         help: "Rooms that are created at the start",
         keys: ROOM,
+    },
+    Section {
+        name: "match",
+        shape: Shape::Single,
+        help: "HTTP port for matchmaking: players request seats in rooms",
+        keys: MATCH,
     },
     Section {
         name: "admin",

@@ -1,7 +1,7 @@
 //! Settings of rooms and their templates.
 
 use crate::config::key::{Key, Kind, Preset};
-use crate::config::rules::{CODE, NAME};
+use crate::config::rules::{CODE, METADATA_KEY, NAME};
 
 pub(super) const TEMPLATE: &[Key] = &[
     Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms").now(),
@@ -70,6 +70,76 @@ threads, one per core.",
     Key::new("metadata", Kind::Table, Preset::EmptyTable, "Texts for lists of rooms")
         .example(r#"{ mode = "duel", map = "harbor" }"#)
         .now(),
+    Key::new(
+        "matchmaking",
+        Kind::Switch,
+        Preset::Unset("auto_create"),
+        "Let players request seats in the rooms over the port of [match], also in new rooms",
+    )
+    .example("true")
+    .now(),
+    Key::new(
+        "seat_timeout",
+        Kind::Seconds { min: 1, max: 3_600 },
+        Preset::Number(15),
+        "Seconds after which a seat is free again that its player has not taken",
+    )
+    .formerly(&["seat_reservation_timeout"])
+    .now(),
+    Key::new(
+        "player_metadata",
+        Kind::Texts(&METADATA_KEY),
+        Preset::EmptyList,
+        "Keys of metadata that players may set when their request creates a room",
+    )
+    .example(r#"["mode", "map"]"#)
+    .formerly(&["filter_by"])
+    .now(),
+    Key::new(
+        "queue_players",
+        Kind::Number { min: 0, max: 64 },
+        Preset::Number(0),
+        "Number of players of a group of the queue; 0: the template has no queue
+
+A group receives a room of its own, which is locked.",
+    )
+    .now(),
+    Key::new(
+        "queue_rank_window",
+        Kind::Number { min: 0, max: u32::MAX as i64 },
+        Preset::Unset("all ranks"),
+        "Maximum difference of the ranks of a group",
+    )
+    .example("100")
+    .now(),
+    Key::new(
+        "queue_rank_growth",
+        Kind::Number { min: 0, max: u32::MAX as i64 },
+        Preset::Number(0),
+        "Growth of the maximum difference per second that a player waits",
+    )
+    .now(),
+    Key::new(
+        "queue_confirm_timeout",
+        Kind::Seconds { min: 0, max: 600 },
+        Preset::Number(0),
+        "Seconds in which all players of a group must confirm; 0: they need not",
+    )
+    .now(),
+    Key::new(
+        "queue_timeout",
+        Kind::Seconds { min: 1, max: 86_400 },
+        Preset::Number(300),
+        "Seconds after which a player leaves the queue without a group",
+    )
+    .now(),
+    Key::new(
+        "queue_max_players",
+        Kind::Number { min: 1, max: 1_000_000 },
+        Preset::Number(10_000),
+        "Maximum number of players in the queue",
+    )
+    .now(),
     Key::new(
         "packets_per_second",
         Kind::Number { min: 0, max: 100_000_000 },

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::server::PATIENCE;
 
 /// A request. Its `Host` is the address of the server unless another one is set.
-pub(super) struct Request {
+pub(crate) struct Request {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
@@ -17,39 +17,39 @@ pub(super) struct Request {
 
 /// A response.
 #[derive(Debug)]
-pub(super) struct Response {
-    pub(super) status: u16,
+pub(crate) struct Response {
+    pub(crate) status: u16,
     head: String,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Request {
-    pub(super) fn new(method: &str, path: &str) -> Self {
+    pub(crate) fn new(method: &str, path: &str) -> Self {
         let (method, path) = (method.to_owned(), path.to_owned());
         Self { method, path, headers: Vec::new(), body: None }
     }
 
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub(super) fn token(self, token: &str) -> Self {
+    pub(crate) fn token(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    pub(super) fn json(mut self, body: &Value) -> Self {
+    pub(crate) fn json(mut self, body: &Value) -> Self {
         self.body = Some(body.to_string());
         self.header("content-type", "application/json")
     }
 
     /// Sends the request, and returns the response.
-    pub(super) fn send(self, to: SocketAddr) -> Response {
+    pub(crate) fn send(self, to: SocketAddr) -> Response {
         self.try_send(to).expect("the server responds")
     }
 
     /// Sends the request, and returns the response; `None` if the server closes the connection.
-    pub(super) fn try_send(self, to: SocketAddr) -> Option<Response> {
+    pub(crate) fn try_send(self, to: SocketAddr) -> Option<Response> {
         let mut stream = self.open(to);
         let mut bytes = Vec::new();
         // A server that refuses a body may reset the connection after its response.
@@ -61,7 +61,7 @@ impl Request {
     }
 
     /// Sends the request, and returns the connection.
-    pub(super) fn open(self, to: SocketAddr) -> TcpStream {
+    pub(crate) fn open(self, to: SocketAddr) -> TcpStream {
         let mut stream = TcpStream::connect(to).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut text = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.path);
@@ -82,18 +82,18 @@ impl Request {
 
 impl Response {
     /// Returns the value of a header.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.head.lines().filter_map(|line| line.split_once(": "));
         headers.find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// Returns the body.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// Returns the status and the code of an error, or an empty code.
-    pub(super) fn outcome(&self) -> (u16, String) {
+    pub(crate) fn outcome(&self) -> (u16, String) {
         let is_problem = self.header("content-type") == Some("application/problem+json");
         let code = is_problem.then(|| self.json()["code"].as_str().unwrap().to_owned());
         (self.status, code.unwrap_or_default())

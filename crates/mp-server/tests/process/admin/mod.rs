@@ -2,7 +2,7 @@
 
 mod ctl;
 mod health;
-mod http;
+pub(crate) mod http;
 mod metrics;
 mod peers;
 mod process;

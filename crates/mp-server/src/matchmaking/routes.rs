@@ -1,0 +1,123 @@
+//! The routes and their handlers.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::{get, post};
+
+use super::MatchContext;
+use super::addresses::ServerAddresses;
+use super::refusals::{checked, ended};
+use super::requests::{
+    SeatRequest, bearer_ticket, body, lobby_query, name, queue_place, seat_request,
+};
+use super::responses::{EnteredResponse, LobbyResponse, QueueResponse, SeatResponse};
+use crate::http::{Json, Path, Problem, Query};
+
+pub(super) fn routes() -> Router<MatchContext> {
+    let queue = get(queue_state).post(enter_queue).delete(leave_queue);
+    Router::new()
+        .route("/v1/match/{verb}/{template}", post(request_seat))
+        .route("/v1/lobby/{template}", get(lobby))
+        .route("/v1/queue/{template}", queue)
+        .route("/v1/queue/{template}/confirm", post(confirm_group))
+}
+
+async fn request_seat(
+    State(context): State<MatchContext>,
+    Path((verb, template)): Path<(String, String)>,
+    headers: HeaderMap,
+    bytes: Result<Bytes, BytesRejection>,
+) -> Result<Json<SeatResponse>, Problem> {
+    let request = seat_request(&verb, &template, &body(bytes)?)?;
+    let addresses = addresses(&context, &headers);
+    let rooms = &context.rooms;
+    let (ticket, seat) = match request {
+        SeatRequest::Again(ticket) => {
+            let seat = checked(rooms.reconnect(ticket.hash()).await)?;
+            (ticket, seat)
+        }
+        SeatRequest::Any(verb, request) => {
+            let ticket = context.new_ticket();
+            let seat = checked(rooms.request_seat(verb, request, ticket.hash()).await)?;
+            (ticket, seat)
+        }
+        SeatRequest::InRoom(room, request) => {
+            let ticket = context.new_ticket();
+            let seat = checked(rooms.request_seat_in(room, request, ticket.hash()).await)?;
+            (ticket, seat)
+        }
+    };
+    Ok(Json(SeatResponse::new(seat, &ticket, addresses)))
+}
+
+async fn lobby(
+    State(context): State<MatchContext>,
+    Path(template): Path<String>,
+    Query(parameters): Query<BTreeMap<String, String>>,
+) -> Result<Json<LobbyResponse>, Problem> {
+    let query = lobby_query(&template, parameters)?;
+    checked(context.rooms.lobby(query).await).map(|page| Json(LobbyResponse::new(page)))
+}
+
+async fn enter_queue(
+    State(context): State<MatchContext>,
+    Path(template): Path<String>,
+    headers: HeaderMap,
+    bytes: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<EnteredResponse>), Problem> {
+    let (ticket, code) = (context.new_ticket(), context.new_ticket());
+    let place = queue_place(&template, &body(bytes)?, &code)?;
+    let opens_party = matches!(place.party, mp_rooms::PartyRequest::Open { .. });
+    let progress = checked(context.rooms.enter_queue(place, ticket.hash()).await)?;
+    let state = QueueResponse::new(progress, &ticket, addresses(&context, &headers));
+    let party = opens_party.then(|| code.reveal());
+    let entered = EnteredResponse { token: ticket.reveal(), party, state };
+    Ok((StatusCode::CREATED, Json(entered)))
+}
+
+async fn queue_state(
+    State(context): State<MatchContext>,
+    Path(template): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<QueueResponse>, Problem> {
+    let (template, ticket) = (name(&template)?, bearer_ticket(&headers)?);
+    let progress = checked(context.rooms.queue_progress(template, ticket.hash()).await)?;
+    Ok(Json(QueueResponse::new(progress, &ticket, addresses(&context, &headers))))
+}
+
+async fn confirm_group(
+    State(context): State<MatchContext>,
+    Path(template): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<QueueResponse>, Problem> {
+    let (template, ticket) = (name(&template)?, bearer_ticket(&headers)?);
+    let progress = checked(context.rooms.confirm_group(template, ticket.hash()).await)?;
+    Ok(Json(QueueResponse::new(progress, &ticket, addresses(&context, &headers))))
+}
+
+async fn leave_queue(
+    State(context): State<MatchContext>,
+    Path(template): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let (template, ticket) = (name(&template)?, bearer_ticket(&headers)?);
+    match context.rooms.leave_queue(template, ticket.hash()).await.map_err(ended)? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => {
+            Err(Problem::not_found("unknown_ticket", "the ticket has neither a place nor a seat"))
+        }
+    }
+}
+
+/// Returns the addresses of the server by the name that the request used.
+fn addresses(context: &MatchContext, headers: &HeaderMap) -> ServerAddresses {
+    let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let host = host.as_ref().map_or("localhost", Authority::host);
+    context.addresses.for_host(host)
+}
