@@ -6,8 +6,7 @@ use super::{RunReport, Second};
 use crate::stats::{Counter, Timing};
 
 pub(super) fn html(report: &RunReport) -> String {
-    let per_second =
-        |counter: Counter| move |second: &Second| Some(second.stats.get(counter) as f64);
+    let per_second = |counter: Counter| move |second: &Second| Some(second.rate(counter));
     let millis = |timing: Timing, share: f64| {
         move |second: &Second| {
             second.stats.quantile(&timing, share).map(|time| time.as_secs_f64() * 1e3)
@@ -143,6 +142,8 @@ const STYLE: &str = "body{font:15px system-ui,sans-serif;max-width:860px;margin:
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::stats::Stats;
 
@@ -155,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_line_is_interrupted_where_nothing_was_measured() {
-        let seconds: Vec<_> = (0..4).map(|_| Second::new(Stats::default(), 0.0)).collect();
+        let seconds: Vec<_> =
+            (0..4).map(|_| Second::new(Stats::default(), Duration::from_secs(1), 0.0)).collect();
         let count = std::cell::Cell::new(0);
         let value = |_: &Second| {
             count.set(count.get() + 1);

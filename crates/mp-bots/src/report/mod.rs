@@ -27,6 +27,8 @@ pub struct RunReport {
 #[derive(Clone, Debug)]
 pub(crate) struct Second {
     pub(crate) stats: Stats,
+    /// Its actual duration, which is longer on a busy machine.
+    pub(crate) duration: Duration,
     /// CPU time of the busiest thread divided by the elapsed time.
     pub(crate) cpu: f64,
     /// Players in the session at its end.
@@ -48,8 +50,13 @@ pub struct Check {
 }
 
 impl Second {
-    pub(crate) fn new(stats: Stats, cpu: f64) -> Self {
-        Self { stats, cpu, players: 0 }
+    pub(crate) fn new(stats: Stats, duration: Duration, cpu: f64) -> Self {
+        Self { stats, duration, cpu, players: 0 }
+    }
+
+    /// Returns a count per second.
+    pub(crate) fn rate(&self, counter: Counter) -> f64 {
+        self.stats.get(counter) as f64 / self.duration.as_secs_f64().max(1e-3)
     }
 }
 
@@ -61,7 +68,7 @@ impl RunReport {
 
     /// Adds a second.
     pub(crate) fn add(&mut self, mut second: Second) {
-        self.elapsed += Duration::from_secs(1);
+        self.elapsed += second.duration;
         self.stats.merge(&second.stats);
         second.players = self.stats.players();
         if self.seconds.len() < SECONDS_MAX {

@@ -34,8 +34,8 @@ pub(super) fn progress(report: &RunReport) -> String {
         report.elapsed.as_secs(),
         number(last.players),
         of(Counter::Joined),
-        of(Counter::PacketsSent),
-        of(Counter::PacketsReceived),
+        number(last.rate(Counter::PacketsSent) as u64),
+        number(last.rate(Counter::PacketsReceived) as u64),
     );
     for timing in [Timing::Join, Timing::RoundTrip] {
         if let Some(p99) = stats.quantile(&timing, 0.99) {
@@ -149,6 +149,13 @@ pub(super) fn warnings(report: &RunReport) -> Vec<String> {
         ));
     }
     let stats = &report.stats;
+    let late = stats.quantile(&Timing::Lateness, 0.99).filter(|&late| late > LATE);
+    if let Some(late) = late {
+        warnings.push(format!(
+            "1 % of the packets were sent {} or more after their scheduled time, so times include the delay of the bots themselves; use a machine without other work",
+            time(late)
+        ));
+    }
     if stats.get(Counter::MethodsDiffer) > 0 {
         warnings.push(format!(
             "the RPC methods of {} nodes differ from the server's; use --project with the game's own project",
@@ -170,6 +177,9 @@ pub(super) fn warnings(report: &RunReport) -> Vec<String> {
     warnings
 }
 
+/// Lateness above which results are doubtful.
+const LATE: Duration = Duration::from_millis(10);
+
 /// Counters of the contents of packets, with their names.
 const CONTENTS: &[(Counter, &str)] = &[
     (Counter::CallsSent, "RPCs sent"),
@@ -189,7 +199,31 @@ const CONTENTS: &[(Counter, &str)] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::report::Second;
+    use crate::stats::Stats;
+
+    #[test]
+    fn rates_are_those_of_the_actual_duration_and_late_packets_cause_a_warning() {
+        let mut stats = Stats::default();
+        stats.add(Counter::PacketsSent, 300);
+        stats.record(Timing::Lateness, Duration::from_millis(9));
+        let mut report = RunReport::new(Arc::default(), 1);
+        report.add(Second::new(stats, Duration::from_secs(3), 0.1));
+        assert!(report.progress().starts_with("   3 s"), "{}", report.progress());
+        assert!(report.progress().contains("sent 100/s"), "{}", report.progress());
+        assert_eq!(warnings(&report), [""; 0]);
+        let mut late = Stats::default();
+        late.record(Timing::Lateness, Duration::from_millis(50));
+        report.add(Second::new(late, Duration::from_secs(1), 0.1));
+        assert!(
+            warnings(&report)[0].contains("sent 50.0 ms or more after"),
+            "{:?}",
+            warnings(&report)
+        );
+    }
 
     #[test]
     fn numbers_are_grouped() {

@@ -152,12 +152,12 @@ impl Collector {
                 self.stop.send_replace(true);
             }
             match reports.recv_timeout(STOP_INTERVAL) {
-                Ok(Report::Sample { worker, stats, cpu: share }) => {
+                Ok(Report::Sample { worker, stats, elapsed, cpu: share }) => {
                     second.merge(&stats);
                     cpu[worker] = Some(share);
                     if cpu.iter().zip(&is_done).all(|(cpu, is_done)| cpu.is_some() || *is_done) {
                         let most = cpu.iter().flatten().fold(0.0, |most: f64, it| most.max(*it));
-                        self.report.add(Second::new(std::mem::take(&mut second), most));
+                        self.report.add(Second::new(std::mem::take(&mut second), elapsed, most));
                         cpu.fill(None);
                         progress(&self.report);
                     }

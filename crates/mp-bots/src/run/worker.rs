@@ -50,6 +50,8 @@ pub(super) enum Report {
     Sample {
         worker: usize,
         stats: Box<Stats>,
+        /// Time since the last sample.
+        elapsed: Duration,
         /// CPU time of the thread divided by the elapsed time.
         cpu: f64,
     },
@@ -146,13 +148,11 @@ fn sample(
     clock: SystemClock,
 ) {
     let (cpu_now, now) = (thread_time(), clock.now());
-    let elapsed = (now - *at).as_secs_f64();
-    let share = match elapsed > 0.0 {
-        true => cpu_now.saturating_sub(*cpu).as_secs_f64() / elapsed,
-        false => 0.0,
-    };
+    let elapsed = now - *at;
+    let share = cpu_now.saturating_sub(*cpu).as_secs_f64() / elapsed.as_secs_f64().max(1e-3);
     (*cpu, *at) = (cpu_now, now);
-    let _ = reports.send(Report::Sample { worker, stats: Box::new(stats.take()), cpu: share });
+    let _ =
+        reports.send(Report::Sample { worker, stats: Box::new(stats.take()), elapsed, cpu: share });
 }
 
 /// Runs a bot until it has ended.
