@@ -17,9 +17,9 @@ use crate::branch_ref::BranchCaller;
 use crate::error::CallError;
 use crate::guarded_log::log_guarded;
 use crate::mail::{
-    Assign, Attach, BranchMailbox, CloseEndpoint, Decide, DisconnectAddresses, EndpointMail,
-    EndpointMailbox, GetConnectionStats, GetEndpointStats, RefuseConnections, Serve,
-    SetReceiveLimits, control,
+    Assign, Attach, BranchMailbox, CloseEndpoint, Decide, DisconnectAddresses,
+    DisconnectConnection, EndpointMail, EndpointMailbox, GetConnectionStats, GetEndpointStats,
+    RefuseConnections, Serve, SetReceiveLimits, control,
 };
 use crate::stats::{EndpointReporter, SharedSnapshot};
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
@@ -284,6 +284,24 @@ where
         self.host.record_call();
         after_input(self, ctx);
         disconnected
+    }
+}
+
+impl<P, R> Handler<DisconnectConnection> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        DisconnectConnection(connection, reason, last): DisconnectConnection,
+        ctx: &mut Context<Self>,
+    ) {
+        self.endpoint.disconnect(self.timer.now(), connection, reason, last);
+        self.host.record_call();
+        after_input(self, ctx);
     }
 }
 

@@ -3,8 +3,8 @@
 use actix::dev::{SendError, ToEnvelope};
 use actix::prelude::*;
 use mp_core::{
-    AddressPrefix, BranchId, ConnectionId, ConnectionStats, EndpointId, EndpointStats,
-    ReceiveLimits, Route, ToBranch, ToEndpoint,
+    AddressPrefix, BranchId, ConnectionId, ConnectionStats, DisconnectReason, EndpointId,
+    EndpointStats, OutgoingPacket, ReceiveLimits, Route, ToBranch, ToEndpoint,
 };
 use mp_host::{Mailbox, TrySendError};
 
@@ -54,6 +54,15 @@ pub(crate) struct SetReceiveLimits(pub(crate) ReceiveLimits);
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "usize")]
 pub(crate) struct DisconnectAddresses(pub(crate) AddressPrefix);
+
+/// A request to disconnect a connection, which receives the packet before the end.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct DisconnectConnection(
+    pub(crate) ConnectionId,
+    pub(crate) DisconnectReason,
+    pub(crate) Option<OutgoingPacket>,
+);
 
 /// The decision about an undecided connection.
 #[derive(Clone, Debug, Message)]

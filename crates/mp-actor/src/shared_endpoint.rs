@@ -5,8 +5,8 @@ use std::fmt;
 use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{
-    AddressPrefix, ConnectionId, ConnectionRouter, Endpoint, EndpointId, EndpointStats,
-    MultiplayerPeer, ReceiveLimits, Route,
+    AddressPrefix, ConnectionId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId,
+    EndpointStats, MultiplayerPeer, OutgoingPacket, ReceiveLimits, Route,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -16,8 +16,8 @@ use crate::endpoint::{EndpointActor, EndpointUse};
 use crate::error::{CallError, StartError};
 use crate::limits::CLOSE_TIMEOUT;
 use crate::mail::{
-    Assign, CloseEndpoint, Decide, DisconnectAddresses, GetEndpointStats, RefuseConnections, Serve,
-    SetReceiveLimits, control_to,
+    Assign, CloseEndpoint, Decide, DisconnectAddresses, DisconnectConnection, GetEndpointStats,
+    RefuseConnections, Serve, SetReceiveLimits, control_to,
 };
 use crate::start::TransportError;
 use crate::stats::{EndpointSnapshot, SharedSnapshot};
@@ -72,6 +72,7 @@ pub struct SharedEndpoint {
     refuse: Recipient<RefuseConnections>,
     limit: Recipient<SetReceiveLimits>,
     kick: Recipient<DisconnectAddresses>,
+    disconnect: Recipient<DisconnectConnection>,
     close: Recipient<CloseEndpoint>,
     stats: Recipient<GetEndpointStats>,
     snapshot: SharedSnapshot,
@@ -174,6 +175,7 @@ impl SharedEndpoint {
             refuse: actor.clone().recipient(),
             limit: actor.clone().recipient(),
             kick: actor.clone().recipient(),
+            disconnect: actor.clone().recipient(),
             close: actor.clone().recipient(),
             stats: actor.clone().recipient(),
             snapshot,
@@ -224,6 +226,18 @@ impl SharedEndpoint {
     /// [`CallError::Ended`] if the endpoint has ended.
     pub async fn disconnect_addresses(&self, prefix: AddressPrefix) -> Result<usize, CallError> {
         self.kick.send(DisconnectAddresses(prefix)).await.map_err(|_| CallError::Ended)
+    }
+
+    /// Disconnects a connection, whether or not it is assigned to a branch. It receives `last`
+    /// before the end; see [`Endpoint::disconnect`]. Does nothing if there is no such connection.
+    pub fn disconnect(
+        &self,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+        last: Option<OutgoingPacket>,
+    ) {
+        // At most one per connection, whose number is bounded.
+        control_to(&self.disconnect, DisconnectConnection(connection, reason, last));
     }
 
     /// Passes a decision about a connection that its router left [undecided](Route::Undecided) to

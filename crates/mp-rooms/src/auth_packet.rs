@@ -2,7 +2,7 @@
 //! two bytes and the data. Without data, the packet completes the sender's authentication.
 
 use bytes::Bytes;
-use mp_core::{Channel, ConnectionId, OutgoingPacket, Prefix, TransferMode};
+use mp_core::{Channel, ConnectionId, OutgoingPacket, Prefix, Rejection, TransferMode};
 use serde_json::json;
 
 /// SYS command, and its subcommand AUTH.
@@ -13,6 +13,15 @@ pub(crate) fn auth_data(payload: &[u8]) -> Option<&[u8]> {
     payload.strip_prefix(HEADER)
 }
 
+/// First byte of a raw packet, which Godot passes to `peer_packet`.
+const RAW: &[u8] = &[3];
+
+/// Returns the raw packet that says to a player why the server disconnects it. Its data is a JSON
+/// object: `{"code": "kicked", "text": "you were disconnected by the server"}`.
+pub fn notification(to: ConnectionId, reason: Rejection) -> OutgoingPacket {
+    packet(to, [RAW, json_of(reason.code(), reason.text()).as_bytes()].concat().into())
+}
+
 /// Returns the packet that completes authentication.
 pub(crate) fn completion(to: ConnectionId) -> OutgoingPacket {
     packet(to, Bytes::from_static(HEADER))
@@ -21,8 +30,11 @@ pub(crate) fn completion(to: ConnectionId) -> OutgoingPacket {
 /// Returns the packet that says why the client is rejected. Its data is a JSON object:
 /// `{"code": "room_full", "text": "the room is full"}`.
 pub(crate) fn rejection(to: ConnectionId, code: &str, text: &str) -> OutgoingPacket {
-    let data = json!({ "code": code, "text": text }).to_string();
-    packet(to, [HEADER, data.as_bytes()].concat().into())
+    packet(to, [HEADER, json_of(code, text).as_bytes()].concat().into())
+}
+
+fn json_of(code: &str, text: &str) -> String {
+    json!({ "code": code, "text": text }).to_string()
 }
 
 fn packet(to: ConnectionId, payload: Bytes) -> OutgoingPacket {

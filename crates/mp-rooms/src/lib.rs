@@ -30,6 +30,7 @@ mod router;
 mod selection;
 mod template;
 
+pub use auth_packet::notification;
 pub use join::{Join, ListenerConnection, ListenerId};
 pub use listener::{Listener, Unselected};
 pub use matchmaking::{

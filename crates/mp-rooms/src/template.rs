@@ -42,6 +42,9 @@ pub struct Template {
     pub metadata: Metadata,
     /// Maximum rate at which all players of a room send in sum. Default: no limit.
     pub receive_limits: ReceiveLimits,
+    /// True if players whom the server disconnects receive the reason as a raw packet, a JSON
+    /// object: `{"code": "kicked", "text": "…"}`. Default: no.
+    pub notify: bool,
     /// True if each room runs on a thread of its own. Default: no.
     pub own_thread: bool,
     /// True if players may request seats in the rooms, also in new ones. Default: yes.
@@ -71,6 +74,7 @@ impl Template {
             locked: false,
             metadata: Metadata::new(),
             receive_limits: ReceiveLimits::default(),
+            notify: false,
             own_thread: false,
             matchmaking: true,
             seat_timeout: SEAT_TIMEOUT,

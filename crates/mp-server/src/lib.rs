@@ -52,8 +52,8 @@ mod ctl;
 #[doc(hidden)]
 pub mod fuzz;
 mod http;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the methods of authentication that fetch"))]
 mod http_client;
+mod identity;
 mod listeners;
 mod live_rooms;
 mod log_queue;
@@ -89,6 +89,7 @@ use reload::{Hangup, Reloader};
 
 pub use bans::BanError;
 pub use mp_core::UnixSeconds;
+pub use mp_identity;
 pub use mp_rooms;
 pub use relay::relay;
 pub use rooms::{CreateRoomError, RoomContext, RoomsHandle, ServerEnded};
@@ -126,9 +127,6 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
     let (logs, set_filter) = logs::start(&config.log).map_err(Failure::Refused)?;
     if let Some(file) = config.file() {
         tracing::info!(file = %file.display(), "configuration read");
-    }
-    for setting in config.unused() {
-        tracing::warn!(setting, "this version does not use the setting");
     }
     let result = open(builder, config, &logs, set_filter);
     logs.flush_bounded();

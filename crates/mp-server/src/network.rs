@@ -7,6 +7,7 @@ use mp_rooms::{Listener, ListenerId, RoomRouter, Rooms, Unselected};
 use tokio::sync::oneshot;
 
 use crate::bans::BanRegistry;
+use crate::identity::Authentication;
 use crate::metrics::{Metrics, TransportKind};
 use crate::rooms::{HostSettings, JoinQueue, RoomTypes, RoomsHandle, RoomsHost};
 
@@ -40,6 +41,7 @@ pub(crate) struct NetworkSettings {
     /// Gate of all transports, and the bans that apply to it.
     pub(crate) gate: ConnectionGate,
     pub(crate) bans: BanRegistry,
+    pub(crate) authentication: Authentication,
     pub(crate) metrics: Metrics,
     /// True if all clients join one room, with which the server ends.
     pub(crate) is_single_room: bool,
@@ -51,6 +53,7 @@ impl Network {
         let thread = Arbiter::try_new().map_err(StartError::Thread)?;
         let NetworkSettings { types, rooms, max_threads, silence, receive_limits, .. } = settings;
         let NetworkSettings { gate, bans, metrics, is_single_room, max_lateness, .. } = settings;
+        let authentication = settings.authentication;
         let network = is_single_room.then(|| thread.handle());
         let host = HostSettings {
             types,
@@ -64,7 +67,7 @@ impl Network {
         let (queue, arrivals) = JoinQueue::new();
         let (reply, response) = oneshot::channel();
         thread.spawn_fn(move || {
-            let _ = reply.send(RoomsHost::start(rooms, host, arrivals));
+            let _ = reply.send(RoomsHost::start(rooms, host, authentication, arrivals));
         });
         let rooms = response.await.map_err(|_| StartError::Panicked)?;
         let endpoints = Vec::new();
@@ -145,7 +148,10 @@ impl Network {
     {
         let id = ListenerId(self.endpoints.len() as u32);
         let room = match &listener.unselected {
-            Unselected::Room(selection) if !listener.by_query && !listener.by_path => {
+            // A player who takes over its place may join a full room, so the room decides.
+            Unselected::Room(selection)
+                if !listener.by_query && !listener.by_path && !listener.requires_token =>
+            {
                 Some(selection.room.clone())
             }
             _ => None,

@@ -6,7 +6,8 @@ use mp_rooms::{
 };
 
 use crate::config::{
-    Config, ListenConfig, QueueConfig, RoomConfig, RoomSelection, Secret, TemplateConfig, Transport,
+    Config, IdentityMethod, ListenConfig, QueueConfig, RoomConfig, RoomSelection, Secret,
+    TemplateConfig, Transport,
 };
 use crate::options;
 
@@ -19,6 +20,8 @@ pub(crate) struct RoomsPlan {
     settings: RoomsSettings,
     /// True if all clients join one room, with which the server ends.
     pub(crate) is_single_room: bool,
+    /// True if players authenticate by a token.
+    requires_token: bool,
 }
 
 impl RoomsPlan {
@@ -54,7 +57,10 @@ impl RoomsPlan {
         let mut settings = RoomsSettings::default();
         settings.max_rooms = config.limits.max_rooms as usize;
         settings.default_template = Some(checked(DEFAULT)?);
-        Ok(Self { templates, rooms, settings, is_single_room })
+        settings.same_player = config.identity.same_player;
+        settings.max_rooms_per_player = config.limits.max_rooms_per_owner.map(|max| max as usize);
+        let requires_token = config.identity.method != IdentityMethod::Open;
+        Ok(Self { templates, rooms, settings, is_single_room, requires_token })
     }
 
     /// Returns the name of the room with which the server ends, if there is one.
@@ -90,6 +96,7 @@ impl RoomsPlan {
         listener.by_path = given.select == RoomSelection::Path;
         listener.by_query = given.select == RoomSelection::Query;
         listener.template = Some(checked(&given.template)?);
+        listener.requires_token = self.requires_token;
         Ok(listener)
     }
 }
@@ -118,6 +125,7 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.code = code(given.private, given.code.as_ref())?;
     template.locked = given.locked;
     template.own_thread = given.own_thread;
+    template.notify = given.notify;
     template.metadata.clone_from(&given.metadata);
     template.receive_limits = given.rates.receive_limits();
     template.matchmaking = given.matchmaking;

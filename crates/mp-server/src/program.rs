@@ -13,6 +13,7 @@ use crate::admin::{Admin, Operated};
 use crate::banner::{Secured, Selections};
 use crate::bans::BanRegistry;
 use crate::config::{ListenConfig, RoomSelection};
+use crate::identity::Authentication;
 use crate::listeners::{self, failure};
 use crate::log_queue::LogQueue;
 use crate::matchmaking::{Matchmaking, PublicAddresses};
@@ -24,7 +25,7 @@ use crate::reload::{LiveConfig, Reloader};
 use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
 use crate::shutdown::{DrainRequests, SIGTERM, Shutdown};
-use crate::{Failure, banner, certificates, live_rooms, options};
+use crate::{Failure, banner, certificates, identity, live_rooms, options};
 
 /// Runs the rooms until a signal stops them, or until the only room ends.
 pub(crate) async fn run(
@@ -41,6 +42,7 @@ pub(crate) async fn run(
     let tls = options::tls(config).map_err(Failure::Refused)?;
     let listeners = Listeners::new(config).map_err(Failure::Refused)?;
     let plan = RoomsPlan::new(config, &builder.default_type).map_err(Failure::Refused)?;
+    identity::warn_of_risks(config);
     let gate = metrics.gate().clone();
     gate.set_limits(config.limits.gate_limits());
     let bans = BanRegistry::load(gate.clone(), config.limits.ban_file.clone());
@@ -52,6 +54,7 @@ pub(crate) async fn run(
         max_lateness: config.limits.max_lateness,
         silence: config.webrtc.silence_timeout,
         receive_limits: config.limits.receive_limits(),
+        authentication: Authentication::new(&config.identity).map_err(Failure::Refused)?,
         gate: gate.clone(),
         bans: bans.clone(),
         metrics: metrics.clone(),

@@ -76,6 +76,17 @@ impl Rooms {
         (!was_waiting).then_some(id)
     }
 
+    /// Returns the reason why all joins are refused now.
+    pub fn refusal_of_all(&self) -> Option<JoinRefusal> {
+        if self.is_draining {
+            return Some(JoinRefusal::Draining);
+        }
+        self.shortage.map(|shortage| match shortage {
+            Shortage::Load => JoinRefusal::Overloaded,
+            Shortage::Memory => JoinRefusal::OutOfMemory,
+        })
+    }
+
     /// Returns the room that a connection may join, and creates it if necessary.
     fn find(
         &mut self,
@@ -84,13 +95,8 @@ impl Rooms {
         identity: &Identity,
         replaced: &[ListenerConnection],
     ) -> Result<RoomId, JoinRefusal> {
-        if self.is_draining {
-            return Err(JoinRefusal::Draining);
-        }
-        match self.shortage {
-            None => {}
-            Some(Shortage::Load) => return Err(JoinRefusal::Overloaded),
-            Some(Shortage::Memory) => return Err(JoinRefusal::OutOfMemory),
+        if let Some(refusal) = self.refusal_of_all() {
+            return Err(refusal);
         }
         let existing = self.names.get(&selection.room).copied();
         if let Some((id, room)) = existing.and_then(|id| Some((id, self.rooms.get(&id)?))) {

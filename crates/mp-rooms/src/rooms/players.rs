@@ -108,6 +108,11 @@ impl Rooms {
         self.rooms.get(&room)?.connection_of(peer)
     }
 
+    /// Returns the peer id that a connection claims, if it waits or was admitted.
+    pub fn peer_of(&self, connection: ListenerConnection) -> Option<PeerId> {
+        self.rooms.get(self.places.get(&connection)?)?.peer_of(connection)
+    }
+
     /// Disconnects a connection that waits or was admitted. Returns false if there is none.
     pub fn disconnect(
         &mut self,

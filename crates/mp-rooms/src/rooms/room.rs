@@ -85,6 +85,11 @@ impl Room {
         places.find(|(_, claimed)| **claimed == Some(id)).map(|(&connection, _)| connection)
     }
 
+    /// Returns the id that a connection claims.
+    pub(super) fn peer_of(&self, connection: ListenerConnection) -> Option<PeerId> {
+        *self.places.get(&connection)?
+    }
+
     /// Returns the number of reserved seats.
     pub(super) fn seats(&self) -> usize {
         self.seats.len()

@@ -75,6 +75,7 @@ const DAMAGED_MAX: u32 = 100;
 
 #[cfg(test)]
 mod tests {
+    use super::super::list::BanTarget;
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
@@ -91,7 +92,7 @@ mod tests {
         let path = directory.path().join("bans");
         assert_eq!(load(&path).unwrap(), Bans::default());
         let mut bans = Bans::default();
-        bans.insert("192.0.2.0/24".parse().unwrap(), Some(7));
+        bans.insert(BanTarget::Address("192.0.2.0/24".parse().unwrap()), Some(7));
         save(&path, &Bans::default().to_text()).unwrap();
         save(&path, &bans.to_text()).unwrap();
         assert_eq!(load(&path).unwrap(), bans);

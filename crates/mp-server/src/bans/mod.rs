@@ -1,19 +1,21 @@
-//! Bans of addresses, which are kept over restarts.
+//! Bans of addresses and players, which are kept over restarts.
 
 mod file;
 mod list;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use mp_core::host::unix_now;
 use mp_core::{AddressPrefix, ConnectionGate, UnixSeconds};
+use mp_identity::Subject;
 use tokio::sync::{Mutex, Notify};
 
-pub(crate) use self::list::Bans;
+pub(crate) use self::list::{BanTarget, Bans};
 
 /// The reason why a ban was not added or removed.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub(crate) struct BanRegistry(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     gate: ConnectionGate,
+    /// Players who are banned now.
+    players: RwLock<BTreeSet<Subject>>,
     /// The file; `None`: bans end with the process.
     path: Option<PathBuf>,
     /// Locked until a change is saved, so that saves are in order.
@@ -65,45 +69,63 @@ impl BanRegistry {
     /// If the file exists and cannot be read, so that the server does not start without its bans.
     pub(crate) fn load(gate: ConnectionGate, path: Option<PathBuf>) -> io::Result<Self> {
         let bans = path.as_deref().map(file::load).transpose()?.unwrap_or_default();
-        apply(&gate, &bans);
-        let (bans, changed) = (Mutex::new(bans), Notify::new());
-        Ok(Self(Arc::new(Shared { gate, path, bans, changed })))
+        let shared = Shared {
+            gate,
+            players: RwLock::default(),
+            path,
+            bans: Mutex::new(Bans::default()),
+            changed: Notify::new(),
+        };
+        shared.apply(&bans);
+        Ok(Self(Arc::new(Shared { bans: Mutex::new(bans), ..shared })))
     }
 
-    /// Bans a prefix for `time`; `None`: until [`unban`](Self::unban).
+    /// Bans `target` for `time`; `None`: until [`unban`](Self::unban).
     ///
     /// # Errors
     ///
     /// See [`BanError`].
     pub(crate) async fn ban(
         &self,
-        prefix: AddressPrefix,
+        target: BanTarget,
         time: Option<Duration>,
     ) -> Result<(), BanError> {
         let until = time.map(|time| unix_now().saturating_add(time.as_secs().max(1)));
         let mut bans = self.0.bans.lock().await;
-        if !bans.insert(prefix, until) {
+        if !bans.insert(target, until) {
             return Err(BanError::Full);
         }
         self.changed(&bans).await
     }
 
-    /// Ends a ban. Returns false if there is none of exactly this prefix.
+    /// Ends a ban. Returns false if there is none of exactly this target.
     ///
     /// # Errors
     ///
     /// [`BanError::NotSaved`].
-    pub(crate) async fn unban(&self, prefix: AddressPrefix) -> Result<bool, BanError> {
+    pub(crate) async fn unban(&self, target: &BanTarget) -> Result<bool, BanError> {
         let mut bans = self.0.bans.lock().await;
-        if !bans.remove(prefix) {
+        if !bans.remove(target) {
             return Ok(false);
         }
         self.changed(&bans).await.map(|()| true)
     }
 
-    /// Returns all bans.
-    pub(crate) async fn list(&self) -> Vec<(AddressPrefix, Option<UnixSeconds>)> {
-        self.0.bans.lock().await.iter().collect()
+    /// Returns the bans of addresses.
+    pub(crate) async fn addresses(&self) -> Vec<(AddressPrefix, Option<UnixSeconds>)> {
+        self.0.bans.lock().await.addresses().collect()
+    }
+
+    /// Returns the bans of players.
+    pub(crate) async fn players(&self) -> Vec<(Subject, Option<UnixSeconds>)> {
+        let bans = self.0.bans.lock().await;
+        bans.players().map(|(subject, until)| (subject.clone(), until)).collect()
+    }
+
+    /// Returns whether a player is banned.
+    pub(crate) fn is_banned(&self, subject: &Subject) -> bool {
+        let players = self.0.players.read();
+        players.unwrap_or_else(PoisonError::into_inner).contains(subject)
     }
 
     /// Ends bans at their times. Does not return.
@@ -129,7 +151,7 @@ impl BanRegistry {
 
     /// Applies changed bans and saves them.
     async fn changed(&self, bans: &Bans) -> Result<(), BanError> {
-        apply(&self.0.gate, bans);
+        self.0.apply(bans);
         self.0.changed.notify_one();
         let Some(path) = self.0.path.clone() else { return Ok(()) };
         let text = bans.to_text();
@@ -138,8 +160,12 @@ impl BanRegistry {
     }
 }
 
-fn apply(gate: &ConnectionGate, bans: &Bans) {
-    gate.set_bans(bans.iter().map(|(prefix, _)| prefix));
+impl Shared {
+    fn apply(&self, bans: &Bans) {
+        self.gate.set_bans(bans.addresses().map(|(prefix, _)| prefix));
+        let players = bans.players().map(|(subject, _)| subject.clone()).collect();
+        *self.players.write().unwrap_or_else(PoisonError::into_inner) = players;
+    }
 }
 
 /// Maximum time after which the wall clock is read again.
@@ -156,23 +182,45 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = Some(directory.path().join("bans"));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (network, address) = ("192.0.2.0/24".parse().unwrap(), [192, 0, 2, 9].into());
+        let network = BanTarget::Address("192.0.2.0/24".parse().unwrap());
+        let address = [192, 0, 2, 9].into();
         let check = |gate: &ConnectionGate| gate.check(Instant::ZERO, address);
         runtime.block_on(async {
             let gate = ConnectionGate::default();
             let bans = BanRegistry::load(gate.clone(), path.clone()).unwrap();
-            bans.ban(network, Some(Duration::from_secs(3_600))).await.unwrap();
+            bans.ban(network.clone(), Some(Duration::from_secs(3_600))).await.unwrap();
             assert_eq!(check(&gate), Err(GateRefusal::Banned));
 
             let gate = ConnectionGate::default();
             let bans = BanRegistry::load(gate.clone(), path.clone()).unwrap();
             assert_eq!(check(&gate), Err(GateRefusal::Banned), "after a restart");
-            assert!(bans.unban(network).await.unwrap());
-            assert_eq!((check(&gate), bans.list().await), (Ok(()), vec![]));
+            assert!(bans.unban(&network).await.unwrap());
+            assert_eq!((check(&gate), bans.addresses().await), (Ok(()), vec![]));
 
             let gate = ConnectionGate::default();
             BanRegistry::load(gate.clone(), path.clone()).unwrap();
             assert_eq!(check(&gate), Ok(()), "after another restart");
+        });
+    }
+
+    #[test]
+    fn banned_players_are_known_until_their_bans_end_and_after_restarts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = Some(directory.path().join("bans"));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let [kay, bob] = ["kay", "bob"].map(|it| Subject::new(it).unwrap());
+        let load = || BanRegistry::load(ConnectionGate::default(), path.clone()).unwrap();
+        runtime.block_on(async {
+            let bans = load();
+            bans.ban(BanTarget::Player(kay.clone()), None).await.unwrap();
+            assert!(bans.is_banned(&kay) && !bans.is_banned(&bob));
+            let bans = load();
+            assert_eq!(
+                (bans.is_banned(&kay), bans.players().await),
+                (true, vec![(kay.clone(), None)])
+            );
+            assert!(bans.unban(&BanTarget::Player(kay.clone())).await.unwrap());
+            assert!(!bans.is_banned(&kay) && !load().is_banned(&kay));
         });
     }
 
@@ -183,7 +231,7 @@ mod tests {
         let path = directory.path().join("none").join("bans");
         let bans = BanRegistry::load(gate.clone(), Some(path)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let banned = runtime.block_on(bans.ban("::1".parse().unwrap(), None));
+        let banned = runtime.block_on(bans.ban(BanTarget::Address("::1".parse().unwrap()), None));
         assert!(matches!(banned, Err(BanError::NotSaved(_))), "{banned:?}");
         assert!(gate.check(Instant::ZERO, "::1".parse().unwrap()).is_err());
     }

@@ -46,12 +46,6 @@ impl Key {
         self
     }
 
-    /// Declares that the server does not use the value yet.
-    pub(crate) const fn unsupported(mut self) -> Self {
-        self.effect = Effect::None;
-        self
-    }
-
     pub(crate) const fn formerly(mut self, names: &'static [&'static str]) -> Self {
         self.formerly = names;
         self
@@ -161,6 +155,4 @@ pub(crate) enum Effect {
     Now,
     /// The next start applies the value.
     Restart,
-    /// The server does not use the value yet.
-    None,
 }

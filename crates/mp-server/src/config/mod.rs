@@ -33,13 +33,12 @@ pub(crate) use flags::Flags;
 pub use reload::{ConfigChange, Reload};
 pub(crate) use rules::is_turn;
 pub use types::{
-    AdminConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat, MatchConfig,
-    QueueConfig, RateConfig, RoomConfig, RoomSelection, Secret, ShutdownConfig, TemplateConfig,
-    TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
+    AdminConfig, EnetConfig, IdentityConfig, IdentityMethod, LimitsConfig, ListenConfig, LogConfig,
+    LogFormat, MatchConfig, QueueConfig, RateConfig, RoomConfig, RoomSelection, Secret,
+    ShutdownConfig, TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
 };
 
 use error::{Problem, Problems};
-use key::Effect;
 use values::{Origin, Values};
 
 /// The configuration of a server.
@@ -68,6 +67,8 @@ pub struct Config {
     pub websocket: WebSocketConfig,
     /// Settings of WebRTC.
     pub webrtc: WebRtcConfig,
+    /// Authentication of players.
+    pub identity: IdentityConfig,
     /// Limits of the server and of each player.
     pub limits: LimitsConfig,
     /// Templates of rooms by name. There is always one called `default`.
@@ -161,22 +162,6 @@ impl Config {
     /// Returns the file that was read.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.sources.file.as_deref()
-    }
-
-    /// Returns the paths of the values that are set, but which this version of the server does not
-    /// use, each with its origin.
-    pub fn unused(&self) -> Vec<String> {
-        let file = self.sources.file_name();
-        let mut unused = Vec::new();
-        for table in self.values.tables() {
-            for key in table.section.keys.iter().filter(|key| key.effect == Effect::None) {
-                if let Some(entry) = table.entry(key.name) {
-                    let origin = entry.origin.describe(&file);
-                    unused.push(format!("{} ({origin})", table.path(key.name)));
-                }
-            }
-        }
-        unused
     }
 }
 

@@ -43,7 +43,6 @@ fn default_key(text: &mut String, section: &Section, key: &Key, mark: &str) {
     match key.effect {
         Effect::Now => notes.push("A reload applies a new value.".to_owned()),
         Effect::Restart => {}
-        Effect::None => notes.push("This version does not use the value yet.".to_owned()),
     }
     let flag = key.flag.map(|flag| format!("--{flag}, {}", env::of_flag(flag)));
     let variable = env::of_key(section, DEFAULT, key);

@@ -105,9 +105,7 @@ fn compare(
                     if needs_restart {
                         values.table_mut(section, name, &new.origin).copy(key, old);
                     }
-                    if key.effect != Effect::None {
-                        changes.push(ConfigChange { path: new.path(key.name), needs_restart });
-                    }
+                    changes.push(ConfigChange { path: new.path(key.name), needs_restart });
                 }
             }
             (Some(table), None) | (None, Some(table)) => {
@@ -119,10 +117,8 @@ fn compare(
                         None => values.remove(section, name),
                     }
                 }
-                if effect != Effect::None {
-                    let path = table.path("").trim_end_matches('.').to_owned();
-                    changes.push(ConfigChange { path, needs_restart });
-                }
+                let path = table.path("").trim_end_matches('.').to_owned();
+                changes.push(ConfigChange { path, needs_restart });
             }
             (None, None) => {}
         }
@@ -140,13 +136,9 @@ fn differs(key: &Key, old: &Table, new: &Table) -> bool {
 
 /// Returns the effect of adding or removing a table.
 fn of_table(section: &Section) -> Effect {
-    if section.shape == Shape::List {
-        return Effect::Restart;
-    }
-    let has = |effect| section.keys.iter().any(|key| key.effect == effect);
-    match (has(Effect::Restart), has(Effect::Now)) {
-        (true, _) => Effect::Restart,
-        (false, true) => Effect::Now,
-        (false, false) => Effect::None,
+    let needs_restart = section.keys.iter().any(|key| key.effect == Effect::Restart);
+    match section.shape == Shape::List || needs_restart {
+        true => Effect::Restart,
+        false => Effect::Now,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use mp_identity::HttpUrl;
 use mp_rooms::{Code, RoomName};
 
 use crate::admin::Token;
@@ -127,6 +128,26 @@ pub(crate) static LOG_FILTER: TextRule =
     rule("FILTER", "a filter of log events, such as info or info,mp_scene=debug", |text| {
         !text.trim().is_empty() && tracing_subscriber::EnvFilter::try_new(text).is_ok()
     });
+
+/// URL of a service.
+pub(crate) static HTTP_URL: TextRule =
+    rule("URL", "a URL such as https://HOST/PATH, without user name and fragment", |text| {
+        HttpUrl::new(text).is_ok()
+    });
+
+/// File or URL of a JWK set.
+pub(crate) static JWKS: TextRule = rule(
+    "FILE or URL",
+    "the path of a file, or a URL such as https://HOST/PATH",
+    |text| match text.contains("://") {
+        true => HttpUrl::new(text).is_ok(),
+        false => !text.trim().is_empty(),
+    },
+);
+
+/// Name of a program or a service.
+pub(crate) static WORDS: TextRule =
+    rule("NAME", "a text that is not empty", |text| !text.trim().is_empty());
 
 /// Secret that is shared with other programs or with players.
 pub(crate) static SECRET: TextRule = TextRule {

@@ -192,7 +192,7 @@ fn secrets_are_not_printed() {
 #[test]
 fn every_setting_can_be_changed_by_a_reload_or_needs_a_restart() {
     let before = Config::default();
-    let text = "[log]\nfilter = \"debug\"\n[enet]\nshards = 2\n[limits]\nmax_rooms_per_owner = 1\n";
+    let text = "[log]\nfilter = \"debug\"\n[enet]\nshards = 2\n";
     let reload = before.reload(text).unwrap();
     assert_eq!(reload.applied(), ["log.filter"]);
     assert_eq!(reload.needs_restart(), ["enet.shards"]);
@@ -335,4 +335,39 @@ fn flags_and_variables_have_distinct_names() {
     let lists = SECTIONS.iter().filter(|section| section.shape == Shape::List);
     assert!(lists.flat_map(|section| section.keys).all(|key| key.flag.is_none()));
     assert!(SECTIONS.iter().flat_map(|section| section.keys).any(|key| key.effect == Effect::Now));
+}
+
+#[test]
+fn identity_needs_what_its_method_uses() {
+    let identity = |rest: &str| Config::parse(&format!("[identity]\n{rest}\n"));
+    for (text, method) in [
+        ("", IdentityMethod::Open),
+        ("method = \"secret\"\nsecret = \"s\"", IdentityMethod::Secret),
+        ("method = \"token\"\npublic_key = \"a.pub\"\nissuer = \"i\"", IdentityMethod::Token),
+        ("method = \"token\"\njwks = \"https://a.example/keys\"", IdentityMethod::Token),
+        ("method = \"call-out\"\nurl = \"http://[::1]/\"\nsecret = \"s\"", IdentityMethod::CallOut),
+    ] {
+        assert_eq!(identity(text).unwrap().identity.method, method);
+    }
+    for (text, expected) in [
+        ("method = \"secret\"", "identity.method needs identity.secret"),
+        (
+            "method = \"token\"",
+            "identity.method needs identity.secret, or identity.public_key, or identity.jwks",
+        ),
+        ("method = \"call-out\"", "identity.method needs identity.url"),
+        (
+            "method = \"token\"\nsecret = \"s\"\njwks = \"f\"",
+            "identity.jwks is one key too many: identity.secret is given",
+        ),
+        ("url = \"a.example\"", "identity.url must be a URL such as https://HOST/PATH"),
+        ("jwks = \"ftp://a.example\"", "identity.jwks must be the path of a file, or a URL"),
+    ] {
+        let errors = identity(text).unwrap_err().to_string();
+        assert!(errors.contains(expected), "{errors}");
+    }
+    let config = Config::default().identity;
+    assert_eq!((config.same_player, config.leeway.as_secs()), (mp_rooms::SamePlayer::Replace, 30));
+    let shown = identity("method = \"secret\"\nsecret = \"hunter2\"").unwrap().effective_text();
+    assert!(!shown.contains("hunter2"), "{shown}");
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mp_core::{GateLimits, Rate, ReceiveLimits, TransferMode};
+use mp_rooms::SamePlayer;
 
 use super::address::BindAddress;
 
@@ -104,6 +105,54 @@ pub struct WebRtcConfig {
     pub channels: Vec<TransferMode>,
     /// Time without a packet after which a player is disconnected; zero: no limit. Default: 30 s.
     pub silence_timeout: Duration,
+}
+
+/// Authentication of players: `[identity]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IdentityConfig {
+    /// Way in which players authenticate (default: open).
+    pub method: IdentityMethod,
+    /// Secret of all players, key for HS256, or secret for the service.
+    pub secret: Option<Secret>,
+    /// File with the public key that verifies tokens.
+    pub public_key: Option<PathBuf>,
+    /// File or URL of a JWK set.
+    pub jwks: Option<String>,
+    /// Audience of tokens (default: `mp-server`).
+    pub audience: String,
+    /// Issuer of tokens; `None`: any (default).
+    pub issuer: Option<String>,
+    /// Tolerated difference of clocks (default: 30 s).
+    pub leeway: Duration,
+    /// True to accept each token once (default: false).
+    pub single_use: bool,
+    /// URL of the service that decides.
+    pub url: Option<String>,
+    /// Time after which an HTTP request has failed (default: 2 s).
+    pub timeout: Duration,
+    /// Maximum number of requests at once (default: 64).
+    pub max_requests: usize,
+    /// Maximum number of players that wait for a request or for keys (default: 256).
+    pub max_queued: usize,
+    /// Maximum number of failed attempts per minute and address; 0: no limit. Default: 10.
+    pub failures_per_minute: u32,
+    /// Treatment of a player who is connected already (default: replace).
+    pub same_player: SamePlayer,
+}
+
+/// Way in which players authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdentityMethod {
+    /// Everyone may play.
+    Open,
+    /// Players know a common secret.
+    Secret,
+    /// Players have signed tokens.
+    Token,
+    /// Another service decides.
+    CallOut,
 }
 
 /// Limits of the server and of each player: `[limits]`.
@@ -211,6 +260,8 @@ pub struct TemplateConfig {
     pub locked: bool,
     /// True if each room has a thread of its own.
     pub own_thread: bool,
+    /// True if players who are disconnected receive the reason as a raw packet (default: false).
+    pub notify: bool,
     /// Texts for lists of rooms (default: none).
     pub metadata: BTreeMap<String, String>,
     /// Maximum rates of what all players of a room send in sum.

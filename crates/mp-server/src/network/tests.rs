@@ -8,6 +8,7 @@ use mp_core::{Channel, MemoryAddress, MemoryMultiplayerPeer, TransferMode};
 use mp_rooms::{CreateRefusal, RoomName, RoomState, RoomsSettings, Template};
 
 use super::*;
+use crate::config::Config;
 use crate::metrics::tests::openmetrics::parse;
 use crate::rooms::RoomType;
 use crate::{CreateRoomError, RoomContext};
@@ -32,6 +33,7 @@ async fn start() -> (Network, MemoryAddress) {
         max_lateness: None,
         silence: Duration::ZERO,
         receive_limits: ReceiveLimits::default(),
+        authentication: Authentication::new(&Config::default().identity).unwrap(),
         bans: BanRegistry::load(ConnectionGate::default(), None).unwrap(),
         gate: ConnectionGate::default(),
         metrics: Metrics::default(),

@@ -5,10 +5,13 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mp_core::Instant;
 use mp_core::host::SystemClock;
+use mp_core::{Instant, PeerId};
+use mp_identity::Identity;
 use mp_rooms::{Metadata, RoomId, RoomName, Template};
 use mp_scene::{Branch, BuildError};
+
+use super::identities::Identities;
 
 /// A function of the program that builds rooms of one type.
 pub(crate) type RoomType = Arc<dyn Fn(&RoomContext) -> Result<Branch, BuildError> + Send + Sync>;
@@ -23,6 +26,7 @@ pub struct RoomContext {
     pub(super) name: RoomName,
     pub(super) template: Arc<Template>,
     pub(super) drain: DrainDeadline,
+    pub(super) identities: Identities,
 }
 
 impl RoomContext {
@@ -44,6 +48,13 @@ impl RoomContext {
     /// Returns the metadata with which the room is created.
     pub fn metadata(&self) -> &Metadata {
         &self.template.metadata
+    }
+
+    /// Returns the identity of a player of the room, from before `peer_connected` until after
+    /// `peer_disconnected`. `None` if there is no such player, or if players are anonymous
+    /// (`identity.method` is `open` or `secret`).
+    pub fn identity(&self, peer: PeerId) -> Option<Arc<Identity>> {
+        self.identities.get(peer)
     }
 
     /// Returns the time after which the room is closed because the server is shutting down; `None`

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mp_actor::{BranchRef, SharedEndpoint};
 use mp_core::{AddressPrefix, PeerId, UnixSeconds};
+use mp_identity::{AuthStats, Identity, Subject};
 use mp_rooms::{
     Code, CreateRefusal, ListenerId, Metadata, RoomId, RoomInfo, RoomName, Rooms, RoomsStats,
     Shortage, Template,
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::host::{HostEvent, Load, RoomsHost};
-use crate::bans::{BanError, BanRegistry};
+use crate::bans::{BanError, BanRegistry, BanTarget};
 use crate::metrics::Metrics;
 
 /// The rooms of a running server. Clones refer to the same server.
@@ -263,7 +264,7 @@ impl RoomsHandle {
         prefix: AddressPrefix,
         time: Option<Duration>,
     ) -> Result<usize, BanError> {
-        let banned = self.bans.ban(prefix, time).await;
+        let banned = self.bans.ban(BanTarget::Address(prefix), time).await;
         if let Err(error @ BanError::Full) = banned {
             return Err(error);
         }
@@ -280,13 +281,82 @@ impl RoomsHandle {
     ///
     /// [`BanError::NotSaved`].
     pub async fn unban(&self, prefix: AddressPrefix) -> Result<bool, BanError> {
-        self.bans.unban(prefix).await
+        self.bans.unban(&BanTarget::Address(prefix)).await
     }
 
-    /// Returns all bans, in the order of their addresses, with the times at which they end; `None`:
-    /// never.
+    /// Bans a player by its subject for `time`, `None`: until [`unban_player`](Self::unban_player),
+    /// and disconnects it from all rooms. Returns the number of its connections. The bans are in
+    /// the file of the [other bans](Self::ban).
+    ///
+    /// # Errors
+    ///
+    /// See [`BanError`].
+    pub async fn ban_player(
+        &self,
+        subject: Subject,
+        time: Option<Duration>,
+    ) -> Result<usize, BanError> {
+        let banned = self.bans.ban(BanTarget::Player(subject.clone()), time).await;
+        if let Err(error @ BanError::Full) = banned {
+            return Err(error);
+        }
+        let disconnect = move |host: &mut RoomsHost| host.disconnect_banned(&subject);
+        let disconnected = self.call(disconnect).await.unwrap_or_default();
+        banned.map(|()| disconnected)
+    }
+
+    /// Ends the ban of a player. Returns false if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`BanError::NotSaved`].
+    pub async fn unban_player(&self, subject: Subject) -> Result<bool, BanError> {
+        self.bans.unban(&BanTarget::Player(subject)).await
+    }
+
+    /// Returns the players who are banned by their subject, with the times at which their bans
+    /// end; `None`: never.
+    pub async fn banned_players(&self) -> Vec<(Subject, Option<UnixSeconds>)> {
+        self.bans.players().await
+    }
+
+    /// Disconnects a player of a room, for the reason [`Removal::Kicked`](mp_rooms::Removal). It
+    /// may join again. Returns false if there is no such player.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerEnded`].
+    pub async fn kick(&self, room: RoomId, peer: PeerId) -> Result<bool, ServerEnded> {
+        self.call(move |host| host.kick(room, peer)).await
+    }
+
+    /// Returns the identity of a player of a room; `None` if there is no such player, or if
+    /// players are anonymous.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerEnded`].
+    pub async fn identity(
+        &self,
+        room: RoomId,
+        peer: PeerId,
+    ) -> Result<Option<Arc<Identity>>, ServerEnded> {
+        self.call(move |host| host.rooms.identity(room, peer).cloned()).await
+    }
+
+    /// Returns statistics of authentication.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerEnded`].
+    pub async fn auth_stats(&self) -> Result<AuthStats, ServerEnded> {
+        self.call(|host| host.auth_stats()).await
+    }
+
+    /// Returns the banned addresses and networks, in order, with the times at which their bans end;
+    /// `None`: never.
     pub async fn bans(&self) -> Vec<(AddressPrefix, Option<UnixSeconds>)> {
-        self.bans.list().await
+        self.bans.addresses().await
     }
 
     /// Sets what the server lacks, so that it refuses newcomers.

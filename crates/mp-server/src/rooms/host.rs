@@ -6,21 +6,28 @@ use std::time::Duration;
 
 use actix::ArbiterHandle;
 use mp_actor::{BranchRef, EndReason, SharedEndpoint, StartError};
-use mp_core::host::SystemClock;
-use mp_core::{Instant, Route};
+use mp_core::host::{SystemClock, unix_now};
+use mp_core::{DisconnectReason, Instant, PeerId, Rejection, Route};
+use mp_identity::{
+    AuthRefusal, AuthRejection, AuthStats, FetchId, HttpFailure, HttpRequest, HttpResponse, Subject,
+};
 use mp_rooms::{
-    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, RoomId, RoomName, RoomOutput,
-    Rooms, Template,
+    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Removal, RoomId, RoomName,
+    RoomOutput, Rooms, Template,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bans::BanRegistry;
+use crate::http_client::HttpClient;
+use crate::identity::Authentication;
 use crate::metrics::Metrics;
 
+use super::admission::{Admission, AdmissionOutput};
 use super::context::{DrainDeadline, RoomContext, RoomTypes};
 use super::handle::RoomsHandle;
+use super::identities::Identities;
 use super::placement::{Place, Placement, ThreadNumber};
 use super::queue::{Arrival, Arrivals};
 use super::stats::StatsPublisher;
@@ -48,6 +55,13 @@ pub(crate) struct RoomsHost {
     clock: SystemClock,
     listeners: BTreeMap<ListenerId, Listening>,
     running: BTreeMap<RoomId, Running>,
+    admission: Admission,
+    /// True if everyone may play, without credentials.
+    is_open: bool,
+    /// Client for the authenticator's HTTP requests, if its method has any.
+    http: Option<HttpClient>,
+    /// Properties of the rooms that exist or are being started.
+    shared: BTreeMap<RoomId, SharedWithRoom>,
     /// Threads of the rooms that are being started.
     starting: BTreeMap<RoomId, ThreadNumber>,
     opening: BTreeMap<RoomId, oneshot::Sender<()>>,
@@ -67,6 +81,7 @@ pub(crate) struct RoomsHost {
 pub(super) enum HostEvent {
     Started(RoomId, Result<BranchRef, StartError>),
     Ended(RoomId, EndReason),
+    Fetched(FetchId, Result<HttpResponse, HttpFailure>),
     ListenerEnded(ListenerId),
     Call(Box<HostCall>),
 }
@@ -89,6 +104,13 @@ struct Listening {
     is_refusing: bool,
 }
 
+/// The properties of a room that its decisions depend on, or that it reads.
+struct SharedWithRoom {
+    identities: Identities,
+    /// True if players who are disconnected receive the reason as a raw packet.
+    notify: bool,
+}
+
 /// A room that is open, or closes.
 struct Running {
     branch: BranchRef,
@@ -108,7 +130,12 @@ struct Traffic {
 
 impl RoomsHost {
     /// Starts the task on the current thread.
-    pub(crate) fn start(rooms: Rooms, settings: HostSettings, arrivals: Arrivals) -> RoomsHandle {
+    pub(crate) fn start(
+        rooms: Rooms,
+        settings: HostSettings,
+        authentication: Authentication,
+        arrivals: Arrivals,
+    ) -> RoomsHandle {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (load, loads) = watch::channel(Load::default());
@@ -123,6 +150,10 @@ impl RoomsHost {
             rooms,
             placement,
             settings,
+            admission: Admission::new(authentication.authenticator),
+            http: authentication.http,
+            is_open: authentication.is_open,
+            shared: BTreeMap::new(),
             clock,
             listeners: BTreeMap::new(),
             early: Vec::new(),
@@ -146,7 +177,12 @@ impl RoomsHost {
         let mut arrived = Vec::new();
         loop {
             let now = self.clock.now();
-            let due = [self.rooms.poll_timeout(), self.traffic.due, self.stats.due()];
+            let due = [
+                self.rooms.poll_timeout(),
+                self.admission.poll_timeout(),
+                self.traffic.due,
+                self.stats.due(),
+            ];
             let due = due.into_iter().flatten().min();
             let wait = due.map_or(Duration::MAX, |due| due - now);
             tokio::select! {
@@ -159,6 +195,8 @@ impl RoomsHost {
             for arrival in arrived.drain(..) {
                 self.arrive(now, arrival);
             }
+            self.admission.handle_timeout(now);
+            self.run_admission(now);
             self.rooms.handle_timeout(now);
             self.run_outputs(now);
             self.refuse_in_handshakes();
@@ -184,9 +222,8 @@ impl RoomsHost {
         self.listeners.insert(id, Listening { endpoint, room, is_refusing: false });
         let now = self.clock.now();
         let is_of = |join: &mut Join| join.connection.listener == id;
-        let early: Vec<_> = self.early.extract_if(.., is_of).collect();
-        for join in early {
-            self.join(now, join);
+        for join in self.early.extract_if(.., is_of).collect::<Vec<_>>() {
+            self.authenticate(now, join);
         }
     }
 
@@ -257,6 +294,10 @@ impl RoomsHost {
         match event {
             HostEvent::Started(room, started) => self.started(room, started),
             HostEvent::Ended(room, reason) => self.ended(room, &reason),
+            HostEvent::Fetched(fetch, response) => {
+                let now = self.clock.now();
+                self.admission.handle_response(now, unix_now(), fetch, response);
+            }
             HostEvent::ListenerEnded(listener) => {
                 // Its router reports the end of its connections.
                 self.listeners.remove(&listener);
@@ -270,28 +311,126 @@ impl RoomsHost {
             Arrival::Join(join) if !self.listeners.contains_key(&join.connection.listener) => {
                 self.early.push(join);
             }
-            Arrival::Join(join) => self.join(now, join),
+            Arrival::Join(join) => self.authenticate(now, join),
             Arrival::Left(connection) => {
                 self.early.retain(|join| join.connection != connection);
-                let Some(room) = self.rooms.left(now, connection) else { return };
-                self.traffic.left += 1;
-                if let Some(running) = self.running.get_mut(&room) {
-                    running.players -= 1;
-                    self.placement.left(running.thread, 1);
+                self.admission.cancel(connection);
+                if let Some(room) = self.rooms.left(now, connection) {
+                    self.left(room, connection);
                 }
             }
         }
     }
 
-    /// Lets a connection join the room of its ticket, or the one that it selects.
-    fn join(&mut self, now: Instant, join: Join) {
-        match join.ticket() {
-            Some(ticket) => {
-                let ticket = ticket.map(|ticket| ticket.hash());
-                self.rooms.join_by_ticket(now, join.connection, join.claimed_id, ticket);
-            }
-            None => self.rooms.join(now, join),
+    /// Turns the credentials of a join into an identity, at once or later.
+    fn authenticate(&mut self, now: Instant, join: Join) {
+        // Tickets are given to everyone who asks, so they admit where everyone may play.
+        if let (true, Some(ticket)) = (self.is_open, join.ticket()) {
+            let ticket = ticket.map(|ticket| ticket.hash());
+            return self.rooms.join_by_ticket(now, join.connection, join.claimed_id, ticket);
         }
+        // The registry refuses these joins of any player.
+        let is_refused = match join.selection {
+            Ok(_) | Err(JoinRefusal::NoRoomSelected) => self.rooms.refusal_of_all().is_some(),
+            Err(_) => true,
+        };
+        match is_refused {
+            true => self.rooms.join(now, join),
+            false => self.admission.begin(now, unix_now(), join),
+        }
+    }
+
+    /// Handles the decisions about credentials.
+    fn run_admission(&mut self, now: Instant) {
+        while let Some(output) = self.admission.next_output() {
+            match output {
+                AdmissionOutput::Identified(join, identity) => {
+                    let is_banned = |subject| self.settings.bans.is_banned(subject);
+                    match identity.subject().is_some_and(is_banned) {
+                        true => self.reject(join.connection, &AuthRefusal::Banned.into()),
+                        false => self.rooms.join_as(now, join, identity),
+                    }
+                }
+                AdmissionOutput::Refused(connection, rejection) => {
+                    self.reject(connection, &rejection);
+                }
+                AdmissionOutput::Fetch(fetch, request) => self.fetch(fetch, request),
+            }
+        }
+    }
+
+    /// Sends an HTTP request of the authenticator.
+    fn fetch(&self, fetch: FetchId, request: HttpRequest) {
+        let Some(http) = self.http.clone() else {
+            return mp_core::bug!("a request of a method without HTTP");
+        };
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            let response = http.send(request).await;
+            let _ = events.send(HostEvent::Fetched(fetch, response)).await;
+        });
+    }
+
+    /// Rejects a connection whose credentials are refused.
+    fn reject(&self, connection: ListenerConnection, rejection: &AuthRejection) {
+        tracing::debug!(%connection, reason = %rejection.reason(), "authentication refused");
+        let Some(listening) = self.listeners.get(&connection.listener) else { return };
+        let route = Route::RejectWith {
+            reason: DisconnectReason::Rejected(Rejection::from(rejection.reason())),
+            code: rejection.code().into(),
+            text: rejection.text().into(),
+        };
+        listening.endpoint.decide(connection.connection, route);
+    }
+
+    /// Records that a player has left a room.
+    fn left(&mut self, room: RoomId, connection: ListenerConnection) {
+        self.traffic.left += 1;
+        if let Some(shared) = self.shared.get(&room) {
+            shared.identities.remove(connection);
+        }
+        if let Some(running) = self.running.get_mut(&room) {
+            running.players -= 1;
+            self.placement.left(running.thread, 1);
+        }
+    }
+
+    /// Disconnects a player who has left the registry.
+    fn disconnect(
+        &mut self,
+        connection: ListenerConnection,
+        room: Option<RoomId>,
+        removal: Removal,
+    ) {
+        tracing::debug!(%connection, %removal, "player disconnected");
+        let shared = room.and_then(|room| self.shared.get(&room));
+        let last = shared
+            .filter(|shared| shared.notify)
+            .map(|_| mp_rooms::notification(connection.connection, Rejection::from(removal)));
+        if let Some(room) = room {
+            self.left(room, connection);
+        }
+        if let Some(listening) = self.listeners.get(&connection.listener) {
+            let reason = removal.disconnect_reason();
+            listening.endpoint.disconnect(connection.connection, reason, last);
+        }
+    }
+
+    /// Returns statistics of authentication.
+    pub(super) fn auth_stats(&self) -> AuthStats {
+        self.admission.stats()
+    }
+
+    /// Disconnects a player of a room. Returns false if there is none.
+    pub(super) fn kick(&mut self, room: RoomId, peer: PeerId) -> bool {
+        let connection = self.rooms.connection_of(room, peer);
+        let now = self.clock.now();
+        connection.is_some_and(|it| self.rooms.disconnect(now, it, Removal::Kicked))
+    }
+
+    /// Disconnects a banned player. Returns the number of its connections.
+    pub(super) fn disconnect_banned(&mut self, subject: &Subject) -> usize {
+        self.rooms.disconnect_player(self.clock.now(), subject, Removal::Banned)
     }
 
     fn run_outputs(&mut self, now: Instant) {
@@ -299,6 +438,9 @@ impl RoomsHost {
             match output {
                 RoomOutput::Create { room, name, template } => self.create(room, name, template),
                 RoomOutput::Decide { connection, decision } => self.decide(connection, decision),
+                RoomOutput::Disconnect { connection, room, removal } => {
+                    self.disconnect(connection, room, removal);
+                }
                 RoomOutput::Close { room } => self.close(room),
                 _ => mp_core::bug!("unknown output of the registry"),
             }
@@ -325,6 +467,9 @@ impl RoomsHost {
         let span = tracing::debug_span!("room", id = %room, room = %name);
         self.starting.insert(room, thread);
         self.rooms.set_overloaded(room, self.placement.is_overloaded(thread));
+        let identities = Identities::default();
+        let shared = SharedWithRoom { identities: identities.clone(), notify: template.notify };
+        self.shared.insert(room, shared);
         let (silence, drain) = (self.settings.silence, self.drain.clone());
         let receive_limits = template.receive_limits;
         let starter = mp_actor::branch(move || {
@@ -332,7 +477,7 @@ impl RoomsHost {
                 actix::spawn(timer.run());
             }
             let relay = template.relay;
-            let mut branch = build(&RoomContext { id: room, name, template, drain })?;
+            let mut branch = build(&RoomContext { id: room, name, template, drain, identities })?;
             let multiplayer = branch.scene().multiplayer_mut();
             multiplayer.set_silence_timeout(silence);
             if !relay {
@@ -355,6 +500,7 @@ impl RoomsHost {
 
     fn fail(&mut self, room: RoomId) {
         self.opening.remove(&room);
+        self.shared.remove(&room);
         self.rooms.failed(room);
     }
 
@@ -373,6 +519,7 @@ impl RoomsHost {
             }
             Err(error) => {
                 let name = self.rooms.get(room).map(|room| room.name);
+                self.shared.remove(&room);
                 let error = mp_core::ErrorChain::new(&error);
                 tracing::error!(%room, ?name, %error, "the room could not be created");
                 self.rooms.failed(room);
@@ -395,6 +542,7 @@ impl RoomsHost {
             tracing::error!(name = %info.name, %reason, "a room has ended by itself");
         }
         self.rooms.ended(room);
+        self.shared.remove(&room);
         if let Some(Running { thread, players, .. }) = self.running.remove(&room) {
             self.placement.left(thread, players);
             self.placement.ended(thread);
@@ -409,7 +557,9 @@ impl RoomsHost {
 
     fn decide(&mut self, connection: ListenerConnection, decision: JoinDecision) {
         let Some(listening) = self.listeners.get(&connection.listener) else { return };
-        let (endpoint, connection) = (&listening.endpoint, connection.connection);
+        let identity = self.rooms.identity_of(connection).cloned();
+        let player = self.rooms.peer_of(connection).zip(identity);
+        let (of, endpoint, connection) = (connection, &listening.endpoint, connection.connection);
         let room = match decision {
             JoinDecision::Admit(room) => room,
             JoinDecision::Refuse(refusal) => {
@@ -420,6 +570,11 @@ impl RoomsHost {
         };
         match self.running.get_mut(&room) {
             Some(running) => {
+                if let Some((peer, identity)) = player
+                    && let Some(shared) = self.shared.get(&room)
+                {
+                    shared.identities.insert(peer, of, identity);
+                }
                 self.traffic.joined += 1;
                 running.players += 1;
                 self.placement.joined(running.thread);

@@ -6,9 +6,11 @@
 //!                        RoomsHandle (program, signals)
 //! ```
 
+mod admission;
 mod context;
 mod handle;
 mod host;
+mod identities;
 mod matchmaking;
 mod placement;
 mod queue;

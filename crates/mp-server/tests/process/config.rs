@@ -79,14 +79,6 @@ fn server_does_not_start_with_an_invalid_or_missing_file() {
 }
 
 #[test]
-fn settings_without_effect_are_reported() {
-    let folder = folder("[limits]\nmax_rooms_per_owner = 3\n");
-    let checked = run(&["config", "check"], folder.path());
-    assert_eq!(checked.status.code(), Some(0));
-    assert!(text(&checked.stdout).contains("limits.max_rooms_per_owner (mp-server.toml:2)"));
-}
-
-#[test]
 fn sighup_reloads_the_file_and_a_bad_file_changes_nothing() {
     let folder = folder("");
     let file = folder.path().join("mp-server.toml");

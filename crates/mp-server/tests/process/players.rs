@@ -48,10 +48,17 @@ pub(crate) struct RawPlayer {
 impl RawPlayer {
     /// Joins and waits for the player's id.
     pub(crate) fn join(address: SocketAddr) -> Self {
+        Self::join_with(address, "/")
+    }
+
+    /// Joins with a path and query.
+    pub(crate) fn join_with(address: SocketAddr, path: &str) -> Self {
         let mut stream = connect(address);
-        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Sec-WebSocket-Version: 13\r\n\r\n";
+            Sec-WebSocket-Version: 13\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).unwrap();
         let mut reader = BufReader::new(&stream);
         let mut line = String::new();
@@ -67,6 +74,19 @@ impl RawPlayer {
         assert_eq!(frame[..2], [0x82, 4]);
         let id = i32::from_le_bytes(frame[2..].try_into().unwrap());
         Self { stream, id: PeerId::new(id).unwrap() }
+    }
+
+    /// Waits for the close frame and returns its text. Skips messages.
+    pub(crate) fn close_reason(&mut self) -> String {
+        loop {
+            let mut head = [0; 2];
+            self.stream.read_exact(&mut head).unwrap();
+            let mut payload = vec![0; usize::from(head[1])];
+            self.stream.read_exact(&mut payload).unwrap();
+            if head[0] == 0x88 {
+                return String::from_utf8(payload.split_off(2)).unwrap();
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Conversion of values to the typed configuration, and the rules between several settings.
 
+mod identity;
 mod listeners;
 mod matchmaking;
 
@@ -34,6 +35,7 @@ pub(in crate::config) fn build(
         enet: enet(&values),
         websocket: builder.websocket(&listen),
         webrtc: builder.webrtc(&listen),
+        identity: builder.identity(),
         limits: builder.limits(),
         templates: builder.templates(),
         rooms: builder.rooms(),
@@ -196,6 +198,7 @@ impl Builder<'_> {
                 code,
                 locked: table.switch("locked").unwrap_or_default(),
                 own_thread: table.switch("own_thread").unwrap_or_default(),
+                notify: table.switch("notify").unwrap_or_default(),
                 metadata: table.texts("metadata").unwrap_or_default(),
                 rates: rates(table),
                 matchmaking: table.switch("matchmaking").unwrap_or(auto_create),

@@ -93,9 +93,11 @@ A pause of one second restarts the time.",
         "max_rooms_per_owner",
         Kind::Number { min: 0, max: 1_000_000 },
         Preset::Number(0),
-        "Maximum number of rooms that one player has created; 0: no limit",
-    )
-    .unsupported(),
+        "Maximum number of rooms that one player has created; 0: no limit
+
+A room that a player creates by joining it counts until it closes. Players without an identity \
+(identity.method is open or secret) have no limit.",
+    ),
     Key::new(
         "max_memory",
         Kind::Bytes { min: 0, max: 1 << 46 },

@@ -4,6 +4,7 @@
 //! flags of the command line with their help are derived from it.
 
 mod admin;
+mod identity;
 mod limits;
 mod listeners;
 mod matchmaking;
@@ -13,6 +14,7 @@ mod transports;
 
 use super::section::{Section, Shape};
 use admin::ADMIN;
+use identity::IDENTITY;
 use limits::LIMITS;
 use listeners::{LISTEN_SHORT, LISTENERS};
 use matchmaking::MATCH;
@@ -46,6 +48,15 @@ tables instead.",
     Section { name: "enet", shape: Shape::Single, help: "ENet", keys: ENET },
     Section { name: "websocket", shape: Shape::Single, help: "WebSocket", keys: WEBSOCKET },
     Section { name: "webrtc", shape: Shape::Single, help: "WebRTC", keys: WEBRTC },
+    Section {
+        name: "identity",
+        shape: Shape::Single,
+        help: "Authentication of players
+
+A player sends its token as token=TOKEN: in the query of the URL, or in the first authentication \
+packet. The claims of a token are in the help of `mp-server token`.",
+        keys: IDENTITY,
+    },
     Section {
         name: "limits",
         shape: Shape::Single,

@@ -67,6 +67,16 @@ For rooms of a program that may take long: they cannot delay other rooms then. O
 threads, one per core.",
     )
     .now(),
+    Key::new(
+        "notify",
+        Kind::Switch,
+        Preset::Switch(false),
+        "Say to players whom the server disconnects why, as a raw packet
+
+Godot passes it to the signal peer_packet: {\"code\": \"replaced\", \"text\": …}; the codes are \
+replaced, banned and kicked. Over WebSocket the close reason is the code in any case.",
+    )
+    .now(),
     Key::new("metadata", Kind::Table, Preset::EmptyTable, "Texts for lists of rooms")
         .example(r#"{ mode = "duel", map = "harbor" }"#)
         .now(),
