@@ -5,11 +5,11 @@ use bytes::Bytes;
 use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{
-    CloseMode, DisconnectReason, Endpoint, Instant, PeerEvent, PeerId, StateMachine, ToBranch,
-    TransferMode,
+    BranchId, CloseMode, DisconnectReason, Endpoint, Instant, PeerEvent, PeerId, StateMachine,
+    ToBranch, ToEndpoint, TransferMode,
 };
 
-use crate::world::{ENDPOINT, LOBBY, World};
+use crate::world::{ARENA, ENDPOINT, LOBBY, World};
 
 /// Returns the messages for a branch that accepted nothing while `packets` packets were received,
 /// and the endpoint.
@@ -100,4 +100,51 @@ fn simultaneous_bursts_of_many_memory_clients_lose_nothing() {
     assert_eq!(world.payloads(LOBBY).len(), 16 * 4_000);
     assert_eq!(world.endpoint.stats().dropped_packets, 0);
     assert_eq!(world.endpoint.stats().connections, 16);
+}
+
+/// Receives `packets` packets of a held connection, and then moves the connection to the arena.
+/// Returns the number of packets that each branch receives, and the endpoint.
+fn held(packets: usize, mode: TransferMode) -> ([usize; 2], Endpoint<ScriptedPeer>) {
+    let mut peer = ScriptedPeer::server();
+    peer.connect(0, PeerId::new(2));
+    let mut endpoint = Endpoint::new(ENDPOINT, peer, LOBBY);
+    endpoint.serve(LOBBY);
+    endpoint.serve(ARENA);
+    let (mut received, now) = ([0; 2], Instant::from_millis(1));
+    let mut turn = |endpoint: &mut Endpoint<ScriptedPeer>| {
+        endpoint.end_turn(now);
+        endpoint.deliver(&mut |BranchId(branch), message| {
+            if let ToBranch::Events(_, events) = message {
+                let packets = events.iter().filter(|it| matches!(it, PeerEvent::Packet(_)));
+                received[branch as usize] += packets.count();
+            }
+            Ok(())
+        });
+    };
+    turn(&mut endpoint);
+    let connection = connection(0);
+    endpoint.handle_input(now, (LOBBY, ToEndpoint::Hold { connection }));
+    endpoint.peer_mut().receive(0, packets, mode, Bytes::new());
+    turn(&mut endpoint);
+    let carried = Box::default();
+    endpoint.handle_input(now, (LOBBY, ToEndpoint::Move { connection, branch: ARENA, carried }));
+    for _ in 0..4 {
+        turn(&mut endpoint);
+    }
+    (received, endpoint)
+}
+
+#[test]
+fn packets_of_a_held_connection_follow_it_although_the_transport_does_not_pause() {
+    let (received, endpoint) = held(1_000, TransferMode::Reliable);
+    assert_eq!((received, endpoint.stats().dropped_packets), ([0, 1_000], 0));
+}
+
+#[test]
+fn packets_of_a_held_connection_are_bounded() {
+    let (received, endpoint) = held(BOUND + 1_000, TransferMode::Unreliable);
+    assert_eq!((received, endpoint.stats().dropped_packets), ([0, BOUND], 1_000));
+    let (_, endpoint) = held(BOUND + 1_000, TransferMode::Reliable);
+    let reason = DisconnectReason::QueueFull;
+    assert_eq!(endpoint.peer().disconnected, [(connection(0), reason, CloseMode::Immediate)]);
 }
