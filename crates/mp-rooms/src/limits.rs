@@ -70,8 +70,9 @@ pub const QUEUE_INTERVAL: Duration = Duration::from_secs(1);
 /// Time for which the members of a party that has left a queue can read the reason.
 pub const QUEUE_END_KEPT: Duration = Duration::from_secs(30);
 
-/// Parties for which one step of a search looks for a group: about a millisecond.
-pub const QUEUE_PARTIES_PER_STEP: usize = 256;
+/// Parties for which one step of a search looks for a group: less than two milliseconds, measured
+/// with groups of ten of which no parties add up.
+pub const QUEUE_PARTIES_PER_STEP: usize = 32;
 
 /// Parties of near ranks that are considered for one group.
 pub const QUEUE_CANDIDATES_MAX: usize = 128;
