@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
-use super::{bans, peers, rooms, server, setup, status};
+use super::{bans, events, peers, rooms, server, setup, status};
 use crate::ServerEnded;
 use crate::http::{Json, Problem};
 
@@ -41,7 +41,8 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
         .routes(routes!(status::get))
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::get))
-        .routes(routes!(peers::list));
+        .routes(routes!(peers::list))
+        .routes(routes!(events::get));
     let of_rooms = OpenApiRouter::new()
         .routes(routes!(rooms::create))
         .routes(routes!(rooms::change, rooms::close));

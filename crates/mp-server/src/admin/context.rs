@@ -6,6 +6,8 @@ use std::time::Duration;
 use mp_core::Instant;
 use mp_core::host::SystemClock;
 use mp_rooms::RoomName;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::tokens::AdminTokens;
 use crate::addresses::Addresses;
@@ -35,6 +37,9 @@ struct Shared {
     server: Operated,
     tokens: AdminTokens,
     wrong_tokens: AddressLimiter,
+    /// Places of viewers of events.
+    viewers: Arc<Semaphore>,
+    stopping: CancellationToken,
     clock: SystemClock,
     started: Instant,
     /// Addresses of the transports, once they listen.
@@ -42,12 +47,14 @@ struct Shared {
 }
 
 impl AdminContext {
-    pub(super) fn new(server: Operated, tokens: AdminTokens) -> Self {
+    pub(super) fn new(server: Operated, tokens: AdminTokens, stopping: CancellationToken) -> Self {
         let clock = SystemClock::new();
         Self(Arc::new(Shared {
             server,
             tokens,
             wrong_tokens: AddressLimiter::new(WRONG_TOKENS_BURST, WRONG_TOKENS_INTERVAL),
+            viewers: Arc::new(Semaphore::new(VIEWERS_MAX)),
+            stopping,
             clock,
             started: clock.now(),
             listening: OnceLock::new(),
@@ -85,6 +92,16 @@ impl AdminContext {
         &self.0.wrong_tokens
     }
 
+    /// Returns the places of viewers of events.
+    pub(super) fn viewers(&self) -> &Arc<Semaphore> {
+        &self.0.viewers
+    }
+
+    /// Returns the token that is cancelled when the port closes.
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+
     pub(super) fn now(&self) -> Instant {
         self.0.clock.now()
     }
@@ -104,6 +121,8 @@ impl AdminContext {
     }
 }
 
+/// Maximum number of viewers of events.
+const VIEWERS_MAX: usize = 16;
 /// Number of wrong tokens that a client may send at once.
 const WRONG_TOKENS_BURST: u64 = 10;
 /// Time after which a client may send another wrong token.

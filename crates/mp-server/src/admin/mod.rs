@@ -15,6 +15,7 @@ mod authorize;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod bans;
 mod context;
+mod events;
 mod health;
 mod metrics;
 mod peers;
@@ -77,11 +78,11 @@ impl Admin {
             }
         };
         let address = listener.local_addr();
-        let context = AdminContext::new(server, tokens);
         let start = |error: io::Error| {
             Failure::Refused(format!("cannot start the thread of the admin API: {error}"))
         };
         let http = HttpServer::start().map_err(start)?;
+        let context = AdminContext::new(server, tokens, http.stopping());
         let router = router(&context, &config.admin, is_public(address));
         http.serve(listener, router, HttpLimits::default()).map_err(start)?;
         http.spawn(follow(live, context.clone()));

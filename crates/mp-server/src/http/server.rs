@@ -136,6 +136,12 @@ impl HttpServer {
         Ok(())
     }
 
+    /// Returns the token that is cancelled when the server stops. Responses without an end must end
+    /// then.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Runs a task on the thread until the server stops.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();

@@ -11,10 +11,11 @@ use mp_rooms::{
     Code, CreateRefusal, ListenerId, Metadata, RoomId, RoomInfo, RoomName, Rooms, RoomsStats,
     Shortage, Template,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::changes::RoomChange;
 use super::host::{HostEvent, Load, RoomsHost};
 use crate::bans::{BanError, BanRegistry, BanTarget};
 use crate::metrics::Metrics;
@@ -155,6 +156,11 @@ impl RoomsHandle {
         self.call(move |host| host.rooms.template(&name).cloned()).await
     }
 
+    /// Returns a receiver of the changes of rooms from now on.
+    pub(crate) async fn changes(&self) -> Result<broadcast::Receiver<RoomChange>, ServerEnded> {
+        self.call(|host| host.changes.subscribe()).await
+    }
+
     /// Returns a room; `None` if it has ended.
     ///
     /// # Errors
@@ -199,7 +205,7 @@ impl RoomsHandle {
     ///
     /// [`ServerEnded`].
     pub async fn close(&self, room: RoomId) -> Result<bool, ServerEnded> {
-        self.call(move |host| host.rooms.close(room)).await
+        self.change(room, move |rooms| rooms.close(room)).await
     }
 
     /// Sets whether a room refuses new players. Returns false if there is no such room.
@@ -208,7 +214,7 @@ impl RoomsHandle {
     ///
     /// [`ServerEnded`].
     pub async fn set_locked(&self, room: RoomId, locked: bool) -> Result<bool, ServerEnded> {
-        self.call(move |host| host.rooms.set_locked(room, locked)).await
+        self.change(room, move |rooms| rooms.set_locked(room, locked)).await
     }
 
     /// Sets the code that new players need; `None`: none. Returns false if there is no such room.
@@ -217,7 +223,7 @@ impl RoomsHandle {
     ///
     /// [`ServerEnded`].
     pub async fn set_code(&self, room: RoomId, code: Option<Code>) -> Result<bool, ServerEnded> {
-        self.call(move |host| host.rooms.set_code(room, code)).await
+        self.change(room, move |rooms| rooms.set_code(room, code)).await
     }
 
     /// Sets the maximum number of players. Players beyond it stay. Returns false if there is no
@@ -227,7 +233,7 @@ impl RoomsHandle {
     ///
     /// [`ServerEnded`].
     pub async fn set_max_players(&self, room: RoomId, max: u16) -> Result<bool, ServerEnded> {
-        self.call(move |host| host.rooms.set_max_players(room, max)).await
+        self.change(room, move |rooms| rooms.set_max_players(room, max)).await
     }
 
     /// Sets the metadata of a room. Returns false if there is no such room.
@@ -240,7 +246,7 @@ impl RoomsHandle {
         room: RoomId,
         metadata: Metadata,
     ) -> Result<bool, ServerEnded> {
-        self.call(move |host| host.rooms.set_metadata(room, metadata)).await
+        self.change(room, move |rooms| rooms.set_metadata(room, metadata)).await
     }
 
     /// Replaces the templates. Existing rooms keep their settings.
@@ -449,6 +455,19 @@ impl RoomsHandle {
         room: Option<RoomName>,
     ) -> Result<(), ServerEnded> {
         self.call(move |host| host.listen(id, endpoint, room)).await
+    }
+
+    /// Changes a room, and lets viewers know.
+    async fn change<R: Send + 'static>(
+        &self,
+        room: RoomId,
+        change: impl FnOnce(&mut Rooms) -> R + Send + 'static,
+    ) -> Result<R, ServerEnded> {
+        let call = move |host: &mut RoomsHost| {
+            host.changes.mark(room);
+            change(&mut host.rooms)
+        };
+        self.call(call).await
     }
 
     /// Runs `call` in the task that owns the rooms.

@@ -25,6 +25,7 @@ use crate::identity::Authentication;
 use crate::metrics::Metrics;
 
 use super::admission::{Admission, AdmissionOutput};
+use super::changes::Changes;
 use super::context::{DrainDeadline, RoomContext, RoomTypes};
 use super::handle::RoomsHandle;
 use super::identities::Identities;
@@ -74,6 +75,7 @@ pub(crate) struct RoomsHost {
     tasks: TaskTracker,
     stop: CancellationToken,
     traffic: Traffic,
+    pub(super) changes: Changes,
     stats: StatsPublisher,
 }
 
@@ -166,6 +168,7 @@ impl RoomsHost {
             tasks,
             stop,
             traffic: Traffic::default(),
+            changes: Changes::new(),
             stats: StatsPublisher::default(),
         };
         actix::spawn(host.run(arrivals, inbox));
@@ -201,6 +204,7 @@ impl RoomsHost {
             self.run_outputs(now);
             self.refuse_in_handshakes();
             self.publish_load();
+            self.changes.publish(&self.rooms);
             self.report(now);
             self.stats.publish(now, &self.rooms, &self.settings.metrics);
         }
@@ -316,6 +320,7 @@ impl RoomsHost {
                 self.early.retain(|join| join.connection != connection);
                 self.admission.cancel(connection);
                 if let Some(room) = self.rooms.left(now, connection) {
+                    self.changes.mark(room);
                     self.left(room, connection);
                 }
             }
@@ -466,6 +471,7 @@ impl RoomsHost {
         tracing::debug!(%name, %room, template = %template.name, ?thread, "starting a room");
         let span = tracing::debug_span!("room", id = %room, room = %name);
         self.starting.insert(room, thread);
+        self.changes.mark(room);
         self.rooms.set_overloaded(room, self.placement.is_overloaded(thread));
         let identities = Identities::default();
         let shared = SharedWithRoom { identities: identities.clone(), notify: template.notify };
@@ -499,12 +505,14 @@ impl RoomsHost {
     }
 
     fn fail(&mut self, room: RoomId) {
+        self.changes.mark(room);
         self.opening.remove(&room);
         self.shared.remove(&room);
         self.rooms.failed(room);
     }
 
     fn started(&mut self, room: RoomId, started: Result<BranchRef, StartError>) {
+        self.changes.mark(room);
         let thread = self.starting.remove(&room).flatten();
         self.placement.opened(thread, started.is_ok());
         let opening = self.opening.remove(&room);
@@ -538,6 +546,7 @@ impl RoomsHost {
     }
 
     fn ended(&mut self, room: RoomId, reason: &EndReason) {
+        self.changes.mark(room);
         if let Some(info) = self.rooms.get(room) {
             tracing::error!(name = %info.name, %reason, "a room has ended by itself");
         }
@@ -550,6 +559,7 @@ impl RoomsHost {
     }
 
     fn close(&mut self, room: RoomId) {
+        self.changes.mark(room);
         if let Some(branch) = self.branch(room) {
             self.tasks.spawn(async move { branch.close().await });
         }
@@ -576,6 +586,7 @@ impl RoomsHost {
                     shared.identities.insert(peer, of, identity);
                 }
                 self.traffic.joined += 1;
+                self.changes.mark(room);
                 running.players += 1;
                 self.placement.joined(running.thread);
                 endpoint.assign(connection, &running.branch);

@@ -7,6 +7,7 @@
 //! ```
 
 mod admission;
+mod changes;
 mod context;
 mod handle;
 mod host;
@@ -17,6 +18,7 @@ mod queue;
 mod stats;
 mod thread_timer;
 
+pub(crate) use changes::RoomChange;
 pub use context::RoomContext;
 pub(crate) use context::{RoomType, RoomTypes};
 pub use handle::{CreateRoomError, RoomsHandle, ServerEnded};

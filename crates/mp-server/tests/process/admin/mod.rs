@@ -1,6 +1,7 @@
 //! The admin API over HTTP.
 
 mod ctl;
+mod events;
 mod health;
 pub(crate) mod http;
 mod metrics;

@@ -33,6 +33,9 @@ fn every_operation_needs_a_token_with_its_scope() {
         assert_eq!(without.outcome(), (401, "missing_token".to_owned()), "{method} {path}");
         assert_eq!(without.header("www-authenticate"), Some("Bearer"));
         for (of, token) in tokens {
+            if path == "/v1/events" && of == scope {
+                continue; // the response has no end
+            }
             // No operation accepts the body, so that none ends the server.
             let request = Request::new(method, path).token(token).json(&"invalid".into());
             let outcome = request.send(server.address).outcome();
@@ -144,7 +147,7 @@ fn reload_replaces_the_tokens() {
     server.server.signal("HUP");
     server.line_with("configuration reloaded");
     while server.ask(ALL, "GET", "/v1/status").status != 200 {
-        std::thread::sleep(std::time::Duration::from_secs(1));
+        std::thread::sleep(Duration::from_secs(1));
     }
     assert_eq!(server.ask(READ, "GET", "/v1/status").outcome().1, "wrong_token");
 }
