@@ -9,7 +9,9 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::players::RawPlayer;
-use crate::server::{FREE_PORTS, Server, ask_healthz, assert_is_healthy, command};
+use crate::server::{
+    FREE_PORTS, Server, ask_healthz, assert_is_healthy, command, without_settings,
+};
 
 /// Capacity in bytes of a pipe on Linux.
 const PIPE_BYTES: usize = 64 * 1_024;
@@ -155,7 +157,7 @@ fn start(stderr: Stdio, args: &[&str]) -> Server {
 
 /// Returns the command that runs the server in a shell after `prepare`.
 fn in_shell(prepare: &str, args: &[&str]) -> Command {
-    let mut command = Command::new("sh");
+    let mut command = without_settings(Command::new("sh"));
     let script = format!(r#"{prepare} && exec "$0" "$@""#);
     command.args(["-c", &script, env!("CARGO_BIN_EXE_mp-server")]);
     command.args(FREE_PORTS).args(args);

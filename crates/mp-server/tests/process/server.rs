@@ -103,7 +103,11 @@ impl Drop for Server {
 
 /// Returns the command of the program, without settings from the environment.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mp-server"));
+    without_settings(Command::new(env!("CARGO_BIN_EXE_mp-server")))
+}
+
+/// Returns a command that runs the program, without settings from the environment of the test.
+pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MP_") {
             command.env_remove(name);
