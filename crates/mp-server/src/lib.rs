@@ -55,6 +55,7 @@ mod http;
 mod http_client;
 mod identity;
 mod listeners;
+mod live_limits;
 mod live_rooms;
 mod log_queue;
 mod logs;

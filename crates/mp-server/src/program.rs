@@ -25,7 +25,7 @@ use crate::reload::{LiveConfig, Reloader};
 use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
 use crate::shutdown::{DrainRequests, SIGTERM, Shutdown};
-use crate::{Failure, banner, certificates, identity, live_rooms, options};
+use crate::{Failure, banner, certificates, identity, live_limits, live_rooms, options};
 
 /// Runs the rooms until a signal stops them, or until the only room ends.
 pub(crate) async fn run(
@@ -117,6 +117,7 @@ pub(crate) async fn run(
     }
 
     let rooms = network.rooms().clone();
+    actix::spawn(live_limits::follow(live.clone(), network.gate().clone(), rooms.clone()));
     actix::spawn(live_rooms::follow(live.clone(), plan, builder.default_type, rooms));
     if let Some(run) = builder.on_start {
         run(network.rooms().clone());

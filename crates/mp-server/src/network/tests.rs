@@ -179,3 +179,20 @@ fn drained_server_refuses_players_closes_its_rooms_and_ends() {
         assert!(network.rooms().stats().await.is_err());
     });
 }
+
+#[test]
+fn new_rates_apply_to_players_in_rooms() {
+    actix::System::new().block_on(async {
+        let (network, address) = start().await;
+        let player = join(&address, 2, "a").await.unwrap();
+        let mut limits = ReceiveLimits::default();
+        limits.packets = Some(mp_core::Rate::per_second(1).with_burst(1));
+        network.rooms().set_receive_limits(limits).await.unwrap();
+        let send = |scene: &mut Scene| {
+            scene.send_bytes(b"x", PeerId::SERVER, TransferMode::Unreliable, Channel(0)).unwrap();
+            scene.send_bytes(b"y", PeerId::SERVER, TransferMode::Unreliable, Channel(0)).unwrap();
+        };
+        player.with(send).await.unwrap();
+        while network.endpoints[0].stats().await.unwrap().rate_drops == 0 {}
+    });
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_actor::{BranchRef, SharedEndpoint};
-use mp_core::{AddressPrefix, PeerId, UnixSeconds};
+use mp_core::{AddressPrefix, PeerId, ReceiveLimits, UnixSeconds};
 use mp_identity::{AuthStats, Identity, Subject};
 use mp_rooms::{
     Code, CreateRefusal, ListenerId, Metadata, RoomId, RoomInfo, RoomName, Rooms, RoomsStats,
@@ -368,6 +368,15 @@ impl RoomsHandle {
     /// Sets what the server lacks, so that it refuses newcomers.
     pub(crate) async fn set_shortage(&self, shortage: Option<Shortage>) -> Result<(), ServerEnded> {
         self.call(move |host| host.rooms.set_shortage(shortage)).await
+    }
+
+    /// Sets the rate at which each player may send.
+    pub(crate) async fn set_receive_limits(
+        &self,
+        limits: ReceiveLimits,
+    ) -> Result<(), ServerEnded> {
+        self.call(move |host| host.endpoints().iter().for_each(|it| it.set_receive_limits(limits)))
+            .await
     }
 
     /// Measures the lateness of the threads of rooms, whose rooms refuse players while they are

@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 
 use mp_tls::ClientTlsOptions;
 
-use crate::players::{connect, join_by_url};
+use crate::players::{RawPlayer, connect, join_by_url};
 use crate::server::{FREE_PORTS, Server, command};
 use crate::several_rooms::assert_refused;
 
@@ -122,6 +122,26 @@ fn sighup_reloads_the_file_and_a_bad_file_changes_nothing() {
     while status(server.ws) != "101" {}
     next("DEBUG");
     assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn reload_changes_the_limits_of_connections() {
+    let folder = folder("[limits]\nmax_clients_per_address = 1\n");
+    let mut command = command();
+    command.args(FREE_PORTS).current_dir(folder.path()).stderr(Stdio::piped());
+    let mut server = Server::of(&mut command);
+    let mut log = BufReader::new(server.stderr()).lines().map(Result::unwrap);
+    let _player = RawPlayer::join(server.ws);
+    assert_eq!(status(server.ws), "503");
+    let limits = "[limits]\nmax_clients_per_address = 9\npackets_per_second = 100\n";
+    fs::write(folder.path().join("mp-server.toml"), limits).unwrap();
+    server.signal("HUP");
+    let line = log.find(|line| line.contains("configuration reloaded")).unwrap();
+    let applied = "limits.max_clients_per_address, limits.packets_per_second";
+    let answer = format!("applied=\"{applied}\" needs_restart=\"none\"");
+    assert!(line.contains(&answer), "{line}");
+    // The limits may change a moment later than the log line.
+    while status(server.ws) != "101" {}
 }
 
 #[test]

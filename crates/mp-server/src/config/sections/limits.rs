@@ -23,6 +23,7 @@ Further ones are rejected. The flag sets max_players of the template `default` a
 Players behind one router share an address. All addresses of an IPv6 network of 64 bits count as \
 one.",
     )
+    .now()
     .example("8")
     .flag("max-clients-per-address"),
     Key::new(
@@ -30,7 +31,8 @@ one.",
         Kind::Number { min: 0, max: 1_000_000 },
         Preset::Number(0),
         "Maximum number of new connections per second; 0: no limit",
-    ),
+    )
+    .now(),
     Key::new(
         "packets_per_second",
         Kind::Number { min: 0, max: 10_000_000 },
@@ -40,6 +42,7 @@ one.",
 Above a rate, unreliable packets are dropped, and reliable ones are received later, so that the \
 player slows down. The limits of packets and bytes apply both.",
     )
+    .now()
     .formerly(&["max_messages_per_second"]),
     Key::new(
         "packets_burst",
@@ -47,19 +50,22 @@ player slows down. The limits of packets and bytes apply both.",
         Preset::Unset("the packets of two seconds"),
         "Number of packets that a player may send at once beyond the rate",
     )
+    .now()
     .example("120"),
     Key::new(
         "bytes_per_second",
         Kind::Bytes { min: 0, max: 1 << 40 },
         Preset::Number(0),
         "Maximum rate of bytes that a player may send; 0: no limit",
-    ),
+    )
+    .now(),
     Key::new(
         "bytes_burst",
         Kind::Bytes { min: 0, max: 1 << 40 },
         Preset::Unset("the bytes of two seconds"),
         "Number of bytes that a player may send at once beyond the rate",
     )
+    .now()
     .example("1_000_000"),
     Key::new(
         "max_rate_excess",
@@ -68,7 +74,8 @@ player slows down. The limits of packets and bytes apply both.",
         "Seconds after which a player is disconnected who sends more than the rates; 0: never
 
 A pause of one second restarts the time.",
-    ),
+    )
+    .now(),
     Key::new(
         "max_packet_size",
         Kind::Bytes { min: 1_024, max: 32 << 20 },
