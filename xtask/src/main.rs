@@ -1,6 +1,6 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `rooms`, `bots`, `silence`, `enet`,
-//! `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
+//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `rooms`, `bots`, `silence`, `soak`,
+//! `overload`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
 
 mod bench;
 mod bots;
@@ -25,6 +25,7 @@ mod release;
 mod rooms;
 mod scenario_run;
 mod silence;
+mod soak;
 mod steps;
 mod suite;
 mod tool;
@@ -44,6 +45,7 @@ use fuzz::FuzzArgs;
 use instructions::InstructionsArgs;
 use interop::InteropArgs;
 use release::SemverArgs;
+use soak::{OverloadArgs, SoakArgs};
 use worlds::{FaultsArgs, WorldsArgs};
 
 /// Project commands.
@@ -148,6 +150,20 @@ enum Command {
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.
     Silence,
+    /// Lets 500 players join, play, leave and join again for half an hour: over ENet with 5 % loss
+    /// and over WebSocket, in rooms that are created and closed meanwhile.
+    ///
+    /// Fails if a reliable message is lost, repeated or reordered, a player is disconnected, the
+    /// server's counters of players and rooms do not add up, it reports a bug, its resident memory
+    /// exceeds a limit or grows by more than 1 % per 10 minutes. Linux only. Logs are in
+    /// target/soak.
+    Soak(SoakArgs),
+    /// Measures a full server while twice as many other players try to join all the time.
+    ///
+    /// The server is a process on CPU 0, the players are others on CPU 1. Fails if a player is
+    /// disconnected, or the 99th percentile of the latency of messages is more than twice that of
+    /// the same players alone. Linux only. Logs are in target/overload.
+    Overload(OverloadArgs),
     /// Connects Godot players over TLS through nginx to mp-server, which must read their addresses
     /// from X-Forwarded-For.
     ///
@@ -263,6 +279,8 @@ fn main() -> ExitCode {
         Command::Silence => godot::find().and_then(|godot| silence::play(&godot)).map(|done| {
             println!("silence: {done}");
         }),
+        Command::Soak(args) => soak::soak(&args).map(|done| println!("soak: {done}")),
+        Command::Overload(args) => soak::overload(&args).map(|done| println!("{done}")),
         Command::Proxy => godot::find().and_then(|godot| proxy::play(&godot)).map(|done| {
             println!("proxy: {done}");
         }),
