@@ -88,7 +88,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "resumed-in-state-only",
         what: "an endpoint marks its connections as resumed, but they stay paused",
         file: "crates/mp-core/src/endpoint/mod.rs",
-        right: "            self.set_paused(branch, false);",
+        right: "            self.resume_all(branch);",
         wrong: "            let _ = branch;",
     },
     Fault {
