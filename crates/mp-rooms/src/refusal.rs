@@ -38,6 +38,8 @@ mp_core::reasons! {
         UnknownRoom = "unknown_room" => "there is no such room",
         /// The room has its maximum number of players.
         RoomFull = "room_full" => "the room is full",
+        /// The server has its maximum number of players, with reserved seats.
+        ServerFull = "server_full" => "the server is full",
         /// The room is locked.
         RoomLocked = "room_locked" => "the room is locked",
         /// The room is private, and the code is missing or wrong.

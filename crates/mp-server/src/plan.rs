@@ -58,6 +58,7 @@ impl RoomsPlan {
         settings.max_rooms = config.limits.max_rooms as usize;
         settings.default_template = Some(checked(DEFAULT)?);
         settings.same_player = config.identity.same_player;
+        settings.max_players = Some(config.limits.max_clients as usize);
         settings.max_rooms_per_player = config.limits.max_rooms_per_owner.map(|max| max as usize);
         let requires_token = config.identity.method != IdentityMethod::Open;
         Ok(Self { templates, rooms, settings, is_single_room, requires_token })

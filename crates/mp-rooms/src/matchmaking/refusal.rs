@@ -24,6 +24,8 @@ mp_core::reasons! {
         WrongCode = "wrong_code" => "the room is private, and the code is missing or wrong",
         /// The seat was taken or has expired, so that the session cannot be resumed.
         NotResumable = "not_resumable" => "the session cannot be resumed",
+        /// The server has its maximum number of players, with reserved seats.
+        ServerFull = "server_full" => "the server is full",
         /// The server has its maximum number of reserved seats.
         TooManySeats = "too_many_seats" => "there are too many reserved seats",
         /// The server has its maximum number of rooms.

@@ -87,6 +87,12 @@ impl Rooms {
         })
     }
 
+    /// Returns whether the server may have `more` players, if `leaving` of the others leave.
+    pub(super) fn has_places_for(&self, more: usize, leaving: usize) -> bool {
+        let taken = self.places.len() + self.seats.len() + more;
+        self.settings.max_players.is_none_or(|max| taken <= max + leaving)
+    }
+
     /// Returns the room that a connection may join, and creates it if necessary.
     fn find(
         &mut self,
@@ -97,6 +103,9 @@ impl Rooms {
     ) -> Result<RoomId, JoinRefusal> {
         if let Some(refusal) = self.refusal_of_all() {
             return Err(refusal);
+        }
+        if !self.has_places_for(1, replaced.len()) {
+            return Err(JoinRefusal::ServerFull);
         }
         let existing = self.names.get(&selection.room).copied();
         if let Some((id, room)) = existing.and_then(|id| Some((id, self.rooms.get(&id)?))) {

@@ -38,6 +38,9 @@ use crate::template::{Metadata, Template};
 pub struct RoomsSettings {
     /// Maximum number of rooms, including those that are closing. Default: [`ROOMS_MAX`].
     pub max_rooms: usize,
+    /// Maximum number of players of all rooms, with those that wait and reserved seats; `None`: no
+    /// limit (default).
+    pub max_players: Option<usize>,
     /// Template of rooms that are selected without a template. Default: none, so that such rooms
     /// are not created.
     pub default_template: Option<RoomName>,
@@ -52,6 +55,7 @@ impl Default for RoomsSettings {
     fn default() -> Self {
         Self {
             max_rooms: ROOMS_MAX,
+            max_players: None,
             default_template: None,
             same_player: SamePlayer::default(),
             max_rooms_per_player: None,

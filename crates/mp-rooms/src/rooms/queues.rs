@@ -155,7 +155,7 @@ impl Rooms {
     /// Creates a locked room with seats for a group. Returns `None` if that is refused.
     fn seat_group(&mut self, now: Instant, name: &RoomName, tickets: &[TicketHash]) -> Option<()> {
         let mut own = Template::clone(self.templates.get(name)?);
-        if self.seats.len() + tickets.len() > SEATS_MAX {
+        if self.seats.len() + tickets.len() > SEATS_MAX || !self.has_places_for(tickets.len(), 0) {
             return None;
         }
         own.locked = true;

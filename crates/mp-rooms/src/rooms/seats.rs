@@ -113,6 +113,9 @@ impl Rooms {
 
     /// Returns the reason why no more seats can be reserved.
     pub(super) fn seat_refusal(&self) -> Option<MatchRefusal> {
+        if !self.has_places_for(1, 0) {
+            return Some(MatchRefusal::ServerFull);
+        }
         (self.seats.len() >= SEATS_MAX).then_some(MatchRefusal::TooManySeats)
     }
 

@@ -100,7 +100,7 @@ fn limits(snapshot: &Snapshot) -> Vec<(Labels, u64)> {
         ("handshakes_per_second", gate.get(GateRefusal::TooManyHandshakes)),
         ("lateness", gate.get(GateRefusal::Overloaded) + rooms.get(JoinRefusal::Overloaded)),
         ("memory", gate.get(GateRefusal::OutOfMemory) + rooms.get(JoinRefusal::OutOfMemory)),
-        ("players", rooms.get(JoinRefusal::RoomFull)),
+        ("players", rooms.get(JoinRefusal::RoomFull) + rooms.get(JoinRefusal::ServerFull)),
         ("rooms", rooms.get(JoinRefusal::TooManyRooms)),
         ("waiting_joins", rooms.get(JoinRefusal::TooManyWaiting)),
         ("room_queue", endpoints.pauses),

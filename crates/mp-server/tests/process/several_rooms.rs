@@ -328,6 +328,20 @@ fn full_locked_private_and_unknown_rooms_refuse_players() {
 }
 
 #[test]
+fn players_of_all_rooms_and_transports_count_for_the_limit_of_the_server() {
+    let rooms = Rooms::start_with(&[("MP_LIMITS__MAX_CLIENTS", "2")]);
+    actix::System::new().block_on(async {
+        let first = rooms.by_url("/a").await.unwrap();
+        let second = rooms.by_auth(b"b").await.unwrap();
+        assert_refused(rooms.by_url("/c").await).await;
+        assert_refused(rooms.by_auth(b"a").await).await;
+        meet(&[&first]).await;
+        second.close().await;
+        while rooms.by_auth(b"a").await.is_err() {}
+    });
+}
+
+#[test]
 fn room_that_authenticates_receives_the_packet_that_selects_it() {
     let rooms = Rooms::start();
     actix::System::new().block_on(async {

@@ -3,6 +3,7 @@
 use mp_identity::{Identity, Subject};
 
 use super::*;
+use crate::matchmaking::MatchVerb;
 use crate::refusal::Removal;
 
 fn kay() -> Identity {
@@ -106,6 +107,27 @@ fn number_of_rooms_that_a_player_has_created_is_limited_until_one_ends() {
     registry.rooms.close(a);
     registry.outputs();
     created(&registry.join_room_as(2, "c", kay()));
+}
+
+#[test]
+fn number_of_players_and_seats_of_all_rooms_is_limited() {
+    let mut registry = with(SamePlayer::Replace);
+    registry.rooms.settings.max_players = Some(3);
+    let (a, b) = (registry.open("a"), registry.open("b"));
+    registry.join_room(0, "a");
+    registry.seat(1, MatchVerb::JoinById(a)).unwrap();
+    registry.join_room_as(1, "a", kay());
+    let full = || [refused(2, JoinRefusal::ServerFull)];
+    assert_eq!(registry.join_room(2, "b"), full());
+    assert_eq!(registry.seat(2, MatchVerb::JoinById(b)), Err(MatchRefusal::ServerFull));
+
+    assert_eq!(registry.take(3, 1), [admitted(3, a)], "a seat is a place");
+    assert_eq!(registry.join_room(2, "c"), full());
+    assert_eq!(registry.rooms.list().count(), 2, "no room is created");
+    let replaced = disconnected(1, Some(a), Removal::Replaced);
+    assert_eq!(registry.join_room_as(4, "b", kay()), [replaced, admitted(4, b)]);
+    registry.left(0);
+    assert_eq!(registry.join_room(2, "b"), [admitted(2, b)]);
 }
 
 #[test]
