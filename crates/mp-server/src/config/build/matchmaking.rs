@@ -2,19 +2,28 @@
 
 use super::{Builder, not_zero, seconds, some_seconds};
 use crate::config::types::{MatchConfig, QueueConfig};
-use crate::config::values::{Table, Values};
-
-pub(super) fn matchmaking(values: &Values) -> MatchConfig {
-    let table = values.single("match");
-    MatchConfig {
-        address: table.text("address").and_then(|text| text.parse().ok()),
-        public_host: table.text("public_host"),
-        allowed_origins: table.list("allowed_origins"),
-        requests_per_second: not_zero(table, "requests_per_second"),
-    }
-}
+use crate::config::values::Table;
 
 impl Builder<'_> {
+    pub(super) fn matchmaking(&mut self) -> MatchConfig {
+        let table = self.values.single("match");
+        let method = self.values.single("identity").text("method");
+        if let (Some(_), Some(method)) = (table.text("address"), method)
+            && method != "open"
+        {
+            let message = "has no use: its seats admit only players who do not authenticate";
+            let help =
+                format!("remove it, or set identity.method = \"open\" instead of {method:?}");
+            self.report(table, "address", message, Some(help));
+        }
+        MatchConfig {
+            address: table.text("address").and_then(|text| text.parse().ok()),
+            public_host: table.text("public_host"),
+            allowed_origins: table.list("allowed_origins"),
+            requests_per_second: not_zero(table, "requests_per_second"),
+        }
+    }
+
     /// Returns the queue of a template, if it has one.
     pub(super) fn queue(&mut self, table: &Table) -> Option<QueueConfig> {
         let players: u16 = not_zero(table, "queue_players")?;

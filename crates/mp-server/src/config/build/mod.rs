@@ -39,7 +39,7 @@ pub(in crate::config) fn build(
         limits: builder.limits(),
         templates: builder.templates(),
         rooms: builder.rooms(),
-        matchmaking: matchmaking::matchmaking(&values),
+        matchmaking: builder.matchmaking(),
         admin: admin(&values),
         log: log(&values),
         shutdown: ShutdownConfig {
