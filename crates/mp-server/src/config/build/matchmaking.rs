@@ -8,16 +8,16 @@ impl Builder<'_> {
     pub(super) fn matchmaking(&mut self) -> MatchConfig {
         let table = self.values.single("match");
         let method = self.values.single("identity").text("method");
-        if let (Some(_), Some(method)) = (table.text("address"), method)
-            && method != "open"
-        {
+        // The text "off" is no address.
+        let address = table.text("address").and_then(|text| text.parse().ok());
+        if let (Some(_), Some(method)) = (&address, method.filter(|method| method != "open")) {
             let message = "has no use: its seats admit only players who do not authenticate";
             let help =
                 format!("remove it, or set identity.method = \"open\" instead of {method:?}");
             self.report(table, "address", message, Some(help));
         }
         MatchConfig {
-            address: table.text("address").and_then(|text| text.parse().ok()),
+            address,
             public_host: table.text("public_host"),
             allowed_origins: table.list("allowed_origins"),
             requests_per_second: not_zero(table, "requests_per_second"),
