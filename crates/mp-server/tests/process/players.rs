@@ -60,7 +60,8 @@ impl RawPlayer {
             Sec-WebSocket-Version: 13\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).unwrap();
-        let mut reader = BufReader::new(&stream);
+        // Not more than the response and the id: a close frame may follow at once.
+        let mut reader = BufReader::with_capacity(1, &stream);
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
         assert!(line.starts_with("HTTP/1.1 101"), "{line}");
