@@ -130,6 +130,12 @@ impl Rooms {
         self.rooms.get(&id).is_some_and(Room::is_refusing)
     }
 
+    /// Returns whether no connection can join any room, because the server has its maximum number
+    /// of players, and no seat is reserved.
+    pub fn is_full(&self) -> bool {
+        self.seats.len() == 0 && !self.has_places_for(1, 0)
+    }
+
     /// Returns the number of connections that were admitted and have not left.
     pub fn players(&self) -> usize {
         self.places.len() - self.waiting

@@ -598,15 +598,16 @@ impl RoomsHost {
         }
     }
 
-    /// Lets the transport of an endpoint refuse connections while its only room does.
+    /// Lets the transports refuse connections while all rooms do, or the only room of an endpoint.
     fn refuse_in_handshakes(&mut self) {
         if self.rooms.is_draining() {
             return; // they refuse already
         }
+        // A player with an identity may take over its own place.
+        let is_full = self.is_open && self.rooms.is_full();
         for listening in self.listeners.values_mut() {
-            let Some(name) = &listening.room else { continue };
-            let room = self.rooms.find_by_name(name);
-            let is_refusing = room.is_some_and(|room| self.rooms.is_refusing(room));
+            let room = listening.room.as_ref().and_then(|name| self.rooms.find_by_name(name));
+            let is_refusing = is_full || room.is_some_and(|room| self.rooms.is_refusing(room));
             if is_refusing != listening.is_refusing {
                 listening.is_refusing = is_refusing;
                 listening.endpoint.set_refuse_new_connections(is_refusing);

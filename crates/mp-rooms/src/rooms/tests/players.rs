@@ -121,7 +121,9 @@ fn number_of_players_and_seats_of_all_rooms_is_limited() {
     assert_eq!(registry.join_room(2, "b"), full());
     assert_eq!(registry.seat(2, MatchVerb::JoinById(b)), Err(MatchRefusal::ServerFull));
 
+    assert!(!registry.rooms.is_full(), "the owner of the seat may join");
     assert_eq!(registry.take(3, 1), [admitted(3, a)], "a seat is a place");
+    assert!(registry.rooms.is_full());
     assert_eq!(registry.join_room(2, "c"), full());
     assert_eq!(registry.rooms.list().count(), 2, "no room is created");
     let replaced = disconnected(1, Some(a), Removal::Replaced);
