@@ -66,12 +66,20 @@ impl RunReport {
         Self { scenario, threads, elapsed, stats, seconds: Vec::new() }
     }
 
-    /// Adds a second.
+    /// Adds a second. The rest of a run belongs to the second before, since the rates of such a
+    /// short time say nothing.
     pub(crate) fn add(&mut self, mut second: Second) {
         self.elapsed += second.duration;
         self.stats.merge(&second.stats);
         second.players = self.stats.players();
-        if self.seconds.len() < SECONDS_MAX {
+        if let Some(last) = self.seconds.last_mut()
+            && second.duration < REST_MAX
+        {
+            last.stats.merge(&second.stats);
+            last.duration += second.duration;
+            last.cpu = last.cpu.max(second.cpu);
+            last.players = second.players;
+        } else if self.seconds.len() < SECONDS_MAX {
             self.seconds.push(second);
         }
     }
@@ -146,6 +154,8 @@ impl RunReport {
 
 /// Share of a core above which bots themselves delay packets.
 pub(crate) const BUSY: f64 = 0.8;
+/// Duration below which the end of a run is no second of its own.
+const REST_MAX: Duration = Duration::from_millis(500);
 /// Maximum number of seconds that are kept: a day.
 const SECONDS_MAX: usize = 24 * 3_600;
 /// Quantiles in reports, with their names.

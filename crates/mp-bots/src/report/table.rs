@@ -226,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn rest_of_a_run_belongs_to_its_last_second() {
+        let of = |packets, millis| {
+            let mut stats = Stats::default();
+            stats.add(Counter::PacketsSent, packets);
+            Second::new(stats, Duration::from_millis(millis), 0.1)
+        };
+        let mut report = RunReport::new(Arc::default(), 1);
+        report.add(of(1_000, 1_000));
+        report.add(of(250, 250));
+        assert_eq!((report.seconds.len(), report.stats.get(Counter::PacketsSent)), (1, 1_250));
+        assert!(report.progress().contains("sent 1,000/s"), "{}", report.progress());
+    }
+
+    #[test]
     fn numbers_are_grouped() {
         let shown = [0, 999, 1_000, 1_234_567].map(number);
         assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
