@@ -160,10 +160,10 @@ impl Branch {
     /// 5. The other branch admits the peer ([`PeerConnected`](Signal::PeerConnected)) without
     ///    authentication, announces the other peers, and spawns what the peer may see.
     ///
-    /// What the remote peer has sent for this branch and is received later is dropped and counted
-    /// ([`moved_packets`](crate::SceneStats::moved_packets)). That holds for messages on channel 0;
-    /// a call on another channel that is received late may reach a node of the same path in the
-    /// other branch.
+    /// Packets that the remote peer has sent for this branch and that are received later are
+    /// dropped and counted ([`moved_packets`](crate::SceneStats::moved_packets)). That holds for
+    /// messages on channel 0; a call on another channel that is received late may reach a node of
+    /// the same path in the other branch.
     ///
     /// # Errors
     ///
