@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
-use super::{bans, events, peers, rooms, server, setup, status};
+use super::{bans, events, own_token, peers, room_events, rooms, server, setup, status};
 use crate::ServerEnded;
 use crate::http::{Json, Problem};
 
@@ -42,7 +42,9 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::get))
         .routes(routes!(peers::list))
-        .routes(routes!(events::get));
+        .routes(routes!(events::get))
+        .routes(routes!(room_events::get))
+        .routes(routes!(own_token::get));
     let of_rooms = OpenApiRouter::new()
         .routes(routes!(rooms::create))
         .routes(routes!(rooms::change, rooms::close));

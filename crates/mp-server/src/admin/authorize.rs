@@ -11,7 +11,7 @@ use super::token::{Scope, Token};
 use crate::http::{ClientAddress, Problem};
 
 /// Lets only clients with a token of this scope use the routes. Requests that change something are
-/// logged with the name of the token.
+/// logged with the name of the token, which handlers receive as an `Extension`.
 pub(super) fn require(
     routes: OpenApiRouter<AdminContext>,
     context: &AdminContext,
@@ -23,7 +23,7 @@ pub(super) fn require(
 async fn authorize(
     State((context, scope)): State<(AdminContext, Scope)>,
     client: ClientAddress,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let token = authenticate(&context, client, &request)?;
@@ -33,6 +33,7 @@ async fn authorize(
         return Err(Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", detail));
     }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    request.extensions_mut().insert(token.clone());
     let response = next.run(request).await;
     if method != Method::GET {
         let (token, client, status) = (token.name(), client.0, response.status().as_u16());

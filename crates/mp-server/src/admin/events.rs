@@ -1,44 +1,42 @@
-//! `GET /v1/events`: changes of rooms as server-sent events.
+//! `GET /v1/events`: changes of rooms, and statistics, as server-sent events.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
-use futures_core::Stream;
+use serde::Deserialize;
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
+use tokio::time::{Interval, MissedTickBehavior};
+use utoipa::IntoParams;
 
 use super::context::AdminContext;
 use super::rooms::Room;
-use crate::http::{Problem, ProblemBody};
+use super::status;
+use super::viewer::{EventResponse, Viewer};
+use crate::http::{Problem, ProblemBody, Query};
 use crate::rooms::RoomChange;
 
-/// The events of one viewer.
-pub(super) struct Events(mpsc::Receiver<Event>);
-
-impl Stream for Events {
-    type Item = Result<Event, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx).map(|event| event.map(Ok))
-    }
+/// Selection of events.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsQuery {
+    /// Adds `status` and `metrics`, at once and then every second. Default: false.
+    #[serde(default)]
+    statistics: bool,
 }
 
-/// Follow the rooms, as server-sent events
+/// Follow the rooms, and the statistics of the server, as server-sent events
 ///
 /// `room`: a room was created, opened or changed, or a player joined or left; the data is the room.
 /// `closed`: the room with this `id` was closed. `missed`: the client was too slow and lost as many
-/// events as `count`; list the rooms again. A comment is sent every 15 seconds.
+/// events as `count`; list the rooms again. `status`: as `GET /v1/status` responds. `metrics`: the
+/// samples of `GET /metrics`, as lines of OpenMetrics text. A comment is sent every 15 seconds.
 #[utoipa::path(
     get,
     path = "/v1/events",
     tag = "rooms",
     security(("token" = ["read"])),
+    params(EventsQuery),
     responses(
         (status = 200, content_type = "text/event-stream", body = String),
         (status = "default", body = ProblemBody),
@@ -46,51 +44,69 @@ impl Stream for Events {
 )]
 pub(super) async fn get(
     State(context): State<AdminContext>,
-) -> Result<Sse<KeepAliveStream<Events>>, Problem> {
-    let full = "there are too many viewers already; close another one";
-    let place = Arc::clone(context.viewers())
-        .try_acquire_owned()
-        .map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_viewers", full))?;
+    Query(query): Query<EventsQuery>,
+) -> Result<EventResponse, Problem> {
+    let (viewer, response) = Viewer::open(&context)?;
     let changes = context.rooms().changes().await?;
-    let (sender, events) = mpsc::channel(QUEUE);
-    tokio::spawn(forward(context, changes, sender, place));
-    Ok(Sse::new(Events(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    tokio::spawn(follow(context, changes, viewer, query));
+    Ok(response)
 }
 
-/// Sends the changes to a viewer until the viewer leaves, or the server stops.
-async fn forward(
+/// Sends events to a viewer until it leaves, or the server stops.
+async fn follow(
     context: AdminContext,
     mut changes: broadcast::Receiver<RoomChange>,
-    viewer: mpsc::Sender<Event>,
-    _place: OwnedSemaphorePermit,
+    viewer: Viewer,
+    EventsQuery { statistics }: EventsQuery,
 ) {
+    let mut seconds = each_second();
     loop {
-        let change = tokio::select! {
-            change = changes.recv() => change,
-            () = viewer.closed() => return,
-            () = context.stopping().cancelled() => return,
+        let is_sent = tokio::select! {
+            change = changes.recv() => match change {
+                Ok(change) => send_change(&viewer, change).await,
+                Err(RecvError::Lagged(count)) => send_missed(&viewer, count).await,
+                Err(RecvError::Closed) => return,
+            },
+            _ = seconds.tick(), if statistics => send_statistics(&context, &viewer).await,
+            () = viewer.left() => return,
         };
-        let event = match change {
-            Ok(RoomChange::Changed(room)) => {
-                Event::default().event("room").json_data(Room::from(room))
-            }
-            Ok(RoomChange::Closed(room)) => {
-                Event::default().event("closed").json_data(serde_json::json!({"id": room.get()}))
-            }
-            Err(RecvError::Lagged(count)) => {
-                Event::default().event("missed").json_data(serde_json::json!({"count": count}))
-            }
-            Err(RecvError::Closed) => return,
-        };
-        let Ok(event) = event else { return };
-        tokio::select! {
-            sent = viewer.send(event) => if sent.is_err() { return },
-            () = context.stopping().cancelled() => return,
+        if !is_sent {
+            return;
         }
     }
 }
 
-/// Events that wait for the socket of a viewer; further ones wait in the queue of changes.
-const QUEUE: usize = 16;
-/// Time between comments, so that proxies keep the connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Returns a timer for the statistics of a viewer. It skips ticks while the viewer is slow.
+pub(super) fn each_second() -> Interval {
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    seconds
+}
+
+async fn send_change(viewer: &Viewer, change: RoomChange) -> bool {
+    match change {
+        RoomChange::Changed(room) => viewer.send("room", &Room::from(room)).await,
+        RoomChange::Closed(room) => {
+            viewer.send("closed", &serde_json::json!({"id": room.get()})).await
+        }
+    }
+}
+
+async fn send_missed(viewer: &Viewer, count: u64) -> bool {
+    viewer.send("missed", &serde_json::json!({"count": count})).await
+}
+
+/// Sends `status` and `metrics`. While the listeners do not respond, `status` is left out.
+async fn send_statistics(context: &AdminContext, viewer: &Viewer) -> bool {
+    if let Ok(Ok(status)) = tokio::time::timeout(STATUS_TIME, status::read(context)).await
+        && !viewer.send("status", &status).await
+    {
+        return false;
+    }
+    let text = context.rooms().metrics();
+    let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    viewer.send_text("metrics", &samples.join("\n")).await
+}
+
+/// Maximum time until the status is known.
+const STATUS_TIME: Duration = Duration::from_secs(2);

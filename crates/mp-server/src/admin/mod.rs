@@ -15,10 +15,13 @@ mod authorize;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod bans;
 mod context;
+#[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod events;
 mod health;
 mod metrics;
+mod own_token;
 mod peers;
+mod room_events;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod rooms;
 mod server;
@@ -26,6 +29,7 @@ mod setup;
 mod status;
 mod token;
 mod tokens;
+mod viewer;
 
 use std::io;
 use std::net::SocketAddr;

@@ -17,6 +17,12 @@ use crate::http::{Json, OptionalJson, Path, Problem, ProblemBody, Query};
 pub(crate) struct Peer {
     /// Peer id.
     pub(crate) id: i32,
+    /// Subject of its identity; missing if the player is anonymous.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<String>,
+    /// `enet`, `websocket` or `webrtc`; missing if its port is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) transport: Option<String>,
     /// True while the player authenticates.
     pub(crate) authenticating: bool,
     /// Seconds since the player was admitted.
@@ -73,6 +79,8 @@ impl From<PeerStats> for Peer {
     fn from(stats: PeerStats) -> Self {
         Self {
             id: stats.id.get(),
+            subject: None,
+            transport: None,
             authenticating: stats.is_authenticating,
             connected_seconds: stats.connected_for.as_secs(),
             connection: stats.connection.map(|connection| Connection {
@@ -104,22 +112,37 @@ pub(super) async fn list(
     Path(name): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<PeerPage>, Problem> {
-    let PageQuery { after, limit } = query.checked()?;
+    let query = query.checked()?;
     let room = find(&context, &name).await?.id;
-    let ids = context.rooms().peer_ids(room).await?.into_iter();
-    let mut ids: Vec<_> = ids.filter(|id| i64::from(id.get()) > after as i64).collect();
-    let next = ids.get(limit - 1).filter(|_| ids.len() > limit).map(|id| id.get());
-    ids.truncate(limit);
-    let mut peers = Vec::with_capacity(ids.len());
-    for id in ids {
+    page(&context, room, query).await.map(Json)
+}
+
+/// Returns some players of a room, by id. The query is checked.
+pub(super) async fn page(
+    context: &AdminContext,
+    room: RoomId,
+    PageQuery { after, limit }: PageQuery,
+) -> Result<PeerPage, Problem> {
+    let (rooms, after) = (context.rooms(), i32::try_from(after).unwrap_or(i32::MAX));
+    let mut players = rooms.players(room, after, limit + 1).await?;
+    let next = players.get(limit - 1).filter(|_| players.len() > limit).map(|it| it.id.get());
+    players.truncate(limit);
+    let branch = rooms.branch(room).await?;
+    let mut peers = Vec::with_capacity(players.len());
+    for player in players {
         // Players who leave meanwhile are not listed.
-        if let Some(peer) = peer(&context, room, id).await?
+        if let Some(peer) = branch.as_ref().and_then(|branch| branch.peer(player.id))
             && let Ok(stats) = peer.stats().await
         {
-            peers.push(stats.into());
+            let transport = stats.endpoint.and_then(|endpoint| rooms.transport_of(endpoint));
+            peers.push(Peer {
+                subject: player.identity.as_ref().and_then(|it| Some(it.subject()?.to_string())),
+                transport: transport.map(str::to_owned),
+                ..stats.into()
+            });
         }
     }
-    Ok(Json(PeerPage { peers, next }))
+    Ok(PeerPage { peers, next })
 }
 
 /// Disconnect a player, who may join again

@@ -66,10 +66,15 @@ pub(crate) struct RoomCounts {
     responses((status = 200, body = Status), (status = "default", body = ProblemBody))
 )]
 pub(super) async fn get(State(context): State<AdminContext>) -> Result<Json<Status>, Problem> {
-    let reasons = health::reasons(&context).await;
+    read(&context).await.map(Json)
+}
+
+/// Returns the state of the server.
+pub(super) async fn read(context: &AdminContext) -> Result<Status, Problem> {
+    let reasons = health::reasons(context).await;
     let stats = context.rooms().stats().await?;
     let counts = JoinRefusal::ALL.iter().map(|&it| (it.label().to_owned(), stats.refused.get(it)));
-    Ok(Json(Status {
+    Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ready: reasons.is_empty(),
         reasons: reasons.into_iter().map(str::to_owned).collect(),
@@ -86,8 +91,8 @@ pub(super) async fn get(State(context): State<AdminContext>) -> Result<Json<Stat
         joined: stats.joined,
         refused: counts.filter(|&(_, count)| count > 0).collect(),
         memory_bytes: memory::resident_bytes(),
-        listening: listening(&context),
-    }))
+        listening: listening(context),
+    })
 }
 
 fn listening(context: &AdminContext) -> BTreeMap<String, String> {

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mp_actor::{BranchStatsCollector, EndpointSnapshot, SharedEndpoint};
-use mp_core::{ConnectionGate, UnixSeconds};
+use mp_core::{ConnectionGate, EndpointId, UnixSeconds};
 use mp_rooms::RoomsStats;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
@@ -81,6 +81,13 @@ impl Metrics {
     /// Adds an endpoint, whose counters stay when it ends.
     pub(crate) fn add_endpoint(&self, transport: TransportKind, endpoint: SharedEndpoint) {
         lock(&self.0.endpoints).push((transport, endpoint));
+    }
+
+    /// Returns the label of an endpoint's transport; `None` if there is no such endpoint.
+    pub(crate) fn transport_of(&self, endpoint: EndpointId) -> Option<&'static str> {
+        let endpoints = lock(&self.0.endpoints);
+        let found = endpoints.iter().find(|(_, it)| it.id() == endpoint);
+        found.map(|(transport, _)| transport.label())
     }
 
     /// Returns the collector of a new thread of rooms.

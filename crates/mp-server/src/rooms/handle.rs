@@ -30,7 +30,7 @@ pub struct RoomsHandle {
     tasks: TaskTracker,
     stop: CancellationToken,
     bans: BanRegistry,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
 }
 
 /// The server has ended.

@@ -14,6 +14,7 @@ mod host;
 mod identities;
 mod matchmaking;
 mod placement;
+mod players;
 mod queue;
 mod stats;
 mod thread_timer;

@@ -12,7 +12,11 @@ struct Viewer(BufReader<TcpStream>);
 
 impl Viewer {
     fn open(server: &AdminServer) -> Self {
-        let stream = Request::new("GET", "/v1/events").token(READ).open(server.address);
+        Self::of(server, "/v1/events")
+    }
+
+    fn of(server: &AdminServer, path: &str) -> Self {
+        let stream = Request::new("GET", path).token(READ).open(server.address);
         let mut viewer = Self(BufReader::new(stream));
         viewer.line_with("HTTP/1.1 200");
         viewer.line_with("content-type: text/event-stream");
@@ -25,10 +29,21 @@ impl Viewer {
 
     /// Waits for an event. Returns its data.
     fn next(&mut self, event: &str) -> Value {
+        serde_json::from_str(&self.next_text(event)).unwrap()
+    }
+
+    /// Waits for an event. Returns its data with a line break after each line.
+    fn next_text(&mut self, event: &str) -> String {
         self.line_with(&format!("event: {event}"));
         let mut data = String::new();
-        self.0.read_line(&mut data).unwrap();
-        serde_json::from_str(data.trim_start_matches("data: ")).unwrap()
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line).unwrap();
+            match line.strip_prefix("data: ") {
+                Some(text) => data += text,
+                None => return data,
+            }
+        }
     }
 }
 
@@ -52,6 +67,45 @@ fn viewer_receives_the_changes_of_rooms_and_the_players_who_join_and_leave() {
     assert_eq!(viewer.next("room")["players"], 1);
     drop(player);
     assert_eq!(viewer.next("room")["players"], 0);
+}
+
+#[test]
+fn viewer_of_statistics_receives_status_and_metrics_every_second() {
+    let server = AdminServer::start();
+    let mut viewer = Viewer::of(&server, "/v1/events?statistics=true");
+    assert_eq!(viewer.next("status")["players"], 0);
+    assert!(viewer.next_text("metrics").contains("mp_peers{transport=\"websocket\"} 0.0\n"));
+    let _player = RawPlayer::join(server.server.ws);
+    while viewer.next("status")["players"] != 1 {}
+    while !viewer.next_text("metrics").contains("mp_peers{transport=\"websocket\"} 1.0\n") {}
+    let names = |text: &str| {
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        samples.map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let metrics = Request::new("GET", "/metrics").send(server.address).body;
+    assert_eq!(names(&viewer.next_text("metrics")), names(&metrics));
+}
+
+#[test]
+fn viewer_of_a_room_receives_its_players_and_its_end() {
+    let server = AdminServer::start();
+    let mut viewer = Viewer::of(&server, "/v1/rooms/default/events");
+    assert_eq!(viewer.next("room")["name"], "default");
+    assert_eq!(viewer.next("peers"), json!({"peers": []}));
+    let player = RawPlayer::join(server.server.ws);
+    let mut page = viewer.next("peers");
+    while page["peers"] == json!([]) {
+        page = viewer.next("peers");
+    }
+    let peer = &page["peers"][0];
+    assert_eq!((&peer["id"], &peer["transport"]), (&json!(player.id.get()), &json!("websocket")));
+    let body = json!({"name": "other"});
+    Request::new("POST", "/v1/rooms").token(ALL).json(&body).send(server.address);
+    let mut viewer = Viewer::of(&server, "/v1/rooms/other/events");
+    let room = viewer.next("room");
+    server.ask(ALL, "DELETE", "/v1/rooms/other");
+    assert_eq!(viewer.next("closed"), json!({"id": room["id"]}));
+    while viewer.0.read_line(&mut String::new()).is_ok_and(|read| read > 0) {}
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn operations(server: &AdminServer) -> Vec<(String, String, String)> {
 fn every_operation_needs_a_token_with_its_scope() {
     let server = AdminServer::start();
     let operations = operations(&server);
-    assert!(operations.len() >= 13, "{operations:?}");
+    assert!(operations.len() >= 15, "{operations:?}");
     let tokens = [("read", READ), ("rooms", ROOMS), ("peers", PEERS), ("server", SERVER)];
     for (method, path, scope) in &operations {
         let without = Request::new(method, path).send(server.address);
@@ -131,6 +131,13 @@ fn changes_are_logged_with_the_name_of_the_token() {
     for part in ["token=\"rooms\"", "method=DELETE", "/v1/rooms/none", "status=404", "client="] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
+}
+
+#[test]
+fn token_knows_its_name_and_scopes() {
+    let server = AdminServer::start();
+    let expected = serde_json::json!({"name": "read", "scopes": ["read"]});
+    assert_eq!(server.ask(READ, "GET", "/v1/token").json(), expected);
 }
 
 #[test]

@@ -1,0 +1,92 @@
+//! `GET /v1/rooms/{room}/events`: a room and its players as server-sent events.
+
+use axum::extract::State;
+use mp_rooms::RoomId;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::context::AdminContext;
+use super::events::each_second;
+use super::peers;
+use super::rooms::{PageQuery, Room, find};
+use super::viewer::{EventResponse, Viewer};
+use crate::http::{Path, Problem, ProblemBody, Query};
+use crate::rooms::RoomChange;
+
+/// Follow a room and its players, as server-sent events
+///
+/// `room`: the room, at once and after each change. `peers`: as `GET /v1/rooms/{room}/peers`
+/// responds to the same query, at once and then every second. `closed`: the room was closed; it is
+/// the last event. A comment is sent every 15 seconds.
+#[utoipa::path(
+    get,
+    path = "/v1/rooms/{room}/events",
+    tag = "rooms",
+    security(("token" = ["read"])),
+    params(("room" = String, Path, description = "Name of the room"), PageQuery),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String),
+        (status = "default", body = ProblemBody),
+    )
+)]
+pub(super) async fn get(
+    State(context): State<AdminContext>,
+    Path(name): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Result<EventResponse, Problem> {
+    let query = query.checked()?;
+    // Before the room is read, so that no change of it is missed.
+    let changes = context.rooms().changes().await?;
+    let room = find(&context, &name).await?.id;
+    let (viewer, response) = Viewer::open(&context)?;
+    tokio::spawn(async move {
+        if follow(&context, changes, &viewer, room, query).await {
+            viewer.send("closed", &serde_json::json!({"id": room.get()})).await;
+        }
+    });
+    Ok(response)
+}
+
+/// Sends events to a viewer until it leaves, or the server stops. Returns true if the room is
+/// closed.
+async fn follow(
+    context: &AdminContext,
+    mut changes: broadcast::Receiver<RoomChange>,
+    viewer: &Viewer,
+    room: RoomId,
+    query: PageQuery,
+) -> bool {
+    if !send_room(context, viewer, room).await {
+        return true;
+    }
+    let mut seconds = each_second();
+    loop {
+        let is_open = tokio::select! {
+            change = changes.recv() => match change {
+                Ok(RoomChange::Changed(changed)) if changed.id == room => {
+                    viewer.send("room", &Room::from(changed)).await
+                }
+                Ok(RoomChange::Closed(closed)) => closed != room,
+                Ok(RoomChange::Changed(_)) => true,
+                Err(RecvError::Lagged(_)) => send_room(context, viewer, room).await,
+                Err(RecvError::Closed) => false,
+            },
+            _ = seconds.tick() => match peers::page(context, room, query).await {
+                Ok(page) => viewer.send("peers", &page).await,
+                Err(_) => false,
+            },
+            () = viewer.left() => return false,
+        };
+        if !is_open {
+            return true;
+        }
+    }
+}
+
+/// Sends the room. Returns false if there is none any more.
+async fn send_room(context: &AdminContext, viewer: &Viewer, room: RoomId) -> bool {
+    match context.rooms().get(room).await {
+        Ok(Some(info)) => viewer.send("room", &Room::from(info)).await,
+        Ok(None) | Err(_) => false,
+    }
+}
