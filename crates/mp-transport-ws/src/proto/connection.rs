@@ -1,11 +1,12 @@
-//! The state machine of a connection, without its socket: timers, sending and closing. Receiving is
-//! in `receive`.
+//! The state machine of a connection, without its socket. This file has its state and sending;
+//! `receive`, `timers` and `closing` are the other parts.
 
+mod closing;
 mod receive;
+mod timers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
@@ -13,15 +14,14 @@ use mp_core::{
     GatePass, Instant, PeerId, SendQueue, TransferMode,
 };
 
+use self::closing::Closing;
+pub(crate) use self::closing::ConnectionEnd;
+use self::timers::{Heartbeat, Keepalive};
 use super::messages::{MessageKind, Messages};
-use super::refusal::{RefusedRequest, RequestRefusal};
 use super::response::SentRequest;
 use super::session::Session;
 use super::tls::{Tls, TlsInput};
-use crate::limits::{
-    ANSWER_BYTES_MAX, CLOSE_FRAME_TIMEOUT, MESSAGE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT,
-    TEXT_QUEUE_BYTES_MAX, WRITE_BYTES,
-};
+use crate::limits::{ANSWER_BYTES_MAX, TEXT_QUEUE_BYTES_MAX, WRITE_BYTES};
 
 /// A connection. Received bytes are passed to [`receive`](Self::receive), and
 /// [`transmit`](Self::transmit) returns the bytes to send. When it has [ended](Self::end),
@@ -71,40 +71,6 @@ enum Phase {
     Closing(Closing),
     /// The connection has ended.
     Ended(ConnectionEnd),
-}
-
-/// The result of a connection that ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ConnectionEnd {
-    /// Reason to report if the connection was reported as connected.
-    pub(crate) reason: Option<DisconnectReason>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Closing {
-    end: ConnectionEnd,
-    /// True while queued packets are sent before the close frame.
-    is_draining: bool,
-    /// True if the socket is shut down after the queued bytes, without waiting for a close frame.
-    shuts_down: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Heartbeat {
-    /// Zero disables it.
-    interval: Duration,
-    next: Option<Instant>,
-    is_unanswered: bool,
-}
-
-/// Sends a pong after an idle interval, so that the remote host always has bytes to acknowledge.
-#[derive(Clone, Copy, Debug, Default)]
-struct Keepalive {
-    /// Zero disables it.
-    interval: Duration,
-    /// Time of the next check for other output.
-    next: Option<Instant>,
-    last_sent: Instant,
 }
 
 impl Connection {
@@ -195,72 +161,6 @@ impl Connection {
         }
     }
 
-    /// Ends the connection because the remote peer sends nothing more. `reason` is reported unless
-    /// another reason was set.
-    pub(crate) fn handle_disconnect(&mut self, reason: DisconnectReason) {
-        let end = match self.phase {
-            Phase::Handshake { .. } | Phase::AwaitingId => ConnectionEnd { reason: None },
-            Phase::Open => ConnectionEnd { reason: Some(reason) },
-            Phase::Closing(Closing { end, .. }) | Phase::Ended(end) => end,
-        };
-        self.phase = Phase::Ended(end);
-    }
-
-    /// Handles expired timers.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, session: &mut Session) {
-        if self.deadline.is_some_and(|deadline| now >= deadline) {
-            if matches!(self.phase, Phase::Handshake { sent: None, .. }) {
-                let refused = RefusedRequest::from(RequestRefusal::Timeout);
-                session.refused_requests.count(refused.refusal);
-                self.queue_output(&refused.response);
-            }
-            return self.handle_disconnect(DisconnectReason::Timeout);
-        }
-        if self.write_deadline().is_some_and(|write_deadline| now >= write_deadline) {
-            return self.handle_disconnect(DisconnectReason::QueueFull);
-        }
-        if self.message_deadline().is_some_and(|deadline| now >= deadline) {
-            return self.shed(now, DisconnectReason::Timeout);
-        }
-        if self.heartbeat.next.is_some_and(|next| now >= next) && self.is_open() {
-            // A paused connection reads no pongs.
-            if self.heartbeat.is_unanswered && !self.is_paused {
-                return self.handle_disconnect(DisconnectReason::Timeout);
-            }
-            self.heartbeat.is_unanswered = true;
-            self.heartbeat.next = Some(now + self.heartbeat.interval);
-            self.with_messages(Messages::ping);
-        }
-        if self.keepalive.next.is_some_and(|next| now >= next) && self.is_open() {
-            let Keepalive { interval, last_sent, .. } = self.keepalive;
-            let idle = last_sent + interval;
-            let is_idle = now >= idle;
-            if is_idle && !self.has_output() && self.blocked.is_none() {
-                self.with_messages(Messages::pong);
-            }
-            self.keepalive.next = Some(if is_idle { now + interval } else { idle });
-        }
-    }
-
-    /// Postpones the timeouts of the remote peer by `time`, because this process was suspended.
-    pub(crate) fn postpone_timeouts(&mut self, time: Duration) {
-        let ping = self.heartbeat.next.as_mut().filter(|_| self.heartbeat.is_unanswered);
-        let (deadline, blocked) = (self.deadline.as_mut(), self.blocked.as_mut());
-        let unfinished = self.unfinished.as_mut();
-        for due in [deadline, blocked, unfinished, ping].into_iter().flatten() {
-            *due += time;
-        }
-    }
-
-    /// Returns the time of the next timer.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        let [heartbeat, keepalive] =
-            [self.heartbeat.next, self.keepalive.next].map(|next| next.filter(|_| self.is_open()));
-        let due =
-            [self.deadline, self.write_deadline(), self.message_deadline(), heartbeat, keepalive];
-        due.into_iter().flatten().min()
-    }
-
     /// Queues a packet, whose payload `connections` connections share. A reliable packet that
     /// exceeds the queue closes the connection; an unreliable one is dropped. `may_wait` is true if
     /// the limit of all connections allows the packet to wait for a full socket.
@@ -334,75 +234,12 @@ impl Connection {
         !self.wire.is_empty() || !self.queue.is_empty() || is_draining
     }
 
-    /// Closes the connection with the close code for `reason`.
-    pub(crate) fn close(&mut self, now: Instant, reason: DisconnectReason, close_mode: CloseMode) {
-        let text = reason.to_string();
-        let (code, text) = match reason {
-            DisconnectReason::Closed | DisconnectReason::Kicked => (1000, ""),
-            DisconnectReason::BranchPanicked => (1011, text.as_str()),
-            DisconnectReason::Rejected(rejection) => (1008, rejection.code()),
-            _ => (1008, text.as_str()),
-        };
-        self.close_with(now, reason, close_mode, code, text);
-    }
-
-    /// Closes the connection with a custom close code and text.
-    pub(crate) fn close_with(
-        &mut self,
-        now: Instant,
-        reason: DisconnectReason,
-        close_mode: CloseMode,
-        code: u16,
-        text: &str,
-    ) {
-        let end = ConnectionEnd { reason: Some(reason) };
-        let goes =
-            matches!(self.phase, Phase::Open | Phase::Closing(Closing { is_draining: true, .. }));
-        match close_mode {
-            CloseMode::Drain if self.is_open() => {
-                self.phase = Phase::Closing(Closing { end, is_draining: true, shuts_down: false });
-            }
-            CloseMode::Graceful if goes => {
-                self.queue.clear();
-                self.with_messages(|messages, out| messages.close(code, text, out));
-                self.phase = Phase::Closing(Closing { end, is_draining: false, shuts_down: false });
-                self.deadline = Some(now + CLOSE_FRAME_TIMEOUT);
-            }
-            CloseMode::Immediate => {
-                self.queue.clear();
-                self.with_messages(|messages, out| messages.close(code, text, out));
-                self.phase = Phase::Ended(ConnectionEnd { reason: None });
-            }
-            _ => {}
-        }
-    }
-
     /// Returns whether the connection accepts received bytes now. `false` pauses reading.
     pub(crate) fn wants_input(&self) -> bool {
         match self.phase {
             Phase::Ended(_) => false,
             Phase::Closing(_) => true,
             _ => !self.is_paused && self.wire.len() < ANSWER_BYTES_MAX,
-        }
-    }
-
-    /// Returns whether the socket is to be shut down for writing after all bytes are written.
-    pub(crate) fn wants_shutdown(&self) -> bool {
-        matches!(self.phase, Phase::Closing(Closing { shuts_down: true, .. }))
-    }
-
-    /// Returns the end of a connection that has ended.
-    pub(crate) fn end(&self) -> Option<ConnectionEnd> {
-        match self.phase {
-            Phase::Ended(end) => Some(end),
-            _ => None,
-        }
-    }
-
-    /// Appends the close_notify of TLS to `out`.
-    pub(crate) fn close_tls(&mut self, out: &mut Vec<u8>) {
-        if let Some(tls) = &mut self.tls {
-            tls.close(out);
         }
     }
 
@@ -435,24 +272,6 @@ impl Connection {
     /// Returns the bytes of an incomplete message.
     pub(crate) fn unfinished_bytes(&self) -> usize {
         self.messages.as_ref().map_or(0, |messages| messages.unfinished())
-    }
-
-    /// Closes the connection and frees its incomplete message and its queue.
-    pub(crate) fn shed(&mut self, now: Instant, reason: DisconnectReason) {
-        self.stats.receive_drops += 1;
-        let text = reason.to_string();
-        self.with_messages(|messages, out| messages.close(1008, &text, out));
-        self.close_ignoring_input(now, reason);
-    }
-
-    pub(crate) fn set_heartbeat(&mut self, now: Instant, interval: Duration) {
-        self.heartbeat.interval = interval;
-        self.start_heartbeat(now);
-    }
-
-    /// Sets the idle interval after which an open connection sends a pong; zero disables it.
-    pub(crate) fn set_keepalive(&mut self, interval: Duration) {
-        self.keepalive.interval = interval;
     }
 
     /// Returns whether the connection was reported as connected and has not been closed.
@@ -498,51 +317,6 @@ impl Connection {
         stats.send_drops += self.queue.drops();
         stats.queued_bytes = (self.queue.bytes() + self.wire.len()) as u64;
         stats
-    }
-
-    fn message_deadline(&self) -> Option<Instant> {
-        self.unfinished
-            .filter(|_| !self.is_paused && self.messages.is_some())
-            .map(|at| at + MESSAGE_TIMEOUT)
-    }
-
-    fn write_deadline(&self) -> Option<Instant> {
-        Some(self.blocked? + RELIABLE_PROGRESS_TIMEOUT)
-    }
-
-    /// Closes the connection after its close frame was queued. Further input is ignored.
-    fn close_ignoring_input(&mut self, now: Instant, reason: DisconnectReason) {
-        self.messages = None;
-        self.queue.clear();
-        let end = match self.phase {
-            Phase::Closing(Closing { end, .. }) | Phase::Ended(end) => end,
-            Phase::Open => ConnectionEnd { reason: Some(reason) },
-            _ => ConnectionEnd { reason: None },
-        };
-        self.phase = Phase::Closing(Closing { end, is_draining: false, shuts_down: true });
-        // A client that is still connecting keeps its own deadline.
-        self.deadline.get_or_insert(now + CLOSE_FRAME_TIMEOUT);
-    }
-
-    /// Queues the close frame if all packets of a draining connection have been sent.
-    fn finish_draining(&mut self, now: Instant, out: &mut Vec<u8>) {
-        let Phase::Closing(Closing { end, is_draining: true, .. }) = self.phase else { return };
-        if let Some(reason) = end.reason {
-            self.close(now, reason, CloseMode::Graceful);
-        }
-        out.append(&mut self.wire);
-    }
-
-    fn start_keepalive(&mut self, now: Instant) {
-        let interval = self.keepalive.interval;
-        self.keepalive.next = (!interval.is_zero()).then(|| now + interval);
-    }
-
-    fn start_heartbeat(&mut self, now: Instant) {
-        let interval = self.heartbeat.interval;
-        self.heartbeat.is_unanswered = false;
-        // As in Godot, the first ping is due immediately.
-        self.heartbeat.next = (!interval.is_zero()).then_some(now);
     }
 
     fn with_messages(&mut self, write: impl FnOnce(&mut Messages, &mut Vec<u8>)) {
