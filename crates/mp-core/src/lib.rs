@@ -9,6 +9,7 @@ mod addresses;
 pub mod bug;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod connection_conditions;
 mod disconnect_counts;
 mod duration_histogram;
 mod endpoint;
@@ -50,6 +51,7 @@ pub mod variant;
 pub use addresses::interleave_families;
 /// The crate of [`Bytes`](bytes::Bytes), the type of payloads.
 pub use bytes;
+pub use connection_conditions::{ConnectionConditions, LinkStats};
 pub use duration_histogram::DurationHistogram;
 pub use endpoint::{
     AnnouncedId, AssignedId, BranchRate, CarriedSession, ConnectionRouter, Endpoint, EndpointInfo,

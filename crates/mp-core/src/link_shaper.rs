@@ -42,6 +42,13 @@ pub struct LossBursts {
     pub end_permille: u32,
 }
 
+impl LinkConditions {
+    /// Returns whether data that is not lost arrives at once: there is neither a delay nor a rate.
+    pub fn is_immediate(&self) -> bool {
+        self.delay.is_zero() && self.jitter.is_zero() && self.bytes_per_second == 0
+    }
+}
+
 /// One direction of a link.
 ///
 /// The shaper holds no data: it computes the arrival time of what is sent now, and the caller keeps

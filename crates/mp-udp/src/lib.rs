@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`UdpSocket`] | game loops and threads: `std::net`, non-blocking, polled at an interval |
 //! | [`TokioUdpSocket`] (feature `tokio`) | servers on tokio: wakes its task |
+//! | [`ShapedSocket`] | simulated link conditions on top of another socket |
 //!
 //! On Linux both receive and send many datagrams per system call (`recvmmsg`, `sendmmsg`), and send
 //! datagrams of equal length to one address with segmentation offload (GSO).
@@ -22,7 +23,9 @@ mod failure;
 mod host;
 #[cfg(target_os = "linux")]
 mod linux;
+mod outgoing;
 mod path;
+mod shaped;
 mod socket;
 mod std;
 #[cfg(all(feature = "tokio", not(target_os = "linux")))]
@@ -33,7 +36,9 @@ pub use self::failure::{ReceiveFailure, SendFailure};
 pub use self::host::host_addresses;
 #[cfg(all(feature = "tokio", target_os = "linux"))]
 pub use self::linux::TokioUdpSocket;
+pub use self::outgoing::OutgoingDatagrams;
 pub use self::path::NetworkPath;
+pub use self::shaped::ShapedSocket;
 pub use self::socket::DatagramSocket;
 pub use self::std::{BindError, UdpSocket};
 #[cfg(all(feature = "tokio", not(target_os = "linux")))]

@@ -3,12 +3,11 @@
 use std::error::Error;
 use std::net::SocketAddr;
 
-use mp_core::host::SystemClock;
-use mp_core::{MultiplayerPeer, Rng};
+use mp_core::link_shaper::LinkConditions;
+use mp_core::{ConnectionConditions, MultiplayerPeer, Rng};
 use mp_transport_enet::EnetMultiplayerPeer;
 use mp_transport_ws::WebSocketMultiplayerPeer;
-
-use crate::lossy_socket::LossySocket;
+use mp_udp::{ShapedSocket, UdpSocket};
 
 /// Transport of a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +37,14 @@ impl Server {
         &self,
         transport: Transport,
         room: &str,
-        clock: SystemClock,
         rng: &mut Rng,
     ) -> Result<Box<dyn MultiplayerPeer>, Box<dyn Error>> {
         Ok(match transport {
             Transport::Enet => {
-                let socket = LossySocket::bind(clock, self.loss_permille, rng)?;
+                let loss_permille = self.loss_permille;
+                let conditions = LinkConditions { loss_permille, ..LinkConditions::default() };
+                let socket = ShapedSocket::new(UdpSocket::bind_for(self.enet, 0)?)
+                    .with_conditions(ConnectionConditions::both(conditions), rng);
                 let options = mp_transport_enet::ClientOptions::default();
                 Box::new(EnetMultiplayerPeer::client(socket, self.enet, options)?)
             }

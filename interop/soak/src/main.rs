@@ -6,7 +6,6 @@
 //! those that they receive; their lines have counters of an interval.
 
 mod connection;
-mod lossy_socket;
 mod message;
 mod player;
 mod population;

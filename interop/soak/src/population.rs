@@ -57,7 +57,7 @@ pub(crate) struct Args {
 /// Returns an error if a socket or a thread cannot be created.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let clock = SystemClock::new();
-    let mut population = Population::new(args, clock);
+    let mut population = Population::new(args, clock.now());
     let end = clock.now() + Duration::from_secs(args.seconds);
     let interval = Duration::from_secs(args.report.max(1));
     let mut due = clock.now() + interval;
@@ -79,7 +79,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
 struct Population<'a> {
     args: &'a Args,
-    clock: SystemClock,
     rng: Rng,
     places: Vec<Place>,
     report: Report,
@@ -92,13 +91,12 @@ enum Place {
 }
 
 impl<'a> Population<'a> {
-    fn new(args: &'a Args, clock: SystemClock) -> Self {
+    fn new(args: &'a Args, now: Instant) -> Self {
         let rng = Rng::seed_from_u64(args.seed);
-        let now = clock.now();
         // One after the other, so that the server has time for their handshakes.
         let join = |index: usize| Place::Free(now + JOIN_INTERVAL * index as u32);
         let places = (0..args.players).map(join).collect();
-        Self { args, clock, rng, places, report: Report::default() }
+        Self { args, rng, places, report: Report::default() }
     }
 
     fn is_empty(&self) -> bool {
@@ -141,7 +139,7 @@ impl<'a> Population<'a> {
         let transport =
             if index.is_multiple_of(2) { Transport::Enet } else { Transport::WebSocket };
         let room = format!("room-{}", self.rng.below(rooms.max(1)));
-        let peer = server.connect(transport, &room, self.clock, &mut self.rng)?;
+        let peer = server.connect(transport, &room, &mut self.rng)?;
         let player = Player::new(peer, room, transport == Transport::Enet);
         Ok(Place::Taken { player: Box::new(player), leaves: None })
     }

@@ -6,15 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mp_core::link_shaper::LinkConditions;
-use mp_core::{ErrorChain, PeerId, Rng};
+use mp_core::{ConnectionConditions, ErrorChain, PeerId, Rng};
 use mp_tls::ClientTlsOptions;
 use mp_transport_enet::io::DatagramSocket;
 use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer};
 use mp_transport_ws::WebSocketMultiplayerPeer;
 use mp_transport_ws::io::TokioTcp;
-use mp_udp::TokioUdpSocket;
+use mp_udp::{ShapedSocket, TokioUdpSocket};
 
-use super::shaped_socket::ShapedSocket;
 use crate::bot::{BotPeer, Dial, Transport};
 use crate::scenario::{BotTransport, Scenario, ServerAddress, TlsSettings};
 
@@ -98,12 +97,10 @@ impl Servers {
             let peer = EnetMultiplayerPeer::create_async_client(*address, options);
             return Ok(Box::new(peer.map_err(|error| ErrorChain::new(&error).to_string())?));
         }
-        let any = match address {
-            SocketAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
-            SocketAddr::V6(_) => SocketAddr::from(([0_u16; 8], 0)),
-        };
-        let socket = TokioUdpSocket::bind(any).map_err(|e| ErrorChain::new(&e).to_string())?;
-        let socket = ShapedSocket::new(socket, self.link, rng);
+        let socket = TokioUdpSocket::bind_for(*address, 0);
+        let socket = socket.map_err(|error| ErrorChain::new(&error).to_string())?;
+        let conditions = ConnectionConditions::both(self.link);
+        let socket = ShapedSocket::new(socket).with_conditions(conditions, rng);
         let peer = EnetMultiplayerPeer::client(socket, *address, options);
         Ok(Box::new(peer.map_err(|error| ErrorChain::new(&error).to_string())?))
     }

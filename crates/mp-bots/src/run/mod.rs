@@ -2,7 +2,6 @@
 
 mod cpu;
 mod dial;
-mod shaped_socket;
 mod worker;
 
 use std::sync::Arc;

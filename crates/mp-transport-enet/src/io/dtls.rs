@@ -8,12 +8,12 @@ use std::time::{self, Duration};
 use mp_core::{Instant, Readiness};
 use mp_tls::CertificateStore;
 use mp_tls::rustls::pki_types::UnixTime;
-use mp_udp::DATAGRAM_BUFFER_BYTES;
+use mp_udp::{DATAGRAM_BUFFER_BYTES, OutgoingDatagrams};
 
-use super::{DatagramSocket, SendBatch, SendFailure};
+use super::{DatagramSocket, SendBatch};
 use crate::dtls::{Dtls, DtlsClientOptions, DtlsError};
 use crate::limits::SEND_BATCH_BYTES;
-use crate::proto::{NetworkPath, Transmit};
+use crate::proto::NetworkPath;
 
 /// A socket on top of another one. It is plain until a setup function is called, and encrypted from
 /// then on.
@@ -27,15 +27,8 @@ pub struct DtlsSocket<S: DatagramSocket> {
 struct Layer {
     dtls: Dtls,
     now: Instant,
-    out: Out,
-}
-
-/// Encrypted datagrams to send.
-#[derive(Debug)]
-struct Out {
-    batch: SendBatch,
-    /// Datagrams dropped because the batch was full or the socket rejected them.
-    lost: u64,
+    /// Encrypted datagrams.
+    out: OutgoingDatagrams,
 }
 
 impl<S: DatagramSocket> DtlsSocket<S> {
@@ -80,7 +73,7 @@ impl<S: DatagramSocket> DtlsSocket<S> {
     /// Returns the number of encrypted datagrams that were dropped, because the send queue was full
     /// or the socket rejected them.
     pub fn lost(&self) -> u64 {
-        self.layer.as_ref().map_or(0, |layer| layer.out.lost)
+        self.layer.as_ref().map_or(0, |layer| layer.out.lost())
     }
 
     /// Returns the underlying socket.
@@ -89,44 +82,15 @@ impl<S: DatagramSocket> DtlsSocket<S> {
     }
 
     fn set(&mut self, dtls: Dtls) {
-        let out = Out { batch: SendBatch::with_capacity(SEND_BATCH_BYTES), lost: 0 };
+        let out = OutgoingDatagrams::with_capacity(SEND_BATCH_BYTES);
         self.layer = Some(Box::new(Layer { dtls, now: Instant::ZERO, out }));
-    }
-}
-
-impl Out {
-    fn put(&mut self, path: NetworkPath, bytes: &[u8]) {
-        let Some(room) = self.batch.room(bytes.len()) else {
-            self.lost += 1;
-            return;
-        };
-        room[..bytes.len()].copy_from_slice(bytes);
-        let (to, from) = (path.remote, path.local);
-        self.batch.push(Transmit { to, from, len: bytes.len(), segment_size: None });
-    }
-
-    /// Sends the batch as far as possible. An error means that the socket accepts no more now.
-    fn flush(&mut self, socket: &mut impl DatagramSocket) -> io::Result<()> {
-        while !self.batch.is_empty()
-            && let Err(error) = socket.try_send_batch(&mut self.batch)
-        {
-            let failure = SendFailure::from(&error);
-            if failure != SendFailure::Blocked {
-                self.lost += 1;
-                self.batch.pop_front();
-            }
-            if failure != SendFailure::Undeliverable && !self.batch.is_empty() {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-        }
-        Ok(())
     }
 }
 
 impl Layer {
     fn encrypt(&mut self, to: SocketAddr, datagram: &[u8]) {
         let Self { dtls, now, out } = self;
-        dtls.encrypt(*now, to, datagram, &mut |to, bytes| out.put(to, bytes));
+        dtls.encrypt(*now, to, datagram, &mut |to, bytes| out.push(to, bytes));
     }
 }
 
@@ -151,7 +115,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
                 *now,
                 from,
                 &bytes[..len],
-                &mut |to, bytes| out.put(to, bytes),
+                &mut |to, bytes| out.push(to, bytes),
                 &mut |_, payload| {
                     let len = payload.len().min(buf.len());
                     buf[..len].copy_from_slice(&payload[..len]);
@@ -170,7 +134,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
         loop {
             let mut is_stuck = true;
             while let Some((path, datagram)) = batch.front()
-                && layer.out.batch.room(DATAGRAM_BUFFER_BYTES).is_some()
+                && layer.out.has_room(DATAGRAM_BUFFER_BYTES)
             {
                 // The association determines the local address.
                 layer.encrypt(path.remote, datagram);
@@ -196,7 +160,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
         let Some(layer) = &mut self.layer else { return self.socket.try_recv_batch(most, take) };
         let Layer { dtls, now, out } = &mut **layer;
         let drained = self.socket.try_recv_batch(most, &mut |path, bytes| {
-            dtls.handle_datagram(*now, path, bytes, &mut |to, bytes| out.put(to, bytes), take);
+            dtls.handle_datagram(*now, path, bytes, &mut |to, bytes| out.push(to, bytes), take);
         });
         let _ = out.flush(&mut self.socket);
         drained
@@ -211,7 +175,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>, wants_to_send: bool) -> Poll<()> {
-        let is_blocked = self.layer.as_ref().is_some_and(|layer| !layer.out.batch.is_empty());
+        let is_blocked = self.layer.as_ref().is_some_and(|layer| !layer.out.is_empty());
         self.socket.poll_ready(cx, wants_to_send || is_blocked)
     }
 
@@ -224,14 +188,14 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
         let Some(layer) = &mut self.layer else { return };
         layer.now = now;
         let Layer { dtls, out, .. } = &mut **layer;
-        dtls.handle_timeout(now, &mut |to, bytes| out.put(to, bytes));
+        dtls.handle_timeout(now, &mut |to, bytes| out.push(to, bytes));
         let _ = out.flush(&mut self.socket);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let below = self.socket.poll_timeout();
         let Some(layer) = &self.layer else { return below };
-        let is_blocked = !layer.out.batch.is_empty();
+        let is_blocked = !layer.out.is_empty();
         let retry = is_blocked.then(|| layer.now + BLOCKED_RETRY);
         [below, layer.dtls.poll_timeout(), retry].into_iter().flatten().min()
     }
@@ -244,7 +208,7 @@ impl<S: DatagramSocket> Drop for DtlsSocket<S> {
         let Layer { dtls, now, out } = &mut **layer;
         let socket = &mut self.socket;
         dtls.close(*now, &mut |to, bytes| {
-            out.put(to, bytes);
+            out.push(to, bytes);
             let _ = out.flush(socket);
         });
     }
@@ -262,6 +226,7 @@ const BLOCKED_RETRY: Duration = Duration::from_millis(1);
 #[cfg(test)]
 mod tests {
     use mp_tls::DevelopmentCertificate;
+    use mp_udp::Transmit;
 
     use super::*;
 
