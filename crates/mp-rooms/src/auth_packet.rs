@@ -2,7 +2,7 @@
 //! two bytes and the data. Without data, the packet completes the sender's authentication.
 
 use bytes::Bytes;
-use mp_core::{Channel, ConnectionId, OutgoingPacket, Prefix, Rejection, TransferMode};
+use mp_core::{Channel, ConnectionId, OutgoingPacket, Prefix, TransferMode};
 use serde_json::json;
 
 /// SYS command, and its subcommand AUTH.
@@ -11,15 +11,6 @@ const HEADER: &[u8] = &[7, 0];
 /// Returns the data of an authentication packet; `None` if the packet is another one.
 pub(crate) fn auth_data(payload: &[u8]) -> Option<&[u8]> {
     payload.strip_prefix(HEADER)
-}
-
-/// First byte of a raw packet, which Godot passes to `peer_packet`.
-const RAW: &[u8] = &[3];
-
-/// Returns the raw packet that says to a player why the server disconnects it. Its data is a JSON
-/// object: `{"code": "kicked", "text": "you were disconnected by the server"}`.
-pub fn notification(to: ConnectionId, reason: Rejection) -> OutgoingPacket {
-    packet(to, [RAW, json_of(reason.code(), reason.text()).as_bytes()].concat().into())
 }
 
 /// Returns the packet that completes authentication.
@@ -33,11 +24,13 @@ pub(crate) fn rejection(to: ConnectionId, code: &str, text: &str) -> OutgoingPac
     packet(to, [HEADER, json_of(code, text).as_bytes()].concat().into())
 }
 
-fn json_of(code: &str, text: &str) -> String {
+/// Returns the JSON object that says to a client why the server does something.
+pub(crate) fn json_of(code: &str, text: &str) -> String {
     json!({ "code": code, "text": text }).to_string()
 }
 
-fn packet(to: ConnectionId, payload: Bytes) -> OutgoingPacket {
+/// Returns a reliable packet on channel 0.
+pub(crate) fn packet(to: ConnectionId, payload: Bytes) -> OutgoingPacket {
     OutgoingPacket {
         to: to.into(),
         mode: TransferMode::Reliable,

@@ -22,6 +22,7 @@ pub mod limits;
 mod listener;
 mod matchmaking;
 mod name;
+mod notice;
 mod overload;
 mod queue;
 mod refusal;
@@ -30,7 +31,6 @@ mod router;
 mod selection;
 mod template;
 
-pub use auth_packet::notification;
 pub use join::{Join, ListenerConnection, ListenerId};
 pub use listener::{Listener, Unselected};
 pub use matchmaking::{
@@ -38,6 +38,7 @@ pub use matchmaking::{
     TicketHash,
 };
 pub use name::{Code, InvalidCode, InvalidName, RoomId, RoomName};
+pub use notice::{InvalidNoticeText, Notice, NoticeText};
 pub use overload::{OVERLOAD_AFTER, OverloadMonitor, RECOVERED_AFTER};
 pub use queue::{GroupId, PartyRequest, Queue, QueueEnd, QueueRefusal, QueueSettings, QueueStatus};
 pub use refusal::{CreateRefusal, JoinRefusal, Removal, RoomEnd};

@@ -8,6 +8,9 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Maximum length of the code of a private room in bytes.
 pub const CODE_BYTES_MAX: usize = 64;
 
+/// Maximum length of a text of an operator for players in bytes: an announcement fits one datagram.
+pub const NOTICE_BYTES_MAX: usize = 1_024;
+
 /// Maximum length of a selection in bytes: a URL's path and query, or an authentication packet.
 /// Both may also contain a token, and others after it.
 pub const SELECTION_BYTES_MAX: usize = 8 * 1024;

@@ -42,8 +42,8 @@ pub struct Template {
     pub metadata: Metadata,
     /// Maximum rate at which all players of a room send in sum. Default: no limit.
     pub receive_limits: ReceiveLimits,
-    /// True if players whom the server disconnects receive the reason as a raw packet, a JSON
-    /// object: `{"code": "kicked", "text": "…"}`. Default: no.
+    /// True if players receive the server's announcements, and the reason why it disconnects them,
+    /// as raw packets ([`Notice`](crate::Notice)). Default: no.
     pub notify: bool,
     /// True if each room runs on a thread of its own. Default: no.
     pub own_thread: bool,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::join::ListenerConnection;
 use crate::name::{RoomId, RoomName};
+use crate::notice::NoticeText;
 use crate::refusal::{JoinRefusal, Removal};
 use crate::template::Template;
 
@@ -39,6 +40,8 @@ pub enum RoomOutput {
         room: Option<RoomId>,
         /// The reason.
         removal: Removal,
+        /// Text for the player, in place of that of the reason.
+        text: Option<NoticeText>,
     },
     /// Closes a room that has opened.
     Close {

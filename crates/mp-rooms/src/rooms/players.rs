@@ -9,6 +9,7 @@ use mp_identity::{Identity, Subject};
 use super::{RoomOutput, Rooms};
 use crate::join::ListenerConnection;
 use crate::name::RoomId;
+use crate::notice::NoticeText;
 use crate::refusal::{JoinRefusal, Removal};
 
 /// The treatment of a player who is connected already and connects again, to any room.
@@ -120,11 +121,34 @@ impl Rooms {
         connection: ListenerConnection,
         removal: Removal,
     ) -> bool {
+        self.disconnect_with(now, connection, removal, None)
+    }
+
+    /// Disconnects the player of a room, for the reason [`Removal::Kicked`]. `text` is for the
+    /// player, in place of the reason's. Returns false if there is no such player.
+    pub fn kick(
+        &mut self,
+        now: Instant,
+        room: RoomId,
+        peer: PeerId,
+        text: Option<NoticeText>,
+    ) -> bool {
+        let connection = self.connection_of(room, peer);
+        connection.is_some_and(|it| self.disconnect_with(now, it, Removal::Kicked, text))
+    }
+
+    fn disconnect_with(
+        &mut self,
+        now: Instant,
+        connection: ListenerConnection,
+        removal: Removal,
+        text: Option<NoticeText>,
+    ) -> bool {
         if !self.places.contains_key(&connection) {
             return false;
         }
         let room = self.left(now, connection);
-        self.outputs.push_back(RoomOutput::Disconnect { connection, room, removal });
+        self.outputs.push_back(RoomOutput::Disconnect { connection, room, removal, text });
         true
     }
 

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
-use super::{bans, events, own_token, peers, room_events, rooms, server, setup, status};
+use super::{announce, bans, events, own_token, peers, room_events, rooms, server, setup, status};
 use crate::ServerEnded;
 use crate::http::{Json, Problem};
 
@@ -47,7 +47,9 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
         .routes(routes!(own_token::get));
     let of_rooms = OpenApiRouter::new()
         .routes(routes!(rooms::create))
-        .routes(routes!(rooms::change, rooms::close));
+        .routes(routes!(rooms::change, rooms::close))
+        .routes(routes!(announce::to_room))
+        .routes(routes!(announce::to_all));
     let of_peers = OpenApiRouter::new().routes(routes!(peers::kick)).routes(routes!(
         bans::list,
         bans::add,

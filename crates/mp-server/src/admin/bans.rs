@@ -1,40 +1,49 @@
-//! `/v1/bans`: banned addresses and networks.
+//! `/v1/bans`: banned addresses, networks and players.
 
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use mp_core::AddressPrefix;
+use mp_identity::Subject;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::context::AdminContext;
 use crate::BanError;
+use crate::bans::BanTarget;
 use crate::http::{Json, Problem, ProblemBody, Query};
 
-/// A banned address or network.
+/// A banned address, network or player.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Ban {
-    /// The address, or the network such as `192.0.2.0/24`.
-    pub(crate) address: String,
+    /// The address, or the network such as `192.0.2.0/24`; missing if a player is banned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
+    /// The player's subject (`sub` of its token); missing if an address is banned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sub: Option<String>,
     /// Time at which the ban ends, in seconds since 1970-01-01 UTC; missing if it does not end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ends: Option<u64>,
 }
 
-/// All bans, in the order of their addresses.
+/// All bans: addresses in their order, then players by subject.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct BanList {
     /// The bans.
     pub(crate) bans: Vec<Ban>,
 }
 
-/// An address to ban.
+/// An address or a player to ban.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewBan {
-    /// The address, or the network such as `192.0.2.0/24`.
-    pub(crate) address: String,
+    /// The address, or the network such as `192.0.2.0/24`. Either this or `sub` is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
+    /// The player's subject (`sub` of its token), 1 to 128 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sub: Option<String>,
     /// Seconds until the ban ends, at least 1; missing: it does not end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
@@ -52,8 +61,12 @@ pub(crate) struct Banned {
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BanQuery {
-    /// Exactly the address or network that was banned.
-    address: String,
+    /// Exactly the address or network that was banned. Either this or `sub` is required.
+    #[serde(default)]
+    address: Option<String>,
+    /// The subject of the player who was banned.
+    #[serde(default)]
+    sub: Option<String>,
 }
 
 impl From<BanError> for Problem {
@@ -67,9 +80,23 @@ impl From<BanError> for Problem {
     }
 }
 
-fn prefix(address: &str) -> Result<AddressPrefix, Problem> {
-    let detail = "address must be an IP address or a network such as 192.0.2.0/24";
-    address.parse().map_err(|_| Problem::bad_request("invalid_address", detail))
+/// Returns the target of a ban, which is an address or a player.
+fn target(address: Option<&str>, sub: Option<&str>) -> Result<BanTarget, Problem> {
+    match (address, sub) {
+        (Some(address), None) => {
+            let detail = "address must be an IP address or a network such as 192.0.2.0/24";
+            let prefix = address.parse().map(BanTarget::Address);
+            prefix.map_err(|_| Problem::bad_request("invalid_address", detail))
+        }
+        (None, Some(sub)) => {
+            let subject = Subject::new(sub).map(BanTarget::Player);
+            subject.map_err(|error| Problem::bad_request("invalid_sub", error))
+        }
+        _ => {
+            let detail = "either address or sub is required";
+            Err(Problem::bad_request("invalid_target", detail))
+        }
+    }
 }
 
 /// List the bans
@@ -81,12 +108,17 @@ fn prefix(address: &str) -> Result<AddressPrefix, Problem> {
     responses((status = 200, body = BanList), (status = "default", body = ProblemBody))
 )]
 pub(super) async fn list(State(context): State<AdminContext>) -> Json<BanList> {
-    let bans = context.rooms().bans().await.into_iter();
-    let bans = bans.map(|(prefix, ends)| Ban { address: prefix.to_string(), ends });
-    Json(BanList { bans: bans.collect() })
+    let (addresses, players) =
+        (context.rooms().bans().await, context.rooms().banned_players().await);
+    let addresses = addresses.into_iter();
+    let addresses =
+        addresses.map(|(it, ends)| Ban { address: Some(it.to_string()), sub: None, ends });
+    let players = players.into_iter();
+    let players = players.map(|(it, ends)| Ban { address: None, sub: Some(it.to_string()), ends });
+    Json(BanList { bans: addresses.chain(players).collect() })
 }
 
-/// Ban an address or a network, and disconnect its players
+/// Ban an address, a network or a player, and disconnect the players
 #[utoipa::path(
     post,
     path = "/v1/bans",
@@ -97,14 +129,17 @@ pub(super) async fn list(State(context): State<AdminContext>) -> Json<BanList> {
 )]
 pub(super) async fn add(
     State(context): State<AdminContext>,
-    Json(NewBan { address, seconds }): Json<NewBan>,
+    Json(NewBan { address, sub, seconds }): Json<NewBan>,
 ) -> Result<Json<Banned>, Problem> {
     if seconds == Some(0) {
         return Err(Problem::bad_request("invalid_seconds", "seconds must be at least 1"));
     }
-    let prefix = prefix(&address)?;
-    let disconnected = context.rooms().ban(prefix, seconds.map(Duration::from_secs)).await?;
-    tracing::info!(%prefix, seconds, disconnected, "an operator has banned an address");
+    let (rooms, time) = (context.rooms(), seconds.map(Duration::from_secs));
+    let disconnected = match target(address.as_deref(), sub.as_deref())? {
+        BanTarget::Address(prefix) => rooms.ban(prefix, time).await?,
+        BanTarget::Player(subject) => rooms.ban_player(subject, time).await?,
+    };
+    tracing::info!(address, sub, seconds, disconnected, "an operator has added a ban");
     Ok(Json(Banned { disconnected }))
 }
 
@@ -119,13 +154,17 @@ pub(super) async fn add(
 )]
 pub(super) async fn remove(
     State(context): State<AdminContext>,
-    Query(BanQuery { address }): Query<BanQuery>,
+    Query(BanQuery { address, sub }): Query<BanQuery>,
 ) -> Result<StatusCode, Problem> {
-    let prefix = prefix(&address)?;
-    if !context.rooms().unban(prefix).await? {
-        let detail = format!("there is no ban of exactly {prefix}");
+    let is_ended = match target(address.as_deref(), sub.as_deref())? {
+        BanTarget::Address(prefix) => context.rooms().unban(prefix).await?,
+        BanTarget::Player(subject) => context.rooms().unban_player(subject).await?,
+    };
+    if !is_ended {
+        let target = address.or(sub).unwrap_or_default();
+        let detail = format!("there is no ban of exactly {target:?}");
         return Err(Problem::not_found("unknown_ban", detail));
     }
-    tracing::info!(%prefix, "an operator has ended a ban");
+    tracing::info!(address, sub, "an operator has ended a ban");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,6 +10,7 @@
 //! All routes are behind a [`BrowserGuard`]. Handlers have an [`AdminContext`] and send messages to
 //! the task that owns the rooms.
 
+mod announce;
 mod api;
 mod authorize;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
@@ -45,6 +46,8 @@ use crate::config::AdminConfig;
 use crate::http::{AllowedHosts, BrowserGuard, HttpLimits, HttpListener, HttpServer};
 use crate::reload::LiveConfig;
 
+pub(crate) use self::announce::Announcement;
+pub(crate) use self::bans::NewBan;
 pub(crate) use self::context::Operated;
 pub(crate) use self::rooms::{NewRoom, RoomSettings};
 pub(crate) use self::token::{Scope, Token};

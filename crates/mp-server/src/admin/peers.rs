@@ -2,12 +2,13 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use mp_actor::{PeerRef, PeerStats};
+use mp_actor::PeerStats;
 use mp_core::PeerId;
 use mp_rooms::RoomId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::announce::notice_text;
 use super::context::AdminContext;
 use super::rooms::{PageQuery, find};
 use crate::http::{Json, OptionalJson, Path, Problem, ProblemBody, Query};
@@ -70,8 +71,10 @@ pub(crate) struct PeerPage {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Kick {
-    /// Reason, for the log: at most 256 bytes.
+    /// Reason, at most 256 bytes, without control characters other than line feeds and tabs: for
+    /// the log, and for the player if the room's template has `notify`.
     #[serde(default)]
+    #[schema(max_length = 256)]
     pub(crate) reason: String,
 }
 
@@ -155,7 +158,7 @@ pub(super) async fn page(
         ("room" = String, Path, description = "Name of the room"),
         ("peer" = i32, Path, description = "Peer id"),
     ),
-    request_body(content = Option<Kick>, description = "Reason, for the log"),
+    request_body(content = Option<Kick>, description = "Reason"),
     responses((status = 204), (status = "default", body = ProblemBody))
 )]
 pub(super) async fn kick(
@@ -167,22 +170,22 @@ pub(super) async fn kick(
         let detail = format!("a reason has at most {REASON_MAX} bytes");
         return Err(Problem::bad_request("invalid_reason", detail));
     }
+    let text = match reason.trim() {
+        "" => None,
+        _ => Some(notice_text(&reason)?),
+    };
     let unknown = || Problem::not_found("unknown_peer", format!("{name} has no player {id}"));
-    let room = find(&context, &name).await?.id;
+    let (room, rooms) = (find(&context, &name).await?.id, context.rooms());
     let id = PeerId::new(id).ok_or_else(unknown)?;
-    let peer = peer(&context, room, id).await?.ok_or_else(unknown)?;
-    peer.disconnect().await.map_err(|_| unknown())?;
+    let is_kicked = match text {
+        Some(text) => rooms.kick_with_reason(room, id, text).await?,
+        None => rooms.kick(room, id).await?,
+    };
+    if !is_kicked {
+        return Err(unknown());
+    }
     tracing::info!(room = name, peer = %id, ?reason, "an operator has disconnected a player");
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Returns a player of a room.
-async fn peer(
-    context: &AdminContext,
-    room: RoomId,
-    id: PeerId,
-) -> Result<Option<PeerRef>, Problem> {
-    Ok(context.rooms().branch(room).await?.and_then(|branch| branch.peer(id)))
 }
 
 /// Maximum size of a reason in bytes.

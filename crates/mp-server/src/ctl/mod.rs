@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use self::client::Client;
 use self::token_args::NewTokenArgs;
-use crate::admin::{NewRoom, RoomSettings};
+use crate::admin::{Announcement, NewBan, NewRoom, RoomSettings};
 use crate::{Failure, output};
 
 /// Operate a running server through its admin API
@@ -100,24 +100,32 @@ enum Verb {
         room: String,
         /// Peer id
         peer: i32,
-        /// Reason, for the server's log
+        /// Reason, for the server's log, and for the player if the room's template has notify
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
     /// List the bans
     Bans,
-    /// Ban an address or a network, and disconnect its players
+    /// Ban an address, a network or a player, and disconnect the players
     Ban {
-        /// IP address, or a network such as 192.0.2.0/24
-        address: String,
+        #[command(flatten)]
+        target: BanArgs,
         /// Seconds until the ban ends [default: it does not end]
         #[arg(long, value_name = "SECONDS")]
         seconds: Option<u64>,
     },
     /// End a ban
     Unban {
-        /// Exactly the address or network that was banned
-        address: String,
+        #[command(flatten)]
+        target: BanArgs,
+    },
+    /// Send a text to the players of all rooms whose template has notify
+    Announce {
+        /// Text, at most 1024 bytes
+        text: String,
+        /// Send it to the players of this room only
+        #[arg(long)]
+        room: Option<String>,
     },
     /// Refuse new players, wait until the others have left, and end the server
     Drain {
@@ -137,6 +145,17 @@ enum Verb {
         #[arg(long, default_value = "admin")]
         name: String,
     },
+}
+
+/// A banned address or player.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+struct BanArgs {
+    /// IP address, or a network such as 192.0.2.0/24
+    address: Option<String>,
+    /// Subject of a player (claim sub of its token)
+    #[arg(long, value_name = "SUBJECT")]
+    sub: Option<String>,
 }
 
 /// Settings of a room.
@@ -263,13 +282,20 @@ fn call(verb: Verb) -> (Call, Show) {
             (call.with(json!({"reason": reason})), done(text))
         }
         Verb::Bans => (Call::new("GET", "/v1/bans"), Box::new(print::bans)),
-        Verb::Ban { address, seconds } => {
-            let call = Call::new("POST", "/v1/bans");
-            (call.with(json!({"address": address, "seconds": seconds})), Box::new(print::banned))
+        Verb::Ban { target: BanArgs { address, sub }, seconds } => {
+            let ban = NewBan { address, sub, seconds };
+            (Call::new("POST", "/v1/bans").with(json!(ban)), Box::new(print::banned))
         }
-        Verb::Unban { address } => {
-            let path = format!("/v1/bans?address={}", client::escaped(&address));
-            (Call::new("DELETE", path), done(format!("{address} is not banned any more")))
+        Verb::Unban { target: BanArgs { address, sub } } => {
+            let key = if sub.is_some() { "sub" } else { "address" };
+            let target = address.or(sub).unwrap_or_default();
+            let path = format!("/v1/bans?{key}={}", client::escaped(&target));
+            (Call::new("DELETE", path), done(format!("{target} is not banned any more")))
+        }
+        Verb::Announce { text, room: name } => {
+            let path = name.map_or_else(|| "/v1".to_owned(), |name| room(&name)) + "/announce";
+            let call = Call::new("POST", path).with(json!(Announcement { text }));
+            (call, Box::new(print::announced))
         }
         Verb::Drain { timeout } => {
             let call = Call::new("POST", "/v1/drain").with(json!({"timeout_seconds": timeout}));

@@ -110,13 +110,25 @@ pub(super) fn bans(response: &Value) -> String {
     let row = |ban: &Value| {
         let ends = &ban["ends"];
         let ends = if ends.is_null() { "never".to_owned() } else { text(ends) };
-        vec![text(&ban["address"]), ends]
+        let target = match &ban["address"] {
+            Value::Null => format!("sub {}", text(&ban["sub"])),
+            address => text(address),
+        };
+        vec![target, ends]
     };
-    table(&["ADDRESS", "ENDS (UNIX TIME)"], &rows(response, "bans", row))
+    table(&["BANNED", "ENDS (UNIX TIME)"], &rows(response, "bans", row))
 }
 
 pub(super) fn banned(response: &Value) -> String {
     format!("banned; players disconnected: {}\n", text(&response["disconnected"]))
+}
+
+pub(super) fn announced(response: &Value) -> String {
+    format!(
+        "sent to {} players in {} rooms\n",
+        text(&response["players"]),
+        text(&response["rooms"])
+    )
 }
 
 pub(super) fn reloaded(response: &Value) -> String {
@@ -149,9 +161,9 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_control_characters_are_left_out() {
         let response = json!({"bans": [
-            {"address": "192.0.2.0/24", "ends": 5}, {"address": "::1\u{1b}[2J"},
+            {"address": "192.0.2.0/24", "ends": 5}, {"sub": "kay\u{1b}[2J"},
         ]});
-        let lines = "ADDRESS       ENDS (UNIX TIME)\n192.0.2.0/24  5\n::1[2J        never\n";
+        let lines = "BANNED        ENDS (UNIX TIME)\n192.0.2.0/24  5\nsub kay[2J    never\n";
         assert_eq!(bans(&response), lines);
     }
 }

@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 pub struct RoomsHandle {
     events: mpsc::Sender<HostEvent>,
     load: watch::Receiver<Load>,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
     stop: CancellationToken,
     bans: BanRegistry,
     pub(super) metrics: Metrics,
@@ -333,7 +333,7 @@ impl RoomsHandle {
     ///
     /// [`ServerEnded`].
     pub async fn kick(&self, room: RoomId, peer: PeerId) -> Result<bool, ServerEnded> {
-        self.call(move |host| host.kick(room, peer)).await
+        self.call(move |host| host.kick(room, peer, None)).await
     }
 
     /// Returns the identity of a player of a room; `None` if there is no such player, or if
@@ -417,10 +417,12 @@ impl RoomsHandle {
     /// Ends the server in order: refuses new players, waits up to `timeout` until the others have
     /// left, closes the rooms, which deliver what they have sent before, and closes the endpoints.
     /// Logs its progress. Rooms can read the time that is left
-    /// ([`RoomContext::drain_deadline`](crate::RoomContext::drain_deadline)).
+    /// ([`RoomContext::drain_deadline`](crate::RoomContext::drain_deadline)); the players of rooms
+    /// with [`notify`](Template::notify) receive it ([`Notice::draining`](mp_rooms::Notice)).
     pub async fn drain(&self, timeout: Duration) {
         if self.call(move |host| host.drain(timeout)).await.is_ok() {
             if !timeout.is_zero() {
+                self.announce_drain(timeout);
                 let _ = tokio::time::timeout(timeout, self.until_empty()).await;
             }
             let _ = self.call(RoomsHost::close_rooms).await;

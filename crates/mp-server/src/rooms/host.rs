@@ -12,8 +12,8 @@ use mp_identity::{
     AuthRefusal, AuthRejection, AuthStats, FetchId, HttpFailure, HttpRequest, HttpResponse, Subject,
 };
 use mp_rooms::{
-    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Removal, RoomId, RoomName,
-    RoomOutput, Rooms, Template,
+    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Notice, NoticeText, Removal,
+    RoomId, RoomName, RoomOutput, Rooms, Template,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -109,7 +109,7 @@ struct Listening {
 /// The properties of a room that its decisions depend on, or that it reads.
 struct SharedWithRoom {
     identities: Identities,
-    /// True if players who are disconnected receive the reason as a raw packet.
+    /// True if players receive reasons and announcements as raw packets.
     notify: bool,
 }
 
@@ -400,18 +400,22 @@ impl RoomsHost {
         }
     }
 
+    /// Returns whether the players of a room receive notices.
+    pub(super) fn notifies(&self, room: RoomId) -> bool {
+        self.shared.get(&room).is_some_and(|shared| shared.notify)
+    }
+
     /// Disconnects a player who has left the registry.
     fn disconnect(
         &mut self,
         connection: ListenerConnection,
         room: Option<RoomId>,
         removal: Removal,
+        text: Option<&NoticeText>,
     ) {
         tracing::debug!(%connection, %removal, "player disconnected");
-        let shared = room.and_then(|room| self.shared.get(&room));
-        let last = shared
-            .filter(|shared| shared.notify)
-            .map(|_| mp_rooms::notification(connection.connection, Rejection::from(removal)));
+        let notice = || Notice::removal(removal, text).packet(connection.connection);
+        let last = room.filter(|&room| self.notifies(room)).map(|_| notice());
         if let Some(room) = room {
             self.left(room, connection);
         }
@@ -426,11 +430,10 @@ impl RoomsHost {
         self.admission.stats()
     }
 
-    /// Disconnects a player of a room. Returns false if there is none.
-    pub(super) fn kick(&mut self, room: RoomId, peer: PeerId) -> bool {
-        let connection = self.rooms.connection_of(room, peer);
-        let now = self.clock.now();
-        connection.is_some_and(|it| self.rooms.disconnect(now, it, Removal::Kicked))
+    /// Disconnects a player of a room. `text` is for the player, in place of the reason's. Returns
+    /// false if there is none.
+    pub(super) fn kick(&mut self, room: RoomId, peer: PeerId, text: Option<NoticeText>) -> bool {
+        self.rooms.kick(self.clock.now(), room, peer, text)
     }
 
     /// Disconnects a banned player. Returns the number of its connections.
@@ -443,8 +446,8 @@ impl RoomsHost {
             match output {
                 RoomOutput::Create { room, name, template } => self.create(room, name, template),
                 RoomOutput::Decide { connection, decision } => self.decide(connection, decision),
-                RoomOutput::Disconnect { connection, room, removal } => {
-                    self.disconnect(connection, room, removal);
+                RoomOutput::Disconnect { connection, room, removal, text } => {
+                    self.disconnect(connection, room, removal, text.as_ref());
                 }
                 RoomOutput::Close { room } => self.close(room),
                 _ => mp_core::bug!("unknown output of the registry"),

@@ -9,6 +9,7 @@ use mp_core::host::SystemClock;
 use mp_tls::ClientTlsOptions;
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
 use mp_transport_ws::WebSocketMultiplayerPeer;
+use serde_json::Value;
 
 use crate::server::PATIENCE;
 
@@ -80,16 +81,46 @@ impl RawPlayer {
     /// Waits for the close frame and returns its text. Skips messages.
     pub(crate) fn close_reason(&mut self) -> String {
         loop {
-            let mut head = [0; 2];
-            self.stream.read_exact(&mut head).unwrap();
-            let mut payload = vec![0; usize::from(head[1])];
-            self.stream.read_exact(&mut payload).unwrap();
-            if head[0] == 0x88 {
+            if let (CLOSE, mut payload) = self.frame() {
                 return String::from_utf8(payload.split_off(2)).unwrap();
             }
         }
     }
+
+    /// Waits for a notice of the server, a raw packet, and returns its data. Skips other messages.
+    pub(crate) fn notice(&mut self) -> Value {
+        loop {
+            match self.frame() {
+                (BINARY, payload) if payload.first() == Some(&RAW) => {
+                    return serde_json::from_slice(&payload[1..]).unwrap();
+                }
+                (CLOSE, _) => panic!("the connection is closed"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for a frame of less than 64 KiB, and returns its first byte and its payload.
+    fn frame(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 2];
+        self.stream.read_exact(&mut head).unwrap();
+        let mut len = usize::from(head[1]);
+        if len == 126 {
+            let mut extended = [0; 2];
+            self.stream.read_exact(&mut extended).unwrap();
+            len = u16::from_be_bytes(extended).into();
+        }
+        let mut payload = vec![0; len];
+        self.stream.read_exact(&mut payload).unwrap();
+        (head[0], payload)
+    }
 }
+
+/// First byte of a frame with a message, and of a close frame.
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+/// First byte of a raw packet.
+const RAW: u8 = 3;
 
 /// Returns a connection whose reads time out after [`PATIENCE`].
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {

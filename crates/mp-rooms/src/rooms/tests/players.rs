@@ -4,6 +4,7 @@ use mp_identity::{Identity, Subject};
 
 use super::*;
 use crate::matchmaking::MatchVerb;
+use crate::notice::NoticeText;
 use crate::refusal::Removal;
 
 fn kay() -> Identity {
@@ -36,7 +37,7 @@ impl Registry {
 }
 
 fn disconnected(number: u32, room: Option<RoomId>, removal: Removal) -> RoomOutput {
-    RoomOutput::Disconnect { connection: connection(number), room, removal }
+    RoomOutput::Disconnect { connection: connection(number), room, removal, text: None }
 }
 
 #[test]
@@ -226,4 +227,19 @@ fn player_is_known_while_it_is_connected_and_can_be_disconnected() {
     let outputs =
         [disconnected(1, Some(a), Removal::Kicked), disconnected(0, Some(a), Removal::Banned)];
     assert_eq!((registry.outputs(), registry.rooms.players()), (outputs.to_vec(), 0));
+}
+
+#[test]
+fn kicked_player_is_disconnected_with_the_text_of_the_operator() {
+    let mut registry = with(SamePlayer::Allow);
+    let a = registry.open("a");
+    registry.join_room_as(0, "a", kay());
+    let (now, peer) = (registry.now, PeerId::new(2).unwrap());
+    let text = Some(NoticeText::new("be nice").unwrap());
+    assert!(!registry.rooms.kick(now, a, PeerId::new(3).unwrap(), None));
+    assert!(registry.rooms.kick(now, a, peer, text.clone()));
+    assert!(!registry.rooms.kick(now, a, peer, text.clone()));
+    let (connection, room, removal) = (connection(0), Some(a), Removal::Kicked);
+    let output = RoomOutput::Disconnect { connection, room, removal, text };
+    assert_eq!((registry.outputs(), registry.rooms.players()), (vec![output], 0));
 }

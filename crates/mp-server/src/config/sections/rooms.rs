@@ -71,10 +71,11 @@ threads, one per core.",
         "notify",
         Kind::Switch,
         Preset::Switch(false),
-        "Say to players whom the server disconnects why, as a raw packet
+        "Send players the server's announcements, and the reason why it disconnects them, as raw packets
 
-Godot passes it to the signal peer_packet: {\"code\": \"replaced\", \"text\": …}; the codes are \
-replaced, banned and kicked. Over WebSocket the close reason is the code in any case.",
+Godot passes them to the signal peer_packet, with the id 1: {\"code\": \"kicked\", \"text\": …}; the \
+codes are announcement, draining, replaced, banned and kicked. Over WebSocket the close reason is \
+the code in any case.",
     )
     .now(),
     Key::new("metadata", Kind::Table, Preset::EmptyTable, "Texts for lists of rooms")

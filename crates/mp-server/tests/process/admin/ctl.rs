@@ -60,6 +60,15 @@ fn every_verb_operates_a_running_server() {
     ok(&server, &["unban", "192.0.2.0/24"]);
     assert!(!ok(&server, &["bans"]).contains("192.0.2.0/24"));
 
+    ok(&server, &["ban", "--sub", "kay"]);
+    assert!(ok(&server, &["bans"]).contains("sub kay"));
+    ok(&server, &["unban", "--sub", "kay"]);
+    assert!(!ok(&server, &["bans"]).contains("kay"));
+
+    assert_eq!(ok(&server, &["announce", "hello"]), "sent to 0 players in 0 rooms\n");
+    let without = error(&server, ALL, &["announce", "hello", "--room", "default"]);
+    assert!(without.contains("notify = true"), "{without}");
+
     assert_eq!(ok(&server, &["reload"]), "applied: none\nneed a restart: none\n");
     assert!(ok(&server, &["config"]).contains("shutdown.drain_timeout"));
     ok(&server, &["drain", "--timeout", "0"]);

@@ -5,6 +5,7 @@ mod events;
 mod health;
 pub(crate) mod http;
 mod metrics;
+mod notices;
 mod peers;
 mod process;
 mod security;
@@ -36,6 +37,17 @@ impl AdminServer {
     /// Starts a server with a token of each scope, and one with all.
     fn start() -> Self {
         Self::with(|_| {})
+    }
+
+    /// Starts a server with a configuration file.
+    fn configured(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mp-server.toml");
+        std::fs::write(&file, config).unwrap();
+        // The file is read before the server prints its addresses.
+        Self::with(|command| {
+            command.env("MP_CONFIG", &file);
+        })
     }
 
     /// Starts a server with further settings.

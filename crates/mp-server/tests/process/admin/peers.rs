@@ -1,5 +1,7 @@
 use std::io::Read as _;
 
+use mp_core::host::unix_now;
+use mp_identity::{Identity, Subject, TokenIssuer};
 use serde_json::json;
 
 use super::http::Request;
@@ -67,6 +69,39 @@ fn banned_address_is_disconnected_until_the_ban_ends() {
     let unban = |address| server.ask(PEERS, "DELETE", &format!("/v1/bans?address={address}"));
     assert_eq!(unban("127.0.0.1").outcome(), (404, "unknown_ban".to_owned()));
     assert_eq!(unban("none").outcome(), (400, "invalid_address".to_owned()));
+    let both = server.ask(PEERS, "DELETE", "/v1/bans?address=::1&sub=kay").outcome();
+    assert_eq!(both, (400, "invalid_target".to_owned()));
     assert_eq!(unban("127.0.0.0%2F8").status, 204);
     RawPlayer::join(server.server.ws);
+}
+
+#[test]
+fn banned_player_is_disconnected_and_refused_until_the_ban_ends() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let server = AdminServer::configured(&format!(
+        "[identity]\nmethod = \"token\"\nsecret = \"{key}\"\n[template.default]\nnotify = true\n"
+    ));
+    let kay = Identity::new(Subject::new("kay").unwrap()).with_create(true);
+    let kay = kay.with_expires(Some(unix_now() + 60));
+    let token = TokenIssuer::secret(key.as_bytes()).unwrap().issue(unix_now(), &kay, None).unwrap();
+    let join = || RawPlayer::join_with(server.server.ws, &format!("/?token={}", token.as_str()));
+    let listed = || server.ask(READ, "GET", "/v1/rooms/default/peers").json()["peers"].clone();
+    let mut player = join();
+    while listed().as_array().unwrap().is_empty() {}
+
+    let ban = json!({"sub": "kay", "seconds": 3_600});
+    let banned = Request::new("POST", "/v1/bans").token(PEERS).json(&ban).send(server.address);
+    assert_eq!(banned.json(), json!({"disconnected": 1}));
+    let notice = json!({"code": "banned", "text": "you are banned from this server"});
+    assert_eq!((player.notice(), player.close_reason()), (notice, "banned".to_owned()));
+    assert_eq!(join().close_reason(), "banned");
+    let list = server.ask(PEERS, "GET", "/v1/bans").json();
+    assert!(list["bans"][0]["sub"] == "kay" && list["bans"][0]["ends"].is_u64(), "{list}");
+
+    let unban = |sub| server.ask(PEERS, "DELETE", &format!("/v1/bans?sub={sub}"));
+    assert_eq!(unban("bob").outcome(), (404, "unknown_ban".to_owned()));
+    assert_eq!(unban("").outcome(), (400, "invalid_sub".to_owned()));
+    assert_eq!(unban("kay").status, 204);
+    let _player = join();
+    while listed().as_array().unwrap().is_empty() {}
 }
