@@ -37,6 +37,11 @@ impl Commands {
         Self(orders)
     }
 
+    /// Waits for a command.
+    pub(crate) fn wait(&self) -> Command {
+        self.0.recv().expect("the process exits at the end of the input")
+    }
+
     pub(crate) fn next(&self) -> Option<Command> {
         self.0.try_recv().ok()
     }

@@ -2,9 +2,13 @@
 //! never sleeps while there is traffic, so that servers spend no CPU time on waking it.
 //! mp-bench-common describes its input and output.
 
+mod admin_client;
 mod clock;
 mod control;
 mod delivery_counter;
+mod empty_rooms;
+mod percentile;
+mod room_creator;
 mod stamp;
 mod stream;
 mod sync;
@@ -29,6 +33,8 @@ enum Kind {
     Sync(sync::Args),
     /// TCP clients, with or without WebSocket
     Stream(stream::Args),
+    /// Rooms of mp-server without clients
+    EmptyRooms(empty_rooms::Args),
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,5 +42,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         Kind::Udp(args) => udp::run(&args),
         Kind::Sync(args) => sync::run(&args),
         Kind::Stream(args) => stream::run(&args),
+        Kind::EmptyRooms(args) => empty_rooms::run(&args),
     }
 }

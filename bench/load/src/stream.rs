@@ -14,6 +14,7 @@ use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::control::{Command, Commands};
 use crate::delivery_counter::DeliveryCounter;
 use crate::stamp::Stamp;
+use crate::udp::dialect::{Dialect, room_name};
 
 /// Options of TCP clients.
 #[derive(Debug, Parser)]
@@ -30,6 +31,25 @@ pub(crate) struct Args {
     /// Encoding of messages
     #[arg(long)]
     frames: Frames,
+    /// Number of rooms of equal size, which idle Godot clients select by path [default: the server
+    /// has one room]
+    #[arg(long)]
+    rooms: Option<u16>,
+}
+
+impl Args {
+    /// Returns the number of clients in a room.
+    fn room_size(&self) -> Result<u16, String> {
+        match self.rooms {
+            Some(rooms) if rooms == 0 || !self.clients.is_multiple_of(rooms) => {
+                Err(format!("{} clients do not fill {rooms} rooms equally", self.clients))
+            }
+            Some(_) if self.frames != Frames::Godot || self.in_flight > 0 => {
+                Err("clients of several rooms need --frames godot and no messages".into())
+            }
+            rooms => Ok(self.clients / rooms.unwrap_or(1)),
+        }
+    }
 }
 
 /// Encoding of a message.
@@ -47,13 +67,18 @@ enum Frames {
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let clock = Clock::new();
     let orders = Commands::listen();
+    let room_size = args.room_size()?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut clients = Vec::new();
     for index in 0..args.clients {
-        let client = Client::connect(index, args)?;
+        let path = args.rooms.map_or_else(String::new, |_| room_name(index / room_size));
+        let client = Client::connect(index, args, &path)?;
         let data = epoll::EventData::new_u64(index.into());
         epoll::add(&epoll, &client.stream, data, epoll::EventFlags::IN)?;
         clients.push(client);
+    }
+    if args.rooms.is_some() {
+        meet(&mut clients, usize::from(room_size) - 1, clock)?;
     }
     print_line("ready");
 
@@ -94,11 +119,29 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// Waits until the server has announced to each client the `others` of its room.
+fn meet(clients: &mut [Client], others: usize, clock: Clock) -> Result<(), Box<dyn Error>> {
+    let mut nothing = DeliveryCounter::new(clients.len(), 1, true);
+    for client in clients {
+        let until = clock.nanos() + MEET_TIMEOUT;
+        while client.known_peers != others {
+            if clock.nanos() > until {
+                let (index, known) = (client.index, client.known_peers);
+                return Err(format!("client {index} knows {known} others of its room").into());
+            }
+            client.receive(&mut nothing, clock)?;
+        }
+    }
+    Ok(())
+}
+
 struct Client {
     index: u16,
     stream: TcpStream,
     frames: Frames,
     sequence: u32,
+    /// Other clients of its room that the server has announced.
+    known_peers: usize,
     /// Received bytes of an incomplete message.
     arrived: Vec<u8>,
     out: Vec<u8>,
@@ -106,11 +149,11 @@ struct Client {
 
 impl Client {
     /// Connects, and completes the WebSocket handshake, one client after another.
-    fn connect(index: u16, args: &Args) -> Result<Self, Box<dyn Error>> {
+    fn connect(index: u16, args: &Args, path: &str) -> Result<Self, Box<dyn Error>> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, args.port))?;
         stream.set_nodelay(true)?;
         if args.frames != Frames::Bare {
-            stream.write_all(REQUEST)?;
+            stream.write_all(format!("GET /{path} {REQUEST}").as_bytes())?;
             let mut answer = Vec::new();
             while !answer.ends_with(b"\r\n\r\n") {
                 let mut byte = [0];
@@ -130,7 +173,8 @@ impl Client {
         }
         stream.set_nonblocking(true)?;
         let frames = args.frames;
-        Ok(Self { index, stream, frames, sequence: 0, arrived: Vec::new(), out: Vec::new() })
+        let (arrived, out) = (Vec::new(), Vec::new());
+        Ok(Self { index, stream, frames, sequence: 0, known_peers: 0, arrived, out })
     }
 
     /// Sends `count` messages with one write.
@@ -181,30 +225,47 @@ impl Client {
             read => read?,
         };
         self.arrived.extend_from_slice(&bytes[..len]);
-        let head = if self.frames == Frames::Bare { 0 } else { 2 };
         let (mut at, mut last_received) = (0, 0);
-        while let Some(frame) = self.arrived.get(at..at + head + SIZE) {
-            let (frame, message) = frame.split_at(head);
-            match Stamp::read(message, SIZE) {
-                Some(stamp) if stamp.source == self.index && [&[], WHOLE].contains(&frame) => {
+        while let Some((kind, payload)) = next_frame(self.frames, &self.arrived[at..]) {
+            match (kind, Stamp::read(payload, SIZE)) {
+                (BINARY, Some(stamp)) if stamp.source == self.index => {
                     counter.received(self.index.into(), &stamp, SIZE, clock.nanos());
+                    last_received += 1;
                 }
+                // mp sends pongs to idle clients.
+                (PONG, _) => {}
+                (BINARY, None) if Dialect::Godot.is_add_peer(payload) => self.known_peers += 1,
                 _ => counter.wrong(),
             }
-            at += head + SIZE;
-            last_received += 1;
+            at += payload.len() + if self.frames == Frames::Bare { 0 } else { HEAD };
         }
         self.arrived.drain(..at);
         Ok(last_received)
     }
 }
 
+/// Returns the kind and the payload of the frame at the start of `bytes`, if it is complete. A bare
+/// message has no header and is always binary.
+fn next_frame(frames: Frames, bytes: &[u8]) -> Option<(u8, &[u8])> {
+    if frames == Frames::Bare {
+        return Some((BINARY, bytes.get(..SIZE)?));
+    }
+    let (&[kind, len], rest) = bytes.split_first_chunk()?;
+    // Longer frames have another header. A client expects none, and reports this one as wrong.
+    Some((kind, rest.get(..usize::from(len))?))
+}
+
 const SIZE: usize = 64;
+/// Length of the header of a frame.
+const HEAD: usize = 2;
 /// Header byte of a final binary frame.
 const BINARY: u8 = 0x82;
 const MASKED: u8 = 0x80;
-const WHOLE: &[u8] = &[BINARY, SIZE as u8];
+/// Header byte of a pong.
+const PONG: u8 = 0x8a;
 const DRAIN: u64 = SECOND / 5;
-const REQUEST: &[u8] =
-    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+/// Time in which the server announces the clients of a room to each other.
+const MEET_TIMEOUT: u64 = 20 * SECOND;
+/// Request after method and path.
+const REQUEST: &str = "HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";

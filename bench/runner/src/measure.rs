@@ -1,5 +1,6 @@
 //! Measurements of a workload.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -99,7 +100,12 @@ fn run(
     programs: &Programs,
     timing: &Timing,
 ) -> Result<Sample, String> {
-    let mut server = ChildProcess::start(contender.name, programs.command(contender)?)?;
+    let mut command = programs.command(contender)?;
+    let admin = if contender.has_admin { Some(free_port()?) } else { None };
+    if let Some(port) = admin {
+        command.env("MP_ADMIN__ADDRESS", format!("127.0.0.1:{port}"));
+    }
+    let mut server = ChildProcess::start(contender.name, command)?;
     let port = server.read_until(Duration::from_secs(20), port)?;
     // Excludes work at the start from the measurement.
     thread::sleep(timing.warm_up / 2);
@@ -114,6 +120,9 @@ fn run(
         let mut arguments = workload.load.clone();
         arguments.extend(contender.load.iter().cloned());
         arguments.extend(["--port".to_owned(), port.to_string()]);
+        if let Some(port) = admin {
+            arguments.extend(["--admin".to_owned(), port.to_string()]);
+        }
         let mut players = ChildProcess::start("load", programs.load(&arguments))?;
         players.read_until(Duration::from_secs(90), |line| (line == "ready").then_some(()))?;
         if workload.baseline == Baseline::IdleClients {
@@ -129,16 +138,19 @@ fn run(
     let first = Reading::take(&mut server, load.as_mut(), contender)?;
     thread::sleep(timing.window);
     let last = Reading::take(&mut server, load.as_mut(), contender)?;
-    let memory = (server.resident()? - resident) / f64::from(workload.clients.max(1));
+    let memory = server.resident()? - resident;
     let report = load.as_mut().map(|players| players.request("stop")).transpose()?;
 
     let nanos = (last.at - first.at).as_nanos() as f64;
     let operations = last.operations - first.operations;
     let cpu = ((last.cpu - first.cpu) as f64 - idle_share * nanos).max(0.0);
     let per_operation = |amount: f64| (operations > 0.0).then(|| amount / operations);
+    let share = (last.cpu - first.cpu) as f64 / nanos;
+    let clients = contender.clients.unwrap_or(workload.clients);
+    let per_client = |amount: f64| (clients > 0).then(|| amount / f64::from(clients));
     let mut sample = Sample {
         cpu: per_operation(cpu),
-        share: (last.cpu - first.cpu) as f64 / nanos,
+        share,
         rate: operations * 1e9 / nanos,
         bytes: (last.bytes > first.bytes)
             .then(|| (last.bytes - first.bytes) / (last.received - first.received)),
@@ -146,9 +158,12 @@ fn run(
             .allocations
             .zip(first.allocations)
             .and_then(|(last, first)| per_operation(last - first)),
-        memory: (workload.clients > 0).then_some(memory),
+        memory: per_client(memory),
         resident,
         ticks: last.ticks.zip(first.ticks).map(|(last, first)| (last - first) * 1e9 / nanos),
+        client_share: per_client(share).filter(|_| workload.is_idle),
+        room_memory: (workload.rooms > 0).then(|| memory / f64::from(workload.rooms)),
+        rooms: last.rooms.zip(first.rooms).map(|(last, first)| (last - first) * 1e9 / nanos),
         ..Sample::default()
     };
     if let Some(report) = report {
@@ -159,6 +174,9 @@ fn run(
             .and_then(|expected| Some(report["delivered"].as_f64()? / expected));
         sample.p50 = report["p50_us"].as_f64();
         sample.p99 = report["p99_us"].as_f64();
+        sample.create_p50 = report["create_p50_us"].as_f64();
+        sample.create_p99 = report["create_p99_us"].as_f64();
+        sample.scrape = report["scrape_us"].as_f64();
     }
     Ok(sample)
 }
@@ -173,6 +191,8 @@ struct Reading {
     bytes: f64,
     allocations: Option<f64>,
     ticks: Option<f64>,
+    /// Rooms created.
+    rooms: Option<f64>,
 }
 
 impl Reading {
@@ -198,6 +218,7 @@ impl Reading {
             bytes: counts["bytes"].as_f64().unwrap_or(0.0),
             allocations: own["allocations"].as_f64(),
             ticks: counts["ticks"].as_f64(),
+            rooms: counts["rooms"].as_f64(),
         })
     }
 }
@@ -215,12 +236,20 @@ fn check(workload: &Workload, operations: f64, report: &Value) -> Result<(), Str
     Ok(())
 }
 
+/// Returns a TCP port of this machine that is free now.
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    address.map(|address| address.port()).map_err(|error| format!("no free port: {error}"))
+}
+
 /// Returns the port in the line of a listening server: a benchmark server, or mp-server.
 fn port(line: &str) -> Option<u16> {
     if let Some(port) = line.strip_prefix("ready ") {
         return port.trim().parse().ok();
     }
-    let rest = line.strip_prefix("listens for ENet on UDP ")?;
+    let starts = ["listens for ENet on UDP ", "listens for WebSocket on TCP "];
+    let rest = starts.iter().find_map(|start| line.strip_prefix(start))?;
     rest.split([' ', ',']).next()?.rsplit(':').next()?.parse().ok()
 }
 
@@ -233,6 +262,8 @@ mod tests {
         assert_eq!(port("ready 4711"), Some(4711));
         let line = "listens for ENet on UDP 127.0.0.1:50123, for up to 64 players";
         assert_eq!(port(line), Some(50_123));
+        let line = "listens for WebSocket on TCP 127.0.0.1:50124, for up to 4095 players";
+        assert_eq!(port(line), Some(50_124));
         assert_eq!(port("mp-server 0.1.0: a relay room for Godot 4 games"), None);
     }
 }

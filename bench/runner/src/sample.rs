@@ -26,6 +26,17 @@ pub(crate) struct Sample {
     pub(crate) resident: f64,
     /// Ticks per second, if the load can measure them (replication).
     pub(crate) ticks: Option<f64>,
+    /// Share of one core per idle client.
+    pub(crate) client_share: Option<f64>,
+    /// Memory per room without clients in bytes.
+    pub(crate) room_memory: Option<f64>,
+    /// Rooms created per second.
+    pub(crate) rooms: Option<f64>,
+    /// Time until a room was open that was requested over the admin API, in µs.
+    pub(crate) create_p50: Option<f64>,
+    pub(crate) create_p99: Option<f64>,
+    /// Longest time to answer a request for the statistics, in µs.
+    pub(crate) scrape: Option<f64>,
 }
 
 /// Metric of a sample.
@@ -42,6 +53,12 @@ pub(crate) enum Metric {
     Memory,
     Resident,
     Ticks,
+    ClientShare,
+    RoomMemory,
+    Rooms,
+    CreateP50,
+    CreateP99,
+    Scrape,
 }
 
 impl Sample {
@@ -58,6 +75,12 @@ impl Sample {
             Metric::Memory => self.memory,
             Metric::Resident => Some(self.resident),
             Metric::Ticks => self.ticks,
+            Metric::ClientShare => self.client_share,
+            Metric::RoomMemory => self.room_memory,
+            Metric::Rooms => self.rooms,
+            Metric::CreateP50 => self.create_p50,
+            Metric::CreateP99 => self.create_p99,
+            Metric::Scrape => self.scrape,
         }
     }
 }
@@ -77,6 +100,12 @@ impl Metric {
             Self::Memory => "per client",
             Self::Resident => "before",
             Self::Ticks => "ticks/s",
+            Self::ClientShare => "CPU per client",
+            Self::RoomMemory => "per room",
+            Self::Rooms => "rooms/s",
+            Self::CreateP50 => "create p50",
+            Self::CreateP99 => "create p99",
+            Self::Scrape => "scrape",
         }
     }
 
@@ -87,11 +116,14 @@ impl Metric {
             Self::Share => format!("{:.1} %", value * 100.0),
             // Truncated, so that 100 % means all.
             Self::Delivered => format!("{:.2} %", (value * 10_000.0).floor() / 100.0),
-            Self::P50 | Self::P99 => format!("{:.2} ms", value / 1_000.0),
+            Self::P50 | Self::P99 | Self::CreateP50 | Self::CreateP99 | Self::Scrape => {
+                format!("{:.2} ms", value / 1_000.0)
+            }
             Self::Bytes | Self::Allocations => format!("{value:.2}"),
-            Self::Memory => format!("{:.2} KiB", value / 1_024.0),
+            Self::Memory | Self::RoomMemory => format!("{:.2} KiB", value / 1_024.0),
+            Self::ClientShare => format!("{:.1} µs/s", value * 1e6),
             Self::Resident => format!("{:.1} MiB", value / 1_048_576.0),
-            Self::Ticks => format!("{value:.1}"),
+            Self::Ticks | Self::Rooms => format!("{value:.1}"),
         }
     }
 }

@@ -112,19 +112,26 @@ fn rows(workload: &Workload, measured: &Measured) -> Vec<Vec<String>> {
 
 fn is_shown(workload: &Workload, metric: Metric) -> bool {
     match metric {
-        Metric::Memory | Metric::Resident => workload.is_idle,
+        Metric::Memory | Metric::Resident | Metric::ClientShare => workload.is_idle,
         Metric::Cpu | Metric::Rate | Metric::Delivered | Metric::P50 | Metric::P99 => {
             !workload.is_idle
         }
         Metric::Share | Metric::Allocations | Metric::Bytes | Metric::Ticks => true,
+        Metric::RoomMemory
+        | Metric::Rooms
+        | Metric::CreateP50
+        | Metric::CreateP99
+        | Metric::Scrape => true,
     }
 }
 
-const COLUMNS: [Metric; 11] = [
+const COLUMNS: [Metric; 17] = [
     Metric::Cpu,
+    Metric::RoomMemory,
     Metric::Memory,
     Metric::Resident,
     Metric::Share,
+    Metric::ClientShare,
     Metric::Rate,
     Metric::Ticks,
     Metric::Delivered,
@@ -132,4 +139,8 @@ const COLUMNS: [Metric; 11] = [
     Metric::P99,
     Metric::Bytes,
     Metric::Allocations,
+    Metric::Rooms,
+    Metric::CreateP50,
+    Metric::CreateP99,
+    Metric::Scrape,
 ];

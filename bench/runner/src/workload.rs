@@ -12,8 +12,10 @@ pub(crate) struct Workload {
     pub(crate) operation: &'static str,
     /// Arguments of the program `load`.
     pub(crate) load: Vec<String>,
-    /// Number of clients, for metrics per client.
+    /// Number of clients, for metrics per client; 0: none.
     pub(crate) clients: u32,
+    /// Number of rooms without clients, for metrics per room; 0: none.
+    pub(crate) rooms: u32,
     pub(crate) contenders: Vec<Contender>,
     pub(crate) goals: Vec<Goal>,
     /// CPU time to subtract.
@@ -31,6 +33,7 @@ pub(crate) enum Area {
     Relay,
     Actors,
     Idle,
+    Rooms,
     Replication,
     WebSocket,
     WebRtc,
@@ -59,6 +62,10 @@ pub(crate) struct Contender {
     pub(crate) answers: bool,
     /// True if it needs no load, and counts operations itself.
     pub(crate) is_alone: bool,
+    /// Number of its clients, if it differs from that of the workload.
+    pub(crate) clients: Option<u32>,
+    /// True if the load uses the admin API of mp-server.
+    pub(crate) has_admin: bool,
 }
 
 /// Program of a contender.
@@ -78,7 +85,8 @@ impl Contender {
     pub(crate) fn new(name: &'static str, program: Program, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let answers = matches!(program, Program::Binary(_));
-        Self { name, program, arguments, load: Vec::new(), answers, is_alone: false }
+        let (load, is_alone, clients, has_admin) = (Vec::new(), false, None, false);
+        Self { name, program, arguments, load, answers, is_alone, clients, has_admin }
     }
 
     /// Marks it as running without a load.
@@ -87,9 +95,22 @@ impl Contender {
         self
     }
 
+    /// Sets the number of its clients, and starts the load with that number.
+    pub(crate) fn with_clients(mut self, clients: u32) -> Self {
+        self.clients = Some(clients);
+        self.load.extend(["--clients".to_owned(), clients.to_string()]);
+        self
+    }
+
+    /// Opens the admin API on a free port, which the load receives.
+    pub(crate) fn with_admin(mut self) -> Self {
+        self.has_admin = true;
+        self
+    }
+
     /// Adds arguments for the load.
     pub(crate) fn with_load(mut self, arguments: &str) -> Self {
-        self.load = words(arguments);
+        self.load.extend(words(arguments));
         self
     }
 }
@@ -101,6 +122,7 @@ impl Area {
             Self::Relay => "A relay room for Godot's clients",
             Self::Actors => "Overhead of the actors",
             Self::Idle => "Idle clients",
+            Self::Rooms => "Rooms",
             Self::Replication => "Replication",
             Self::WebSocket => "WebSocket",
             Self::WebRtc => "WebRTC",

@@ -85,7 +85,8 @@ impl Audience {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut clients = Vec::new();
         for index in 0..args.clients {
-            let client = Client::new(server, index, TransportKind::Enet, Dialect::Godot, 255)?;
+            let client =
+                Client::new(server, index, TransportKind::Enet, Dialect::Godot, 255, None)?;
             let data = epoll::EventData::new_u64(index.into());
             epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
             clients.push(client);

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 use bytes::Bytes;
 
 use super::datagram::DatagramTransport;
-use super::dialect::{Dialect, ReceivedPacket};
+use super::dialect::{self, Dialect, ReceivedPacket};
 use super::enet::EnetTransport;
 use super::peer::{PeerKind, PeerTransport};
 use super::socket;
@@ -16,6 +16,8 @@ pub(crate) struct Client {
     transport: Box<dyn Transport>,
     dialect: Dialect,
     index: u16,
+    /// Number of the room that it selects; `None`: the server has one room.
+    room: Option<u16>,
     is_connected: bool,
     /// Other clients that the server has announced.
     known_peers: usize,
@@ -23,13 +25,15 @@ pub(crate) struct Client {
 
 impl Client {
     /// Creates the client at an index, not connected yet. ENet `channels`: Godot's clients request
-    /// 255.
+    /// 255. `room`: number of the room that it selects by authentication packet, if there are
+    /// several.
     pub(crate) fn new(
         server: SocketAddr,
         index: u16,
         kind: TransportKind,
         dialect: Dialect,
         channels: u8,
+        room: Option<u16>,
     ) -> Result<Self, Box<dyn Error>> {
         let socket = socket::bind()?;
         if matches!(kind, TransportKind::Enet | TransportKind::Datagram) {
@@ -45,13 +49,14 @@ impl Client {
             }
             TransportKind::Datagram => Box::new(DatagramTransport::new(socket)),
         };
-        Ok(Self { transport, dialect, index, is_connected: false, known_peers: 0 })
+        Ok(Self { transport, dialect, index, room, is_connected: false, known_peers: 0 })
     }
 
     pub(crate) fn socket(&self) -> &UdpSocket {
         self.transport.socket()
     }
 
+    /// Returns whether it is connected, and in its room if it selects one.
     pub(crate) const fn is_connected(&self) -> bool {
         self.is_connected
     }
@@ -76,7 +81,12 @@ impl Client {
             let packet = match self.transport.next_event()? {
                 TransportEvent::Packet(packet) => packet,
                 TransportEvent::Connected => {
-                    self.is_connected = true;
+                    match self.room {
+                        Some(room) => dialect::authentication(room)
+                            .into_iter()
+                            .for_each(|packet| self.transport.send(packet, true)),
+                        None => self.is_connected = true,
+                    }
                     continue;
                 }
                 TransportEvent::Lost(why) => {
@@ -85,6 +95,7 @@ impl Client {
             };
             match self.dialect.read(&packet) {
                 ReceivedPacket::AddPeer => self.known_peers += 1,
+                ReceivedPacket::Admitted if !self.is_connected => self.is_connected = true,
                 _ => return Some(packet),
             }
         }

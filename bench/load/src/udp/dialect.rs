@@ -1,5 +1,6 @@
 //! Encoding of messages in packets.
 
+use bytes::Bytes;
 use clap::ValueEnum;
 
 /// Encoding of a message.
@@ -17,6 +18,8 @@ const RAW: u8 = 3;
 /// SYS, ADD_PEER; followed by a peer id.
 const ADD_PEER: [u8; 2] = [7, 1];
 const HEADER: usize = 6;
+/// SYS, AUTH; followed by bytes of the program, or nothing to complete the authentication.
+const AUTH: [u8; 2] = [7, 0];
 
 impl Dialect {
     /// Appends the header of a message to client `to` (`None`: all others).
@@ -33,6 +36,9 @@ impl Dialect {
         if self != Self::Godot {
             return ReceivedPacket::Message { from: None, message: packet };
         }
+        if packet == AUTH {
+            return ReceivedPacket::Admitted;
+        }
         let Some((header, message)) = packet.split_at_checked(HEADER) else {
             return ReceivedPacket::Strange;
         };
@@ -42,6 +48,11 @@ impl Dialect {
             (ADD_PEER, []) => ReceivedPacket::AddPeer,
             _ => ReceivedPacket::Strange,
         }
+    }
+
+    /// Returns whether a packet announces another client.
+    pub(crate) fn is_add_peer(self, packet: &[u8]) -> bool {
+        matches!(self.read(packet), ReceivedPacket::AddPeer)
     }
 }
 
@@ -53,7 +64,20 @@ pub(crate) enum ReceivedPacket<'a> {
         message: &'a [u8],
     },
     AddPeer,
+    /// The server has completed the authentication.
+    Admitted,
     Strange,
+}
+
+/// Returns the packets that select a room by its number, and complete the authentication.
+pub(super) fn authentication(room: u16) -> [Bytes; 2] {
+    let selection = [&AUTH[..], room_name(room).as_bytes()].concat();
+    [selection.into(), Bytes::from_static(&AUTH)]
+}
+
+/// Returns the name of a room that clients select by its number.
+pub(crate) fn room_name(room: u16) -> String {
+    format!("room-{room}")
 }
 
 /// Returns Godot's id of the client at an index.

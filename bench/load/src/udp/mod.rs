@@ -20,6 +20,7 @@ use rustix::time::Timespec;
 
 use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::control::{Command, Commands};
+use crate::room_creator::RoomCreator;
 use client::Client;
 use dialect::Dialect;
 use traffic::Traffic;
@@ -58,6 +59,39 @@ pub(crate) struct Args {
     /// ENet channels
     #[arg(long, default_value_t = 2)]
     channels: u8,
+    /// Number of rooms of equal size, which Godot clients select by authentication packets; each
+    /// pattern is one of the clients of a room [default: the server has one room]
+    #[arg(long)]
+    rooms: Option<u16>,
+    /// Further rooms per second that are created while there are messages; 0: none
+    #[arg(long, default_value_t = 0)]
+    creations: u32,
+    /// TCP port of the server's admin API, which creates rooms
+    #[arg(long)]
+    admin: Option<u16>,
+}
+
+impl Args {
+    /// Returns the number of clients in a room.
+    fn room_size(&self) -> usize {
+        usize::from(self.clients / self.rooms.unwrap_or(1))
+    }
+
+    /// Returns the number of the room that a client selects, if there are several.
+    fn room_of(&self, client: u16) -> Option<u16> {
+        self.rooms.map(|rooms| client / (self.clients / rooms))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Some(rooms) = self.rooms else { return Ok(()) };
+        if rooms == 0 || !self.clients.is_multiple_of(rooms) {
+            return Err(format!("{} clients do not fill {rooms} rooms equally", self.clients));
+        }
+        if self.dialect != Dialect::Godot || self.pattern == Pattern::Fan {
+            return Err("clients of several rooms need --dialect godot and another pattern".into());
+        }
+        Ok(())
+    }
 }
 
 /// Senders and receivers of messages.
@@ -77,27 +111,45 @@ enum Pattern {
 
 /// Connects all clients, and runs until the runner stops it.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    args.check()?;
     let clock = Clock::new();
     let orders = Commands::listen();
     let mut players = Players::new(args)?;
     let mut traffic = Traffic::new(args);
     players.connect_all(clock, args)?;
+    let mut creator = match args.creations {
+        0 => None,
+        rate => Some(RoomCreator::connect(args.admin.ok_or("--creations needs --admin")?, rate)?),
+    };
     print_line("ready");
 
     let mut drained = None;
     loop {
         players.turn(clock, &mut traffic, 1)?;
+        if let Some(creator) = &mut creator {
+            creator.turn(clock.nanos())?;
+        }
         match orders.next() {
-            Some(Command::Start) => traffic.start(clock.nanos()),
-            Some(Command::Mark) => print_line(&traffic.counter.mark().to_string()),
+            Some(Command::Start) => {
+                traffic.start(clock.nanos());
+                creator.iter_mut().for_each(|creator| creator.start(clock.nanos()));
+            }
+            Some(Command::Mark) => {
+                let mut counters = traffic.counter.mark();
+                creator.iter().for_each(|creator| creator.mark(&mut counters));
+                print_line(&counters.to_string());
+            }
             Some(Command::Stop) => {
                 traffic.stop();
+                creator.iter_mut().for_each(RoomCreator::stop);
                 drained = Some(clock.nanos() + DRAIN);
             }
             None => {}
         }
         if drained.is_some_and(|until| clock.nanos() >= until) {
-            print_line(&traffic.counter.report().to_string());
+            let mut report = traffic.counter.report();
+            creator.iter_mut().for_each(|creator| creator.report(&mut report));
+            print_line(&report.to_string());
             return Ok(());
         }
     }
@@ -118,7 +170,9 @@ impl Players {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut clients = Vec::new();
         for index in 0..args.clients {
-            let client = Client::new(server, index, args.transport, args.dialect, args.channels)?;
+            let Args { transport, dialect, channels, .. } = *args;
+            let room = args.room_of(index);
+            let client = Client::new(server, index, transport, dialect, channels, room)?;
             let data = epoll::EventData::new_u64(index.into());
             epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
             clients.push(client);
@@ -135,7 +189,7 @@ impl Players {
             args.dialect == Dialect::Bare && matches!(args.pattern, Pattern::Fan | Pattern::Ring);
         let at_a_time = if is_ordered { 1 } else { 64 };
         let is_notified = args.dialect == Dialect::Godot;
-        let to_know = if is_notified { usize::from(args.clients) - 1 } else { 0 };
+        let to_know = if is_notified { args.room_size() - 1 } else { 0 };
         let mut nothing = Traffic::new(args);
         let (mut begun, mut last, mut progress) = (0, 0, clock.nanos());
         let mut next_count = 0;

@@ -16,6 +16,8 @@ pub(super) struct Traffic {
     pattern: Pattern,
     dialect: Dialect,
     clients: usize,
+    /// Number of clients in a room.
+    room_size: usize,
     size: usize,
     in_flight: u32,
     is_reliable: bool,
@@ -45,6 +47,7 @@ impl Traffic {
             pattern: args.pattern,
             dialect: args.dialect,
             clients,
+            room_size: args.room_size(),
             size: args.size.max(Stamp::LEN),
             in_flight: args.in_flight,
             is_reliable: args.reliable,
@@ -80,14 +83,15 @@ impl Traffic {
             self.counter.wrong();
             return 0;
         };
-        let source = match self.pattern {
-            Pattern::Echo => stamp.source == index as u16,
-            Pattern::Fan => stamp.source == 0 && index != 0,
-            Pattern::Ring => (usize::from(stamp.source) + 1) % self.clients == index,
-            Pattern::Group => stamp.source != index as u16,
+        let source = usize::from(stamp.source);
+        let is_expected = match self.pattern {
+            Pattern::Echo => source == index,
+            Pattern::Fan => source == 0 && index != 0,
+            Pattern::Ring => self.next_in_room(source) == index,
+            Pattern::Group => source != index && self.is_same_room(source, index),
             Pattern::Idle => false,
         };
-        if !source || from.is_some_and(|from| from != stamp.source) {
+        if !is_expected || from.is_some_and(|from| from != stamp.source) {
             self.counter.wrong();
             return 0;
         }
@@ -96,12 +100,22 @@ impl Traffic {
         usize::from(self.is_running && self.pattern == Pattern::Echo)
     }
 
+    /// Returns the client that follows one in its room.
+    const fn next_in_room(&self, index: usize) -> usize {
+        let first = index - index % self.room_size;
+        first + (index - first + 1) % self.room_size
+    }
+
+    const fn is_same_room(&self, client: usize, other: usize) -> bool {
+        client / self.room_size == other / self.room_size
+    }
+
     /// Queues a message of the client at an index for the next flush.
     pub(super) fn send(&mut self, clients: &mut [Client], index: usize, now: u64) {
         let source = index as u16;
         let (to, deliveries) = match self.pattern {
-            Pattern::Ring => (Some(((index + 1) % self.clients) as u16), 1),
-            Pattern::Fan | Pattern::Group => (None, self.clients - 1),
+            Pattern::Ring => (Some(self.next_in_room(index) as u16), 1),
+            Pattern::Fan | Pattern::Group => (None, self.room_size - 1),
             Pattern::Echo | Pattern::Idle => (Some(source), 1),
         };
         let sequence = self.sequences[index];

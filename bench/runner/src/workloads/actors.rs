@@ -28,6 +28,7 @@ pub(super) fn all() -> Vec<Workload> {
             "udp --dialect godot --size 63 --channels 255 --clients 64 --pattern {pattern}"
         )),
         clients: 64,
+        rooms: 0,
         contenders: vec![
             Contender::new("mp actors", Program::Binary("relay-actors"), &[]),
             Contender::new("mp loop", Program::Binary("relay-loop"), &[]),

@@ -90,6 +90,7 @@ fn workload(name: &'static str, clients: u32) -> Workload {
         operation: "",
         load: Vec::new(),
         clients,
+        rooms: 0,
         contenders: Vec::new(),
         goals: Vec::new(),
         baseline: Baseline::Zero,

@@ -5,6 +5,7 @@ mod enet;
 mod idle;
 mod relay;
 mod replication;
+mod rooms;
 mod webrtc;
 mod websocket;
 
@@ -16,6 +17,7 @@ pub(crate) fn all() -> Vec<Workload> {
         relay::all(),
         actors::all(),
         idle::all(),
+        rooms::all(),
         replication::all(),
         websocket::all(),
         webrtc::all(),

@@ -50,6 +50,7 @@ fn workload(name: &'static str, clients: u32) -> Workload {
         operation: "a message delivered to one client",
         load: Vec::new(),
         clients,
+        rooms: 0,
         contenders: vec![
             Contender::new(
                 "mp-server",

@@ -45,6 +45,7 @@ fn workload(name: &'static str, nodes: usize, clients: u32) -> Workload {
         operation: "the state of one node for one client in one tick (for \"mp 1 %\": a received change)",
         load: words(&format!("sync --clients {clients} --nodes {nodes}")),
         clients,
+        rooms: 0,
         contenders: vec![mp(nodes)],
         goals: Vec::new(),
         baseline: Baseline::NoClients,

@@ -59,6 +59,7 @@ fn workload(name: &'static str, clients: u32) -> Workload {
         operation: "a message received and sent back",
         load: Vec::new(),
         clients,
+        rooms: 0,
         contenders: Vec::new(),
         goals: Vec::new(),
         baseline: Baseline::Zero,

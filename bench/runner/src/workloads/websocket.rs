@@ -45,6 +45,7 @@ fn workload(name: &'static str, clients: u32, in_flight: u32) -> Workload {
         operation: "a message received and sent back",
         load: words(&format!("stream --clients {clients} --in-flight {in_flight}")),
         clients,
+        rooms: 0,
         contenders: vec![
             server("mp", "ws-mp", &[], "godot"),
             server("raw TCP", "ws-tcp", &[], "bare"),
