@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::credentials::Token;
-use crate::limits::URL_BYTES_MAX;
+use crate::limits::{RESPONSE_BYTES_MAX, URL_BYTES_MAX};
 
 /// An HTTP request. `Debug` shows neither headers nor body, which contain secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,6 +22,21 @@ pub struct HttpRequest {
     pub timeout: Duration,
     /// Maximum length of the body of the response in bytes.
     pub response_bytes_max: usize,
+}
+
+impl HttpRequest {
+    /// Returns a request without headers and body, with a timeout of 2 s and a response of at most
+    /// [`RESPONSE_BYTES_MAX`] bytes.
+    pub fn new(method: HttpMethod, url: HttpUrl) -> Self {
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+            timeout: Duration::from_secs(2),
+            response_bytes_max: RESPONSE_BYTES_MAX,
+        }
+    }
 }
 
 impl fmt::Debug for HttpRequest {

@@ -11,6 +11,7 @@ use crate::config::flags;
 use crate::config::{Flags, Sources};
 use crate::config_command::ConfigArgs;
 use crate::ctl::CtlArgs;
+use crate::doctor::DoctorArgs;
 use crate::token::TokenArgs;
 
 /// A relay room for Godot 4 games.
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Cert(CertArgs),
     Config(ConfigArgs),
     Ctl(CtlArgs),
+    Doctor(DoctorArgs),
     Token(TokenArgs),
     /// Print a Grafana dashboard for the metrics of the server
     ///
@@ -115,6 +117,7 @@ const AFTER_HELP: &str = r#"Examples:
   mp-server --webrtc-advertise 203.0.113.7   behind a NAT that forwards the three ports
   mp-server --max-clients 16 --log debug     a small room with detailed logs
   mp-server config > mp-server.toml          write a configuration file with all settings
+  mp-server doctor                           check this machine and the configuration
   mp-server cert                             create a certificate for development, then
   mp-server --tls-cert server.crt --tls-key server.key
 

@@ -1,5 +1,6 @@
 //! The way in which players authenticate, of a configuration.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +9,9 @@ use mp_identity::{
     TokenSettings,
 };
 
-use crate::config::{Config, IdentityConfig, IdentityMethod, ListenConfig, Secret, Transport};
+use crate::config::{
+    BindAddress, Config, IdentityConfig, IdentityMethod, ListenConfig, Secret, Transport,
+};
 use crate::http_client::HttpClient;
 
 /// The machine that authenticates players, and the client for its HTTP requests.
@@ -109,32 +112,57 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
 }
 
-/// Warns of an unsafe configuration: credentials that others can read, and keys without effect.
-pub(crate) fn warn_of_risks(config: &Config) {
-    let IdentityConfig { method, secret, public_key, jwks, url, .. } = &config.identity;
-    if *method == IdentityMethod::Open {
-        if secret.is_some() || public_key.is_some() || jwks.is_some() || url.is_some() {
-            tracing::warn!(
-                "[identity] has keys, but its method is open: everyone may play; set identity.method"
-            );
+/// A setting by which others may pose as players.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Risk {
+    /// Listener that it is about, if it is about one.
+    address: Option<BindAddress>,
+    message: &'static str,
+}
+
+impl Display for Risk {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => write!(f, "{address}: {}", self.message),
+            None => f.write_str(self.message),
         }
-        return;
-    }
-    let is_readable = |it: &&ListenConfig| !it.tls && it.transport != Transport::WebRtc;
-    for listener in config.listen.iter().filter(is_readable) {
-        match listener.transport {
-            Transport::Enet => tracing::warn!(
-                address = %listener.address,
-                "tokens of ENet players are readable on the network; set enet.dtls, or let tokens expire soon"
-            ),
-            _ => tracing::warn!(
-                address = %listener.address,
-                "tokens of WebSocket players are readable on the network unless a proxy in front encrypts; set [tls]"
-            ),
-        }
-    }
-    let is_plain = |url: &Option<String>| url.as_ref().is_some_and(|it| it.starts_with("http:"));
-    if is_plain(url) || is_plain(jwks) {
-        tracing::warn!("[identity] uses http: anyone on the path can forge identities; use https");
     }
 }
+
+/// Warns of an unsafe configuration.
+pub(crate) fn warn_of_risks(config: &Config) {
+    for Risk { address, message } in risks(config) {
+        match address {
+            Some(address) => tracing::warn!(%address, "{message}"),
+            None => tracing::warn!("{message}"),
+        }
+    }
+}
+
+/// Returns the risks of a configuration: credentials that others can read, and keys without effect.
+pub(crate) fn risks(config: &Config) -> Vec<Risk> {
+    let IdentityConfig { method, secret, public_key, jwks, url, .. } = &config.identity;
+    let of_server = |message| Risk { address: None, message };
+    if *method == IdentityMethod::Open {
+        let has_keys = secret.is_some() || public_key.is_some() || jwks.is_some() || url.is_some();
+        return has_keys.then(|| of_server(KEYS_WITHOUT_USE)).into_iter().collect();
+    }
+    let is_readable = |it: &&ListenConfig| !it.tls && it.transport != Transport::WebRtc;
+    let readable = config.listen.iter().filter(is_readable).map(|listener| Risk {
+        address: Some(listener.address),
+        message: match listener.transport {
+            Transport::Enet => READABLE_ENET,
+            _ => READABLE_WEBSOCKET,
+        },
+    });
+    let is_plain = |url: &Option<String>| url.as_ref().is_some_and(|it| it.starts_with("http:"));
+    let plain = (is_plain(url) || is_plain(jwks)).then(|| of_server(PLAIN_HTTP));
+    readable.chain(plain).collect()
+}
+
+const KEYS_WITHOUT_USE: &str =
+    "[identity] has keys, but its method is open: everyone may play; set identity.method";
+const READABLE_ENET: &str =
+    "tokens of ENet players are readable on the network; set enet.dtls, or let tokens expire soon";
+const READABLE_WEBSOCKET: &str = "tokens of WebSocket players are readable on the network unless a proxy in front encrypts; set [tls]";
+const PLAIN_HTTP: &str = "[identity] uses http: anyone on the path can forge identities; use https";

@@ -48,6 +48,7 @@ mod certificates;
 pub mod config;
 mod config_command;
 mod ctl;
+mod doctor;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -118,6 +119,7 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
         Some(Command::Token(args)) => return token::run(args),
         Some(Command::Config(args)) => return config_command::run(args),
         Some(Command::Ctl(args)) => return ctl::run(args.clone()),
+        Some(Command::Doctor(args)) => return doctor::run(args),
         Some(Command::Dashboard) => return print(metrics::dashboard()),
         Some(Command::Gdscript) => return print(WEBRTC_CLIENT),
         None => {}
@@ -187,13 +189,15 @@ enum Failure {
     Unprinted(String),
     /// The results of bots exceed a threshold (exit code 3).
     Threshold(String),
+    /// The machine or the configuration does not fit the server (exit code 1).
+    Unfit(String),
 }
 
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Refused(_) => ExitCode::from(2),
-            Self::Ended(_) | Self::Request(_) => ExitCode::FAILURE,
+            Self::Ended(_) | Self::Request(_) | Self::Unfit(_) => ExitCode::FAILURE,
             Self::Unprinted(_) | Self::Threshold(_) => ExitCode::from(3),
         }
     }
@@ -205,7 +209,8 @@ impl fmt::Display for Failure {
             Self::Refused(why)
             | Self::Request(why)
             | Self::Unprinted(why)
-            | Self::Threshold(why) => f.write_str(why),
+            | Self::Threshold(why)
+            | Self::Unfit(why) => f.write_str(why),
             Self::Ended(why) => write!(f, "the room has ended: {why}"),
         }
     }

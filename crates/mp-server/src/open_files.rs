@@ -16,6 +16,19 @@ pub(crate) fn raise(needed: u64) -> Option<u64> {
     }
 }
 
+/// Returns the hard limit; `None` if the system has none.
+#[cfg(unix)]
+pub(crate) fn max() -> Option<u64> {
+    use nix::sys::resource::{Resource, getrlimit};
+    getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(_, hard)| hard)
+}
+
+/// Returns `None`: on this system sockets are not files.
+#[cfg(not(unix))]
+pub(crate) fn max() -> Option<u64> {
+    None
+}
+
 /// Returns `None`: on this system sockets are not files.
 #[cfg(not(unix))]
 pub(crate) fn raise(_needed: u64) -> Option<u64> {

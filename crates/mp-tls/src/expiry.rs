@@ -1,5 +1,4 @@
-//! The time at which a certificate expires: a reader of X.509's DER, as far as the field
-//! `notAfter`.
+//! The validity of a certificate: a reader of X.509's DER, as far as the field `notAfter`.
 
 /// A value of DER: its tag and its content.
 type Value<'a> = (u8, &'a [u8]);
@@ -10,9 +9,9 @@ const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
-/// Returns the time at which a certificate expires, in seconds of Unix time; `None` if it is
-/// malformed or expires before 1970.
-pub(crate) fn not_after(certificate: &[u8]) -> Option<u64> {
+/// Returns the first and the last second of a certificate's validity, in Unix time; `None` if it is
+/// malformed or one of them is before 1970.
+pub(crate) fn validity(certificate: &[u8]) -> Option<(u64, u64)> {
     let (certificate, _) = expect(certificate, SEQUENCE)?;
     let (mut fields, _) = expect(certificate, SEQUENCE)?;
     if let Some(((VERSION, _), rest)) = read(fields) {
@@ -23,9 +22,9 @@ pub(crate) fn not_after(certificate: &[u8]) -> Option<u64> {
         (_, fields) = expect(fields, tag)?;
     }
     let (validity, _) = expect(fields, SEQUENCE)?;
-    let (_not_before, rest) = read(validity)?;
+    let (not_before, rest) = read(validity)?;
     let (not_after, _) = read(rest)?;
-    time(not_after)
+    time(not_before).zip(time(not_after))
 }
 
 /// Reads a value. Returns it and the bytes after it.
@@ -118,14 +117,15 @@ mod tests {
     }
 
     #[test]
-    fn expiry_of_a_certificate_is_read_and_truncated_ones_have_none() {
+    fn validity_of_a_certificate_is_read_and_truncated_ones_have_none() {
         let made = DevelopmentCertificate::new(&["localhost"]).unwrap();
         let identity = made.identity().unwrap();
-        // The default of rcgen: 4096-01-01.
+        // The defaults of rcgen: 1975-01-01 and 4096-01-01.
+        assert_eq!(identity.not_before(), Some(157_766_400));
         assert_eq!(identity.not_after(), Some(67_090_118_400));
         let der = &identity.chain()[0];
         for len in 0..der.len() {
-            assert_eq!(not_after(&der[..len]), None, "{len} bytes");
+            assert_eq!(validity(&der[..len]), None, "{len} bytes");
         }
     }
 }

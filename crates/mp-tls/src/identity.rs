@@ -5,8 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{SignatureAlgorithm, SignatureScheme};
 
@@ -104,10 +106,24 @@ impl Identity {
         &self.key
     }
 
+    /// Returns the time from which the server's own certificate is valid, in seconds of Unix time;
+    /// `None` if its validity cannot be read.
+    pub fn not_before(&self) -> Option<u64> {
+        crate::expiry::validity(self.chain().first()?).map(|(not_before, _)| not_before)
+    }
+
     /// Returns the time at which the server's own certificate expires, in seconds of Unix time;
-    /// `None` if the field cannot be read.
+    /// `None` if its validity cannot be read.
     pub fn not_after(&self) -> Option<u64> {
-        crate::expiry::not_after(self.chain().first()?)
+        crate::expiry::validity(self.chain().first()?).map(|(_, not_after)| not_after)
+    }
+
+    /// Returns whether the server's own certificate is for `host`, a name or an IP address, as
+    /// clients check it.
+    pub fn is_for(&self, host: &str) -> bool {
+        let own = self.chain().first().and_then(|own| ParsedCertificate::try_from(own).ok());
+        let name = crate::client::server_name(host).ok();
+        own.zip(name).is_some_and(|(own, name)| verify_server_name(&own, &name).is_ok())
     }
 
     /// Returns the type of the private key.

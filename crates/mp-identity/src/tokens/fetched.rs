@@ -138,14 +138,9 @@ impl FetchedKeys {
     }
 
     fn fetch(&mut self, now: Instant, decisions: &mut Decisions) {
-        let http = HttpRequest {
-            method: HttpMethod::Get,
-            url: self.url.clone(),
-            headers: vec![("accept", "application/jwk-set+json, application/json".to_owned())],
-            body: Vec::new(),
-            timeout: self.timeout,
-            response_bytes_max: RESPONSE_BYTES_MAX,
-        };
+        let mut http = HttpRequest::new(HttpMethod::Get, self.url.clone());
+        http.headers = vec![("accept", "application/jwk-set+json, application/json".to_owned())];
+        http.timeout = self.timeout;
         self.running = Some((decisions.fetch(http), now + self.timeout));
         let has_keys = self.keys.is_some();
         let interval = if has_keys { JWKS_INTERVAL_MIN } else { JWKS_RETRY_INTERVAL };

@@ -143,8 +143,13 @@ fn check_public(address: SocketAddr, tokens: &AdminTokens) -> Result<(), String>
 }
 
 /// Returns whether other machines may reach a port at this address.
-fn is_public(address: SocketAddr) -> bool {
+pub(crate) fn is_public(address: SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
+}
+
+/// Returns the number of tokens of the settings. The error is a message.
+pub(crate) fn count_tokens(config: &AdminConfig) -> Result<usize, String> {
+    AdminTokens::new(config).map(|tokens| tokens.len())
 }
 
 fn is_in_use(error: &io::Error) -> bool {

@@ -54,9 +54,14 @@ impl AdminTokens {
         Ok(Self { state: Mutex::new(state) })
     }
 
+    /// Returns the number of tokens.
+    pub(crate) fn len(&self) -> usize {
+        self.with(|state| state.configured.len() + usize::from(state.made.is_some()))
+    }
+
     /// Returns whether there is no token.
     pub(crate) fn is_empty(&self) -> bool {
-        self.with(|state| state.configured.is_empty() && state.made.is_none())
+        self.len() == 0
     }
 
     /// Replaces the tokens of the settings. If they cannot be read, the previous ones stay.

@@ -6,6 +6,7 @@ mod admin;
 mod arguments;
 mod bots;
 mod config;
+mod doctor;
 mod identity;
 #[cfg(target_os = "linux")]
 mod liveness;

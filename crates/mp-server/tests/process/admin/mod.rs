@@ -27,7 +27,7 @@ const PEERS: &str = "peers-0123456789abcdef";
 const SERVER: &str = "server-0123456789abcdef";
 
 /// A server with an admin API on a free port.
-struct AdminServer {
+pub(crate) struct AdminServer {
     server: Server,
     address: SocketAddr,
     log: BufReader<ChildStderr>,
@@ -35,7 +35,7 @@ struct AdminServer {
 
 impl AdminServer {
     /// Starts a server with a token of each scope, and one with all.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(|_| {})
     }
 
@@ -48,6 +48,16 @@ impl AdminServer {
         Self::with(|command| {
             command.env("MP_CONFIG", &file);
         })
+    }
+
+    /// Returns the address of the admin API.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the address of ENet.
+    pub(crate) fn enet(&self) -> SocketAddr {
+        self.server.enet
     }
 
     /// Starts a server with further settings.
