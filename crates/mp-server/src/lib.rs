@@ -74,6 +74,7 @@ mod relay;
 mod reload;
 mod rooms;
 mod server;
+mod service;
 mod shutdown;
 mod token;
 mod webrtc;
@@ -88,6 +89,7 @@ use log_queue::LogQueue;
 use logs::SetFilter;
 use metrics::Metrics;
 use reload::{Hangup, Reloader};
+use service::ServiceManager;
 
 pub use bans::BanError;
 pub use mp_core::UnixSeconds;
@@ -165,11 +167,12 @@ fn open(
         let hangup = Hangup::new()
             .map_err(|error| Failure::Refused(format!("cannot listen for signals: {error}")))?;
         let metrics = Metrics::default();
-        let (reloader, live) = Reloader::new(config, metrics.clone());
+        let service = ServiceManager::from_environment().map_err(Failure::Refused)?;
+        let (reloader, live) = Reloader::new(config, metrics.clone(), service.clone());
         actix::spawn(reload::run(hangup, reloader.clone()));
         reload::follow(live.clone(), move |config| set_filter(&config.log.filter));
         actix::spawn(logs::report_lost(logs.clone()));
-        program::run(builder, &live, reloader, logs, &metrics).await
+        program::run(builder, &live, reloader, logs, &metrics, service).await
     })
 }
 

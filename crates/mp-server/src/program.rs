@@ -24,6 +24,7 @@ use crate::protection::Protection;
 use crate::reload::{LiveConfig, Reloader};
 use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
+use crate::service::ServiceManager;
 use crate::shutdown::{DrainRequests, SIGTERM, Shutdown};
 use crate::{Failure, banner, certificates, identity, live_limits, live_rooms, options};
 
@@ -34,6 +35,7 @@ pub(crate) async fn run(
     reloader: Reloader,
     logs: &LogQueue,
     metrics: &Metrics,
+    service: ServiceManager,
 ) -> Result<(), Failure> {
     let config = &*Arc::clone(&live.borrow());
     // Before any output shows that the program runs.
@@ -117,6 +119,8 @@ pub(crate) async fn run(
     }
 
     let rooms = network.rooms().clone();
+    service.ready();
+    actix::spawn(service.clone().report(rooms.clone()));
     actix::spawn(live_limits::follow(live.clone(), network.gate().clone(), rooms.clone()));
     actix::spawn(live_rooms::follow(live.clone(), plan, builder.default_type, rooms));
     if let Some(run) = builder.on_start {
@@ -131,6 +135,7 @@ pub(crate) async fn run(
         ended = closed(only.as_ref()) => return Err(Failure::Ended(ended.to_string())),
     };
     tracing::info!(cause, ?drain_timeout, "closing");
+    service.stopping(drain_timeout);
     tokio::select! {
         () = network.rooms().drain(drain_timeout) => {}
         signal = shutdown.next() => {

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, ConfigErrors, Reload};
 use crate::metrics::Metrics;
+use crate::service::ServiceManager;
 
 /// The configuration of the running server. It changes at once, when a reload succeeds.
 pub(crate) type LiveConfig = watch::Receiver<Arc<Config>>;
@@ -66,13 +67,19 @@ struct Shared {
     /// Locked during a reload, so that a later one sees the settings of an earlier one.
     reloading: Mutex<()>,
     metrics: Metrics,
+    service: ServiceManager,
 }
 
 impl Reloader {
     /// Returns the reload, and the configuration that it replaces.
-    pub(crate) fn new(config: Config, metrics: Metrics) -> (Self, LiveConfig) {
+    pub(crate) fn new(
+        config: Config,
+        metrics: Metrics,
+        service: ServiceManager,
+    ) -> (Self, LiveConfig) {
         let (live, receiver) = watch::channel(Arc::new(config));
-        (Self(Arc::new(Shared { live, reloading: Mutex::new(()), metrics })), receiver)
+        let reloading = Mutex::new(());
+        (Self(Arc::new(Shared { live, reloading, metrics, service })), receiver)
     }
 
     /// Reads the configuration file again, logs the result, and replaces the configuration if it
@@ -82,8 +89,9 @@ impl Reloader {
     ///
     /// All errors of the file. The previous configuration stays in use.
     pub(crate) fn reload(&self) -> Result<Reload, ConfigErrors> {
-        let Shared { live, reloading, metrics } = &*self.0;
+        let Shared { live, reloading, metrics, service } = &*self.0;
         let _guard = reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        service.reloading();
         let current = Arc::clone(&live.borrow());
         let reloaded = current.reload_file();
         metrics.count_reload(reloaded.is_ok());
@@ -103,6 +111,7 @@ impl Reloader {
                 );
             }
         }
+        service.reloaded();
         reloaded
     }
 }

@@ -20,6 +20,7 @@ mod players;
 mod protection;
 mod rooms;
 mod server;
+mod service;
 #[cfg(target_os = "linux")]
 mod several_rooms;
 mod signaling_port;
