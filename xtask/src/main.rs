@@ -143,6 +143,10 @@ enum Command {
     },
     /// Connects Godot players to the rooms of one mp-server: by port, path, query and
     /// authentication packet. Other clients must be refused.
+    ///
+    /// Then players authenticate by tokens and call-outs, with the GDScript of the documentation,
+    /// and are kicked, banned, replaced and notified. Each must receive what the documentation
+    /// says.
     Rooms,
     /// Runs bots of `mp-server bots` with all kinds of steps against a real Godot server, over ENet
     /// and WebSocket. The server must log no error.

@@ -1,5 +1,7 @@
 //! Rooms of mp-server with real Godot clients: selection by port, path, query and authentication
-//! packet, matchmaking, isolation, refusals, and drain.
+//! packet, matchmaking, isolation, refusals, drain, and players who authenticate.
+
+mod identity;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,7 +23,8 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     server.players_meet_by_matchmaking()?;
     server.rooms_refuse_players()?;
     server.drain()?;
-    Ok("selection by port, path, query and authentication; matchmaking; refusals; drain".to_owned())
+    identity::play(godot)?;
+    Ok("selection by port, path, query and authentication; matchmaking; refusals; drain; tokens, call-outs, bans, kicks and announcements".to_owned())
 }
 
 /// The server, and the ports of its listeners.
