@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::addresses::Addresses;
 use crate::config::RoomSelection;
+use crate::join_script::{JoinScript, Reached};
 use crate::output;
-use crate::webrtc::SIGNALING_PATH;
 
 /// Transports that are encrypted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,41 +54,28 @@ fn text(
         let over = if secured.enet { " over DTLS" } else { "" };
         format!("ENet{over} on UDP {address}")
     });
-    let (over, scheme) = if secured.ws { (" over TLS", "wss") } else { ("", "ws") };
+    let over = if secured.ws { " over TLS" } else { "" };
     let ws_place = ws.map(|address| format!("WebSocket{over} on TCP {address}"));
     let webrtc_place = webrtc.map(|address| format!("WebRTC on UDP {address}"));
     let signaling_place = signaling.map(|address| format!("its signaling{over} on TCP {address}"));
     let places = [enet_place, ws_place, webrtc_place, signaling_place].into_iter().flatten();
     let places = places.collect::<Vec<_>>().join(", for ");
-    let enet_line = enet.map(|address| {
-        let (host, port) = (reachable(address.ip()), address.port());
-        let dtls = if secured.enet {
-            format!(
-                r#" peer.host.dtls_client_setup("{host}", TLSOptions.client(load("res://server.crt")));"#
-            )
-        } else {
-            String::new()
-        };
-        let setup = dtls + auth(selections.enet);
-        join("ENetMultiplayerPeer", &format!(r#""{host}", {port}"#), &setup)
-    });
-    let ws_line = ws.map(|address| {
-        let tls = if secured.ws { r#", TLSOptions.client(load("res://server.crt"))"# } else { "" };
-        let reached = SocketAddr::new(reachable(address.ip()), address.port());
-        let url = format!("{scheme}://{reached}{}", place(selections.ws));
-        join("WebSocketMultiplayerPeer", &format!(r#""{url}"{tls}"#), auth(selections.ws))
-    });
+    let line = |address: SocketAddr, is_secure, selection, write: fn(&JoinScript<'_>) -> String| {
+        let (host, port) = (reachable(address.ip()).to_string(), address.port());
+        let listener = Reached { host: &host, port, is_secure };
+        let (needs_code, needs_token) = (false, false);
+        let script = JoinScript { listener, selection, room: "ROOM", needs_code, needs_token };
+        format!("    {}\n", write(&script))
+    };
+    let enet_line = enet.map(|it| line(it, secured.enet, selections.enet, |it| it.enet()));
+    let ws_line = ws.map(|it| line(it, secured.ws, selections.ws, |it| it.websocket()));
     let or = if enet.is_some() && ws.is_some() { "\nor, for browsers as well:\n\n" } else { "" };
     let signals = signaling.or(ws);
     let webrtc_line = webrtc.and(signals).map(|address| {
-        let tls = if secured.ws { r#", TLSOptions.client(load("res://server.crt"))"# } else { "" };
-        let reached = SocketAddr::new(reachable(address.ip()), address.port());
         let or = if enet.is_some() || ws.is_some() { "\nor, with" } else { "With" };
-        format!(
-            "{or} unreliable packets in browsers and the script of `mp-server gdscript`:\n\n    \
-             var client = MpWebRtcClient.new(); add_child(client); \
-             client.join(\"{scheme}://{reached}{SIGNALING_PATH}\"{tls})\n"
-        )
+        let line = line(address, secured.ws, RoomSelection::Fixed, |it| it.webrtc());
+        let needs = "unreliable packets in browsers and the script of `mp-server gdscript`";
+        format!("{or} {needs}:\n\n{line}")
     });
     let lines = [enet_line.as_deref(), Some(or), ws_line.as_deref(), webrtc_line.as_deref()];
     let lines: String = lines.into_iter().flatten().collect();
@@ -108,34 +95,6 @@ fn text(
          {elsewhere}Ctrl-C ends it. More: mp-server --help\n",
         version = env!("CARGO_PKG_VERSION"),
         elsewhere = from_elsewhere.unwrap_or_default(),
-    )
-}
-
-/// Returns the rest of the URL after the port of a player who selects a room.
-const fn place(selection: RoomSelection) -> &'static str {
-    match selection {
-        RoomSelection::Path => "/ROOM",
-        RoomSelection::Query => "/?room=ROOM",
-        RoomSelection::Fixed | RoomSelection::Auth => "",
-    }
-}
-
-/// Returns the GDScript of a player who selects a room by authentication packet.
-const fn auth(selection: RoomSelection) -> &'static str {
-    match selection {
-        RoomSelection::Auth => {
-            " multiplayer.auth_callback = (func(_id, _data): pass); \
-             multiplayer.peer_authenticating.connect(func(id): \
-             multiplayer.send_auth(id, \"ROOM\".to_utf8_buffer()); multiplayer.complete_auth(id));"
-        }
-        RoomSelection::Fixed | RoomSelection::Path | RoomSelection::Query => "",
-    }
-}
-
-/// Returns the line of GDScript that joins.
-fn join(class: &str, arguments: &str, setup: &str) -> String {
-    format!(
-        "    var peer = {class}.new(); peer.create_client({arguments});{setup} multiplayer.multiplayer_peer = peer\n"
     )
 }
 

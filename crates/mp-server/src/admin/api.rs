@@ -11,7 +11,9 @@ use utoipa_axum::routes;
 use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
-use super::{announce, bans, events, own_token, peers, room_events, rooms, server, setup, status};
+use super::{
+    announce, bans, events, join, own_token, peers, room_events, rooms, server, setup, status,
+};
 use crate::ServerEnded;
 use crate::http::{Json, Problem};
 
@@ -44,6 +46,7 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
         .routes(routes!(peers::list))
         .routes(routes!(events::get))
         .routes(routes!(room_events::get))
+        .routes(routes!(join::get))
         .routes(routes!(own_token::get));
     let of_rooms = OpenApiRouter::new()
         .routes(routes!(rooms::create))

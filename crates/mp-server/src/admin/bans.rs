@@ -59,6 +59,7 @@ pub(crate) struct Banned {
 
 /// A ban to end.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BanQuery {
     /// Exactly the address or network that was banned. Either this or `sub` is required.

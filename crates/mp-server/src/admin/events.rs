@@ -18,6 +18,7 @@ use crate::rooms::RoomChange;
 
 /// Selection of events.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventsQuery {
     /// Adds `status` and `metrics`, at once and then every second. Default: false.

@@ -3,7 +3,8 @@
 //! ```text
 //!  GET /livez /healthz /readyz        health        no token
 //!  GET /metrics                       metrics       on a public address: scope read
-//!  GET /setup, POST /v1/setup         setup         the code of the link that the start prints
+//!  GET /, /setup, /page/…             page          no token; the page asks for one
+//!  POST /v1/setup                     setup         the code of the link that the start prints
 //!  /v1/…                              api           a token with the scope of the route
 //! ```
 //!
@@ -19,6 +20,7 @@ mod context;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod events;
 mod health;
+mod join;
 mod metrics;
 mod own_token;
 mod peers;
@@ -44,6 +46,7 @@ use crate::Failure;
 use crate::addresses::Addresses;
 use crate::config::AdminConfig;
 use crate::http::{AllowedHosts, BrowserGuard, HttpLimits, HttpListener, HttpServer};
+use crate::page;
 use crate::reload::LiveConfig;
 
 pub(crate) use self::announce::Announcement;
@@ -123,7 +126,7 @@ fn router(context: &AdminContext, config: &AdminConfig, is_public: bool) -> Rout
     let routes = Router::new()
         .merge(health::routes())
         .merge(metrics::routes(context, is_public))
-        .merge(setup::page())
+        .merge(page::routes())
         .merge(api::routes(context))
         .with_state(context.clone());
     guard.protect(routes)

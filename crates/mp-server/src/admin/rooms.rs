@@ -50,6 +50,7 @@ pub(crate) struct RoomPage {
 
 /// Selection of a page.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageQuery {
     /// Shows what follows this number. Default: 0.

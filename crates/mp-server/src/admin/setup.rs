@@ -1,10 +1,7 @@
-//! The link that makes the first token: the page `/setup`, and `POST /v1/setup`.
+//! `POST /v1/setup`: makes the first token, with the code of the link that the server prints.
 
-use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -31,19 +28,6 @@ pub(crate) struct SetupResponse {
 
 fn default_name() -> String {
     "admin".to_owned()
-}
-
-/// Returns the routes of the page. It sends the part of its URL after `#`, which browsers keep to
-/// themselves, to `POST /v1/setup`.
-pub(super) fn page() -> Router<AdminContext> {
-    let html = || async { asset("text/html; charset=utf-8", include_str!("setup.html")) };
-    let script = || async { asset("text/javascript; charset=utf-8", include_str!("setup.js")) };
-    Router::new().route("/setup", get(html)).route("/setup.js", get(script))
-}
-
-fn asset(content_type: &'static str, text: &'static str) -> Response {
-    let headers = [(header::CONTENT_TYPE, content_type), (header::CONTENT_SECURITY_POLICY, CSP)];
-    (headers, text).into_response()
 }
 
 /// Make the first token with the code of the link that the server prints
@@ -82,6 +66,3 @@ pub(super) async fn post(
         }
     }
 }
-
-/// Only scripts, styles and requests of this server.
-const CSP: &str = "default-src 'self'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'";

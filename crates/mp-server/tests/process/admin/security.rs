@@ -26,7 +26,7 @@ fn operations(server: &AdminServer) -> Vec<(String, String, String)> {
 fn every_operation_needs_a_token_with_its_scope() {
     let server = AdminServer::start();
     let operations = operations(&server);
-    assert!(operations.len() >= 15, "{operations:?}");
+    assert!(operations.len() >= 16, "{operations:?}");
     let tokens = [("read", READ), ("rooms", ROOMS), ("peers", PEERS), ("server", SERVER)];
     for (method, path, scope) in &operations {
         let without = Request::new(method, path).send(server.address);

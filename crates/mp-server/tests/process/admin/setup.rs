@@ -34,14 +34,20 @@ fn link_of_the_first_start_makes_one_token_with_all_scopes() {
 }
 
 #[test]
-fn page_of_the_link_runs_only_its_own_script() {
+fn page_runs_only_its_own_scripts_and_needs_no_token() {
     let server = AdminServer::without_tokens(|_| {});
-    for (path, part) in [("/setup", "setup.js"), ("/setup.js", "/v1/setup")] {
+    let index = "<script type=\"module\" src=\"/page/main.js\">";
+    for (path, part) in [("/", index), ("/setup", index), ("/page/main.js", "import")] {
         let page = Request::new("GET", path).send(server.address);
         assert_eq!(page.status, 200);
         assert!(page.body.contains(part), "{}", page.body);
         assert!(page.header("content-security-policy").unwrap().contains("default-src 'self'"));
+        let etag = page.header("etag").unwrap();
+        let again = Request::new("GET", path).header("if-none-match", etag).send(server.address);
+        assert_eq!((again.status, again.body.as_str()), (304, ""));
     }
+    let rebound = Request::new("GET", "/").header("host", "evil.example").send(server.address);
+    assert_eq!(rebound.outcome(), (403, "host_not_allowed".to_owned()));
 }
 
 #[test]

@@ -63,6 +63,25 @@ fn rooms_are_listed_by_pages() {
 }
 
 #[test]
+fn lines_join_the_room_over_the_transports_that_can_select_it() {
+    let server = AdminServer::start();
+    Request::new("POST", "/v1/rooms").token(ROOMS).json(&json!({"name": "b"})).send(server.address);
+    let lines = |room| {
+        let lines = server.ask(READ, "GET", &format!("/v1/rooms/{room}/join")).json();
+        let lines = lines["lines"].as_array().unwrap().iter();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        lines.map(|it| (text(&it["transport"]), text(&it["gdscript"]))).collect::<Vec<_>>()
+    };
+    let [enet, websocket, webrtc] = &lines("default")[..] else { panic!("three transports") };
+    let port = server.server.enet.port();
+    assert!(enet.0 == "enet" && enet.1.contains(&format!("\"127.0.0.1\", {port})")), "{enet:?}");
+    let url = format!("\"ws://{}\"", server.server.ws);
+    assert!(websocket.0 == "websocket" && websocket.1.contains(&url), "{websocket:?}");
+    assert!(webrtc.0 == "webrtc" && webrtc.1.contains("/webrtc"), "{webrtc:?}");
+    assert_eq!(lines("b"), []);
+}
+
+#[test]
 fn change_with_a_misspelled_name_is_refused() {
     let server = AdminServer::start();
     let patch = Request::new("PATCH", "/v1/rooms/default").token(ROOMS);
