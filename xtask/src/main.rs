@@ -15,6 +15,7 @@ mod fuzz;
 mod godot;
 mod instructions;
 mod interop;
+mod live_page;
 mod one_room;
 mod picture;
 mod process;
@@ -127,6 +128,11 @@ enum Command {
     /// The page joins the example `arena` beside Godot over ENet and Godot's web build over WebRTC,
     /// and must see both move. Needs node. Screenshots are in target/web-page.
     WebPage,
+    /// Checks the live page of mp-server: its scripts under node, and the page in a browser.
+    ///
+    /// The page signs in, compares values with /metrics, kicks one of three bots, lists 1,000
+    /// rooms, and sees the server end. Needs node. Screenshots are in target/live-page.
+    LivePage,
     /// Runs the quick start of the guide from an empty folder, with two real Godot players.
     ///
     /// Writes the files of crates/mp/guide/quick-start.md to target/quick-start, and builds the
@@ -265,6 +271,9 @@ fn main() -> ExitCode {
         Command::WebPage => godot::find().and_then(|godot| {
             println!("mp.js: {}", web_page::recordings()?);
             web_page::play(&godot).map(|done| println!("web page: {done}"))
+        }),
+        Command::LivePage => live_page::scripts().and_then(|_| live_page::play()).map(|done| {
+            println!("live page: {done}");
         }),
         Command::QuickStart => godot::find().and_then(|godot| {
             quick_start::play(&godot).map(|done| println!("quick start: {done}"))

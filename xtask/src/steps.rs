@@ -16,6 +16,7 @@ use crate::features;
 use crate::godot::{self, Godot, on_path};
 use crate::instructions::{self, InstructionsArgs};
 use crate::interop::{self, InteropArgs, Role, Transport};
+use crate::live_page;
 use crate::one_room;
 use crate::picture;
 use crate::process::now;
@@ -116,6 +117,8 @@ fn tests(steps: &mut Steps) {
     steps.interop("interop, web, ws", &godot, args);
     steps.run("mp.js", web_page::recordings);
     steps.with_godot("web page", &godot, web_page::play);
+    steps.run("live page, scripts", live_page::scripts);
+    steps.run("live page", live_page::play);
     steps.with_godot("one room", &godot, one_room::play);
     steps.with_godot("rooms", &godot, rooms::play);
     steps.with_godot("bots", &godot, bots::play);

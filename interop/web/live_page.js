@@ -1,0 +1,262 @@
+// Opens the live page of an mp-server in a headless browser, and checks what it shows and does:
+//
+//     node live_page.js BROWSER PROFILE SETUP_LINK FOLDER PLAYERS
+//
+// The server has PLAYERS players of the room `default` over ENet, whose traffic does not stop. The
+// script makes the first token with SETUP_LINK. It prints `drain` when the server may get SIGTERM,
+// and `draining` when the page shows that; then the players may leave. Writes screenshots in FOLDER.
+// Exits with 1 after the first failed check.
+
+'use strict';
+
+const assert = require('node:assert');
+const path = require('node:path');
+const { Page, sleep } = require('./browser.js');
+
+const TIMEOUT_MS = 120000;
+const DESKTOP = { width: 1280, height: 800 };
+const PHONE = { width: 390, height: 844 };
+const ROOMS = 1000;
+/** A text that would run if it became markup. */
+const MARKUP = '<script>document.hacked = true</script><img src=x onerror="document.hacked = true">';
+
+const [browser, profile, link, folder, players] = process.argv.slice(2);
+const origin = new URL(link).origin;
+const page = new Page(browser, profile, DESKTOP);
+let token;
+
+async function until(what, condition) {
+	const limit = Date.now() + TIMEOUT_MS;
+	for (;;) {
+		const result = await condition();
+		if (result) return result;
+		assert.ok(Date.now() < limit, `the page does not show ${what}`);
+		await sleep(50);
+	}
+}
+
+const text = (selector) => page.evaluate(
+	`document.querySelector(${JSON.stringify(selector)})?.textContent ?? ''`,
+);
+
+/** The texts of the cells of a table, by rows. */
+const rows = (caption) => page.evaluate(`[...document.querySelectorAll('table')]
+	.filter((table) => table.caption.textContent === ${JSON.stringify(caption)})
+	.flatMap((table) => [...table.tBodies[0].rows])
+	.map((row) => [...row.cells].map((cell) => cell.textContent))`);
+
+/** Clicks the button with this text or name. */
+async function click(name, within = 'body') {
+	const isClicked = await page.evaluate(`(() => {
+		const named = (button) => (button.ariaLabel ?? button.textContent).startsWith(${JSON.stringify(name)});
+		const button = [...document.querySelectorAll('${within} button, ${within} a')].find(named);
+		button?.click();
+		return button !== undefined;
+	})()`);
+	assert.ok(isClicked, `there is a button ${name}`);
+}
+
+/** Enters values in the fields of the dialog. */
+const enter = (values) => page.evaluate(`for (const [name, value] of Object.entries(${JSON.stringify(values)})) {
+	document.querySelector(\`dialog [name=\${name}]\`).value = value;
+}`);
+
+const go = (hash) => page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+
+async function key(code, virtualKey) {
+	const event = { code, key: code, windowsVirtualKeyCode: virtualKey, text: code === 'Enter' ? '\r' : undefined };
+	await page.send('Input.dispatchKeyEvent', { type: 'keyDown', ...event });
+	await page.send('Input.dispatchKeyEvent', { type: 'keyUp', ...event });
+}
+
+async function resize(size) {
+	const metrics = { ...size, deviceScaleFactor: 1, mobile: false };
+	await page.send('Emulation.setDeviceMetricsOverride', metrics);
+}
+
+/** A request as an operator sends it. */
+async function api(method, url, body) {
+	const response = await fetch(`${origin}${url}`, {
+		method,
+		headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+		body: body && JSON.stringify(body),
+	});
+	assert.ok(response.ok, `${method} ${url}: ${response.status}`);
+	return response.text();
+}
+
+/** The samples of /metrics: `name{labels}` and values. */
+async function metrics() {
+	const lines = (await api('GET', '/metrics')).split('\n').filter((line) => !line.startsWith('#'));
+	return Object.fromEntries(lines.map((line) => line.split(' ')).map(([name, value]) => [name, Number(value)]));
+}
+
+async function signIn() {
+	await page.open(link);
+	await until('the button that makes the token', () => text('#make'));
+	assert.ok(!(await page.evaluate('location.href')).includes('#'), 'the code is not in the URL');
+	await click('Make the token');
+	token = await until('the token', () => text('.token'));
+	await click('Open the page');
+	await until('that the server is ready', async () => await text('.state') === 'ready');
+
+	// Again, by keyboard: first with a wrong token.
+	await click('Sign out');
+	await until('the field for the token', () => page.evaluate("document.activeElement?.id === 'token'"));
+	await page.send('Input.insertText', { text: 'wrong-0123456789abcdef' });
+	await key('Enter', 13);
+	await until('why the token is refused', async () => (await text('.error')).includes('does not know'));
+	await page.evaluate("document.getElementById('token').select()");
+	await page.send('Input.insertText', { text: token });
+	await key('Enter', 13);
+	await until('that the server is ready', async () => await text('.state') === 'ready');
+	assert.strictEqual(await page.evaluate('location.href'), `${origin}/`, 'no token is in the URL');
+	assert.strictEqual(await page.evaluate('document.cookie'), '');
+	// A browser logs the refusal of the wrong token, as of each response with an error.
+	page.errors = page.errors.filter((error) => !error.includes('401'));
+}
+
+/** Counters grow, so that each value of the page is between an earlier and a later one. */
+async function compareWithMetrics() {
+	const shown = (caption, column) => async () => Object.fromEntries((await rows(caption))
+		.map((cells) => [cells[0], Number(cells[column].replaceAll(',', ''))]));
+	const totals = (samples) => (kind) => samples[`mp_messages_received_total{kind="${kind}"}`]
+		+ samples[`mp_messages_sent_total{kind="${kind}"}`];
+	const read = shown('Traffic by kind of message', 4);
+	const before = totals(await metrics());
+	const values = await until('the latest messages', async () => {
+		const now = await read();
+		return now.relay >= before('relay') && now;
+	});
+	const after = totals(await metrics());
+	for (const [kind, value] of Object.entries(values)) {
+		assert.ok(before(kind) <= value && value <= after(kind), `${kind}: ${value}`);
+	}
+	assert.ok(values.relay > 0);
+	const samples = await metrics();
+	const peers = samples['mp_peers{transport="enet"}'] + samples['mp_peers{transport="websocket"}'];
+	assert.strictEqual(peers, Number(players));
+	await until('the players', async () => (await page.evaluate(`[...document.querySelectorAll('.tile')]
+		.find((tile) => tile.querySelector('h3').textContent === 'Players').querySelector('.value').textContent`)) === players);
+	return Object.keys(values).length;
+}
+
+async function showMarkupAsText() {
+	await api('POST', '/v1/rooms', { name: 'marked', permanent: true, metadata: { [MARKUP]: MARKUP } });
+	await go('#/rooms');
+	await until('the metadata', async () => (await rows('Rooms')).flat().includes(`${MARKUP}: ${MARKUP}`));
+	await go('#/rooms/marked');
+	await until('the metadata of the room', async () => (await text('.subtitle')).includes(MARKUP));
+	await go(`#/rooms/${encodeURIComponent(MARKUP)}`);
+	await until('the name of the room', async () => (await text('h1')).includes(MARKUP));
+	await until('that there is no such room', async () => (await text('main .reasons')).includes('there is no room'));
+	page.errors = page.errors.filter((error) => !error.includes('404'));
+	assert.ok(!await page.evaluate('document.hacked'), 'no text of others runs');
+	assert.strictEqual(await page.evaluate("document.querySelectorAll('main script, main img').length"), 0);
+}
+
+async function useRoom() {
+	await go('#/rooms/default');
+	const peers = await until('the players of the room', async () => {
+		const all = await rows('Players');
+		return all.length === Number(players) && all.every(([, , , roundTrip]) => roundTrip.endsWith('ms')) && all;
+	});
+	assert.ok(peers.every(([, , transport]) => transport === 'enet'), `${peers}`);
+	await until('a line to join', async () => (await text('.line-of-code code')).includes('create_client("127.0.0.1"'));
+	await click(`Kick player ${peers[0][0]}`);
+	await enter({ reason: 'test of the page' });
+	await page.screenshot('light', path.join(folder, 'kick-light.png'));
+	await click('Kick', 'dialog');
+	await until('that the player has left', async () => (
+		!(await rows('Players')).some(([id]) => id === peers[0][0])));
+	await click('Lock');
+	await until('that the room is locked', async () => await text('.badge') === 'locked');
+	await click('Unlock');
+	await until('that the room is open', async () => await text('.badge') === 'open');
+}
+
+async function createRooms() {
+	await go('#/rooms');
+	await click('Create a room');
+	await enter({ name: 'by-hand', max_players: '8' });
+	await click('Create', 'dialog');
+	await until('the new room', async () => (await text('.subtitle')).startsWith('0 of 8 players'));
+	for (let at = 0; at < ROOMS; at += 20) {
+		const names = Array.from({ length: 20 }, (_, of) => `room-${at + of}`);
+		await Promise.all(names.map((name) => api('POST', '/v1/rooms', { name, permanent: true })));
+	}
+	await go('#/rooms');
+	const count = (ROOMS + 3).toLocaleString('en');
+	await until('all rooms', async () => (await text('.position')).endsWith(`of ${count}`));
+	await page.evaluate(`{
+		const filter = document.querySelector('main input[type=search]');
+		filter.value = 'ROOM-77';
+		filter.dispatchEvent(new Event('input'));
+	}`);
+	await until('the rooms of the filter', async () => (await rows('Rooms')).length === 11);
+}
+
+/** Checks what people with keyboards, screen readers and phones need. */
+async function checkView(name) {
+	await sleep(300);
+	const { nodes } = await page.send('Accessibility.getFullAXTree');
+	const controls = ['button', 'link', 'textbox', 'searchbox', 'combobox', 'spinbutton', 'checkbox', 'table'];
+	const nameless = nodes.filter(({ ignored, role, name: label }) => (
+		!ignored && controls.includes(role?.value) && !label?.value?.trim()));
+	assert.deepStrictEqual(nameless, [], `${name}: everything has a name`);
+	await page.evaluate('document.body.focus()');
+	await key('Tab', 9);
+	assert.ok(await page.evaluate(`(() => {
+		const style = getComputedStyle(document.activeElement);
+		return document.activeElement !== document.body && style.outlineStyle !== 'none';
+	})()`), `${name}: the focus is visible`);
+	for (const [size, kind] of [[DESKTOP, 'desktop'], [PHONE, 'phone']]) {
+		await resize(size);
+		await sleep(100);
+		const width = await page.evaluate('document.documentElement.scrollWidth');
+		assert.ok(width <= size.width, `${name}: ${width} pixels on a ${kind}`);
+		for (const theme of ['light', 'dark']) {
+			await page.screenshot(theme, path.join(folder, `${name}-${kind}-${theme}.png`));
+		}
+	}
+	await resize(DESKTOP);
+}
+
+async function checkViews() {
+	for (const [name, hash] of [['overview', '#/'], ['rooms', '#/rooms'], ['room', '#/rooms/default'], ['bans', '#/bans']]) {
+		await go(hash);
+		await checkView(name);
+	}
+}
+
+async function seeTheEnd() {
+	assert.deepStrictEqual(page.errors, [], 'the page reports no error');
+	console.log('drain');
+	await until('that the server drains', async () => await text('.state') === 'draining');
+	await go('#/');
+	await until('why players are refused', async () => (await text('main .reasons')).includes('draining'));
+	console.log('draining');
+	await until('that the connection is lost', async () => (await text('.lost')).includes('lost'));
+	assert.strictEqual(await text('.state'), 'not connected');
+}
+
+async function play() {
+	await signIn();
+	const kinds = await compareWithMetrics();
+	await showMarkupAsText();
+	await useRoom();
+	await createRooms();
+	await checkViews();
+	await seeTheEnd();
+	console.log(`${kinds} kinds of messages equal /metrics, a player was kicked, ${ROOMS} rooms listed`);
+}
+
+play().then(() => 0, async (error) => {
+	const shown = await page.evaluate('document.body.innerText').catch(String);
+	console.error([error.stack, ...page.errors, `the page shows: ${shown}`].join('\n'));
+	await page.screenshot('light', path.join(folder, 'failed.png')).catch(() => {});
+	return 1;
+}).then(async (code) => {
+	await page.close();
+	process.exit(code);
+});

@@ -1,0 +1,114 @@
+//! The live page of mp-server: its scripts under node, and the page in a headless browser with bots
+//! as players.
+
+use std::fs;
+use std::process::Command;
+
+use crate::process::{PROCESS_TIMEOUT, Process, now};
+use crate::scenario_run::free_port;
+use crate::web::browser;
+use crate::web_page::node;
+use crate::workspace::{program, root, run, target};
+
+/// Runs the tests of the page's scripts.
+///
+/// # Errors
+///
+/// Returns an error without node, or if a test fails.
+pub(crate) fn scripts() -> Result<String, String> {
+    let mut command = Command::new(node()?);
+    command.args(["--test", "--test-reporter=dot"]);
+    command.arg(root().join("crates/mp-server/tests/page/logic.test.mjs"));
+    run(&mut command)?;
+    Ok("passed".to_owned())
+}
+
+/// Opens the page of a server with players. It signs in, compares values with `/metrics`, kicks a
+/// player, lists 1,000 rooms, shows markup as text, and sees the server drain and end. Writes
+/// screenshots.
+///
+/// # Errors
+///
+/// Returns the failed check of the page.
+pub(crate) fn play() -> Result<String, String> {
+    let server = program("mp-server", "MP_SERVER_BIN")?;
+    let folder = target().join("live-page");
+    drop(fs::remove_dir_all(&folder)); // fails if there was no run before
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let log = |who: &str| folder.join(format!("{who}.log"));
+    let [enet, ws, admin] = [free_port()?, free_port()?, free_port()?];
+    let mut command = Command::new(&server);
+    command.args(["--enet", &format!("127.0.0.1:{enet}"), "--ws", &format!("127.0.0.1:{ws}")]);
+    command.args(["--webrtc", "off", "--admin", &format!("127.0.0.1:{admin}")]);
+    command.env("MP_SHUTDOWN__DRAIN_TIMEOUT", "120");
+    let mut running = Process::start("server", &mut command, &log("server"))?;
+    let limit = now() + PROCESS_TIMEOUT;
+    if !running.wait_until(limit, |server| server.output().contains("ctl setup")) {
+        return Err(format!("the server prints no link: {}", running.errors()));
+    }
+    let output = running.output();
+    let link = output.split_whitespace().find(|word| word.contains("/setup#"));
+    let link = link.ok_or("the server prints no link")?;
+
+    let scenario = folder.join("players.toml");
+    let text = format!("server = \"enet://127.0.0.1:{enet}\"\n{SCENARIO}");
+    fs::write(&scenario, text).map_err(|e| format!("{}: {e}", scenario.display()))?;
+    let mut command = Command::new(&server);
+    command.arg("bots").arg(&scenario).arg("--quiet");
+    let bots = Process::start("players", &mut command, &log("players"))?;
+
+    let mut command = Command::new(node()?);
+    command.arg(root().join("interop/web/live_page.js")).arg(browser()?);
+    command.arg(folder.join("profile")).args([link, &folder.to_string_lossy(), PLAYERS]);
+    let mut page = Process::start("page", &mut command, &log("page"))?;
+    let has_printed = |line: &'static str| {
+        move |page: &Process| page.output().lines().any(|printed| printed == line)
+    };
+    if page.wait_until(limit, has_printed("drain")) {
+        running.interrupt();
+    }
+    page.wait_until(limit, has_printed("draining"));
+    bots.interrupt();
+    page.wait_until(now() + PROCESS_TIMEOUT, |_| false);
+    if !page.ended().is_some_and(|status| status.success()) {
+        return Err(format!("{}{}{}", page.output(), page.errors(), bots.errors()));
+    }
+    running.wait_until(now() + PROCESS_TIMEOUT, |_| false);
+    if !running.errors().contains("test of the page") {
+        return Err("the server has not logged the reason of the kick".to_owned());
+    }
+    let seen = page.output().lines().last().unwrap_or_default().to_owned();
+    Ok(format!("{seen}; screenshots in {}", folder.display()))
+}
+
+const PLAYERS: &str = "3";
+
+/// Players who call each other until they are interrupted.
+const SCENARIO: &str = r#"
+[[phase]]
+joins_per_second = 10
+players = 3
+for = "600s"
+
+[[node]]
+path = "Main"
+methods = ["ping", "pong"]
+
+[[answer]]
+rpc = "ping"
+with = "pong"
+
+[[do]]
+connect = "10s"
+
+[[do]]
+rpc = "ping"
+path = "Main"
+args = [{ value = "sequence" }, { letters = 20 }]
+to = "random_player"
+per_second = 5
+mode = "unreliable"
+reply = "pong"
+within = "5s"
+for = "600s"
+"#;
