@@ -1,6 +1,6 @@
 //! `/v1/rooms/{room}/peers`: the players of a room.
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use mp_actor::PeerStats;
 use mp_core::PeerId;
@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::announce::notice_text;
 use super::context::AdminContext;
 use super::rooms::{PageQuery, find};
+use super::token::{Scope, Token};
 use crate::http::{Json, OptionalJson, Path, Problem, ProblemBody, Query};
 
 /// A player.
@@ -24,6 +25,9 @@ pub(crate) struct Peer {
     /// `enet`, `websocket` or `webrtc`; missing if its port is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) transport: Option<String>,
+    /// IP address, only for tokens with the scope `peers`; missing if the transport has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
     /// True while the player authenticates.
     pub(crate) authenticating: bool,
     /// Seconds since the player was admitted.
@@ -84,6 +88,7 @@ impl From<PeerStats> for Peer {
             id: stats.id.get(),
             subject: None,
             transport: None,
+            address: None,
             authenticating: stats.is_authenticating,
             connected_seconds: stats.connected_for.as_secs(),
             connection: stats.connection.map(|connection| Connection {
@@ -112,17 +117,20 @@ impl From<PeerStats> for Peer {
 )]
 pub(super) async fn list(
     State(context): State<AdminContext>,
+    Extension(token): Extension<Token>,
     Path(name): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<PeerPage>, Problem> {
     let query = query.checked()?;
     let room = find(&context, &name).await?.id;
-    page(&context, room, query).await.map(Json)
+    page(&context, &token, room, query).await.map(Json)
 }
 
-/// Returns some players of a room, by id. The query is checked.
+/// Returns some players of a room, by id. The query is checked. Only a token with the scope `peers`
+/// receives their addresses.
 pub(super) async fn page(
     context: &AdminContext,
+    token: &Token,
     room: RoomId,
     PageQuery { after, limit }: PageQuery,
 ) -> Result<PeerPage, Problem> {
@@ -131,6 +139,7 @@ pub(super) async fn page(
     let next = players.get(limit - 1).filter(|_| players.len() > limit).map(|it| it.id.get());
     players.truncate(limit);
     let branch = rooms.branch(room).await?;
+    let shows_addresses = token.scopes().contains(&Scope::Peers);
     let mut peers = Vec::with_capacity(players.len());
     for player in players {
         // Players who leave meanwhile are not listed.
@@ -141,6 +150,7 @@ pub(super) async fn page(
             peers.push(Peer {
                 subject: player.identity.as_ref().and_then(|it| Some(it.subject()?.to_string())),
                 transport: transport.map(str::to_owned),
+                address: player.address.filter(|_| shows_addresses).map(|it| it.to_string()),
                 ..stats.into()
             });
         }

@@ -1,6 +1,6 @@
 //! `GET /v1/rooms/{room}/events`: a room and its players as server-sent events.
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use mp_rooms::RoomId;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -9,6 +9,7 @@ use super::context::AdminContext;
 use super::events::each_second;
 use super::peers;
 use super::rooms::{PageQuery, Room, find};
+use super::token::Token;
 use super::viewer::{EventResponse, Viewer};
 use crate::http::{Path, Problem, ProblemBody, Query};
 use crate::rooms::RoomChange;
@@ -31,6 +32,7 @@ use crate::rooms::RoomChange;
 )]
 pub(super) async fn get(
     State(context): State<AdminContext>,
+    Extension(token): Extension<Token>,
     Path(name): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<EventResponse, Problem> {
@@ -40,7 +42,7 @@ pub(super) async fn get(
     let room = find(&context, &name).await?.id;
     let (viewer, response) = Viewer::open(&context)?;
     tokio::spawn(async move {
-        if follow(&context, changes, &viewer, room, query).await {
+        if follow(&context, &token, changes, &viewer, room, query).await {
             viewer.send("closed", &serde_json::json!({"id": room.get()})).await;
         }
     });
@@ -51,6 +53,7 @@ pub(super) async fn get(
 /// closed.
 async fn follow(
     context: &AdminContext,
+    token: &Token,
     mut changes: broadcast::Receiver<RoomChange>,
     viewer: &Viewer,
     room: RoomId,
@@ -71,7 +74,7 @@ async fn follow(
                 Err(RecvError::Lagged(_)) => send_room(context, viewer, room).await,
                 Err(RecvError::Closed) => false,
             },
-            _ = seconds.tick() => match peers::page(context, room, query).await {
+            _ = seconds.tick() => match peers::page(context, token, room, query).await {
                 Ok(page) => viewer.send("peers", &page).await,
                 Err(_) => false,
             },

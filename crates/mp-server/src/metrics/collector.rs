@@ -1,6 +1,7 @@
 //! [`ServerCollector`]: the families of a server, at a scrape.
 
 use mp_core::{GateRefusal, Reason, ReasonCounts};
+use mp_identity::{AuthRefusal, AuthStats};
 use mp_rooms::{JoinRefusal, RoomEnd};
 use mp_scene::{PacketCounts, PacketKind, Refusal};
 use prometheus_client::collector::Collector;
@@ -72,12 +73,29 @@ fn rooms(snapshot: &Snapshot) -> Vec<Family> {
             by_reason(&stats.closed_rooms, RoomEnd::ALL),
         ),
         Family::counters(
+            "mp_authentications",
+            "Players whose credentials were accepted or refused",
+            authentications(&snapshot.rooms.admission.auth),
+        ),
+        Family::histograms(
+            "mp_authentication_duration",
+            "Time from a player's credentials to the decision",
+            one(snapshot.rooms.admission.durations),
+        ),
+        Family::counters(
             "mp_admission_refused",
             "Players refused before they were in a room",
             admission_refusals(snapshot),
         ),
         Family::counters("mp_limit_hits", "Times that a limit had an effect", limits(snapshot)),
     ]
+}
+
+/// Returns the number of accepted players, and that of refused ones by reason.
+fn authentications(stats: &AuthStats) -> Vec<(Labels, u64)> {
+    let refused = AuthRefusal::ALL.iter().map(|&it| (it.label(), stats.refused.get(it)));
+    let all = std::iter::once(("accepted", stats.accepted)).chain(refused);
+    all.map(|(result, count)| (vec![("result", result)], count)).collect()
 }
 
 /// Returns the refusals of the gate and of the registry of rooms. Both refuse during a shortage.

@@ -29,6 +29,7 @@ use prometheus_client::registry::Registry;
 
 use self::collector::ServerCollector;
 pub(crate) use self::dashboard::dashboard;
+use crate::rooms::AdmissionStats;
 
 /// The sources of a server's statistics. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +71,7 @@ impl TransportKind {
 pub(crate) struct RoomsSnapshot {
     pub(crate) stats: RoomsStats,
     pub(crate) is_draining: bool,
+    pub(crate) admission: AdmissionStats,
 }
 
 impl Metrics {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mp_core::{Instant, UnixSeconds};
+use mp_core::{DurationHistogram, Instant, UnixSeconds};
 use mp_identity::{
-    AuthOutput, AuthRejection, AuthStats, Authenticator, FetchId, HttpFailure, HttpRequest,
-    HttpResponse, Identity, RequestId,
+    AuthOutput, AuthRefusal, AuthRejection, AuthStats, Authenticator, FetchId, HttpFailure,
+    HttpRequest, HttpResponse, Identity, RequestId, Subject,
 };
 use mp_rooms::{Join, ListenerConnection};
 
@@ -15,9 +15,22 @@ use mp_rooms::{Join, ListenerConnection};
 #[derive(Debug)]
 pub(super) struct Admission {
     authenticator: Authenticator,
-    joins: BTreeMap<RequestId, Join>,
+    /// Joins with the times at which they began.
+    joins: BTreeMap<RequestId, (Join, Instant)>,
     requests: BTreeMap<ListenerConnection, RequestId>,
     next_request: u64,
+    /// Players with valid credentials who are banned.
+    banned: u64,
+    durations: DurationHistogram,
+}
+
+/// Statistics of authentication.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AdmissionStats {
+    /// Decisions. Banned players are refused.
+    pub(crate) auth: AuthStats,
+    /// Times from a player's credentials to the decision.
+    pub(crate) durations: DurationHistogram,
 }
 
 /// A decision about a join, or an HTTP request on which decisions depend.
@@ -34,8 +47,14 @@ pub(super) enum AdmissionOutput {
 
 impl Admission {
     pub(super) fn new(authenticator: Authenticator) -> Self {
-        let (joins, requests) = (BTreeMap::new(), BTreeMap::new());
-        Self { authenticator, joins, requests, next_request: 0 }
+        Self {
+            authenticator,
+            joins: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            next_request: 0,
+            banned: 0,
+            durations: DurationHistogram::default(),
+        }
     }
 
     /// Begins to authenticate the player of a join.
@@ -44,7 +63,7 @@ impl Admission {
         self.next_request += 1;
         let credentials = std::mem::take(&mut join.credentials);
         self.requests.insert(join.connection, request);
-        self.joins.insert(request, join);
+        self.joins.insert(request, (join, now));
         self.authenticator.begin(now, unix, request, credentials);
     }
 
@@ -74,8 +93,12 @@ impl Admission {
         self.authenticator.poll_timeout()
     }
 
-    /// Removes and returns the oldest output.
-    pub(super) fn next_output(&mut self) -> Option<AdmissionOutput> {
+    /// Removes and returns the oldest output. Players of whom `is_banned` returns true are refused.
+    pub(super) fn next_output(
+        &mut self,
+        now: Instant,
+        is_banned: impl Fn(&Subject) -> bool,
+    ) -> Option<AdmissionOutput> {
         loop {
             let (request, decision) = match self.authenticator.next_output()? {
                 AuthOutput::Decided { request, decision } => (request, decision),
@@ -84,24 +107,36 @@ impl Admission {
                 }
             };
             // A decision may be among the outputs already when its connection ends.
-            let Some(join) = self.joins.remove(&request) else { continue };
+            let Some((join, since)) = self.joins.remove(&request) else { continue };
             self.requests.remove(&join.connection);
+            self.durations.record(now - since);
             return Some(match decision {
+                Ok(identity) if identity.subject().is_some_and(&is_banned) => {
+                    self.banned += 1;
+                    AdmissionOutput::Refused(join.connection, AuthRefusal::Banned.into())
+                }
                 Ok(identity) => AdmissionOutput::Identified(join, Arc::new(identity)),
                 Err(rejection) => AdmissionOutput::Refused(join.connection, rejection),
             });
         }
     }
 
-    pub(super) fn stats(&self) -> AuthStats {
-        self.authenticator.stats()
+    pub(super) fn stats(&self) -> AdmissionStats {
+        let mut auth = self.authenticator.stats();
+        auth.accepted -= self.banned;
+        auth.refused.add(AuthRefusal::Banned, self.banned);
+        AdmissionStats { auth, durations: self.durations }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use mp_core::ConnectionId;
-    use mp_identity::{AuthMethod, Credentials, Token};
+    use mp_identity::{
+        AuthMethod, Credentials, KeySource, Token, TokenIssuer, TokenKey, TokenSettings,
+    };
     use mp_rooms::{JoinRefusal, ListenerId};
 
     use super::*;
@@ -125,15 +160,15 @@ mod tests {
         for (slot, token) in [(0, Some("sesame")), (1, Some("other")), (2, None)] {
             admission.begin(Instant::ZERO, 0, join(slot, token));
         }
-        let first = admission.next_output();
+        let first = admission.next_output(Instant::ZERO, |_| false);
         let Some(AdmissionOutput::Identified(first, _)) = first else { panic!("{first:?}") };
         assert_eq!(first, join(0, None));
         for (slot, code) in [(1, "wrong_secret"), (2, "missing_token")] {
-            let output = admission.next_output();
+            let output = admission.next_output(Instant::ZERO, |_| false);
             let Some(AdmissionOutput::Refused(of, why)) = output else { panic!("{output:?}") };
             assert_eq!((of, why.code()), (join(slot, None).connection, code));
         }
-        assert!(admission.next_output().is_none());
+        assert!(admission.next_output(Instant::ZERO, |_| false).is_none());
         assert!(admission.joins.is_empty() && admission.requests.is_empty());
     }
 
@@ -142,7 +177,28 @@ mod tests {
         let mut admission = by_secret();
         admission.begin(Instant::ZERO, 0, join(0, Some("sesame")));
         admission.cancel(join(0, None).connection);
-        assert!(admission.next_output().is_none());
+        assert!(admission.next_output(Instant::ZERO, |_| false).is_none());
         assert!(admission.joins.is_empty() && admission.requests.is_empty());
+    }
+
+    #[test]
+    fn banned_player_is_refused_and_counted_and_each_decision_has_a_duration() {
+        let issuer = TokenIssuer::secret(&[7; 32]).unwrap();
+        let key = TokenKey::secret(&[7; 32]).unwrap();
+        let tokens = TokenSettings::new(KeySource::Keys(key.into()));
+        let mut admission = Admission::new(Authenticator::new(AuthMethod::Tokens(tokens)));
+        let second = Instant::ZERO + Duration::from_secs(1);
+        for (slot, subject) in [(0, "kay"), (1, "mallory")] {
+            let identity = Identity::new(Subject::new(subject).unwrap()).with_expires(Some(60));
+            let token = issuer.issue(0, &identity, None).unwrap();
+            admission.begin(Instant::ZERO, 0, join(slot, Some(token.as_str())));
+        }
+        let mut next = || admission.next_output(second, |subject| subject.as_str() == "mallory");
+        assert!(matches!(next(), Some(AdmissionOutput::Identified(..))));
+        let Some(AdmissionOutput::Refused(_, why)) = next() else { panic!("mallory is admitted") };
+        assert_eq!(why.reason(), AuthRefusal::Banned);
+        let AdmissionStats { auth, durations } = admission.stats();
+        assert_eq!((auth.accepted, auth.refused.get(AuthRefusal::Banned)), (1, 1));
+        assert_eq!((durations.count(), durations.sum()), (2, Duration::from_secs(2)));
     }
 }

@@ -1,6 +1,7 @@
 //! [`RoomsHost`]: the task that owns the registry.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use mp_actor::{BranchRef, EndReason, SharedEndpoint, StartError};
 use mp_core::host::{SystemClock, unix_now};
 use mp_core::{DisconnectReason, Instant, PeerId, Rejection, Route};
 use mp_identity::{
-    AuthRefusal, AuthRejection, AuthStats, FetchId, HttpFailure, HttpRequest, HttpResponse, Subject,
+    AuthRejection, AuthStats, FetchId, HttpFailure, HttpRequest, HttpResponse, Subject,
 };
 use mp_rooms::{
     Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Notice, NoticeText, Removal,
@@ -57,6 +58,8 @@ pub(crate) struct RoomsHost {
     listeners: BTreeMap<ListenerId, Listening>,
     running: BTreeMap<RoomId, Running>,
     admission: Admission,
+    /// Addresses of the connections that have joined or wait.
+    pub(super) addresses: BTreeMap<ListenerConnection, IpAddr>,
     /// True if everyone may play, without credentials.
     is_open: bool,
     /// Client for the authenticator's HTTP requests, if its method has any.
@@ -154,6 +157,7 @@ impl RoomsHost {
             settings,
             admission: Admission::new(authentication.authenticator),
             http: authentication.http,
+            addresses: BTreeMap::new(),
             is_open: authentication.is_open,
             shared: BTreeMap::new(),
             clock,
@@ -206,7 +210,7 @@ impl RoomsHost {
             self.publish_load();
             self.changes.publish(&self.rooms);
             self.report(now);
-            self.stats.publish(now, &self.rooms, &self.settings.metrics);
+            self.stats.publish(now, &self.rooms, &self.admission, &self.settings.metrics);
         }
     }
 
@@ -312,11 +316,17 @@ impl RoomsHost {
 
     fn arrive(&mut self, now: Instant, arrival: Arrival) {
         match arrival {
-            Arrival::Join(join) if !self.listeners.contains_key(&join.connection.listener) => {
-                self.early.push(join);
+            Arrival::Join(join) => {
+                if let Some(address) = join.credentials.address {
+                    self.addresses.insert(join.connection, address);
+                }
+                match self.listeners.contains_key(&join.connection.listener) {
+                    true => self.authenticate(now, join),
+                    false => self.early.push(join),
+                }
             }
-            Arrival::Join(join) => self.authenticate(now, join),
             Arrival::Left(connection) => {
+                self.addresses.remove(&connection);
                 self.early.retain(|join| join.connection != connection);
                 self.admission.cancel(connection);
                 if let Some(room) = self.rooms.left(now, connection) {
@@ -347,14 +357,12 @@ impl RoomsHost {
 
     /// Handles the decisions about credentials.
     fn run_admission(&mut self, now: Instant) {
-        while let Some(output) = self.admission.next_output() {
+        loop {
+            let is_banned = |subject: &Subject| self.settings.bans.is_banned(subject);
+            let Some(output) = self.admission.next_output(now, is_banned) else { return };
             match output {
                 AdmissionOutput::Identified(join, identity) => {
-                    let is_banned = |subject| self.settings.bans.is_banned(subject);
-                    match identity.subject().is_some_and(is_banned) {
-                        true => self.reject(join.connection, &AuthRefusal::Banned.into()),
-                        false => self.rooms.join_as(now, join, identity),
-                    }
+                    self.rooms.join_as(now, join, identity);
                 }
                 AdmissionOutput::Refused(connection, rejection) => {
                     self.reject(connection, &rejection);
@@ -427,7 +435,7 @@ impl RoomsHost {
 
     /// Returns statistics of authentication.
     pub(super) fn auth_stats(&self) -> AuthStats {
-        self.admission.stats()
+        self.admission.stats().auth
     }
 
     /// Disconnects a player of a room. `text` is for the player, in place of the reason's. Returns

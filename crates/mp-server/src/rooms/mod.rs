@@ -20,6 +20,7 @@ mod queue;
 mod stats;
 mod thread_timer;
 
+pub(crate) use admission::AdmissionStats;
 pub(crate) use changes::RoomChange;
 pub use context::RoomContext;
 pub(crate) use context::{RoomType, RoomTypes};

@@ -1,5 +1,6 @@
 //! Players of a room, for lists.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use mp_core::{EndpointId, PeerId};
@@ -14,6 +15,8 @@ pub(crate) struct Player {
     pub(crate) id: PeerId,
     /// `None` if the player is anonymous.
     pub(crate) identity: Option<Arc<Identity>>,
+    /// `None` if the transport has no addresses.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl RoomsHandle {
@@ -26,8 +29,13 @@ impl RoomsHandle {
     ) -> Result<Vec<Player>, ServerEnded> {
         self.call(move |host| {
             let ids = host.rooms.peer_ids(room).into_iter().filter(|id| id.get() > after);
-            let identity = |id| host.rooms.identity(room, id).cloned();
-            ids.take(limit).map(|id| Player { id, identity: identity(id) }).collect()
+            let player = |id| {
+                let connection = host.rooms.connection_of(room, id);
+                let identity = connection.and_then(|it| host.rooms.identity_of(it)).cloned();
+                let address = connection.and_then(|it| host.addresses.get(&it)).copied();
+                Player { id, identity, address }
+            };
+            ids.take(limit).map(player).collect()
         })
         .await
     }

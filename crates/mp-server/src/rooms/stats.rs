@@ -7,6 +7,7 @@ use mp_actor::BranchStatsCollector;
 use mp_core::Instant;
 use mp_rooms::Rooms;
 
+use super::admission::Admission;
 use super::placement::ThreadNumber;
 use crate::metrics::{Metrics, RoomsSnapshot};
 
@@ -31,13 +32,20 @@ impl StatsPublisher {
     }
 
     /// Publishes the statistics if they are due. Called after each change.
-    pub(super) fn publish(&mut self, now: Instant, rooms: &Rooms, metrics: &Metrics) {
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        rooms: &Rooms,
+        admission: &Admission,
+        metrics: &Metrics,
+    ) {
         let is_due = self.published.is_none_or(|published| now >= published + INTERVAL);
         self.is_pending = !is_due;
         if is_due {
             self.published = Some(now);
             let (stats, is_draining) = (rooms.stats(), rooms.is_draining());
-            metrics.set_rooms(RoomsSnapshot { stats, is_draining });
+            let admission = admission.stats();
+            metrics.set_rooms(RoomsSnapshot { stats, is_draining, admission });
         }
     }
 
@@ -51,6 +59,7 @@ const INTERVAL: Duration = mp_actor::limits::STATS_INTERVAL;
 
 #[cfg(test)]
 mod tests {
+    use mp_identity::{AuthMethod, Authenticator};
     use mp_rooms::{RoomName, RoomsSettings, Template};
 
     use super::*;
@@ -60,12 +69,13 @@ mod tests {
         let name = |text: &str| RoomName::new(text).unwrap();
         let template = Template::new(name("default"));
         let mut rooms = Rooms::new(RoomsSettings::default(), [template]);
+        let admission = Admission::new(Authenticator::new(AuthMethod::Open));
         let (metrics, mut publisher) = (Metrics::default(), StatsPublisher::default());
         let mut created = |publisher: &mut StatsPublisher, millis, room: Option<&str>| {
             if let Some(room) = room {
                 rooms.create(name(room), &name("default")).unwrap();
             }
-            publisher.publish(Instant::from_millis(millis), &rooms, &metrics);
+            publisher.publish(Instant::from_millis(millis), &rooms, &admission, &metrics);
             metrics.rooms().stats.created_rooms
         };
         assert_eq!(publisher.due(), None);

@@ -19,6 +19,15 @@ impl AdminServer {
         value.map_or(0.0, |value| value.trim().parse().unwrap())
     }
 
+    /// Waits until a counter has this value, which is published at most a second later. It must not
+    /// exceed it.
+    pub(super) fn wait_for_metric(&self, sample: &str, value: f64) {
+        while self.metric(sample) != value {
+            assert!(self.metric(sample) < value, "{sample}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Waits until a counter has this value. It must not exceed it.
     async fn until_metric(&self, sample: &str, value: f64) {
         loop {

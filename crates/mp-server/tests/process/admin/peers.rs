@@ -2,10 +2,10 @@ use std::io::Read as _;
 
 use mp_core::host::unix_now;
 use mp_identity::{Identity, Subject, TokenIssuer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::http::Request;
-use super::{AdminServer, PEERS, READ};
+use super::{ALL, AdminServer, PEERS, READ};
 use crate::players::RawPlayer;
 
 /// Joins, and waits until the room has admitted the player.
@@ -36,6 +36,17 @@ fn players_of_a_room_are_listed_by_pages_with_their_traffic() {
         after = page["next"].as_i64();
     }
     assert_eq!(listed, ids);
+}
+
+#[test]
+fn addresses_of_players_are_shown_to_tokens_with_the_scope_peers() {
+    let server = AdminServer::start();
+    let _player = join(&server);
+    let peer =
+        |token| server.ask(token, "GET", "/v1/rooms/default/peers").json()["peers"][0].take();
+    assert_eq!(peer(ALL)["address"], "127.0.0.1");
+    assert_eq!(peer(READ)["address"], Value::Null);
+    assert_eq!(server.ask(PEERS, "GET", "/v1/rooms/default/peers").status, 403);
 }
 
 #[test]
@@ -95,6 +106,10 @@ fn banned_player_is_disconnected_and_refused_until_the_ban_ends() {
     let notice = json!({"code": "banned", "text": "you are banned from this server"});
     assert_eq!((player.notice(), player.close_reason()), (notice, "banned".to_owned()));
     assert_eq!(join().close_reason(), "banned");
+    for result in ["accepted", "banned"] {
+        server.wait_for_metric(&format!("mp_authentications_total{{result=\"{result}\"}}"), 1.0);
+    }
+    server.wait_for_metric("mp_authentication_duration_seconds_count", 2.0);
     let list = server.ask(PEERS, "GET", "/v1/bans").json();
     assert!(list["bans"][0]["sub"] == "kay" && list["bans"][0]["ends"].is_u64(), "{list}");
 
