@@ -19,18 +19,18 @@ use crate::server::{FREE_PORTS, Server, command};
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A server with the section `[identity]`.
-struct Identified {
+pub(crate) struct Identified {
     server: Server,
     _folder: tempfile::TempDir,
 }
 
 impl Identified {
     /// Starts a server whose players have tokens that [`SECRET`] signs.
-    fn with_tokens(more: &str) -> Self {
+    pub(crate) fn with_tokens(more: &str) -> Self {
         Self::start(&format!("method = \"token\"\nsecret = \"{SECRET}\"\n{more}"))
     }
 
-    fn start(identity: &str) -> Self {
+    pub(crate) fn start(identity: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bans = folder.path().join("bans");
         let config = format!("[identity]\n{identity}\n[limits]\nban_file = {bans:?}\n");
@@ -47,18 +47,18 @@ impl Identified {
 
     /// Joins over ENet with a token in the authentication packet. Returns the data of the server's
     /// authentication packets if the player is refused.
-    async fn by_enet(&self, data: &str) -> Result<BranchRef, String> {
+    pub(crate) async fn by_enet(&self, data: &str) -> Result<BranchRef, String> {
         join_by_auth(self.server.enet, data).await
     }
 
     /// Joins over WebSocket with a query.
-    async fn by_url(&self, query: &str) -> Result<BranchRef, StartError> {
+    pub(crate) async fn by_url(&self, query: &str) -> Result<BranchRef, StartError> {
         let url = format!("ws://{}/?{query}", self.server.ws);
         join_by_url(&url, ClientTlsOptions::new()).await
     }
 
     /// Joins over WebSocket with a query. Returns the reason of the close frame.
-    fn close_reason(&self, query: &str) -> String {
+    pub(crate) fn close_reason(&self, query: &str) -> String {
         let mut player = RawPlayer::join_with(self.server.ws, &format!("/?{query}"));
         player.close_reason()
     }
@@ -91,23 +91,23 @@ async fn join_by_auth(address: SocketAddr, data: &str) -> Result<BranchRef, Stri
     joined.map_err(|_| refusal.try_iter().collect())
 }
 
-fn kay() -> Identity {
+pub(crate) fn kay() -> Identity {
     Identity::new(Subject::new("kay").unwrap()).with_create(true)
 }
 
-fn issuer() -> TokenIssuer {
+pub(crate) fn issuer() -> TokenIssuer {
     TokenIssuer::secret(SECRET.as_bytes()).unwrap()
 }
 
 /// Returns a token that expires after `seconds`, as `token=TOKEN`.
-fn token(issuer: &TokenIssuer, identity: Identity, seconds: i64) -> String {
+pub(crate) fn token(issuer: &TokenIssuer, identity: Identity, seconds: i64) -> String {
     let expires = unix_now().saturating_add_signed(seconds);
     let token = issuer.issue(unix_now(), &identity.with_expires(Some(expires)), None).unwrap();
     format!("token={}", token.as_str())
 }
 
 /// Returns the data of an authentication packet that says why a player is refused.
-fn refusal(code: &str) -> String {
+pub(crate) fn refusal(code: &str) -> String {
     format!("{{\"code\":\"{code}\",\"text\":")
 }
 

@@ -8,6 +8,7 @@ mod bots;
 mod config;
 mod doctor;
 mod identity;
+mod jwks;
 #[cfg(target_os = "linux")]
 mod liveness;
 mod matchmaking;
