@@ -121,12 +121,14 @@ impl Player {
 
     fn ended(&self, why: impl FnOnce() -> String, report: &mut Report) {
         match self.state {
-            State::Connecting => report.refused += 1,
+            State::Connecting => {
+                report.refused += 1;
+                report.first_refusal.get_or_insert_with(why);
+            }
             State::Leaving => {}
             State::Joined(_) => {
                 report.lost += 1;
-                let text = why();
-                report.first_fault.get_or_insert(text);
+                report.first_fault.get_or_insert_with(why);
             }
         }
     }

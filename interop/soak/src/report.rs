@@ -11,6 +11,8 @@ pub(crate) struct Report {
     pub(crate) left: u64,
     /// Attempts to join that the server refused, or that failed.
     pub(crate) refused: u64,
+    /// Reason of the first such attempt.
+    pub(crate) first_refusal: Option<String>,
     /// Players whom the server disconnected from a room.
     pub(crate) lost: u64,
     /// Messages sent.
@@ -40,6 +42,7 @@ impl Report {
             "joined": self.joined,
             "left": self.left,
             "refused": self.refused,
+            "first_refusal": self.first_refusal,
             "lost": self.lost,
             "sent": self.sent,
             "received": self.received,
