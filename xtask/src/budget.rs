@@ -52,6 +52,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("additional suite, ws, client", 19),
     ("additional suite, webrtc, server", 60),
     ("simulated worlds", 100),
+    ("soak", 160),
     ("instructions", 70),
     ("benchmarks run", 105),
 ];
@@ -61,7 +62,7 @@ const SECONDS: &[(&str, u64)] = &[
 const RESERVED: &[(&str, u64)] = &[
     ("WebRTC", 53),
     ("API", 3 * 60),
-    ("server", 6 * 60 - 20 - 20),
+    ("server", 6 * 60 - 20 - 20 - 160),
     ("operations", 5 * 60 - 2 - 30),
     ("bots", 3 * 60 - 70 - 60),
     ("relay", 6 * 60),

@@ -67,7 +67,7 @@ enum Command {
     /// the summary lists the results.
     Test,
     /// Runs all checks of CI: formatting, lints, documentation, `features`, `deny`, `test`, 3,000
-    /// simulated worlds, and a smoke test of the benchmarks.
+    /// simulated worlds, a soak of two minutes, and a smoke test of the benchmarks.
     ///
     /// A step also fails if it exceeds its time limit in xtask/src/budget.rs, as do all steps
     /// together.
@@ -165,8 +165,8 @@ enum Command {
     ///
     /// Fails if a reliable message is lost, repeated or reordered, a player is disconnected, the
     /// server's counters of players and rooms do not add up, it reports a bug, its resident memory
-    /// exceeds a limit or grows by more than 1 % per 10 minutes. Linux only. Logs are in
-    /// target/soak.
+    /// exceeds a limit or grows by more than 1 % per 10 minutes. A failure on a busy machine says
+    /// that the machine was too busy. Linux only. Logs are in target/soak.
     Soak(SoakArgs),
     /// Measures a full server while twice as many other players try to join all the time.
     ///

@@ -29,6 +29,13 @@ pub(crate) struct SoakArgs {
     debug: bool,
 }
 
+impl SoakArgs {
+    /// Returns the options of continuous integration, which has a debug build.
+    pub(crate) fn ci() -> Self {
+        Self { minutes: 2, players: 500, debug: true }
+    }
+}
+
 /// Lets players join, play, leave and join again, over ENet with loss and over WebSocket, so that
 /// rooms are created and closed all the time.
 ///

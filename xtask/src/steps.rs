@@ -26,6 +26,7 @@ use crate::quick_start;
 use crate::release;
 use crate::rooms;
 use crate::silence;
+use crate::soak::{self, SoakArgs};
 use crate::suite::Suite;
 use crate::web_page;
 use crate::workspace::{cargo, run, target};
@@ -68,6 +69,7 @@ pub(crate) fn ci() -> Result<(), String> {
     steps.run("dependencies", deny::deny);
     tests(&mut steps);
     steps.run("simulated worlds", || worlds::worlds(&WorldsArgs::ci()));
+    steps.run("soak", || soak::soak(&SoakArgs::ci()));
     steps.run("instructions", || instructions::instructions(&InstructionsArgs::default()));
     steps.run("benchmarks run", || {
         bench::bench(&BenchArgs::smoke())?;

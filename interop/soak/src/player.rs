@@ -86,14 +86,15 @@ impl Player {
                 PeerEvent::Connected { connection, .. } => self.connected(connection, now, report),
                 PeerEvent::Packet(packet) => self.received(&packet.payload, now, report),
                 PeerEvent::Disconnected { reason, .. } => {
-                    self.ended(|| format!("disconnected: {reason}"), report);
+                    // The text of a reason has no number.
+                    self.ended(|| format!("{reason} ({reason:?})"), report);
                     return Turn::Ended;
                 }
                 _ => {}
             }
         }
         if self.peer.connection_status() == ConnectionStatus::Disconnected {
-            self.ended(|| "disconnected without an event".to_owned(), report);
+            self.ended(|| "the connection attempt has failed".to_owned(), report);
             return Turn::Ended;
         }
         if self.joined().is_some() {
@@ -120,15 +121,17 @@ impl Player {
     }
 
     fn ended(&self, why: impl FnOnce() -> String, report: &mut Report) {
+        let over = if self.authenticates { "ENet" } else { "WebSocket" };
+        let text = || format!("over {over}, {}", why());
         match self.state {
             State::Connecting => {
                 report.refused += 1;
-                report.first_refusal.get_or_insert_with(why);
+                report.first_refusal.get_or_insert_with(text);
             }
             State::Leaving => {}
             State::Joined(_) => {
                 report.lost += 1;
-                report.first_fault.get_or_insert_with(why);
+                report.first_fault.get_or_insert_with(text);
             }
         }
     }

@@ -61,8 +61,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let end = clock.now() + Duration::from_secs(args.seconds);
     let interval = Duration::from_secs(args.report.max(1));
     let mut due = clock.now() + interval;
+    let mut next_turn = clock.now();
     loop {
         let now = clock.now();
+        population.report.lateness = population.report.lateness.max(now - next_turn);
         population.turn(now, now >= end)?;
         let has_ended = now >= end && population.is_empty();
         if now >= due || has_ended {
@@ -72,8 +74,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         if has_ended {
             return Ok(());
         }
-        let took = clock.now() - now;
-        thread::sleep(Duration::from_millis(args.frame).saturating_sub(took));
+        next_turn = now + Duration::from_millis(args.frame);
+        thread::sleep(next_turn - clock.now());
     }
 }
 

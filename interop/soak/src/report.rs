@@ -1,5 +1,7 @@
 //! [`Report`]: counters of players.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 /// Counters of all players since the last report.
@@ -21,10 +23,12 @@ pub(crate) struct Report {
     pub(crate) received: u64,
     /// Violations: lost, repeated or reordered reliable messages, and unexpected packets.
     pub(crate) faults: u64,
-    /// First violation.
+    /// First violation, or the reason of the first disconnection.
     pub(crate) first_fault: Option<String>,
     /// Latencies of the received messages in µs.
     pub(crate) latencies: Vec<u32>,
+    /// Longest time by which a turn of the players began late.
+    pub(crate) lateness: Duration,
 }
 
 impl Report {
@@ -50,6 +54,7 @@ impl Report {
             "first_fault": self.first_fault,
             "p50_us": self.percentile(50),
             "p99_us": self.percentile(99),
+            "late_ms": self.lateness.as_millis() as u64,
         })
     }
 

@@ -1,10 +1,12 @@
 //! The server: mp-server, and statistics of its rooms on standard output.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use mp_core::host::SystemClock;
 use mp_server::{RoomsHandle, ServerBuilder};
 use serde_json::json;
 
@@ -24,7 +26,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 
 /// Prints statistics once per second until the server has ended.
 async fn report(rooms: RoomsHandle) {
+    let clock = SystemClock::new();
+    let mut due = clock.now();
     while let Ok(stats) = rooms.stats().await {
+        let now = clock.now();
         let line = json!({
             "rooms": stats.open + stats.creating + stats.closing,
             "players": stats.players + stats.waiting,
@@ -35,10 +40,26 @@ async fn report(rooms: RoomsHandle) {
             "ended": stats.ended_rooms,
             "bugs": mp_core::bug::count(),
             "resident": resident(),
+            "late_ms": (now - due).as_millis() as u64,
+            "reasons": departures(&rooms.metrics()),
         });
         println!("{line}");
-        tokio::time::sleep(INTERVAL).await;
+        due = now + INTERVAL;
+        tokio::time::sleep(due - clock.now()).await;
     }
+}
+
+/// Returns the numbers of players that left, by transport and reason, from the statistics in text
+/// form.
+fn departures(metrics: &str) -> BTreeMap<String, u64> {
+    let lines = metrics.lines().filter_map(|line| line.strip_prefix("mp_peers_left_total"));
+    let parse = |line: &str| {
+        let (labels, count) = line.rsplit_once(' ')?;
+        let mut values = labels.split('"').skip(1).step_by(2);
+        let reason = format!("{} {}", values.next()?, values.next()?);
+        Some((reason, count.parse::<f64>().ok()? as u64))
+    };
+    lines.filter_map(parse).filter(|(_, count)| *count > 0).collect()
 }
 
 /// Returns the resident memory of this process in bytes; `None` if the system does not report it.
@@ -49,3 +70,18 @@ fn resident() -> Option<u64> {
 }
 
 const INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn departures_are_counted_by_transport_and_reason() {
+        let metrics = "# TYPE mp_peers_left counter\n\
+            mp_peers_left_total{transport=\"enet\",reason=\"remote\"} 2.0\n\
+            mp_peers_left_total{transport=\"enet\",reason=\"timeout\"} 0.0\n\
+            mp_rooms 1.0\n";
+        let expected = BTreeMap::from([("enet remote".to_owned(), 2)]);
+        assert_eq!(departures(metrics), expected);
+    }
+}

@@ -4,7 +4,33 @@ use serde_json::Value;
 
 /// Checks a soak of `minutes`: the reports of the players, the last one from when all have left,
 /// and the statistics of the server, one per second. Returns a summary.
+///
+/// # Errors
+///
+/// Returns the first violation, with the reasons for which players have left the server, and
+/// whether the machine was too busy for the result to mean anything.
 pub(super) fn soak(reports: &[Value], stats: &[Value], minutes: u64) -> Result<String, String> {
+    violation(reports, stats, minutes).map_err(|violation| {
+        let late = |lines: &[Value]| lines.iter().filter_map(|line| line["late_ms"].as_u64()).max();
+        let late = [reports, stats].map(|lines| late(lines).unwrap_or(0));
+        let last = stats.last().unwrap_or(&Value::Null);
+        let [players, server] = late;
+        let text = format!(
+            "{violation}\nplayers left the server for these reasons: {}; the players were up to \
+            {players} ms late, the server {server} ms",
+            last["reasons"]
+        );
+        match players.max(server) > LATE_MAX {
+            true => format!(
+                "the machine is too busy: repeat the soak when it is not, or with fewer \
+                --players: {text}"
+            ),
+            false => text,
+        }
+    })
+}
+
+fn violation(reports: &[Value], stats: &[Value], minutes: u64) -> Result<String, String> {
     let sum = |name: &str| reports.iter().filter_map(|report| report[name].as_u64()).sum::<u64>();
     let last = stats.last().ok_or("the server has printed no statistics")?;
     let of_server = |name: &str| last[name].as_u64().unwrap_or(u64::MAX);
@@ -127,6 +153,9 @@ const MEMORY_MAX: f64 = 128.0 * 1_048_576.0;
 const GROWTH_MAX: f64 = 1.0;
 /// Minutes of a soak from which on the growth is checked: less is noise.
 const GROWTH_MINUTES_MIN: u64 = 20;
+/// Milliseconds by which a process may be late. ENet disconnects a peer that does not acknowledge a
+/// packet for 5 s; with 5 % loss it has to respond several times in that time.
+const LATE_MAX: u64 = 1_000;
 /// Maximum ratio of the latencies.
 const P99_RATIO_MAX: f64 = 2.0;
 
@@ -141,12 +170,13 @@ mod tests {
     fn clean(growth: u64) -> (Vec<Value>, Vec<Value>) {
         let report = json!({
             "present": 0, "joined": 4, "left": 4, "refused": 0, "lost": 0, "received": 9,
-            "faults": 0, "first_fault": null,
+            "faults": 0, "first_fault": null, "late_ms": 20,
         });
         let stats = (0..2_400).map(|second: u64| {
             json!({
                 "rooms": 0, "players": 0, "joined": 8, "refused": 0, "created": 3, "failed": 1,
                 "ended": 2, "bugs": 0, "resident": 10_000_000 + growth * second,
+                "late_ms": 2, "reasons": { "enet remote": 8 },
             })
         });
         (vec![report.clone(), report], stats.collect())
@@ -195,6 +225,22 @@ mod tests {
         assert!(summary.contains("1 attempts to join failed: disconnected: timeout"), "{summary}");
         reports[1]["refused"] = 2.into();
         assert!(soak(&reports, &stats, 40).is_err());
+    }
+
+    #[test]
+    fn failed_soak_shows_why_players_have_left_and_whether_the_machine_was_too_busy() {
+        let failed = |late: u64| {
+            let (mut reports, stats) = clean(0);
+            reports[0]["late_ms"] = late.into();
+            reports[1]["lost"] = 1.into();
+            soak(&reports, &stats, 40).unwrap_err()
+        };
+        let error = failed(LATE_MAX);
+        assert!(error.starts_with("lost: 1"), "{error}");
+        assert!(error.contains(r#"{"enet remote":8}"#), "{error}");
+        let error = failed(LATE_MAX + 1);
+        assert!(error.starts_with("the machine is too busy"), "{error}");
+        assert!(error.contains("lost: 1") && error.contains("1001 ms late"), "{error}");
     }
 
     #[test]
