@@ -57,14 +57,17 @@ pub enum HttpMethod {
     Get,
     /// POST.
     Post,
+    /// PATCH.
+    Patch,
 }
 
 impl HttpMethod {
-    /// Returns the name: `GET` or `POST`.
+    /// Returns the name: `GET`, `POST` or `PATCH`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Patch => "PATCH",
         }
     }
 }

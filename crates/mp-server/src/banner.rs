@@ -28,14 +28,16 @@ impl Default for Selections {
     }
 }
 
-/// Prints where the server listens and how to join.
+/// Prints where the server listens and how to join it: by `public_host`, if it is known.
 pub(crate) fn print(
     addresses: Addresses,
     secured: Secured,
     selections: Selections,
     max_clients: u16,
+    public_host: Option<&str>,
 ) -> io::Result<()> {
-    output::print(io::stdout(), text(addresses, secured, selections, max_clients))
+    let text = text(addresses, secured, selections, max_clients, public_host);
+    output::print(io::stdout(), text)
 }
 
 /// Prints a text after the banner.
@@ -48,7 +50,12 @@ fn text(
     secured: Secured,
     selections: Selections,
     max_clients: u16,
+    public_host: Option<&str>,
 ) -> String {
+    let host = |address: SocketAddr| match public_host {
+        Some(host) => host.to_owned(),
+        None => reachable(address.ip()).to_string(),
+    };
     let Addresses { enet, ws, webrtc, signaling } = addresses;
     let enet_place = enet.map(|address| {
         let over = if secured.enet { " over DTLS" } else { "" };
@@ -61,7 +68,7 @@ fn text(
     let places = [enet_place, ws_place, webrtc_place, signaling_place].into_iter().flatten();
     let places = places.collect::<Vec<_>>().join(", for ");
     let line = |address: SocketAddr, is_secure, selection, write: fn(&JoinScript<'_>) -> String| {
-        let (host, port) = (reachable(address.ip()).to_string(), address.port());
+        let (host, port) = (host(address), address.port());
         let listener = Reached { host: &host, port, is_secure };
         let (needs_code, needs_token) = (false, false);
         let script = JoinScript { listener, selection, room: "ROOM", needs_code, needs_token };
@@ -84,6 +91,7 @@ fn text(
     let rooms = if selects_room { "\nROOM is the name of the room.\n" } else { "" };
     let hosts =
         [enet, ws, signaling].into_iter().flatten().filter(|address| address.ip().is_unspecified());
+    let hosts = hosts.filter(|_| public_host.is_none());
     let from_elsewhere = hosts.map(|address| reachable(address.ip())).next().map(|host| {
         format!("On another machine, put this machine's address in place of {host}.\n")
     });
@@ -121,7 +129,7 @@ mod tests {
         for (address, enet, ws) in table {
             let some = Some(address.parse().unwrap());
             let both = Addresses { enet: some, ws: some, webrtc: some, signaling: None };
-            let text = text(both, Secured::default(), Selections::default(), 5);
+            let text = text(both, Secured::default(), Selections::default(), 5, None);
             assert!(text.contains(enet) && text.contains(ws), "{text}");
             let join = format!("client.join({}/webrtc\")", ws.trim_end_matches('"'));
             assert!(text.contains(&join), "{text}");
@@ -136,7 +144,8 @@ mod tests {
     fn printed_lines_of_an_encrypted_room_set_up_tls() {
         let some = Some("192.0.2.7:80".parse().unwrap());
         let enet_only = Addresses { enet: some, ..Addresses::default() };
-        let text = text(enet_only, Secured { enet: true, ws: true }, Selections::default(), 5);
+        let text =
+            text(enet_only, Secured { enet: true, ws: true }, Selections::default(), 5, None);
         let setup = r#"80); peer.host.dtls_client_setup("192.0.2.7", TLSOptions.client("#;
         assert!(text.contains(setup) && text.contains("ENet over DTLS on UDP"), "{text}");
     }
@@ -151,7 +160,7 @@ mod tests {
             (RoomSelection::Query, r#""ws://192.0.2.7:80/?room=ROOM")"#),
         ] {
             let selections = Selections { enet: RoomSelection::Auth, ws };
-            let text = text(both, Secured::default(), selections, 5);
+            let text = text(both, Secured::default(), selections, 5, None);
             assert!(text.contains(url), "{text}");
             let sent = r#"80); multiplayer.auth_callback = (func(_id, _data): pass); "#;
             assert!(text.contains(sent) && text.contains("ROOM is the name"), "{text}");
@@ -159,14 +168,32 @@ mod tests {
     }
 
     #[test]
+    fn printed_lines_have_the_public_host_if_it_is_known() {
+        let some = Some("0.0.0.0:80".parse().unwrap());
+        let both = Addresses { enet: some, ws: some, webrtc: some, signaling: None };
+        for (host, in_url) in [("game.example", "game.example"), ("2001:db8::1", "[2001:db8::1]")] {
+            let text = text(both, Secured::default(), Selections::default(), 5, Some(host));
+            for part in [format!("(\"{host}\", 80)"), format!("\"ws://{in_url}:80/webrtc\"")] {
+                assert!(text.contains(&part), "{part} is not in {text}");
+            }
+            assert!(!text.contains("127.0.0.1") && !text.contains("On another machine"), "{text}");
+        }
+    }
+
+    #[test]
     fn disabled_transports_are_not_printed() {
         let some = Some("192.0.2.7:80".parse().unwrap());
         let enet_only = Addresses { enet: some, ..Addresses::default() };
-        let enet_only = text(enet_only, Secured::default(), Selections::default(), 5);
+        let enet_only = text(enet_only, Secured::default(), Selections::default(), 5, None);
         assert!(!enet_only.contains("WebSocket") && !enet_only.contains("WebRTC"), "{enet_only}");
         let secured = Secured { enet: true, ws: true };
-        let ws_only =
-            text(Addresses { ws: some, ..Addresses::default() }, secured, Selections::default(), 5);
+        let ws_only = text(
+            Addresses { ws: some, ..Addresses::default() },
+            secured,
+            Selections::default(),
+            5,
+            None,
+        );
         assert!(!ws_only.contains("ENet") && ws_only.contains("wss://192.0.2.7:80"), "{ws_only}");
     }
 
@@ -176,7 +203,8 @@ mod tests {
             ["[::]:1", "[::]:2", "[::]:3"].map(|address| Some(address.parse().unwrap()));
         for (ws, start) in [(ws, "\nor, with"), (None, "\nWith")] {
             let addresses = Addresses { enet: None, ws, webrtc, signaling };
-            let text = text(addresses, Secured { enet: false, ws: true }, Selections::default(), 5);
+            let text =
+                text(addresses, Secured { enet: false, ws: true }, Selections::default(), 5, None);
             assert!(text.contains(r#"client.join("wss://127.0.0.1:3/webrtc""#), "{text}");
             assert!(text.contains("its signaling over TLS on TCP [::]:3, for up to"), "{text}");
             assert!(text.contains(&format!("{start} unreliable")), "{text}");

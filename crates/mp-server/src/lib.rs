@@ -39,6 +39,7 @@
 
 mod addresses;
 mod admin;
+mod agones;
 mod args;
 mod banner;
 mod bans;
@@ -72,6 +73,7 @@ mod page;
 mod plan;
 mod program;
 mod protection;
+mod query;
 mod relay;
 mod reload;
 mod rooms;

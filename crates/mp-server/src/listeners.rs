@@ -17,6 +17,7 @@ use crate::config::ListenConfig;
 use crate::metrics::TransportKind;
 use crate::network::Network;
 use crate::plan::RoomsPlan;
+use crate::query::{QuerySocket, ServerQueries};
 use crate::reload::LiveConfig;
 use crate::webrtc::WebRtcSettings;
 use crate::{Failure, options, webrtc};
@@ -28,6 +29,7 @@ pub(crate) async fn open(
     listeners: &Listeners<'_>,
     tls: Option<CertificateStore>,
     live: &LiveConfig,
+    queries: Option<&ServerQueries>,
 ) -> Result<Addresses, Failure> {
     let config = &*Arc::clone(&live.borrow());
     let gate = network.gate().clone();
@@ -41,7 +43,11 @@ pub(crate) async fn open(
         let address = shards.local_addr().ok();
         bound.enet = bound.enet.or(address);
         tracing::debug!(?address, threads = shards.count(), "serving ENet");
-        let servers = shards.into_servers();
+        // The key of the challenges of queries.
+        let key = mp_core::host::os_seed().map_err(|error| no_seed(&error))?;
+        let queries = queries.map(|queries| (queries.clone(), key));
+        let servers =
+            shards.into_servers_on(move |socket| QuerySocket::new(socket, queries.clone()));
         let opened = network.listen_shards(TransportKind::Enet, router(given)?, servers).await;
         opened.map_err(failure)?;
     }
@@ -100,9 +106,7 @@ async fn open_web_rtc(
     let Ok((address, signaling)) = is_ready.await else {
         return Err(Failure::Ended("the WebRTC server has ended".to_owned()));
     };
-    let seed = mp_core::host::os_seed();
-    let seed =
-        seed.map_err(|error| Failure::Refused(format!("cannot draw a random seed: {error}")))?;
+    let seed = mp_core::host::os_seed().map_err(|error| no_seed(&error))?;
     let mut service = webrtc::signaling(&settings, signaling, Rng::from_seed(seed));
     service.set_any_name(selects_room);
     Ok((address, (webrtc::text_options(&settings), Box::new(service))))
@@ -124,6 +128,10 @@ fn web_socket(
         server.listen_text(TokioTcp::listen(signaling)?);
     }
     Ok(server)
+}
+
+fn no_seed(error: &std::io::Error) -> Failure {
+    Failure::Refused(format!("cannot draw a random seed: {error}"))
 }
 
 pub(crate) fn failure(error: StartError) -> Failure {

@@ -10,6 +10,7 @@ use mp_rooms::{RoomId, RoomName, Template};
 
 use crate::addresses::{Addresses, Listeners};
 use crate::admin::{Admin, Operated};
+use crate::agones::Agones;
 use crate::banner::{Secured, Selections};
 use crate::bans::BanRegistry;
 use crate::config::{ListenConfig, RoomSelection};
@@ -21,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::network::{Network, NetworkSettings};
 use crate::plan::RoomsPlan;
 use crate::protection::Protection;
+use crate::query::ServerQueries;
 use crate::reload::{LiveConfig, Reloader};
 use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
@@ -80,7 +82,11 @@ pub(crate) async fn run(
     for (name, template) in &plan.rooms {
         created.push(create(network.rooms(), name, template).await?);
     }
-    let addresses = listeners::open(&mut network, &plan, &listeners, tls.clone(), live).await?;
+    let queries = ServerQueries::new(config);
+    let agones = Agones::new(config).map_err(Failure::Refused)?;
+    let addresses =
+        listeners::open(&mut network, &plan, &listeners, tls.clone(), live, queries.as_ref())
+            .await?;
     let only = match created[..] {
         [room] if plan.is_single_room => network.rooms().branch(room).await.ok().flatten(),
         _ => None,
@@ -109,7 +115,13 @@ pub(crate) async fn run(
         enet: selection(listeners.enet.first().copied()),
         ws: selection(listeners.ws.first().copied()),
     };
-    let banner = banner::print(addresses, secured, selections, max_clients);
+    let banner = banner::print(
+        addresses,
+        secured,
+        selections,
+        max_clients,
+        config.matchmaking.public_host.as_deref(),
+    );
     if let Err(error) = banner.and_then(|()| setup.map_or(Ok(()), banner::print_text)) {
         tracing::warn!(%error, "cannot write to standard output");
     }
@@ -119,7 +131,14 @@ pub(crate) async fn run(
     }
 
     let rooms = network.rooms().clone();
+    if let Some((queries, enet)) = queries.zip(addresses.enet) {
+        metrics.set_queries(queries.clone());
+        actix::spawn(queries.follow(live.clone(), rooms.clone(), enet.port()));
+    }
     service.ready();
+    if let Some(agones) = agones.clone() {
+        actix::spawn(agones.run(rooms.clone()));
+    }
     actix::spawn(service.clone().report(rooms.clone()));
     actix::spawn(live_limits::follow(live.clone(), network.gate().clone(), rooms.clone()));
     actix::spawn(live_rooms::follow(live.clone(), plan, builder.default_type, rooms));
@@ -143,6 +162,9 @@ pub(crate) async fn run(
             logs.flush_bounded();
             process::exit(EXIT_AT_ONCE);
         }
+    }
+    if let Some(agones) = agones {
+        agones.shutdown().await;
     }
     if let Some(matchmaking) = matchmaking {
         matchmaking.close().await;

@@ -77,13 +77,27 @@ impl EnetShards {
     ) -> impl ExactSizeIterator<
         Item = impl FnOnce() -> Result<EnetMultiplayerPeer<TokioUdpSocket>, CreateError> + Send + use<>,
     > {
+        self.into_servers_on(|socket| socket)
+    }
+
+    /// As [`into_servers`](Self::into_servers), on the sockets that `wrap` returns, for example to
+    /// handle datagrams of another protocol. `wrap` is called once per shard, on its thread.
+    pub fn into_servers_on<S: DatagramSocket, W>(
+        self,
+        wrap: W,
+    ) -> impl ExactSizeIterator<
+        Item = impl FnOnce() -> Result<EnetMultiplayerPeer<S>, CreateError> + Send + use<S, W>,
+    >
+    where
+        W: Fn(TokioUdpSocket) -> S + Clone + Send,
+    {
         let Self { sockets, options } = self;
         sockets.into_iter().enumerate().map(move |(part, socket)| {
-            let mut options = options.clone();
+            let (mut options, wrap) = (options.clone(), wrap.clone());
             options.seed = options.seed.map(|seed| seed_of_part(seed, part));
             move || {
                 let address = socket.local_addr().map_err(CreateError::LocalAddress)?;
-                EnetMultiplayerPeer::server(TokioUdpSocket::new(socket, address)?, options)
+                EnetMultiplayerPeer::server(wrap(TokioUdpSocket::new(socket, address)?), options)
             }
         })
     }

@@ -33,9 +33,10 @@ pub(crate) use flags::Flags;
 pub use reload::{ConfigChange, Reload};
 pub(crate) use rules::is_turn;
 pub use types::{
-    AdminConfig, EnetConfig, IdentityConfig, IdentityMethod, LimitsConfig, ListenConfig, LogConfig,
-    LogFormat, MatchConfig, QueueConfig, RateConfig, RoomConfig, RoomSelection, Secret,
-    ShutdownConfig, TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
+    AdminConfig, AgonesConfig, EnetConfig, IdentityConfig, IdentityMethod, LimitsConfig,
+    ListenConfig, LogConfig, LogFormat, MatchConfig, QueryConfig, QueueConfig, RateConfig,
+    RoomConfig, RoomSelection, Secret, ShutdownConfig, TemplateConfig, TlsConfig, Transport,
+    WebRtcConfig, WebSocketConfig,
 };
 
 use error::{Problem, Problems};
@@ -79,6 +80,10 @@ pub struct Config {
     pub matchmaking: MatchConfig,
     /// Settings of the HTTP port for operators.
     pub admin: AdminConfig,
+    /// Settings of server queries.
+    pub query: QueryConfig,
+    /// Settings of the sidecar of Agones.
+    pub agones: AgonesConfig,
     /// Settings of the log.
     pub log: LogConfig,
     /// Settings of the server's end.

@@ -95,6 +95,11 @@ pub(crate) static PUBLIC_HOST: TextRule = rule(
     |text| text.parse::<IpAddr>().is_ok() || (HOST_NAME.is_valid)(text),
 );
 
+/// Text of a server list.
+pub(crate) static SHORT_TEXT: TextRule = rule("TEXT", "a text of 1 to 64 bytes", |text| {
+    (1..=64).contains(&text.len()) && !text.chars().any(char::is_control)
+});
+
 /// Key of the metadata of rooms.
 pub(crate) static METADATA_KEY: TextRule =
     rule("KEY,…", "a key of at most 256 bytes", |text| (1..=256).contains(&text.len()));

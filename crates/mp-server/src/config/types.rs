@@ -347,6 +347,30 @@ pub struct AdminConfig {
     pub allowed_origins: Vec<String>,
 }
 
+/// Settings of server queries: `[query]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueryConfig {
+    /// True to answer queries on the ENet port (default: false).
+    pub enabled: bool,
+    /// Name of the server (default: `mp-server`).
+    pub name: String,
+    /// Name of the game (default: `Godot`).
+    pub game: String,
+    /// Name of the map (default: `rooms`).
+    pub map: String,
+    /// True to list the names of players in public rooms (default: false).
+    pub player_names: bool,
+}
+
+/// Settings of the sidecar of Agones: `[agones]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AgonesConfig {
+    /// True to report to the sidecar (default: false).
+    pub enabled: bool,
+}
+
 /// Settings of the log: `[log]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

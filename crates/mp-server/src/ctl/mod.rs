@@ -2,6 +2,7 @@
 
 mod client;
 mod print;
+mod ready;
 mod token_args;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ enum Command {
     #[command(flatten)]
     Verb(Verb),
     NewToken(NewTokenArgs),
+    /// Exit with 0 if the server accepts players, else with 1 and the reasons; needs no token
+    Ready,
 }
 
 /// An operation of a server.
@@ -214,6 +217,7 @@ pub(crate) fn run(args: CtlArgs) -> Result<(), Failure> {
     let CtlArgs { server, token_file, json, verb } = args;
     let verb = match verb {
         Command::NewToken(args) => return print_text(args.make().map_err(Failure::Request)?),
+        Command::Ready => return ready::run(&server),
         Command::Verb(verb) => verb,
     };
     let client = Client::new(&server, token_file.as_deref()).map_err(Failure::Request)?;

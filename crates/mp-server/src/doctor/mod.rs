@@ -3,6 +3,7 @@
 //! Each group of checks is a module with facts, which it gathers from the system and the
 //! configuration, and a function from these facts to [`Finding`]s without I/O.
 
+mod agones;
 mod certificate;
 mod exposure;
 mod finding;
@@ -22,6 +23,7 @@ use crate::config::{self, Config};
 use crate::http_client::HttpClient;
 use crate::{Failure, output};
 
+use self::agones::AgonesFacts;
 use self::certificate::CertificateFacts;
 use self::exposure::ExposureFacts;
 use self::finding::{Finding, Report};
@@ -83,8 +85,10 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
 fn examine(config: &Config, names: &[String]) -> Result<Vec<Finding>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
-    let (is_running, identity) =
-        runtime.block_on(async { (is_running(config).await, IdentityFacts::gather(config).await) });
+    let (is_running, identity, sidecar) = runtime.block_on(async {
+        let is_running = is_running(config).await;
+        (is_running, IdentityFacts::gather(config).await, AgonesFacts::gather(config).await)
+    });
     let mut findings = ports::check(&PortFacts::gather(config, is_running));
     findings.extend(sockets::check(&SocketFacts::gather(config)));
     findings.extend(machine::check(&MachineFacts::gather(config)));
@@ -96,6 +100,7 @@ fn examine(config: &Config, names: &[String]) -> Result<Vec<Finding>, Failure> {
     }
     findings.push(identity::check(&identity));
     findings.extend(exposure::check(&ExposureFacts::gather(config)));
+    findings.extend(agones::check(&sidecar));
     Ok(findings)
 }
 
@@ -122,6 +127,7 @@ mod tests {
     #[test]
     fn page_for_operators_lists_all_checks() {
         let sources = [
+            include_str!("agones.rs"),
             include_str!("certificate.rs"),
             include_str!("exposure.rs"),
             include_str!("identity.rs"),

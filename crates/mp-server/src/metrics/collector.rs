@@ -54,6 +54,11 @@ fn server(snapshot: &Snapshot) -> Vec<Family> {
             expiry,
         )
         .seconds(),
+        Family::counters(
+            "mp_queries",
+            "Queries of server lists",
+            snapshot.queries.iter().map(|&(result, count)| (vec![("result", result)], count)),
+        ),
         Family::counters("mp_bugs", "Impossible states, each a bug of mp", one(snapshot.bugs)),
     ]
 }

@@ -29,6 +29,7 @@ use prometheus_client::registry::Registry;
 
 use self::collector::ServerCollector;
 pub(crate) use self::dashboard::dashboard;
+use crate::query::ServerQueries;
 use crate::rooms::AdmissionStats;
 
 /// The sources of a server's statistics. Clones share them.
@@ -44,6 +45,8 @@ struct Sources {
     certificate_expiry: Mutex<Option<UnixSeconds>>,
     reloads: AtomicU64,
     failed_reloads: AtomicU64,
+    /// `None` if queries are off.
+    queries: Mutex<Option<ServerQueries>>,
 }
 
 /// A transport, as a label.
@@ -113,6 +116,11 @@ impl Metrics {
     /// Sets the time at which the certificate in use expires.
     pub(crate) fn set_certificate_expiry(&self, expiry: Option<UnixSeconds>) {
         *lock(&self.0.certificate_expiry) = expiry;
+    }
+
+    /// Adds the counters of server queries.
+    pub(crate) fn set_queries(&self, queries: ServerQueries) {
+        *lock(&self.0.queries) = Some(queries);
     }
 
     /// Counts a reload of the configuration.

@@ -6,6 +6,8 @@ use mp_actor::{BranchTotals, EndpointSnapshot};
 use mp_core::{GateStats, UnixSeconds, bug};
 
 use super::process::ProcessStats;
+use crate::query::ServerQueries;
+
 use super::{Metrics, RoomsSnapshot, TransportKind, lock};
 
 /// Copies of all statistics. Sums of several sources are added up.
@@ -20,6 +22,8 @@ pub(super) struct Snapshot {
     pub(super) certificate_expiry: Option<UnixSeconds>,
     pub(super) reloads: u64,
     pub(super) failed_reloads: u64,
+    /// Numbers of server queries by result; empty if they are off.
+    pub(super) queries: Vec<(&'static str, u64)>,
     pub(super) process: ProcessStats,
 }
 
@@ -49,6 +53,7 @@ impl Snapshot {
             certificate_expiry: *lock(&sources.certificate_expiry),
             reloads: sources.reloads.load(Ordering::Relaxed),
             failed_reloads: sources.failed_reloads.load(Ordering::Relaxed),
+            queries: lock(&sources.queries).iter().flat_map(ServerQueries::counts).collect(),
             process: ProcessStats::read(),
         }
     }

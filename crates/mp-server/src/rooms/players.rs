@@ -40,8 +40,29 @@ impl RoomsHandle {
         .await
     }
 
+    /// Returns the names of at most `limit` players of public rooms. Looks at few rooms and players
+    /// only, because it is called once a second.
+    pub(crate) async fn player_names(&self, limit: usize) -> Result<Vec<String>, ServerEnded> {
+        self.call(move |host| {
+            let rooms = &host.rooms;
+            let public = rooms.list().filter(|room| !room.is_private).take(NAMED_ROOMS_MAX);
+            let players = public.flat_map(|room| {
+                rooms.peer_ids(room.id).into_iter().map(move |peer| (room.id, peer))
+            });
+            let names = players
+                .take(NAMED_PLAYERS_MAX)
+                .filter_map(|(room, peer)| rooms.identity(room, peer)?.name().map(str::to_owned));
+            names.take(limit).collect()
+        })
+        .await
+    }
+
     /// Returns the transport of an endpoint, as a label of metrics; `None` if there is none.
     pub(crate) fn transport_of(&self, endpoint: EndpointId) -> Option<&'static str> {
         self.metrics.transport_of(endpoint)
     }
 }
+
+/// Number of rooms, and of players in them, whose names are looked up at once.
+const NAMED_ROOMS_MAX: usize = 64;
+const NAMED_PLAYERS_MAX: usize = 1_024;

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod admin;
+mod agones;
 mod arguments;
 mod bots;
 mod config;
@@ -19,6 +20,7 @@ mod overload;
 mod panic;
 mod players;
 mod protection;
+mod query;
 mod rooms;
 mod server;
 mod service;

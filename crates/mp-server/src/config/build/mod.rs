@@ -15,9 +15,9 @@ use crate::config::error::{Problem, Problems};
 use crate::config::rules;
 use crate::config::section::{Section, Shape, section};
 use crate::config::types::{
-    AdminConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat, RateConfig,
-    RoomConfig, Secret, ShutdownConfig, TemplateConfig, TlsConfig, Transport, WebRtcConfig,
-    WebSocketConfig,
+    AdminConfig, AgonesConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat,
+    QueryConfig, RateConfig, RoomConfig, Secret, ShutdownConfig, TemplateConfig, TlsConfig,
+    Transport, WebRtcConfig, WebSocketConfig,
 };
 use crate::config::values::{DEFAULT, Origin, Table, Values};
 use crate::config::{Config, Sources};
@@ -41,6 +41,10 @@ pub(in crate::config) fn build(
         rooms: builder.rooms(),
         matchmaking: builder.matchmaking(),
         admin: admin(&values),
+        query: query(&values),
+        agones: AgonesConfig {
+            enabled: values.single("agones").switch("enabled").unwrap_or_default(),
+        },
         log: log(&values),
         shutdown: ShutdownConfig {
             drain_timeout: seconds(values.single("shutdown"), "drain_timeout"),
@@ -262,6 +266,18 @@ fn admin(values: &Values) -> AdminConfig {
         token_file: table.text("token_file").map(Into::into),
         allowed_hosts: table.list("allowed_hosts"),
         allowed_origins: table.list("allowed_origins"),
+    }
+}
+
+fn query(values: &Values) -> QueryConfig {
+    let table = values.single("query");
+    let text = |key| table.text(key).unwrap_or_default();
+    QueryConfig {
+        enabled: table.switch("enabled").unwrap_or_default(),
+        name: text("name"),
+        game: text("game"),
+        map: text("map"),
+        player_names: table.switch("player_names").unwrap_or_default(),
     }
 }
 

@@ -18,9 +18,14 @@ whose setting matchmaking is on. The port has no TLS: over the internet, use a r
         "public_host",
         Kind::Text(&PUBLIC_HOST),
         Preset::Unset("the host of the request"),
-        "Name or IP address of this server in the addresses that players receive",
+        "Name or IP address of this server in the addresses that players receive
+
+Also in the lines that the start prints, and as a rule of server queries. For a server behind a NAT, \
+in a container or behind a proxy.",
     )
-    .example(r#""game.example.com""#),
+    .example(r#""game.example.com""#)
+    .flag("public-address")
+    .formerly(&["public_address"]),
     Key::new(
         "allowed_origins",
         Kind::Texts(&ORIGIN),

@@ -9,6 +9,7 @@ mod limits;
 mod listeners;
 mod matchmaking;
 mod process;
+mod query;
 mod rooms;
 mod transports;
 
@@ -19,6 +20,7 @@ use limits::LIMITS;
 use listeners::{LISTEN_SHORT, LISTENERS};
 use matchmaking::MATCH;
 use process::{LOG, SHUTDOWN, TOP};
+use query::{AGONES, QUERY};
 use rooms::{ROOM, TEMPLATE};
 use transports::{ENET, TLS, WEBRTC, WEBSOCKET};
 
@@ -90,6 +92,18 @@ locked, private, code and metadata change as well.",
         shape: Shape::Single,
         help: "HTTP port for operators: admin API and health",
         keys: ADMIN,
+    },
+    Section {
+        name: "query",
+        shape: Shape::Single,
+        help: "Queries of server lists on the ENet port",
+        keys: QUERY,
+    },
+    Section {
+        name: "agones",
+        shape: Shape::Single,
+        help: "Sidecar of Agones, on Kubernetes",
+        keys: AGONES,
     },
     Section { name: "log", shape: Shape::Single, help: "Log on standard error", keys: LOG },
     Section { name: "shutdown", shape: Shape::Single, help: "End of the server", keys: SHUTDOWN },

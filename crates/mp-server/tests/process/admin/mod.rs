@@ -61,7 +61,7 @@ impl AdminServer {
     }
 
     /// Starts a server with further settings.
-    fn with(settings: impl FnOnce(&mut Command)) -> Self {
+    pub(crate) fn with(settings: impl FnOnce(&mut Command)) -> Self {
         let tokens = [("read", READ), ("rooms", ROOMS), ("peers", PEERS), ("server", SERVER)];
         let tokens = tokens.map(|(scope, secret)| format!("{scope}:{scope}:{secret},"));
         let tokens = format!("{}all:read+rooms+peers+server:{ALL}", tokens.concat());
