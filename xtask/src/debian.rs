@@ -272,7 +272,7 @@ fn write_wrapper(wanted: Program, folder: &Path) -> Result<(), String> {
     write_script(&program, &script)
 }
 
-fn write_script(path: &Path, script: &str) -> Result<(), String> {
+pub(crate) fn write_script(path: &Path, script: &str) -> Result<(), String> {
     let io = |e: std::io::Error| format!("{}: {e}", path.display());
     fs::write(path, script).map_err(io)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(io)

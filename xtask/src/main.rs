@@ -1,6 +1,6 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `rooms`, `bots`, `silence`, `soak`,
-//! `overload`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
+//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `rooms`, `bots`, `silence`,
+//! `soak`, `overload`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
 
 mod bench;
 mod bots;
@@ -17,6 +17,7 @@ mod instructions;
 mod interop;
 mod live_page;
 mod one_room;
+mod operate;
 mod picture;
 mod process;
 mod projects;
@@ -139,6 +140,11 @@ enum Command {
     /// server. Each player must see both move. Then plays with mistakes in the game, whose messages
     /// the guide explains.
     QuickStart,
+    /// Runs the commands of docs/operating/first-server.md, with mp-server, nginx and a bot.
+    ///
+    /// Writes the files of the page to target/operate. Uses nginx on PATH, else Debian's, unpacked
+    /// under target/nginx; and curl.
+    Operate,
     /// Takes a picture of the example `arena`: Godot's web build plays by arrow keys beside bots.
     ///
     /// The picture is target/arena-picture/arena.png.
@@ -278,6 +284,7 @@ fn main() -> ExitCode {
         Command::QuickStart => godot::find().and_then(|godot| {
             quick_start::play(&godot).map(|done| println!("quick start: {done}"))
         }),
+        Command::Operate => operate::play().map(|done| println!("first server: {done}")),
         Command::Picture { save } => {
             godot::find().and_then(|godot| picture::take(&godot, save)).map(|done| {
                 println!("picture: {done}");

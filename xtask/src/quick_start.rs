@@ -75,13 +75,13 @@ const BOTH_MOVE: &str = "both players move";
 
 /// A file of the page.
 #[derive(Debug, PartialEq, Eq)]
-struct PageFile<'a> {
-    name: PathBuf,
-    text: &'a str,
+pub(crate) struct PageFile<'a> {
+    pub(crate) name: PathBuf,
+    pub(crate) text: &'a str,
 }
 
 /// Returns the code blocks below a line that consists of a path in backticks.
-fn files(page: &str) -> Result<Vec<PageFile<'_>>, String> {
+pub(crate) fn files(page: &str) -> Result<Vec<PageFile<'_>>, String> {
     let mut found = Vec::new();
     let mut rest = page;
     while let Some((before, after)) = rest.split_once("\n```") {

@@ -18,6 +18,7 @@ use crate::instructions::{self, InstructionsArgs};
 use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::live_page;
 use crate::one_room;
+use crate::operate;
 use crate::picture;
 use crate::process::now;
 use crate::projects;
@@ -141,6 +142,7 @@ fn tests(steps: &mut Steps) {
         Ok("players over ENet and WebSocket moved ten times to and fro".to_owned())
     });
     steps.with_godot("nginx proxy", &godot, proxy::play);
+    steps.run("first server", operate::play);
     for role in [Role::Server, Role::Client] {
         let name = format!("planted fault, {}", role.name());
         let args = InteropArgs { role, planted_fault: true, ..InteropArgs::new() };

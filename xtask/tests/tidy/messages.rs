@@ -1,4 +1,5 @@
-//! Checks that the messages of mp which the guide explains are those of the sources.
+//! Checks that the messages of mp which the guide and the pages for operators explain are those of
+//! the sources.
 
 use super::{read, root, sources};
 
@@ -22,15 +23,27 @@ fn fragments(table: &str) -> Vec<&str> {
     parts.map(|part| part.trim_matches([' ', ':'])).filter(|part| part.len() > 2).collect()
 }
 
-#[test]
-fn every_message_of_mp_in_the_guide_exists() {
-    let page = read(&root().join("crates/mp/guide/troubleshooting.md"));
-    let (_, table) = page.split_once("\n## Messages of mp\n").expect("the page has the section");
+/// Checks that the sources have the messages in the tables of a section.
+fn check(page: &str, section: &str, min: usize) {
+    let page = read(&root().join(page));
+    let (_, table) = page.split_once(section).expect("the page has the section");
     let table = table.split("\n## ").next().unwrap_or_default();
     let (fragments, library) = (fragments(table), library());
-    assert!(fragments.len() > 20, "{fragments:?}");
+    assert!(fragments.len() > min, "{fragments:?}");
     let missing: Vec<_> = fragments.iter().filter(|part| !library.contains(**part)).collect();
     assert!(missing.is_empty(), "no source has these messages: {missing:#?}");
+}
+
+#[test]
+fn every_message_of_mp_in_the_guide_exists() {
+    check("crates/mp/guide/troubleshooting.md", "\n## Messages of mp\n", 20);
+}
+
+#[test]
+fn every_log_line_in_the_pages_for_operators_exists() {
+    let page = "docs/operating/troubleshooting.md";
+    check(page, "\n## The server does not start\n", 10);
+    check(page, "\n## The server runs\n", 20);
 }
 
 #[test]
