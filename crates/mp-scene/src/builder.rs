@@ -9,7 +9,7 @@ use mp_core::{PeerId, Rng};
 
 use crate::api::MultiplayerApi;
 use crate::codec::Codec;
-use crate::scene_multiplayer::{GodotQuirks, SceneMultiplayer};
+use crate::scene_multiplayer::{GodotQuirks, RelayPolicy, SceneMultiplayer};
 use crate::tree::{NodeId, NodeRef, Tree, TreeError};
 use crate::{Branch, IdBlocks, Scene, Signal};
 
@@ -37,6 +37,7 @@ pub struct BranchBuilder {
     quirks: GodotQuirks,
     seed: Option<[u8; 32]>,
     moves: Option<IdBlocks>,
+    relay_policy: Option<Box<dyn RelayPolicy>>,
     protocol: ApiFactory,
     setups: Setups,
     hooks: Hooks,
@@ -90,6 +91,7 @@ impl BranchBuilder {
             quirks: GodotQuirks::default(),
             seed: None,
             moves: None,
+            relay_policy: None,
             protocol: ApiFactory(Box::new(|multiplayer| Box::new(multiplayer))),
             setups: Setups::default(),
             hooks: Hooks::default(),
@@ -238,6 +240,15 @@ impl BranchBuilder {
         self
     }
 
+    /// Sets a policy that announces peers to each other and forwards their packets, in place of
+    /// Godot's relay (default: none). It is not asked while the branch is a client.
+    ///
+    /// Peers cannot move from or to a branch with a policy.
+    pub fn relay_policy(mut self, policy: impl RelayPolicy) -> Self {
+        self.relay_policy = Some(Box::new(policy));
+        self
+    }
+
     /// Adds a hook that runs before a peer of another branch [moves](Branch::move_peer) to this
     /// one. The peer stays where it is if the hook returns false.
     ///
@@ -281,6 +292,9 @@ impl BranchBuilder {
         multiplayer.set_quirks(self.quirks);
         if let Some(blocks) = &self.moves {
             multiplayer.enable_moves(blocks);
+        }
+        if let Some(policy) = self.relay_policy {
+            multiplayer.set_relay_policy(policy, &self.moves.unwrap_or_default());
         }
         let rng = Rng::from_seed(seed);
         let mut scene = Scene::new(tree, (self.protocol.0)(multiplayer), rng);

@@ -32,6 +32,13 @@ impl IdBlocks {
         PROCESS.get_or_init(Self::new).clone()
     }
 
+    /// Returns a counter of ids that draws from this source.
+    pub fn counter(&self) -> IdCounter {
+        let mut counter = IdCounter::default();
+        counter.set_blocks(self.clone());
+        counter
+    }
+
     /// Draws a block. Returns the id before its first one, and its last id.
     fn draw(&self) -> (u32, u32) {
         // 2³² is a multiple of the number of blocks, so an overflow skips none.
@@ -43,7 +50,7 @@ impl IdBlocks {
 
 /// Ids of one kind that a branch assigns.
 #[derive(Debug)]
-pub(crate) struct IdCounter {
+pub struct IdCounter {
     last: u32,
     /// Last id of the block.
     end: u32,
@@ -54,8 +61,10 @@ pub(crate) struct IdCounter {
 impl IdCounter {
     const MAX: u32 = (1 << 31) - 1;
 
-    /// Returns an id that was not assigned before. Without blocks, ids start again after 2³¹ − 1.
-    pub(crate) fn next(&mut self) -> u32 {
+    /// Returns an id from 1 to 2³¹ − 1 that was not assigned before. Without blocks, ids start
+    /// again after 2³¹ − 1.
+    #[expect(clippy::should_implement_trait, reason = "a counter has no end")]
+    pub fn next(&mut self) -> u32 {
         if self.last >= self.end {
             (self.last, self.end) = match &self.blocks {
                 Some(blocks) => blocks.draw(),

@@ -56,7 +56,7 @@ pub mod tree;
 pub use branch::{Branch, BranchEvent};
 pub use builder::{BranchBuilder, BuildError, PeerAuthority, SetupError, SetupResult};
 pub use codec::{Codec, GodotVersion};
-pub use ids::IdBlocks;
+pub use ids::{IdBlocks, IdCounter};
 pub use message::{CallNode, ConfirmedNode, RemoteCall, SceneMessage, Spawn, SpawnSource};
 pub use packet_var::{PacketVar, PacketVarError};
 pub use property::{Property, PropertyError, PropertyTable, Replicated, SetterContext};
@@ -67,7 +67,8 @@ pub use replication::{
 pub use scene::{NodeContext, NodeOrPath, RpcContext, Scene, TimerId};
 pub use scene_multiplayer::{
     AuthError, GodotQuirks, MoveError, PacketCounts, PacketKind, PacketSizeError, PacketStats,
-    Refusal, Refusals, RpcError, SceneMultiplayer, SceneStats, SendBytesError,
+    Refusal, Refusals, RelayContext, RelayDecision, RelayPolicy, RpcError, SceneMultiplayer,
+    SceneStats, SendBytesError,
 };
 pub use signal::Signal;
 pub use tree::{Tree, TreeError};

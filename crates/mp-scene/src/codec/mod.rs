@@ -81,7 +81,7 @@ impl Codec {
 
     /// Returns the kind of a packet that begins with `head`, which is the whole packet or at least
     /// two bytes; `None` if the packet is empty.
-    pub(crate) fn kind(self, head: &[u8]) -> Option<PacketKind> {
+    pub fn kind(self, head: &[u8]) -> Option<PacketKind> {
         match self {
             Self::Godot4(_) => godot::kind(head),
         }

@@ -38,11 +38,13 @@ pub use refusal::{Refusal, Refusals};
 
 use crate::api::ApiEvent;
 use crate::codec::{Codec, Objects};
+use crate::ids::IdBlocks;
 use crate::tree::NodeTree;
 use paths::Paths;
 use replication::Replication;
 use sender::Sender;
 use session::{Context, Session, SessionChange};
+pub use session::{RelayContext, RelayDecision, RelayPolicy};
 pub use stats::SceneStats;
 
 /// Godot's `SceneMultiplayer`, without the engine. It is part of a [`Scene`](crate::Scene), through
@@ -93,6 +95,19 @@ impl SceneMultiplayer {
     /// announced afterwards.
     pub fn set_server_relay(&mut self, relay: bool) {
         self.session.set_server_relay(relay);
+    }
+
+    /// Sets a policy that announces peers and forwards packets in place of Godot's relay.
+    pub(crate) fn set_relay_policy(&mut self, mut policy: Box<dyn RelayPolicy>, ids: &IdBlocks) {
+        self.paths.set_id_blocks(ids.clone());
+        self.replication.set_id_blocks(ids.clone());
+        policy.set_ids(ids);
+        self.session.set_relay_policy(policy);
+    }
+
+    /// Returns the [relay policy](crate::BranchBuilder::relay_policy), if it is a `P`.
+    pub fn relay_policy<P: RelayPolicy>(&self) -> Option<&P> {
+        self.session.relay_policy()
     }
 
     /// Sets the unsafe behavior of Godot that is allowed (default: none).

@@ -5,6 +5,7 @@
 //! 4 to 7.
 
 pub mod compressed;
+mod id_map;
 mod path;
 mod rpc;
 mod spawn;
@@ -14,6 +15,7 @@ pub mod variant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+pub use id_map::{IdMap, despawn_id, map_ids, spawn_ids};
 pub(crate) use rpc::EncodedArguments;
 pub use sys::relay_prefix;
 pub use variant::VariantError;

@@ -36,15 +36,7 @@ pub(super) fn encode(
     out.put_u8(meta);
 
     match call.node {
-        CallNode::Id { id, wide: false } if id <= 0xFF => out.put_u8(id as u8),
-        CallNode::Id { id, wide: false } if id <= 0xFFFF => {
-            meta |= 1 << NODE_SIZE_SHIFT;
-            out.put_u16_le(id as u16);
-        }
-        CallNode::Id { id, .. } => {
-            meta |= 2 << NODE_SIZE_SHIFT;
-            out.put_u32_le(id);
-        }
+        CallNode::Id { id, wide } => meta |= put_node_id(id, wide, out) << NODE_SIZE_SHIFT,
         // The offset is set after the arguments are encoded.
         CallNode::Path(_) => {
             meta |= 2 << NODE_SIZE_SHIFT;
@@ -89,6 +81,43 @@ pub(super) fn decode(packet: &Bytes, limits: &Limits) -> Result<RemoteCall, Deco
 pub(super) fn decode_head(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
     let head = Head::read(packet)?;
     Ok(RemoteCall { node: head.node(), method: head.method, args: Vec::new(), complete: true })
+}
+
+/// Returns a call with another path id of its node; `None` if `map` returns none. A call by path
+/// stays as it is.
+pub(super) fn map_node_id(
+    packet: &Bytes,
+    map: impl FnOnce(u32) -> Option<u32>,
+) -> Result<Option<Bytes>, DecodeError> {
+    let HeadNode::Id { id, wide } = Head::read(packet)?.node else {
+        return Ok(Some(packet.clone()));
+    };
+    let meta = packet[0];
+    let size = match (meta >> NODE_SIZE_SHIFT) & NODE_SIZE_MASK {
+        0 => 1,
+        1 => 2,
+        _ => 4,
+    };
+    let Some(id) = map(id) else { return Ok(None) };
+    let mut mapped = BytesMut::with_capacity(packet.len() + 3);
+    mapped.put_u8(meta & !(NODE_SIZE_MASK << NODE_SIZE_SHIFT));
+    mapped[0] |= put_node_id(id, wide, &mut mapped) << NODE_SIZE_SHIFT;
+    mapped.put_slice(&packet[NODE_AT + size..]);
+    Ok(Some(mapped.freeze()))
+}
+
+/// Appends the id of a node; returns the code of its size.
+fn put_node_id(id: u32, wide: bool, out: &mut BytesMut) -> u8 {
+    if !wide && id <= 0xFF {
+        out.put_u8(id as u8);
+        0
+    } else if !wide && id <= 0xFFFF {
+        out.put_u16_le(id as u16);
+        1
+    } else {
+        out.put_u32_le(id);
+        2
+    }
 }
 
 /// Returns the arguments of a call.

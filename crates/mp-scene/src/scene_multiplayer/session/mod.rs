@@ -5,6 +5,7 @@
 //! * `peers` stores the admitted and the pending peers;
 //! * `moves` handles peers that move from and to other branches;
 //! * `relay` handles SYS messages, and forwards packets between clients;
+//! * `policy` lets a [`RelayPolicy`] do so in its place;
 //! * `bytes` sends packets of bytes;
 //! * `silence` detects peers whose program has stopped;
 //! * `reorder` defers packets that overtook the message which makes them valid.
@@ -16,6 +17,7 @@ mod auth;
 mod bytes;
 mod moves;
 mod peers;
+mod policy;
 mod relay;
 mod reorder;
 mod silence;
@@ -38,6 +40,8 @@ use crate::signal::Signal;
 use moves::Moves;
 pub(super) use moves::{MovedConnection, ReleasedPeer};
 use peers::SessionPeers;
+use policy::PolicySlot;
+pub use policy::{RelayContext, RelayDecision, RelayPolicy};
 pub(super) use relay::Received;
 use reorder::ReorderBuffer;
 use silence::{Silence, SilenceWatch};
@@ -66,6 +70,7 @@ pub(super) struct Session {
     unadmitted: ReorderBuffer,
     silence: SilenceWatch,
     moves: Moves,
+    policy: PolicySlot,
     stats: SessionStats,
     refusals: Refusals,
 }
@@ -115,6 +120,7 @@ impl Session {
             unadmitted: ReorderBuffer::default(),
             silence: SilenceWatch::default(),
             moves: Moves::default(),
+            policy: PolicySlot::default(),
             stats: SessionStats::default(),
             refusals: Refusals::default(),
         }
@@ -195,6 +201,7 @@ impl Session {
         self.unadmitted = ReorderBuffer::default();
         self.silence.clear();
         self.moves.clear();
+        self.policy.clear();
     }
 
     /// Handles the id that a server has assigned to this client.
@@ -274,6 +281,11 @@ impl Session {
         if self.outlives_program(route) {
             self.silence.insert(peer);
         }
+        if self.is_server() && self.policy.is_set() {
+            // The policy announces the peer.
+            self.peers.insert(peer, false);
+            return self.policy.peer_connected(cx.sender, &mut self.stats, peer);
+        }
         self.peers.insert(peer, self.is_server() && self.relays());
         let others = self.peers.notified_of(peer, cx.sender.routes());
         cx.sender.send_to_all(&others, &SceneMessage::AddPeer(peer));
@@ -294,6 +306,9 @@ impl Session {
         }
         if signal && was_admitted {
             cx.events.emit(Signal::PeerDisconnected(peer));
+        }
+        if was_admitted && self.is_server() {
+            self.policy.peer_disconnected(cx.sender, &mut self.stats, peer);
         }
     }
 
@@ -320,6 +335,8 @@ impl Session {
             authentication: _,
             auth_timeout: _,
             refusals: _,
+            // Notified by the caller.
+            policy: _,
             // State of connections.
             endpoints: _,
         } = self;

@@ -144,7 +144,7 @@ impl Session {
     }
 
     fn check_moves(&self) -> Result<(), MoveError> {
-        if !self.moves.is_enabled {
+        if !self.moves.is_enabled || self.policy.is_set() {
             return Err(MoveError::NotEnabled);
         }
         if !self.is_server() || !self.is_in_session() {

@@ -48,6 +48,9 @@ impl Session {
             return Received::Admitted(packets);
         }
         self.stats.packets_received += 1;
+        if let Some(received) = self.receive_by_policy(cx, from, packet) {
+            return received;
+        }
         let message = cx.sender.wire().decode(&packet.payload);
         if let Some(fence) = self.moves.fence(from) {
             return self.receive_before_fence(cx, from, fence, message);

@@ -1,0 +1,183 @@
+//! [`HostSeat`]: makes one client of a room the server of the others.
+
+mod announcing;
+mod guest;
+mod host;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use mp_core::{Channel, DisconnectReason, Packet, PeerId, Rejection, TransferMode};
+use mp_scene::{IdBlocks, RelayContext, RelayDecision, RelayPolicy, SceneMessage};
+
+use crate::SeatStats;
+use crate::ids::{HostIds, RoomIds};
+use guest::Guest;
+
+/// The reason with which guests are disconnected when their host has left.
+pub const HOST_LEFT: Rejection = Rejection::new("host_left", "the host of the room has left");
+
+/// Transfer mode and channel of path announcements.
+const INTERNAL: (TransferMode, Channel) = (TransferMode::Reliable, Channel(0));
+
+/// A rule that returns whether a client may be the host.
+type Rule = Box<dyn FnMut(PeerId) -> bool>;
+
+/// A relay policy that makes one client of a room, the host, the server of the others.
+///
+/// * Guests are not notified of the host: no ADD_PEER announces it.
+/// * What the host relays to a guest is sent to the guest as a packet of peer 1.
+/// * What a guest sends to peer 1 is relayed to the host as a packet of the guest.
+/// * Guests relay to each other as in Godot.
+///
+/// When the host leaves, guests are disconnected with [`HOST_LEFT`], as if their server had closed.
+/// The next client that the rule accepts is the next host.
+pub struct HostSeat {
+    rule: Rule,
+    occupant: Option<PeerId>,
+    guests: BTreeMap<PeerId, Guest>,
+    /// Path ids that the host confirms when it has handled the announcement of a guest.
+    unannounced: BTreeMap<u32, PeerId>,
+    /// The ids of the occupant.
+    ids: HostIds,
+    room_ids: RoomIds,
+    /// Number of announced nodes of all guests.
+    announced_nodes: usize,
+    stats: SeatStats,
+}
+
+impl HostSeat {
+    /// Creates a seat for the first client of the room.
+    pub fn first() -> Self {
+        Self::with_rule(|_| true)
+    }
+
+    /// Creates a seat for the first client that `rule` accepts. It is asked once for each client
+    /// that joins while there is no host. Clients that it rejects are guests and wait for a host:
+    /// peer 1 does nothing meanwhile.
+    pub fn with_rule(rule: impl FnMut(PeerId) -> bool + 'static) -> Self {
+        Self {
+            rule: Box::new(rule),
+            occupant: None,
+            guests: BTreeMap::new(),
+            unannounced: BTreeMap::new(),
+            ids: HostIds::default(),
+            room_ids: RoomIds::default(),
+            announced_nodes: 0,
+            stats: SeatStats::default(),
+        }
+    }
+
+    /// Returns the host; `None` if there is none.
+    pub fn occupant(&self) -> Option<PeerId> {
+        self.occupant
+    }
+
+    /// Returns the counters.
+    pub fn stats(&self) -> SeatStats {
+        self.stats
+    }
+
+    /// Makes `peer` the host, and announces the guests to it.
+    fn seat(&mut self, cx: &mut RelayContext<'_>, peer: PeerId) {
+        self.occupant = Some(peer);
+        self.stats.hosts += 1;
+        tracing::debug!(%peer, "the peer hosts the room");
+        for (&guest, state) in &mut self.guests {
+            cx.send_message(PeerId::SERVER, peer, &SceneMessage::AddPeer(guest));
+            for path in state.take_waiting_paths() {
+                cx.forward(guest, &[peer], INTERNAL, &path);
+            }
+        }
+    }
+
+    /// Handles that the host has left: the game of the guests ends.
+    fn end_game(&mut self, cx: &mut RelayContext<'_>) {
+        self.occupant = None;
+        self.unannounced.clear();
+        self.ids = HostIds::default();
+        self.announced_nodes = 0;
+        for guest in std::mem::take(&mut self.guests).into_keys() {
+            cx.disconnect(guest, DisconnectReason::Rejected(HOST_LEFT));
+        }
+    }
+
+    /// Removes a guest, and notifies the host and the other guests.
+    fn remove_guest(&mut self, cx: &mut RelayContext<'_>, peer: PeerId) {
+        let Some(guest) = self.guests.remove(&peer) else { return };
+        self.unannounced.retain(|_, unannounced| *unannounced != peer);
+        let is_announced = guest.is_announced();
+        for net_id in guest.into_nodes() {
+            self.ids.remove_node(net_id);
+            self.announced_nodes -= 1;
+        }
+        if let Some(host) = self.occupant {
+            cx.send_message(PeerId::SERVER, host, &SceneMessage::DelPeer(peer));
+        }
+        if is_announced {
+            for other in self.announced_guests() {
+                cx.send_message(PeerId::SERVER, other, &SceneMessage::DelPeer(peer));
+            }
+        }
+    }
+}
+
+impl RelayPolicy for HostSeat {
+    fn set_ids(&mut self, ids: &IdBlocks) {
+        self.room_ids = RoomIds::new(ids);
+    }
+
+    fn peer_connected(&mut self, cx: &mut RelayContext<'_>, peer: PeerId) {
+        if self.occupant.is_none() && (self.rule)(peer) {
+            return self.seat(cx, peer);
+        }
+        self.guests.insert(peer, Guest::default());
+        match self.occupant {
+            Some(host) => self.announce_to_host(cx, host, peer),
+            None => self.announce_to_guests(cx, peer),
+        }
+    }
+
+    fn peer_disconnected(&mut self, cx: &mut RelayContext<'_>, peer: PeerId) {
+        if self.occupant == Some(peer) {
+            self.end_game(cx);
+        } else {
+            self.remove_guest(cx, peer);
+        }
+    }
+
+    fn receive(
+        &mut self,
+        cx: &mut RelayContext<'_>,
+        from: PeerId,
+        packet: &Packet,
+    ) -> RelayDecision {
+        if self.occupant == Some(from) {
+            return self.receive_from_host(cx, from, packet);
+        }
+        if self.guests.contains_key(&from) {
+            return self.receive_from_guest(cx, from, packet);
+        }
+        // A guest whose host has left, and whose connection is closing.
+        self.stats.unhosted_packets += 1;
+        RelayDecision::Handled
+    }
+
+    fn clear(&mut self) {
+        self.occupant = None;
+        self.guests.clear();
+        self.unannounced.clear();
+        self.ids = HostIds::default();
+        self.announced_nodes = 0;
+    }
+}
+
+impl fmt::Debug for HostSeat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostSeat")
+            .field("occupant", &self.occupant)
+            .field("guests", &self.guests.len())
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,9 @@
+//! Rooms in which a client of mp is the host, and others are guests that know nothing of it.
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+
+mod calls;
+mod game;
+mod hosts;
+mod limits;
+mod nodes;
+mod random;

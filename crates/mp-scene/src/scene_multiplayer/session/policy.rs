@@ -1,0 +1,175 @@
+//! [`RelayPolicy`]: announces peers to each other and forwards packets in place of Godot's relay.
+
+use std::any::Any;
+use std::fmt;
+
+use bytes::Bytes;
+use mp_core::{Channel, DisconnectReason, Packet, PeerId, Prefix, TransferMode};
+
+use super::super::Refusal;
+use super::super::sender::{SendOptions, Sender};
+use super::relay::Received;
+use super::{Context, Session, SessionStats};
+use crate::codec::godot;
+use crate::{IdBlocks, PacketKind, SceneMessage};
+
+/// The relay of a server: announces peers to each other and forwards their packets. Set by
+/// [`BranchBuilder::relay_policy`](crate::BranchBuilder::relay_policy).
+///
+/// Admission, authentication, queues and limits of connections stay with `SceneMultiplayer`.
+pub trait RelayPolicy: Any + fmt::Debug {
+    /// Sets the source of ids. The policy takes all path ids and net ids that it sends from it, so
+    /// that they differ from those of the branch. Called once, before all other methods.
+    fn set_ids(&mut self, ids: &IdBlocks);
+
+    /// Handles the admission of a peer: announces it to the others, and the others to it.
+    fn peer_connected(&mut self, cx: &mut RelayContext<'_>, peer: PeerId);
+
+    /// Handles the end of a peer's session. The peer is no longer admitted.
+    fn peer_disconnected(&mut self, cx: &mut RelayContext<'_>, peer: PeerId);
+
+    /// Decides about a packet that was received from an admitted peer. AUTH, ADD_PEER and DEL_PEER
+    /// are not passed to the policy.
+    fn receive(
+        &mut self,
+        cx: &mut RelayContext<'_>,
+        from: PeerId,
+        packet: &Packet,
+    ) -> RelayDecision;
+
+    /// Forgets all peers: the session has ended.
+    fn clear(&mut self);
+}
+
+/// The decision of a [`RelayPolicy`] about a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "policies construct them")]
+pub enum RelayDecision {
+    /// The policy has handled the packet.
+    Handled,
+    /// The branch handles the packet as without a policy.
+    Pass,
+    /// The branch handles this content of a RELAY as a packet of its sender.
+    Inner(Bytes),
+    /// The packet is malformed: it is dropped and counted, and closes the connection after 1,000.
+    Malformed,
+}
+
+/// The queues and connections of a branch, for its [`RelayPolicy`].
+#[derive(Debug)]
+pub struct RelayContext<'a> {
+    sender: &'a mut Sender,
+    stats: &'a mut SessionStats,
+}
+
+impl RelayContext<'_> {
+    /// Sends a message of `author`, reliably on channel 0; see [`forward`](Self::forward).
+    pub fn send_message(&mut self, author: PeerId, to: PeerId, message: &SceneMessage) {
+        if let Some(packet) = self.sender.encode(message, &[to]) {
+            self.sender.send_to(to, SendOptions::INTERNAL, prefix_of(author), packet);
+        }
+    }
+
+    /// Sends a packet to `to` as a packet of `author`: as a RELAY, or directly if the author is the
+    /// [server](PeerId::SERVER). Peers that are not admitted are skipped and counted.
+    pub fn forward(
+        &mut self,
+        author: PeerId,
+        to: &[PeerId],
+        (mode, channel): (TransferMode, Channel),
+        packet: &Bytes,
+    ) {
+        self.stats.relayed_packets += to.len() as u64;
+        self.sender.send_packet(to, SendOptions { mode, channel }, prefix_of(author), packet);
+    }
+
+    /// Closes the connection of a peer. [`RelayPolicy::peer_disconnected`] follows in a later turn.
+    pub fn disconnect(&mut self, peer: PeerId, reason: DisconnectReason) {
+        self.sender.disconnect(peer, reason);
+    }
+}
+
+/// Returns the bytes before a packet of `author`.
+fn prefix_of(author: PeerId) -> Prefix {
+    match author.is_server() {
+        true => Prefix::EMPTY,
+        false => godot::relay_prefix(author.get()),
+    }
+}
+
+/// The policy of a session, if there is one.
+#[derive(Debug, Default)]
+pub(super) struct PolicySlot(Option<Box<dyn RelayPolicy>>);
+
+impl PolicySlot {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn clear(&mut self) {
+        if let Some(policy) = &mut self.0 {
+            policy.clear();
+        }
+    }
+
+    pub(super) fn peer_connected(
+        &mut self,
+        sender: &mut Sender,
+        stats: &mut SessionStats,
+        peer: PeerId,
+    ) {
+        if let Some(policy) = &mut self.0 {
+            policy.peer_connected(&mut RelayContext { sender, stats }, peer);
+        }
+    }
+
+    pub(super) fn peer_disconnected(
+        &mut self,
+        sender: &mut Sender,
+        stats: &mut SessionStats,
+        peer: PeerId,
+    ) {
+        if let Some(policy) = &mut self.0 {
+            policy.peer_disconnected(&mut RelayContext { sender, stats }, peer);
+        }
+    }
+}
+
+impl Session {
+    pub(in super::super) fn set_relay_policy(&mut self, policy: Box<dyn RelayPolicy>) {
+        self.policy = PolicySlot(Some(policy));
+    }
+
+    /// Returns the policy, if it is a `P`.
+    pub(in super::super) fn relay_policy<P: RelayPolicy>(&self) -> Option<&P> {
+        let policy: &dyn Any = self.policy.0.as_deref()?;
+        policy.downcast_ref()
+    }
+
+    /// Passes a packet of an admitted peer to the policy. Returns `None` if the session handles it.
+    pub(super) fn receive_by_policy(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: PeerId,
+        packet: &Packet,
+    ) -> Option<Received> {
+        if !self.is_server() {
+            return None;
+        }
+        let Self { policy: PolicySlot(Some(policy)), stats, .. } = self else { return None };
+        let kind = cx.sender.wire().kind(&packet.payload)?;
+        if matches!(kind, PacketKind::Auth | PacketKind::Sys) {
+            return None;
+        }
+        let mut relay = RelayContext { sender: cx.sender, stats };
+        match policy.receive(&mut relay, from, packet) {
+            RelayDecision::Handled => Some(Received::Nothing),
+            RelayDecision::Pass => None,
+            RelayDecision::Inner(inner) => Some(Received::Inner(from, inner)),
+            RelayDecision::Malformed => {
+                self.refuse_malformed(cx.sender, from, Refusal::Malformed);
+                Some(Received::Nothing)
+            }
+        }
+    }
+}
