@@ -41,7 +41,7 @@ pub use name::{Code, InvalidCode, InvalidName, RoomId, RoomName};
 pub use notice::{InvalidNoticeText, Notice, NoticeText};
 pub use overload::{OVERLOAD_AFTER, OverloadMonitor, RECOVERED_AFTER};
 pub use queue::{GroupId, PartyRequest, Queue, QueueEnd, QueueRefusal, QueueSettings, QueueStatus};
-pub use refusal::{CreateRefusal, JoinRefusal, Removal, RoomEnd};
+pub use refusal::{CreateRefusal, JoinRefusal, MoveRefusal, Removal, RoomEnd};
 pub use rooms::{
     JoinDecision, QueueState, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats,
     SamePlayer, Shortage,

@@ -92,6 +92,38 @@ impl Removal {
 }
 
 mp_core::reasons! {
+    /// The reason for which a player cannot move to another room. It stays in its room.
+    pub enum MoveRefusal {
+        /// The player is not in the room, or the room is not open.
+        UnknownPeer = "unknown_peer" => "the room has no such player",
+        /// The room to which the player should move does not exist.
+        UnknownRoom = "unknown_room" => "there is no such room",
+        /// The player is in this room already.
+        SameRoom = "same_room" => "the player is in this room already",
+        /// The player is moving to a room already.
+        AlreadyMoving = "already_moving" => "the player is moving to a room already",
+        /// The template of the player's room does not allow moves.
+        NoMovesFromRoom = "no_moves_from_room" => "players cannot move from the room; set moves = true in its template",
+        /// The template of the other room does not allow moves.
+        NoMovesToRoom = "no_moves_to_room" => "players cannot move to the room; set moves = true in its template",
+        /// The other room is being created.
+        RoomNotOpen = "room_not_open" => "the room is not open yet",
+        /// The other room has its maximum number of players.
+        RoomFull = "room_full" => "the room is full",
+        /// The other room is locked.
+        RoomLocked = "room_locked" => "the room is locked",
+        /// The other room has a code.
+        RoomPrivate = "room_private" => "the room is private",
+        /// A player of the other room has the same peer id.
+        DuplicateId = "duplicate_id" => "a player of the room has the same peer id",
+        /// The thread of the other room is overloaded: its players keep what is left.
+        Overloaded = "overloaded" => "the room is overloaded",
+        /// The server is about to end.
+        Draining = "draining" => "the server is shutting down",
+    }
+}
+
+mp_core::reasons! {
     /// The reason for which the creation of a room is refused.
     pub enum CreateRefusal {
         /// A room of this name exists.
@@ -131,6 +163,7 @@ mod tests {
     fn labels_are_the_names() {
         mp_core::testing::assert_labels_are_names::<JoinRefusal>();
         mp_core::testing::assert_labels_are_names::<CreateRefusal>();
+        mp_core::testing::assert_labels_are_names::<MoveRefusal>();
         mp_core::testing::assert_labels_are_names::<Removal>();
         mp_core::testing::assert_labels_are_names::<RoomEnd>();
     }

@@ -47,6 +47,10 @@ pub struct Template {
     pub notify: bool,
     /// True if each room runs on a thread of its own. Default: no.
     pub own_thread: bool,
+    /// True if players can [move](crate::Rooms::start_move) between the rooms and others with this
+    /// setting. Their nodes have larger ids then, which lengthen calls by one to three bytes.
+    /// Default: no.
+    pub moves: bool,
     /// True if players may request seats in the rooms, also in new ones. Default: yes.
     pub matchmaking: bool,
     /// Time after which a reserved seat expires, unless its owner takes it. Default:
@@ -76,6 +80,7 @@ impl Template {
             receive_limits: ReceiveLimits::default(),
             notify: false,
             own_thread: false,
+            moves: false,
             matchmaking: true,
             seat_timeout: SEAT_TIMEOUT,
             player_metadata: BTreeSet::new(),

@@ -13,7 +13,7 @@ use crate::api::ApiEvent;
 use crate::builder::{BranchBuilder, Hooks, PeerAuthority};
 use crate::limits::{SIGNAL_BYTES_MAX, SIGNALS_MAX};
 use crate::polled::Polled;
-use crate::{MoveError, Scene, Signal};
+use crate::{IdBlocks, MoveError, Scene, Signal};
 
 /// A scene with its peers and hooks: everything under one multiplayer root.
 ///
@@ -116,6 +116,13 @@ impl Branch {
         self.scene.api_mut().handle_leave(&leave);
     }
 
+    /// Allows peers to [move](Self::move_peer) between this branch and others with the same `ids`,
+    /// as [`BranchBuilder::moves`] does. To be called before the branch has peers: nodes that they
+    /// know keep their ids.
+    pub fn enable_moves(&mut self, ids: &IdBlocks) {
+        self.scene.multiplayer_mut().enable_moves(ids);
+    }
+
     /// Expects `peer`, which another branch is about to [move](Self::move_peer) to this one, and
     /// reserves its id for 10 s ([`EXPECTED_TIME`](crate::limits::EXPECTED_TIME)).
     ///
@@ -162,8 +169,15 @@ impl Branch {
     ///
     /// Packets that the remote peer has sent for this branch and that are received later are
     /// dropped and counted ([`moved_packets`](crate::SceneStats::moved_packets)). That holds for
-    /// messages on channel 0; a call on another channel that is received late may reach a node of
-    /// the same path in the other branch.
+    /// reliable messages on channel 0. Other messages are not ordered with the move: a call that is
+    /// unreliable or on another channel, and a raw packet, may reach the other branch late, if it
+    /// has a node of the same path. Nodes that a branch spawns have ids of their own, so that calls
+    /// and properties of these are dropped. A message for the other branch that overtakes the
+    /// confirmation of the move on channel 0 is dropped, too. The remote peer may in turn receive
+    /// late unreliable messages of this branch. A game that sends such messages should name the
+    /// room in their arguments.
+    ///
+    /// [Rates](crate::rpc::RpcConfig::rate) of calls start anew in the other branch.
     ///
     /// # Errors
     ///

@@ -100,7 +100,9 @@ pub use mp_core::UnixSeconds;
 pub use mp_identity;
 pub use mp_rooms;
 pub use relay::relay;
-pub use rooms::{Announced, CreateRoomError, RoomContext, RoomsHandle, ServerEnded};
+pub use rooms::{
+    Announced, CreateRoomError, MovePlayerError, RoomContext, RoomsHandle, ServerEnded,
+};
 pub use server::ServerBuilder;
 
 /// Runs the program `mp-server` with the command line `args`.

@@ -126,6 +126,7 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.code = code(given.private, given.code.as_ref())?;
     template.locked = given.locked;
     template.own_thread = given.own_thread;
+    template.moves = given.moves;
     template.notify = given.notify;
     template.metadata.clone_from(&given.metadata);
     template.receive_limits = given.rates.receive_limits();
@@ -225,6 +226,7 @@ mod tests {
             bytes_per_second = 1000
             max_players = 3
             own_thread = true
+            moves = true
             private = true
             code = "1"
             metadata = { map = "hill" }
@@ -243,7 +245,7 @@ mod tests {
         assert_eq!((of_b.max_players, of_b.locked, of_b.code.is_some()), (3, true, true));
         assert_eq!(of_b.receive_limits.bytes, Some(mp_core::Rate::per_second(1_000)));
         assert_eq!((of_c.max_players, of_c.locked, of_c.code.is_some()), (4, false, false));
-        assert!(of_b.own_thread);
+        assert!(of_b.own_thread && of_b.moves);
         assert_eq!((of_b.empty_timeout, &of_b.metadata["map"][..]), (None, "hill"));
     }
 

@@ -24,7 +24,8 @@ pub struct RoomInfo {
     pub room_type: String,
     /// Its state.
     pub state: RoomState,
-    /// Number of its players, including those that wait for it to open.
+    /// Number of its players, including those that wait for it to open, and those that are moving
+    /// to it or from it.
     pub players: usize,
     /// Number of its reserved seats.
     pub seats: usize,
@@ -90,6 +91,12 @@ pub struct RoomsStats {
     pub formed_groups: u64,
     /// Requests to queues refused so far.
     pub queue_refused: ReasonCounts<QueueRefusal>,
+    /// Players that have moved to another room so far.
+    pub moved: u64,
+    /// Moves that the registry has refused so far.
+    pub refused_moves: u64,
+    /// Moves that the registry has accepted, and that failed, so far.
+    pub failed_moves: u64,
 }
 
 impl Rooms {
@@ -168,6 +175,9 @@ impl Rooms {
             queued: self.queues.players(),
             formed_groups: self.queues.formed,
             queue_refused: self.queues.refused,
+            moved: self.moves.moved,
+            refused_moves: self.moves.refused,
+            failed_moves: self.moves.failed,
         }
     }
 }

@@ -70,6 +70,7 @@ impl Rooms {
     pub fn left(&mut self, now: Instant, connection: ListenerConnection) -> Option<RoomId> {
         let id = self.places.remove(&connection)?;
         self.players.remove(connection);
+        self.cancel_move(now, connection);
         let was_waiting = self.rooms.get_mut(&id)?.remove(connection);
         self.waiting -= usize::from(was_waiting);
         self.update_deadline(now, id);

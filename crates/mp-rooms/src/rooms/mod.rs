@@ -4,6 +4,7 @@ mod info;
 mod joins;
 mod lobby;
 mod matchmaking;
+mod moves;
 mod output;
 mod players;
 mod queues;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use mp_core::{Instant, ReasonCounts};
 
 pub use self::info::{RoomInfo, RoomState, RoomsStats};
+use self::moves::Moves;
 pub use self::output::{JoinDecision, RoomOutput};
 use self::players::Players;
 pub use self::players::SamePlayer;
@@ -101,6 +103,7 @@ pub struct Rooms {
     /// The room of each connection that waits or was admitted.
     places: BTreeMap<ListenerConnection, RoomId>,
     players: Players,
+    moves: Moves,
     /// Times at which rooms without players close.
     deadlines: BTreeSet<(Instant, RoomId)>,
     /// Number of joins that wait.
@@ -133,6 +136,7 @@ impl Rooms {
             closing: BTreeSet::new(),
             places: BTreeMap::new(),
             players: Players::default(),
+            moves: Moves::default(),
             deadlines: BTreeSet::new(),
             waiting: 0,
             is_draining: false,

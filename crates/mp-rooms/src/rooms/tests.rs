@@ -2,6 +2,7 @@
 
 mod lobby;
 mod matchmaking;
+mod moves;
 mod players;
 mod queues;
 mod seats;

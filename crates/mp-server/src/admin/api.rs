@@ -12,7 +12,8 @@ use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
 use super::{
-    announce, bans, events, join, own_token, peers, room_events, rooms, server, setup, status,
+    announce, bans, events, join, moves, own_token, peers, room_events, rooms, server, setup,
+    status,
 };
 use crate::ServerEnded;
 use crate::http::{Json, Problem};
@@ -53,11 +54,10 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
         .routes(routes!(rooms::change, rooms::close))
         .routes(routes!(announce::to_room))
         .routes(routes!(announce::to_all));
-    let of_peers = OpenApiRouter::new().routes(routes!(peers::kick)).routes(routes!(
-        bans::list,
-        bans::add,
-        bans::remove
-    ));
+    let of_peers = OpenApiRouter::new()
+        .routes(routes!(peers::kick))
+        .routes(routes!(moves::post))
+        .routes(routes!(bans::list, bans::add, bans::remove));
     let of_server = OpenApiRouter::new()
         .routes(routes!(server::drain))
         .routes(routes!(server::reload))

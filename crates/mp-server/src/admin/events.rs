@@ -28,10 +28,11 @@ pub(crate) struct EventsQuery {
 
 /// Follow the rooms, and the statistics of the server, as server-sent events
 ///
-/// `room`: a room was created, opened or changed, or a player joined or left; the data is the room.
-/// `closed`: the room with this `id` was closed. `missed`: the client was too slow and lost as many
-/// events as `count`; list the rooms again. `status`: as `GET /v1/status` responds. `metrics`: the
-/// samples of `GET /metrics`, as lines of OpenMetrics text. A comment is sent every 15 seconds.
+/// `room`: a room was created, opened or changed, or a player joined, left or moved; the data is
+/// the room. `closed`: the room with this `id` was closed. `missed`: the client was too slow and
+/// lost as many events as `count`; list the rooms again. `status`: as `GET /v1/status` responds.
+/// `metrics`: the samples of `GET /metrics`, as lines of OpenMetrics text. A comment is sent every
+/// 15 seconds.
 #[utoipa::path(
     get,
     path = "/v1/events",

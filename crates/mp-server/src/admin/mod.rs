@@ -22,6 +22,7 @@ mod events;
 mod health;
 mod join;
 mod metrics;
+mod moves;
 mod own_token;
 mod peers;
 mod room_events;

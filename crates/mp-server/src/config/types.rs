@@ -260,6 +260,8 @@ pub struct TemplateConfig {
     pub locked: bool,
     /// True if each room has a thread of its own.
     pub own_thread: bool,
+    /// True if players can move between the rooms and others with this setting (default: false).
+    pub moves: bool,
     /// True if players who are disconnected receive the reason as a raw packet (default: false).
     pub notify: bool,
     /// Texts for lists of rooms (default: none).

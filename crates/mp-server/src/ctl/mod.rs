@@ -107,6 +107,15 @@ enum Verb {
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
+    /// Move a player to another room, without a new connection
+    Move {
+        /// Name of the room
+        room: String,
+        /// Peer id
+        peer: i32,
+        /// Name of the other room
+        to: String,
+    },
     /// List the bans
     Bans,
     /// Ban an address, a network or a player, and disconnect the players
@@ -284,6 +293,11 @@ fn call(verb: Verb) -> (Call, Show) {
             let call = Call::new("DELETE", format!("{}/peers/{peer}", room(&name)));
             let text = format!("{peer} is disconnected, and may join again");
             (call.with(json!({"reason": reason})), done(text))
+        }
+        Verb::Move { room: name, peer, to } => {
+            let call = Call::new("POST", format!("{}/peers/{peer}/move", room(&name)));
+            let text = format!("{peer} is in {to} now");
+            (call.with(json!({"to": to})), done(text))
         }
         Verb::Bans => (Call::new("GET", "/v1/bans"), Box::new(print::bans)),
         Verb::Ban { target: BanArgs { address, sub }, seconds } => {

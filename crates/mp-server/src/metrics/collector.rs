@@ -78,6 +78,16 @@ fn rooms(snapshot: &Snapshot) -> Vec<Family> {
             by_reason(&stats.closed_rooms, RoomEnd::ALL),
         ),
         Family::counters(
+            "mp_room_moves",
+            "Moves of players to other rooms",
+            [
+                ("moved", stats.moved),
+                ("refused", stats.refused_moves),
+                ("failed", stats.failed_moves),
+            ]
+            .map(|(result, count)| (vec![("result", result)], count)),
+        ),
+        Family::counters(
             "mp_authentications",
             "Players whose credentials were accepted or refused",
             authentications(&snapshot.rooms.admission.auth),
@@ -244,6 +254,7 @@ fn drops(snapshot: &Snapshot) -> Vec<(Labels, u64)> {
     }
     let scene = &snapshot.branches.scene;
     add("any", "received", "unknown_peer", scene.stray_packets);
+    add("any", "received", "moved", scene.moved_packets);
     add("any", "sent", "endpoint_blocked", scene.outbox_drops);
     add("any", "sent", "peer_paused", scene.paused_drops);
     all

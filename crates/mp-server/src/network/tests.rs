@@ -1,5 +1,7 @@
 //! Rooms and endpoints over the memory network.
 
+mod moves;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,14 +28,26 @@ async fn start() -> (Network, MemoryAddress) {
     templates[1].room_type = "broken".to_owned();
     let mut settings = RoomsSettings::default();
     settings.default_template = Some(name("arena"));
+    let types = RoomTypes::from([("relay".to_owned(), arena), ("broken".to_owned(), broken)]);
+    let authentication = Authentication::new(&Config::default().identity).unwrap();
+    start_with(types, Rooms::new(settings, templates), authentication).await
+}
+
+/// Starts a server, and returns the address of its endpoint, whose clients select rooms by
+/// authentication packet.
+async fn start_with(
+    types: RoomTypes,
+    rooms: Rooms,
+    authentication: Authentication,
+) -> (Network, MemoryAddress) {
     let settings = NetworkSettings {
-        types: RoomTypes::from([("relay".to_owned(), arena), ("broken".to_owned(), broken)]),
-        rooms: Rooms::new(settings, templates),
+        types,
+        rooms,
         max_threads: 2,
         max_lateness: None,
         silence: Duration::ZERO,
         receive_limits: ReceiveLimits::default(),
-        authentication: Authentication::new(&Config::default().identity).unwrap(),
+        authentication,
         bans: BanRegistry::load(ConnectionGate::default(), None).unwrap(),
         gate: ConnectionGate::default(),
         metrics: Metrics::default(),

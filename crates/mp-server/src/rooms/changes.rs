@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 /// A change of a room.
 #[derive(Clone, Debug)]
 pub(crate) enum RoomChange {
-    /// The room as it is now: it was created, opened or changed, or a player joined or left.
+    /// The room as it is now: it was created, opened or changed, or a player joined, left or moved.
     Changed(RoomInfo),
     /// The room was closed, or could not be created.
     Closed(RoomId),

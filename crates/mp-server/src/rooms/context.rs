@@ -11,6 +11,7 @@ use mp_identity::Identity;
 use mp_rooms::{Metadata, RoomId, RoomName, Template};
 use mp_scene::{Branch, BuildError};
 
+use super::handle::RoomsHandle;
 use super::identities::Identities;
 
 /// A function of the program that builds rooms of one type.
@@ -27,6 +28,7 @@ pub struct RoomContext {
     pub(super) template: Arc<Template>,
     pub(super) drain: DrainDeadline,
     pub(super) identities: Identities,
+    pub(super) rooms: RoomsHandle,
 }
 
 impl RoomContext {
@@ -48,6 +50,42 @@ impl RoomContext {
     /// Returns the metadata with which the room is created.
     pub fn metadata(&self) -> &Metadata {
         &self.template.metadata
+    }
+
+    /// Returns the rooms of the server, for example to [move](RoomsHandle::move_peer) a player of
+    /// this room to another one. Its methods are asynchronous: the room's methods and hooks start a
+    /// task with `actix::spawn`, which runs between the turns of the room.
+    ///
+    /// ```
+    /// use mp_server::RoomContext;
+    /// use mp_server::mp_rooms::{RoomName, Template};
+    /// use mp_scene::{Branch, BuildError, Signal};
+    ///
+    /// /// A lobby, whose players move to the match `duel` as soon as there are two.
+    /// fn lobby(context: &RoomContext) -> Result<Branch, BuildError> {
+    ///     let context = context.clone();
+    ///     let start = move |scene: &mut mp_scene::Scene, _| {
+    ///         let players = scene.peers();
+    ///         let (rooms, lobby) = (context.rooms().clone(), context.id());
+    ///         if players.len() == 2 {
+    ///             actix::spawn(async move {
+    ///                 let Ok(Some(duel)) = rooms.find(&RoomName::new("duel").unwrap()).await else {
+    ///                     return;
+    ///                 };
+    ///                 for player in players {
+    ///                     if let Err(error) = rooms.move_peer(lobby, player, duel.id).await {
+    ///                         tracing::warn!(%error, %player, "the player stays in the lobby");
+    ///                     }
+    ///                 }
+    ///             });
+    ///         }
+    ///     };
+    ///     Branch::builder("/root").on_peer_connected(start).build()
+    /// }
+    /// # let _ = lobby;
+    /// ```
+    pub fn rooms(&self) -> &RoomsHandle {
+        &self.rooms
     }
 
     /// Returns the identity of a player of the room, from before `peer_connected` until after

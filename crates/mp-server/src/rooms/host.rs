@@ -16,6 +16,7 @@ use mp_rooms::{
     Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Notice, NoticeText, Removal,
     RoomId, RoomName, RoomOutput, Rooms, Template,
 };
+use mp_scene::IdBlocks;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -74,9 +75,10 @@ pub(crate) struct RoomsHost {
     placement: Placement,
     load: watch::Sender<Load>,
     drain: DrainDeadline,
-    events: mpsc::Sender<HostEvent>,
-    tasks: TaskTracker,
+    pub(super) events: mpsc::Sender<HostEvent>,
+    pub(super) tasks: TaskTracker,
     stop: CancellationToken,
+    own_handle: RoomsHandle,
     traffic: Traffic,
     pub(super) changes: Changes,
     stats: StatsPublisher,
@@ -171,6 +173,7 @@ impl RoomsHost {
             events,
             tasks,
             stop,
+            own_handle: handle.clone(),
             traffic: Traffic::default(),
             changes: Changes::new(),
             stats: StatsPublisher::default(),
@@ -396,6 +399,23 @@ impl RoomsHost {
         listening.endpoint.decide(connection.connection, route);
     }
 
+    /// Returns the identities of a room's players.
+    pub(super) fn identities(&self, room: RoomId) -> Option<&Identities> {
+        self.shared.get(&room).map(|shared| &shared.identities)
+    }
+
+    /// Counts that a player has moved from one room to another.
+    pub(super) fn move_count(&mut self, from: RoomId, to: RoomId) {
+        if let Some(running) = self.running.get_mut(&from) {
+            running.players -= 1;
+            self.placement.left(running.thread, 1);
+        }
+        if let Some(running) = self.running.get_mut(&to) {
+            running.players += 1;
+            self.placement.joined(running.thread);
+        }
+    }
+
     /// Records that a player has left a room.
     fn left(&mut self, room: RoomId, connection: ListenerConnection) {
         self.traffic.left += 1;
@@ -489,12 +509,17 @@ impl RoomsHost {
         self.shared.insert(room, shared);
         let (silence, drain) = (self.settings.silence, self.drain.clone());
         let receive_limits = template.receive_limits;
+        let rooms = self.own_handle.clone();
         let starter = mp_actor::branch(move || {
             if let Some(timer) = timer {
                 actix::spawn(timer.run());
             }
-            let relay = template.relay;
-            let mut branch = build(&RoomContext { id: room, name, template, drain, identities })?;
+            let (relay, moves) = (template.relay, template.moves);
+            let context = RoomContext { id: room, name, template, drain, identities, rooms };
+            let mut branch = build(&context)?;
+            if moves {
+                branch.enable_moves(&IdBlocks::of_process());
+            }
             let multiplayer = branch.scene().multiplayer_mut();
             multiplayer.set_silence_timeout(silence);
             if !relay {

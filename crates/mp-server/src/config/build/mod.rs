@@ -202,6 +202,7 @@ impl Builder<'_> {
                 code,
                 locked: table.switch("locked").unwrap_or_default(),
                 own_thread: table.switch("own_thread").unwrap_or_default(),
+                moves: table.switch("moves").unwrap_or_default(),
                 notify: table.switch("notify").unwrap_or_default(),
                 metadata: table.texts("metadata").unwrap_or_default(),
                 rates: rates(table),

@@ -68,6 +68,16 @@ threads, one per core.",
     )
     .now(),
     Key::new(
+        "moves",
+        Kind::Switch,
+        Preset::Switch(false),
+        "Let operators and programs move players between the rooms and others with this setting
+
+A player who moves stays connected. Nodes have larger ids in such rooms: each call is one to three \
+bytes longer.",
+    )
+    .now(),
+    Key::new(
         "notify",
         Kind::Switch,
         Preset::Switch(false),

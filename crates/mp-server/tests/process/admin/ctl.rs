@@ -14,7 +14,7 @@ fn run(server: &AdminServer, token: &str, args: &[&str]) -> Output {
 }
 
 /// Returns the standard output of a verb that succeeds.
-fn ok(server: &AdminServer, args: &[&str]) -> String {
+pub(super) fn ok(server: &AdminServer, args: &[&str]) -> String {
     let output = run(server, ALL, args);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{args:?}: {error}");
@@ -22,7 +22,7 @@ fn ok(server: &AdminServer, args: &[&str]) -> String {
 }
 
 /// Returns the message of a verb that fails.
-fn error(server: &AdminServer, token: &str, args: &[&str]) -> String {
+pub(super) fn error(server: &AdminServer, token: &str, args: &[&str]) -> String {
     let output = run(server, token, args);
     assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
     String::from_utf8(output.stderr).unwrap()

@@ -8,10 +8,10 @@ use super::{ALL, AdminServer, READ};
 use crate::players::RawPlayer;
 
 /// A viewer.
-struct Viewer(BufReader<TcpStream>);
+pub(super) struct Viewer(BufReader<TcpStream>);
 
 impl Viewer {
-    fn open(server: &AdminServer) -> Self {
+    pub(super) fn open(server: &AdminServer) -> Self {
         Self::of(server, "/v1/events")
     }
 
@@ -28,7 +28,7 @@ impl Viewer {
     }
 
     /// Waits for an event. Returns its data.
-    fn next(&mut self, event: &str) -> Value {
+    pub(super) fn next(&mut self, event: &str) -> Value {
         serde_json::from_str(&self.next_text(event)).unwrap()
     }
 

@@ -11,7 +11,7 @@ use crate::players::{join, join_by_url};
 
 impl AdminServer {
     /// Returns the value of a metric, or 0.
-    fn metric(&self, sample: &str) -> f64 {
+    pub(super) fn metric(&self, sample: &str) -> f64 {
         let response = Request::new("GET", "/metrics").send(self.address);
         assert_eq!(response.status, 200, "{response:?}");
         assert!(response.body.ends_with("\n# EOF\n"), "{response:?}");

@@ -5,6 +5,7 @@ mod events;
 mod health;
 pub(crate) mod http;
 mod metrics;
+mod moves;
 mod notices;
 mod peers;
 mod process;
