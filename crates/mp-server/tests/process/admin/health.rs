@@ -22,7 +22,7 @@ fn draining_server_is_live_but_not_ready() {
     let mut server = AdminServer::with(|command| {
         command.env("MP_SHUTDOWN__DRAIN_TIMEOUT", PATIENCE.as_secs().to_string());
     });
-    let player = crate::players::RawPlayer::join(server.server.ws);
+    let player = super::peers::join(&server);
     server.server.signal("TERM");
     line_with(&mut server.log, "waiting for players to leave");
     assert_eq!(health(&server, "/readyz"), (503, "draining\n".to_owned()));
