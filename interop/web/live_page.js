@@ -61,6 +61,19 @@ const enter = (values) => page.evaluate(`for (const [name, value] of Object.entr
 	document.querySelector(\`dialog [name=\${name}]\`).value = value;
 }`);
 
+/** Clicks the button of the dialog, which closes when the server has responded. */
+async function confirm(name) {
+	await click(name, 'dialog');
+	await until('the page without the dialog', async () => (
+		await page.evaluate("document.querySelector('dialog') === null")));
+}
+
+const filter = (value) => page.evaluate(`{
+	const input = document.querySelector('main input[type=search]');
+	input.value = ${JSON.stringify(value)};
+	input.dispatchEvent(new Event('input'));
+}`);
+
 const go = (hash) => page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
 
 async function key(code, virtualKey) {
@@ -159,14 +172,15 @@ async function useRoom() {
 	await go('#/rooms/default');
 	const peers = await until('the players of the room', async () => {
 		const all = await rows('Players');
-		return all.length === Number(players) && all.every(([, , , roundTrip]) => roundTrip.endsWith('ms')) && all;
+		return all.length === Number(players) && all.every((cells) => cells[4].endsWith('ms')) && all;
 	});
-	assert.ok(peers.every(([, , transport]) => transport === 'enet'), `${peers}`);
+	assert.ok(peers.every(([, , address, transport]) => `${address} ${transport}` === '127.0.0.1 enet'), `${peers}`);
 	await until('a line to join', async () => (await text('.line-of-code code')).includes('create_client("127.0.0.1"'));
-	await click(`Kick player ${peers[0][0]}`);
+	await click(`Manage player ${peers[0][0]}`);
+	await click('Kick', 'dialog');
 	await enter({ reason: 'test of the page' });
 	await page.screenshot('light', path.join(folder, 'kick-light.png'));
-	await click('Kick', 'dialog');
+	await confirm('Kick');
 	await until('that the player has left', async () => (
 		!(await rows('Players')).some(([id]) => id === peers[0][0])));
 	await click('Lock');
@@ -175,11 +189,35 @@ async function useRoom() {
 	await until('that the room is open', async () => await text('.badge') === 'open');
 }
 
+async function banAndUnban() {
+	await go('#/bans');
+	await click('Ban an address');
+	await enter({ value: '192.0.2.0/24', hours: '1' });
+	await confirm('Ban');
+	await until('the ban', async () => (await rows('Bans'))[0]?.[0] === '192.0.2.0/24');
+	await click('Ban a player');
+	await enter({ value: MARKUP });
+	await confirm('Ban');
+	await until('the ban of a player', async () => (await rows('Bans'))[1]?.[0] === MARKUP);
+	for (const target of ['192.0.2.0/24', MARKUP]) await click(`End the ban of ${target}`);
+	await until('that nobody is banned', async () => (await rows('Bans')).length === 0);
+}
+
+async function seeSettings() {
+	await go('#/server');
+	await until('the settings', async () => (await rows('Settings')).length > 1);
+	await filter('ADMIN.ADDRESS');
+	const [[name, value]] = await rows('Settings');
+	assert.deepStrictEqual([name, value], ['admin.address', JSON.stringify(new URL(origin).host)]);
+	await click('Reload');
+	await until('the result', async () => (await text('#notices')).includes('No setting'));
+}
+
 async function createRooms() {
 	await go('#/rooms');
 	await click('Create a room');
 	await enter({ name: 'by-hand', max_players: '8' });
-	await click('Create', 'dialog');
+	await confirm('Create');
 	await until('the new room', async () => (await text('.subtitle')).startsWith('0 of 8 players'));
 	for (let at = 0; at < ROOMS; at += 20) {
 		const names = Array.from({ length: 20 }, (_, of) => `room-${at + of}`);
@@ -188,11 +226,7 @@ async function createRooms() {
 	await go('#/rooms');
 	const count = (ROOMS + 3).toLocaleString('en');
 	await until('all rooms', async () => (await text('.position')).endsWith(`of ${count}`));
-	await page.evaluate(`{
-		const filter = document.querySelector('main input[type=search]');
-		filter.value = 'ROOM-77';
-		filter.dispatchEvent(new Event('input'));
-	}`);
+	await filter('ROOM-77');
 	await until('the rooms of the filter', async () => (await rows('Rooms')).length === 11);
 }
 
@@ -223,7 +257,7 @@ async function checkView(name) {
 }
 
 async function checkViews() {
-	for (const [name, hash] of [['overview', '#/'], ['rooms', '#/rooms'], ['room', '#/rooms/default'], ['bans', '#/bans']]) {
+	for (const [name, hash] of [['overview', '#/'], ['rooms', '#/rooms'], ['room', '#/rooms/default'], ['bans', '#/bans'], ['server', '#/server']]) {
 		await go(hash);
 		await checkView(name);
 	}
@@ -245,6 +279,8 @@ async function play() {
 	const kinds = await compareWithMetrics();
 	await showMarkupAsText();
 	await useRoom();
+	await banAndUnban();
+	await seeSettings();
 	await createRooms();
 	await checkViews();
 	await seeTheEnd();

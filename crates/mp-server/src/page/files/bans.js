@@ -4,7 +4,7 @@ import { ask, notify } from "./dialog.js";
 import { element } from "./dom.js";
 import { Table } from "./table.js";
 
-const BANS = "/v1/bans";
+export const BANS = "/v1/bans";
 
 /** The view `#/bans`. */
 export class Bans {

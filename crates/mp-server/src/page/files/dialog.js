@@ -3,42 +3,94 @@
 import { element, setText } from "./dom.js";
 
 /**
- * Asks for the values of fields, and passes them to `submit`. If it fails, the dialog stays open
- * and shows why.
+ * Asks for the values of fields, and passes them to `submit`.
  *
  * A field has a `name`, a `label`, and optionally a `type`, a `value`, a `help` text, and further
  * attributes of its input.
  */
 export function ask({ title, text, fields = [], action, isDanger = false, submit }) {
-  const error = element("p", { class: "error", role: "alert" });
   const inputs = fields.map(input);
-  const confirm = element("button", { class: isDanger ? "danger" : "primary" }, action);
-  const cancel = element("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
+  const read = () => Object.fromEntries(inputs.map((it) => [it.name, it.read()]));
+  const run = () => submit(read());
+  const content = inputs.map(({ row }) => row);
+  show({ title, text, content, actions: [{ name: action, isDanger, isPrimary: true, run }] });
+}
+
+/**
+ * Shows a dialog with a button for each action. The one that `isPrimary` is also that of the key
+ * Enter. If its `run` fails, the dialog stays open and shows why.
+ */
+export function show({ title, text, content, actions }) {
+  const error = element("p", { class: "error", role: "alert" });
+  const run = async (action, button) => {
+    button.disabled = true;
+    try {
+      await action.run();
+      close(dialog);
+    } catch (failure) {
+      setText(error, failure.message);
+    } finally {
+      button.disabled = false;
+    }
+  };
+  const buttons = actions.map((action) => {
+    const button = element("button", {
+      type: action.isPrimary ? "submit" : "button",
+      class: action.isDanger ? "danger" : action.isPrimary ? "primary" : "",
+      onclick: () => {
+        if (!action.isPrimary) run(action, button);
+      },
+    }, action.name);
+    return button;
+  });
+  const primary = actions.findIndex(({ isPrimary }) => isPrimary);
   const form = element("form", {
     method: "dialog",
-    onsubmit: async (event) => {
+    onsubmit: (event) => {
       event.preventDefault();
-      confirm.disabled = true;
-      try {
-        await submit(Object.fromEntries(inputs.map(({ name, read }) => [name, read()])));
-        dialog.close();
-      } catch (failure) {
-        setText(error, failure.message);
-      } finally {
-        confirm.disabled = false;
-      }
+      run(actions[primary], buttons[primary]);
     },
   },
   element("h2", { id: "dialog-title" }, title),
   text ? element("p", {}, text) : null,
-  ...inputs.map(({ row }) => row),
+  ...content,
   error,
-  element("div", { class: "actions" }, cancel, confirm));
+  element("div", { class: "actions" },
+    element("button", { type: "button", onclick: () => close(dialog) }, "Cancel"), ...buttons));
+  const dialog = open(form);
+}
+
+/** Shows a dialog with choices: `{ name, run }`. It closes before the chosen one runs. */
+export function choose({ title, text, choices }) {
+  const buttons = choices.map(({ name, run }) => element("button", {
+    type: "button",
+    onclick: () => {
+      close(dialog);
+      run();
+    },
+  }, name));
+  const dialog = open(element("div", {},
+    element("h2", { id: "dialog-title" }, title),
+    text ? element("p", {}, text) : null,
+    element("div", { class: "choices" }, ...buttons),
+    element("div", { class: "actions" },
+      element("button", { type: "button", onclick: () => close(dialog) }, "Cancel"))));
+}
+
+/** Closes a dialog now. The event `close` comes later, when another dialog may be open. */
+function close(dialog) {
+  dialog.close();
+  dialog.remove();
+}
+
+/** Opens a dialog, which is removed when the user closes it by a key. */
+function open(content) {
   const dialog = element("dialog", {
     "aria-labelledby": "dialog-title", onclose: () => dialog.remove(),
-  }, form);
+  }, content);
   document.body.append(dialog);
   dialog.showModal();
+  return dialog;
 }
 
 function input({ name, label, type = "text", value = "", help, ...attributes }) {

@@ -37,7 +37,7 @@ function scaled(value, base, units) {
 /** Returns seconds as milliseconds. */
 export function milliseconds(seconds) {
   const value = seconds * 1000;
-  return `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+  return `${value.toFixed(value > 0 && value < 10 ? 1 : 0)} ms`;
 }
 
 /** Returns a share of 1 as a percentage. */

@@ -1,12 +1,13 @@
 // The page: signs in, follows the server, and shows the view that the address names.
 
 import { Access, Api } from "./api.js";
-import { Bans } from "./bans.js";
+import { BANS, Bans } from "./bans.js";
 import { element, setText } from "./dom.js";
 import { Model } from "./model.js";
 import { Overview } from "./overview.js";
 import { Room } from "./room.js";
 import { Rooms } from "./rooms.js";
+import { CONFIG, Server } from "./server.js";
 import { forgetToken, storedToken, storeToken } from "./session.js";
 import { Setup, SignIn } from "./sign_in.js";
 import { themeSwitch } from "./theme.js";
@@ -14,7 +15,8 @@ import { themeSwitch } from "./theme.js";
 const VIEWS = [
   { hash: "#/", title: "Overview", isAllowed: () => true },
   { hash: "#/rooms", title: "Rooms", isAllowed: () => true },
-  { hash: "#/bans", title: "Bans", isAllowed: (access) => access.allows("GET", "/v1/bans") },
+  { hash: "#/bans", title: "Bans", isAllowed: (access) => access.allows("GET", BANS) },
+  { hash: "#/server", title: "Server", isAllowed: (access) => access.allows("GET", CONFIG) },
 ];
 
 /** The signed-in page; null while nobody is signed in. */
@@ -74,6 +76,7 @@ class Page {
     if (name !== undefined) return new Room(this.#context, decodeURIComponent(name));
     if (hash === "#/rooms") return new Rooms(this.#context);
     if (hash === "#/bans") return new Bans(this.#context);
+    if (hash === "#/server") return new Server(this.#context);
     return new Overview();
   }
 

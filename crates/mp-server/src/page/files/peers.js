@@ -1,9 +1,10 @@
 // The players of a room.
 
-import { ask, notify } from "./dialog.js";
+import { path } from "./api.js";
+import { ask, choose, notify } from "./dialog.js";
 import { element } from "./dom.js";
 import * as format from "./format.js";
-import { path } from "./api.js";
+import { askForLink, LINK } from "./link.js";
 import { Table } from "./table.js";
 
 const KICK = "/v1/rooms/{room}/peers/{peer}";
@@ -12,23 +13,23 @@ const BANS = "/v1/bans";
 
 /** A table of the players of a room, with what an operator may do with them. */
 export class Peers {
+  /** The players of the last event with their rates, by id. */
   #previous = new Map();
   #table;
 
   constructor({ api, access }, room) {
     const operations = [
-      ["Kick", "DELETE", KICK, askToKick],
-      ["Move", "POST", MOVE, askToMove],
-      ["Ban", "POST", BANS, askToBan, ({ subject }) => subject !== undefined],
-    ].filter(([, method, template]) => access.allows(method, template));
-    const buttons = (peer) => operations.filter(([, , , , fits]) => fits?.(peer) ?? true)
-      .map(([name, , , askTo]) => element("button", {
-        type: "button", class: "small", "aria-label": `${name} player ${peer.id}`,
-        onclick: () => askTo(api, room, peer),
-      }, name));
+      { name: "Kick", method: "DELETE", template: KICK, ask: askToKick },
+      { name: "Move", method: "POST", template: MOVE, ask: askToMove },
+      { name: "Ban", method: "POST", template: BANS, ask: askToBan, isFor: (it) => banned(it) !== null },
+      { name: "Link", method: "PUT", template: LINK, ask: askForLink },
+    ].filter(({ method, template }) => access.allows(method, template));
     const actions = operations.length === 0 ? [] : [{
       name: "operations", title: "",
-      cell: (peer) => element("div", { class: "buttons" }, ...buttons(peer)),
+      cell: ({ id }) => element("button", {
+        type: "button", class: "small", "aria-label": `Manage player ${id}`,
+        onclick: () => manage(this.#previous.get(id), operations, { api, room }),
+      }, "Manage"),
     }];
     this.#table = new Table({
       caption: "Players", key: ({ id }) => id, columns: [...columns(), ...actions],
@@ -37,12 +38,18 @@ export class Peers {
     this.element = this.#table.element;
   }
 
-  /** Shows the players. Rates are those since the previous call. */
+  /**
+   * Shows the players, with rates since the previous call. Returns the sums of these rates, or null
+   * if none is known yet.
+   */
   set(peers) {
     const now = performance.now() / 1000;
     const rows = peers.map((peer) => withRates(peer, this.#previous.get(peer.id), now));
     this.#previous = new Map(rows.map((row) => [row.id, row]));
     this.#table.set(rows);
+    if (rows.length > 0 && rows.every(({ receiving }) => receiving === null)) return null;
+    const total = (name) => rows.reduce((sum, row) => sum + (row[name] ?? 0), 0);
+    return { received: total("receiving"), sent: total("sending") };
   }
 }
 
@@ -68,6 +75,7 @@ function columns() {
   return [
     { name: "id", title: "Peer", value: ({ id }) => id, text: ({ id }) => String(id) },
     { name: "subject", title: "Player", text: ({ subject }) => subject ?? "anonymous" },
+    { name: "address", title: "Address", text: ({ address }) => address ?? "–" },
     {
       name: "transport", title: "Transport",
       text: ({ transport, authenticating }) => (
@@ -91,6 +99,15 @@ export function resent({ packets_sent: sent, retransmissions }) {
 
 function dropped({ send_drops: sent, receive_drops: received }) {
   return sent === undefined ? null : sent + received;
+}
+
+/** Asks what to do with a player. */
+function manage(peer, operations, { api, room }) {
+  const { id, transport, address, subject } = peer;
+  const choices = operations.filter(({ isFor }) => isFor?.(peer) ?? true)
+    .map(({ name, ask: askTo }) => ({ name, run: () => askTo(api, room, peer) }));
+  const text = [subject ?? "anonymous", address, transport].filter(Boolean).join(" · ");
+  choose({ title: `Player ${id}`, text, choices });
 }
 
 function askToKick(api, room, { id: peer }) {
@@ -117,22 +134,32 @@ function askToMove(api, room, { id: peer }) {
     fields: [{ name: "to", label: "Room", required: true, maxlength: 64 }],
     action: "Move",
     submit: async ({ to }) => {
-      await api.send("POST", path(MOVE, { room, peer }), { room: to });
+      await api.send("POST", path(MOVE, { room, peer }), { to });
       notify(`Player ${peer} is in the room ${to}.`);
     },
   });
 }
 
-function askToBan(api, room, { id, subject }) {
+/** Returns whom a ban of a player is for: its subject, else its address. */
+function banned({ subject, address }) {
+  if (subject !== undefined) return { sub: subject };
+  return address === undefined ? null : { address };
+}
+
+function askToBan(api, room, peer) {
+  const target = banned(peer);
+  const [name] = Object.values(target);
   ask({
-    title: `Ban player ${id}`,
-    text: `${subject} is disconnected from all rooms, and cannot join again until the ban ends.`,
+    title: `Ban player ${peer.id}`,
+    text: target.sub === undefined
+      ? `All players of the address ${name} are disconnected, and cannot join again until the ban ends.`
+      : `${name} is disconnected from all rooms, and cannot join again until the ban ends.`,
     fields: [{ name: "hours", label: "Hours", type: "number", min: 1, help: "empty: until you end it" }],
     action: "Ban",
     isDanger: true,
     submit: async ({ hours }) => {
-      await api.send("POST", BANS, { sub: subject, ...(hours === "" ? {} : { seconds: hours * 3600 }) });
-      notify(`${subject} is banned.`);
+      await api.send("POST", BANS, { ...target, ...(hours === "" ? {} : { seconds: hours * 3600 }) });
+      notify(`${name} is banned.`);
     },
   });
 }

@@ -3,15 +3,18 @@
 import { path } from "./api.js";
 import { ask, notify } from "./dialog.js";
 import { element, setText } from "./dom.js";
-import { count } from "./format.js";
+import { byteRate, count } from "./format.js";
 import { JoinLines } from "./join_lines.js";
 import { Peers } from "./peers.js";
+import { Plot } from "./plot.js";
 import { state } from "./rooms.js";
 
 const ROOM = "/v1/rooms/{room}";
 const ANNOUNCE = "/v1/rooms/{room}/announce";
 /** Players that the server sends at most. */
 const PLAYERS_MAX = 1000;
+/** Time span of the plot in seconds. */
+const PLOT_SECONDS = 60;
 
 /** The view `#/rooms/NAME`. */
 export class Room {
@@ -29,6 +32,11 @@ export class Room {
     element("p", { class: "empty" },
       "This is a relay room: the server passes packets on between players, and has no nodes of its own."));
   #peers;
+  /** Traffic of all players: `{ time, received, sent }`. */
+  #rates = [];
+  #plot = new Plot({
+    title: "Traffic", series: ["received", "sent"], format: byteRate, isLarge: true, atLeast: 1000,
+  });
 
   constructor({ api, access }, name) {
     this.title = name;
@@ -53,6 +61,7 @@ export class Room {
         element("div", { class: "buttons" }, ...actions)),
       this.#facts,
       this.#error,
+      element("div", { class: "tiles" }, this.#plot.element),
       element("section", { class: "panel" },
         element("h2", {}, "Players"), this.#peers.element, this.#more),
       new JoinLines(api, access, name).element,
@@ -74,7 +83,7 @@ export class Room {
   #handle(event, data) {
     if (event === "room") this.#show(data);
     if (event === "peers") {
-      this.#peers.set(data.peers);
+      this.#draw(this.#peers.set(data.peers));
       this.#more.hidden = data.next === undefined;
       setText(this.#more, `Only the first ${count(PLAYERS_MAX)} players are shown.`);
     }
@@ -84,6 +93,15 @@ export class Room {
       setText(this.#state, "closed");
       this.#fail("The room is closed.");
     }
+  }
+
+  #draw(rates) {
+    if (rates === null) return;
+    const now = performance.now() / 1000;
+    this.#rates.push({ time: now, ...rates });
+    this.#rates = this.#rates.filter(({ time }) => time >= now - PLOT_SECONDS);
+    const points = (name) => this.#rates.map((it) => ({ age: now - it.time, value: it[name] }));
+    this.#plot.set([points("received"), points("sent")], PLOT_SECONDS);
   }
 
   #show(room) {
