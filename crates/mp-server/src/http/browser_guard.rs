@@ -40,8 +40,10 @@ impl BrowserGuard {
     }
 
     /// Returns `router` behind the guard, with the headers that keep browsers from guessing types,
-    /// storing responses and running scripts in them.
+    /// storing responses and running scripts in them. Requests without a route have errors.
     pub(crate) fn protect(self, router: Router) -> Router {
+        // A fallback that is set later is not behind the guard, and answers the preflights.
+        let router = router.fallback(no_route).method_not_allowed_fallback(no_method);
         router.layer(middleware::from_fn_with_state(Arc::new(self), guard))
     }
 
@@ -90,12 +92,24 @@ impl BrowserGuard {
 }
 
 /// Returns the value of a header that a request must not have twice.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Problem> {
+pub(super) fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h HeaderValue>, Problem> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
         _ => Err(Problem::bad_request("repeated_header", format!("{name} is repeated"))),
     }
+}
+
+async fn no_route() -> Problem {
+    Problem::not_found("unknown_path", "this server has no such path; see /v1/openapi.json")
+}
+
+async fn no_method() -> Problem {
+    let detail = "this path has other methods; see the header Allow";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "unknown_method", detail)
 }
 
 async fn guard(State(guard): State<Arc<BrowserGuard>>, request: Request, next: Next) -> Response {
@@ -215,6 +229,19 @@ mod tests {
         let response = ask(of(&[], &[]), "GET", &[("host", "localhost")]);
         for (name, value) in SAFE_HEADERS {
             assert_eq!(response.headers()[name], value);
+        }
+    }
+
+    #[test]
+    fn requests_without_a_route_pass_the_guard_first() {
+        let router = of(&[], &[]).protect(Router::new().route("/", get(|| async { "content" })));
+        for (method, path, expected) in [("GET", "/none", 404), ("POST", "/", 405)] {
+            let request = Request::builder().method(method).uri(path);
+            let request = request.header("host", "localhost").body(Body::empty()).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let response = runtime.block_on(router.clone().oneshot(request)).unwrap();
+            assert_eq!(response.status(), expected);
+            assert_eq!(response.headers()["x-frame-options"], "DENY");
         }
     }
 }

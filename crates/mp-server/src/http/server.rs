@@ -10,7 +10,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use http_body_util::Limited;
 use hyper::body::Incoming;
@@ -117,7 +116,8 @@ impl HttpServer {
         Ok(Self { runtime: handle, stop, connections, ended })
     }
 
-    /// Serves `router` on `listener` until the server stops.
+    /// Serves `router`, which a [`BrowserGuard`](super::BrowserGuard) protects, on `listener` until
+    /// the server stops.
     ///
     /// # Errors
     ///
@@ -130,7 +130,6 @@ impl HttpServer {
     ) -> io::Result<()> {
         let _context = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener.listener)?;
-        let router = router.fallback(no_route).method_not_allowed_fallback(no_method);
         let (stop, connections) = (self.stop.clone(), self.connections.clone());
         self.runtime.spawn(accept(listener, router, limits, connections, stop));
         Ok(())
@@ -236,15 +235,6 @@ async fn respond(
             Ok(Problem::unavailable("timeout", detail).into_response())
         }
     }
-}
-
-async fn no_route() -> Problem {
-    Problem::not_found("unknown_path", "this server has no such path; see /v1/openapi.json")
-}
-
-async fn no_method() -> Problem {
-    let detail = "this path has other methods; see the header Allow";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "unknown_method", detail)
 }
 
 /// Maximum time in which a stopping server completes responses.
