@@ -22,6 +22,16 @@ mp_core::reasons! {
         RoomLocked = "room_locked" => "the room is locked",
         /// The room is private, and the code is missing or wrong.
         WrongCode = "wrong_code" => "the room is private, and the code is missing or wrong",
+        /// A room of this name exists, and the player's identity allows to create no other.
+        NameTaken = "name_taken" => "a room of this name exists",
+        /// The player's identity is restricted to another room.
+        WrongRoom = "wrong_room" => "the token is for another room",
+        /// The player's identity does not allow to create a room.
+        MayNotCreate = "may_not_create" => "no room fits the request, and you may not create one",
+        /// The player has created its maximum number of rooms.
+        TooManyRoomsOfPlayer = "too_many_rooms_of_player" => "you have created too many rooms",
+        /// The player has a seat or a place in a queue, and the server allows one per player.
+        AlreadyMatching = "already_matching" => "you have a seat or a place in a queue already",
         /// The seat was taken or has expired, so that the session cannot be resumed.
         NotResumable = "not_resumable" => "the session cannot be resumed",
         /// The server has its maximum number of players, with reserved seats.

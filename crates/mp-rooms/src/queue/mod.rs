@@ -11,9 +11,11 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mp_core::Instant;
+use mp_identity::{Identity, Subject};
 
 use self::confirmation::Group;
 pub use self::confirmation::GroupId;
@@ -22,7 +24,7 @@ pub use self::refusal::{QueueEnd, QueueRefusal};
 pub use self::settings::{PartyRequest, QueueSettings};
 pub use self::status::QueueStatus;
 use crate::limits::{QUEUE_END_KEPT, QUEUE_INTERVAL, QUEUE_PARTIES_PER_STEP};
-use crate::matchmaking::TicketHash;
+use crate::matchmaking::{TicketHash, TicketsBySubject};
 
 /// Players who wait for others of a similar rank, a state machine without I/O.
 ///
@@ -43,6 +45,7 @@ pub struct Queue {
     settings: QueueSettings,
     parties: BTreeMap<PartyId, Party>,
     members: BTreeMap<TicketHash, PartyId>,
+    by_subject: TicketsBySubject,
     codes: BTreeMap<TicketHash, PartyId>,
     /// Complete parties without a group, by age and by rank.
     waiting: BTreeSet<PartyId>,
@@ -67,6 +70,7 @@ impl Queue {
             settings,
             parties: BTreeMap::new(),
             members: BTreeMap::new(),
+            by_subject: TicketsBySubject::default(),
             codes: BTreeMap::new(),
             waiting: BTreeSet::new(),
             by_rank: BTreeSet::new(),
@@ -107,28 +111,36 @@ impl Queue {
         rank: i32,
         party: PartyRequest,
     ) -> Result<(), QueueRefusal> {
+        self.enter_as(now, ticket, &Arc::new(Identity::anonymous()), rank, party)
+    }
+
+    /// Adds a player whose identity is known. Its rank is `rank`, whatever its attributes say.
+    pub(crate) fn enter_as(
+        &mut self,
+        now: Instant,
+        ticket: TicketHash,
+        identity: &Arc<Identity>,
+        rank: i32,
+        party: PartyRequest,
+    ) -> Result<(), QueueRefusal> {
         if self.members.contains_key(&ticket) {
             mp_core::bug!("{ticket:?} is drawn twice");
             return Err(QueueRefusal::UnknownTicket);
         }
-        if self.members.len() >= self.settings.max_players {
-            return Err(QueueRefusal::QueueFull);
+        if let Some(refusal) = self.refusal(party, &[]) {
+            return Err(refusal);
         }
         let id = match party {
             PartyRequest::Alone => self.open(now, 1, None),
-            PartyRequest::Open { size, .. } if size == 0 || size > self.settings.group_size => {
-                return Err(QueueRefusal::InvalidPartySize);
-            }
             PartyRequest::Open { code, size } => self.open(now, size, Some(code)),
             PartyRequest::Join { code } => {
                 *self.codes.get(&code).ok_or(QueueRefusal::UnknownParty)?
             }
         };
         let Some(party) = self.parties.get_mut(&id) else { return Err(QueueRefusal::UnknownParty) };
-        if party.is_complete() {
-            return Err(QueueRefusal::PartyFull);
-        }
-        party.members.push(Member { ticket, rank, is_confirmed: false });
+        let identity = Arc::clone(identity);
+        self.by_subject.insert(&identity, ticket);
+        party.members.push(Member { ticket, identity, rank, is_confirmed: false });
         self.members.insert(ticket, id);
         if party.is_complete() {
             self.wait(now, id);
@@ -136,12 +148,56 @@ impl Queue {
         Ok(())
     }
 
+    /// Returns the reason why a player with these other places may not enter as `party`.
+    pub(crate) fn refusal(&self, party: PartyRequest, own: &[TicketHash]) -> Option<QueueRefusal> {
+        if self.members.len() >= self.settings.max_players {
+            return Some(QueueRefusal::QueueFull);
+        }
+        let joined = match party {
+            PartyRequest::Alone => return None,
+            PartyRequest::Open { size, .. } => {
+                let is_valid = (1..=self.settings.group_size).contains(&size);
+                return (!is_valid).then_some(QueueRefusal::InvalidPartySize);
+            }
+            PartyRequest::Join { code } => self.codes.get(&code),
+        };
+        let Some(party) = joined.and_then(|id| self.parties.get(id)) else {
+            return Some(QueueRefusal::UnknownParty);
+        };
+        if party.is_complete() {
+            return Some(QueueRefusal::PartyFull);
+        }
+        let is_in = party.members.iter().any(|member| own.contains(&member.ticket));
+        is_in.then_some(QueueRefusal::AlreadyMatching)
+    }
+
     /// Removes the party of a player from the queue. Returns false if there is none.
     pub fn leave(&mut self, now: Instant, ticket: TicketHash) -> bool {
+        self.leave_because(now, ticket, QueueEnd::Left)
+    }
+
+    pub(crate) fn leave_because(
+        &mut self,
+        now: Instant,
+        ticket: TicketHash,
+        reason: QueueEnd,
+    ) -> bool {
         let Some(id) = self.active(ticket) else { return false };
         self.dissolve_group_of(now, id);
-        self.end(now, id, QueueEnd::Left);
+        self.end(now, id, reason);
         true
+    }
+
+    /// Returns the tickets of a player whose parties have not ended.
+    pub(crate) fn tickets_of(&self, subject: &Subject) -> impl Iterator<Item = TicketHash> {
+        self.by_subject.of(subject).filter(|&ticket| self.active(ticket).is_some())
+    }
+
+    /// Returns the identity of a player in the queue.
+    pub(crate) fn identity(&self, ticket: TicketHash) -> Option<&Arc<Identity>> {
+        let party = self.parties.get(self.members.get(&ticket)?)?;
+        let member = party.members.iter().find(|member| member.ticket == ticket)?;
+        Some(&member.identity)
     }
 
     /// Returns the state of a player; `None` if it is not in the queue, because its party has left
@@ -264,6 +320,7 @@ impl Queue {
         let Some(party) = self.parties.remove(&id) else { return };
         for member in &party.members {
             self.members.remove(&member.ticket);
+            self.by_subject.remove(&member.identity, member.ticket);
         }
         if let Some(code) = party.code {
             self.codes.remove(&code);

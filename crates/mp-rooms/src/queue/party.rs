@@ -1,6 +1,9 @@
 //! [`Party`]: players who stay together.
 
+use std::sync::Arc;
+
 use mp_core::Instant;
+use mp_identity::Identity;
 
 use super::confirmation::GroupId;
 use super::refusal::QueueEnd;
@@ -25,9 +28,10 @@ pub(super) struct Party {
 }
 
 /// A player of a party.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Member {
     pub(super) ticket: TicketHash,
+    pub(super) identity: Arc<Identity>,
     pub(super) rank: i32,
     pub(super) is_confirmed: bool,
 }

@@ -17,6 +17,12 @@ mp_core::reasons! {
         PartyFull = "party_full" => "the party is full",
         /// The party has no players, or more than a group.
         InvalidPartySize = "invalid_party_size" => "the party is empty or larger than a group",
+        /// The player's identity is restricted to another room than the new one of a group.
+        WrongRoom = "wrong_room" => "the token is for a room, not for a queue",
+        /// The player's identity does not have the attribute that is its rank, a number.
+        NoRank = "no_rank" => "the token has no rank",
+        /// The player has a seat or a place in a queue, and the server allows one per player.
+        AlreadyMatching = "already_matching" => "you have a seat or a place in a queue already",
         /// The player has no group to confirm.
         NothingToConfirm = "nothing_to_confirm" => "there is no group to confirm",
         /// The server is about to end.
@@ -29,6 +35,10 @@ mp_core::reasons! {
     pub enum QueueEnd {
         /// A player of the party left.
         Left = "left" => "a player of the party left the queue",
+        /// A player of the party has a new seat or place in a queue.
+        Replaced = "replaced" => "a player of the party has entered matchmaking again",
+        /// A player of the party was banned.
+        Removed = "removed" => "a player of the party was removed by the server",
         /// No group was found in time.
         TimedOut = "timed_out" => "no group was found in time",
         /// A player of the party did not confirm in time.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use mp_identity::Identity;
+
 use crate::limits::{QUEUE_PLAYERS_MAX, QUEUE_TIMEOUT};
 use crate::matchmaking::TicketHash;
 
@@ -16,6 +18,9 @@ pub struct QueueSettings {
     pub rank_window: u32,
     /// Growth of the maximum difference per second that a party waits. Default: 0.
     pub rank_window_growth: u32,
+    /// Attribute of a player's identity that is its rank, a number, which is rounded; `None`: the
+    /// rank that the player claims. Default: `None`.
+    pub rank_attribute: Option<String>,
     /// Time in which all players of a group must confirm; `None`: they need not. Default: `None`.
     pub confirm_timeout: Option<Duration>,
     /// Time after which a party leaves the queue that finds no group. Default: [`QUEUE_TIMEOUT`].
@@ -32,10 +37,20 @@ impl QueueSettings {
             group_size,
             rank_window: u32::MAX,
             rank_window_growth: 0,
+            rank_attribute: None,
             confirm_timeout: None,
             timeout: QUEUE_TIMEOUT,
             max_players: QUEUE_PLAYERS_MAX,
         }
+    }
+
+    /// Returns the rank of a player who claims `rank`; `None` if its identity must have one and has
+    /// none.
+    pub(crate) fn rank_of(&self, identity: &Identity, rank: i32) -> Option<i32> {
+        let Some(attribute) = &self.rank_attribute else { return Some(rank) };
+        let number = identity.attributes().get(attribute)?.as_f64()?.round();
+        let is_rank = (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
+        is_rank.then_some(number as i32)
     }
 }
 

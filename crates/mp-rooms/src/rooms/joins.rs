@@ -140,17 +140,22 @@ impl Rooms {
             CreateRefusal::UnknownTemplate => JoinRefusal::UnknownTemplate,
             CreateRefusal::NameTaken => JoinRefusal::UnknownRoom,
         })?;
+        self.set_owner(id, identity, owner);
+        Ok(id)
+    }
+
+    /// Records that a player has created a room, and limits the room as its identity does.
+    pub(super) fn set_owner(&mut self, id: RoomId, identity: &Identity, owner: Option<Subject>) {
         if let (Some(owner), Some(room)) = (owner, self.rooms.get_mut(&id)) {
             let max = identity.max_players().unwrap_or(room.max_players).max(1);
             room.max_players = room.max_players.min(max);
             room.owner = Some(owner.clone());
             self.players.add_room(owner);
         }
-        Ok(id)
     }
 
     /// Returns the owner of a room that a player creates; `None` if it has no subject.
-    fn may_create(&self, identity: &Identity) -> Result<Option<Subject>, JoinRefusal> {
+    pub(super) fn may_create(&self, identity: &Identity) -> Result<Option<Subject>, JoinRefusal> {
         if !identity.may_create() {
             return Err(JoinRefusal::MayNotCreate);
         }

@@ -8,17 +8,21 @@ use mp_identity::{Identity, Subject};
 
 use super::{RoomOutput, Rooms};
 use crate::join::ListenerConnection;
+use crate::matchmaking::TicketHash;
 use crate::name::RoomId;
 use crate::notice::NoticeText;
+use crate::queue::QueueEnd;
 use crate::refusal::{JoinRefusal, Removal};
 
-/// The treatment of a player who is connected already and connects again, to any room.
+/// The treatment of a player who is connected already and connects again, to any room; and of one
+/// who has a seat or a place in a queue, and requests another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SamePlayer {
-    /// The new connection is refused.
+    /// The new connection, or request, is refused.
     Reject,
-    /// The earlier connections are disconnected, if the new one may join. The default.
+    /// The earlier connections are disconnected, if the new one may join. A new seat or place in a
+    /// queue ends the earlier ones. The default.
     #[default]
     Replace,
     /// Both stay.
@@ -32,6 +36,17 @@ pub(super) struct Players {
     connections: BTreeMap<Subject, BTreeSet<ListenerConnection>>,
     /// Numbers of rooms by the players who have created them.
     owned: BTreeMap<Subject, usize>,
+}
+
+/// The places of a player that a new seat or place in a queue replaces.
+#[derive(Debug, Default)]
+pub(super) struct OwnPlaces {
+    /// Its connections. They are replaced when the seat is taken.
+    pub(super) connections: Vec<ListenerConnection>,
+    /// Tickets of its seats.
+    pub(super) seats: Vec<TicketHash>,
+    /// Tickets of its places in queues.
+    pub(super) queued: Vec<TicketHash>,
 }
 
 impl Players {
@@ -89,6 +104,37 @@ impl Rooms {
             SamePlayer::Reject if !others.is_empty() => Err(JoinRefusal::AlreadyConnected),
             SamePlayer::Replace => Ok(others),
             SamePlayer::Reject | SamePlayer::Allow => Ok(Vec::new()),
+        }
+    }
+
+    /// Returns the places of a player that a new seat or place in a queue replaces; `None` if the
+    /// player may have no other.
+    pub(super) fn own_places(&self, identity: &Identity) -> Option<OwnPlaces> {
+        let (Some(subject), SamePlayer::Replace | SamePlayer::Reject) =
+            (identity.subject(), self.settings.same_player)
+        else {
+            return Some(OwnPlaces::default());
+        };
+        let mut own = OwnPlaces {
+            connections: Vec::new(),
+            seats: self.seats.of(subject).collect(),
+            queued: self.queues.of(subject),
+        };
+        if self.settings.same_player == SamePlayer::Replace {
+            own.connections = self.players.of(Some(subject));
+        } else if !own.seats.is_empty() || !own.queued.is_empty() {
+            return None;
+        }
+        Some(own)
+    }
+
+    /// Frees seats and ends places in queues, those of the whole parties.
+    pub(super) fn end_places(&mut self, now: Instant, places: &OwnPlaces, reason: QueueEnd) {
+        for &ticket in &places.seats {
+            self.cancel_seat(now, ticket);
+        }
+        for &ticket in &places.queued {
+            self.queues.end_place(now, ticket, reason);
         }
     }
 
@@ -152,7 +198,8 @@ impl Rooms {
         true
     }
 
-    /// Disconnects all connections of a player. Returns their number.
+    /// Disconnects all connections of a player, frees its seats and ends its places in queues.
+    /// Returns the number of connections.
     pub fn disconnect_player(
         &mut self,
         now: Instant,
@@ -160,6 +207,9 @@ impl Rooms {
         removal: Removal,
     ) -> usize {
         let connections = self.players.of(Some(subject));
+        let seats = self.seats.of(subject).collect();
+        let places = OwnPlaces { connections: Vec::new(), seats, queued: self.queues.of(subject) };
+        self.end_places(now, &places, QueueEnd::Removed);
         for &connection in &connections {
             self.disconnect(now, connection, removal);
         }

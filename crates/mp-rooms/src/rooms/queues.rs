@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mp_core::{Instant, ReasonCounts};
+use mp_identity::{Identity, Subject};
 
 use super::Rooms;
 use crate::limits::SEATS_MAX;
@@ -36,6 +37,18 @@ impl Queues {
         self.by_template.values().filter_map(Queue::poll_timeout).min()
     }
 
+    /// Returns the tickets of a player's places.
+    pub(super) fn of(&self, subject: &Subject) -> Vec<TicketHash> {
+        self.by_template.values().flat_map(|queue| queue.tickets_of(subject)).collect()
+    }
+
+    /// Ends the place of a ticket, and those of its whole party.
+    pub(super) fn end_place(&mut self, now: Instant, ticket: TicketHash, reason: QueueEnd) {
+        for queue in self.by_template.values_mut() {
+            queue.leave_because(now, ticket, reason);
+        }
+    }
+
     /// Returns the number of players in all queues.
     pub(super) fn players(&self) -> usize {
         self.by_template.values().map(Queue::len).sum()
@@ -57,11 +70,45 @@ impl Rooms {
         rank: i32,
         party: PartyRequest,
     ) -> Result<(), QueueRefusal> {
-        let settings = self.queue_settings(template);
-        let entered = settings.and_then(|settings| {
+        let anonymous = Arc::new(Identity::anonymous());
+        self.enter_queue_as(now, template, ticket, &anonymous, rank, party)
+    }
+
+    /// Same as [`enter_queue`](Self::enter_queue), for a player whose identity is known. Its
+    /// attribute is its rank if the queue says so
+    /// ([`QueueSettings::rank_attribute`](crate::QueueSettings::rank_attribute)). Other seats and
+    /// places in queues of the same player are treated as
+    /// [`RoomsSettings::same_player`](super::RoomsSettings::same_player) says. No player is twice
+    /// in a party, unless that allows it.
+    ///
+    /// # Errors
+    ///
+    /// See [`QueueRefusal`].
+    pub fn enter_queue_as(
+        &mut self,
+        now: Instant,
+        template: &RoomName,
+        ticket: TicketHash,
+        identity: &Arc<Identity>,
+        rank: i32,
+        party: PartyRequest,
+    ) -> Result<(), QueueRefusal> {
+        let entered = self.queue_settings(template).and_then(|settings| {
+            if identity.room().is_some() {
+                return Err(QueueRefusal::WrongRoom);
+            }
+            let rank = settings.rank_of(identity, rank).ok_or(QueueRefusal::NoRank)?;
+            let own = self.own_places(identity).ok_or(QueueRefusal::AlreadyMatching)?;
             let queues = &mut self.queues.by_template;
             let queue = queues.entry(template.clone()).or_insert_with(|| Queue::new(settings));
-            queue.enter(now, ticket, rank, party)
+            if let Some(refusal) = queue.refusal(party, &own.queued) {
+                return Err(refusal);
+            }
+            self.end_places(now, &own, QueueEnd::Replaced);
+            let queue = self.queues.by_template.get_mut(template);
+            queue.map_or(Err(QueueRefusal::NoQueue), |queue| {
+                queue.enter_as(now, ticket, identity, rank, party)
+            })
         });
         self.count_refusal(entered)
     }
@@ -144,7 +191,10 @@ impl Rooms {
         while let Some((group, tickets)) =
             self.queues.by_template.get_mut(name).and_then(Queue::next_group)
         {
-            let has_room = self.seat_group(now, name, &tickets).is_some();
+            let queue = self.queues.by_template.get(name);
+            let player = |ticket| Some((ticket, Arc::clone(queue?.identity(ticket)?)));
+            let players: Vec<_> = tickets.into_iter().filter_map(player).collect();
+            let has_room = self.seat_group(now, name, &players).is_some();
             self.queues.formed += u64::from(has_room);
             if let Some(queue) = self.queues.by_template.get_mut(name) {
                 queue.resolve(now, group, has_room);
@@ -153,16 +203,25 @@ impl Rooms {
     }
 
     /// Creates a locked room with seats for a group. Returns `None` if that is refused.
-    fn seat_group(&mut self, now: Instant, name: &RoomName, tickets: &[TicketHash]) -> Option<()> {
+    fn seat_group(
+        &mut self,
+        now: Instant,
+        name: &RoomName,
+        players: &[(TicketHash, Arc<Identity>)],
+    ) -> Option<()> {
         let mut own = Template::clone(self.templates.get(name)?);
-        if self.seats.len() + tickets.len() > SEATS_MAX || !self.has_places_for(tickets.len(), 0) {
+        let replaced = |identity| self.replaced_by(identity).map_or(0, |it| it.len());
+        let leaving = players.iter().map(|(_, identity)| replaced(identity)).sum();
+        if self.seats.len() + players.len() > SEATS_MAX
+            || !self.has_places_for(players.len(), leaving)
+        {
             return None;
         }
         own.locked = true;
-        own.max_players = own.max_players.max(u16::try_from(tickets.len()).ok()?);
+        own.max_players = own.max_players.max(u16::try_from(players.len()).ok()?);
         let room = self.create_with(self.free_name(name), Arc::new(own)).ok()?;
-        for &ticket in tickets {
-            self.reserve_seat(now, room, ticket).ok()?;
+        for (ticket, identity) in players {
+            self.reserve_seat(now, room, *ticket, identity).ok()?;
         }
         Some(())
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mp_core::{Instant, PeerId};
 use mp_identity::Subject;
 
+use super::players::OwnPlaces;
 use crate::join::ListenerConnection;
 use crate::matchmaking::{MatchRefusal, TicketHash};
 use crate::name::{Code, RoomName};
@@ -95,9 +96,10 @@ impl Room {
         self.seats.len()
     }
 
-    /// Returns whether a connection of the room claims this id.
-    pub(super) fn has_id(&self, id: PeerId) -> bool {
-        self.ids.contains(&id)
+    /// Returns whether a connection of the room claims this id, unless it is replaced.
+    pub(super) fn has_id(&self, id: PeerId, replaced: &[ListenerConnection]) -> bool {
+        let is_own = |it: &ListenerConnection| self.places.get(it) == Some(&Some(id));
+        self.ids.contains(&id) && !replaced.iter().any(is_own)
     }
 
     /// Returns whether the room refuses all players, because it is locked, full or
@@ -119,9 +121,8 @@ impl Room {
         code: Option<&Code>,
         replaced: &[ListenerConnection],
     ) -> Option<JoinRefusal> {
-        let own: Vec<_> = replaced.iter().filter_map(|it| self.places.get(it)).collect();
-        let is_taken = |id| self.ids.contains(&id) && !own.contains(&&Some(id));
-        if !own.is_empty() {
+        let is_taken = |id| self.has_id(id, replaced);
+        if replaced.iter().any(|it| self.places.contains_key(it)) {
             id.is_some_and(is_taken).then_some(JoinRefusal::DuplicateId)
         } else if self.is_locked {
             Some(JoinRefusal::RoomLocked)
@@ -138,9 +139,17 @@ impl Room {
         }
     }
 
-    /// Returns the reason why no seat can be reserved for a player who knows `code`.
-    pub(super) fn seat_refusal(&self, code: Option<&Code>) -> Option<MatchRefusal> {
-        match self.refusal(None, code, &[])? {
+    /// Returns the reason why no seat can be reserved for a player who knows `code`. It takes over
+    /// a place of its own, even if the room is locked or private.
+    pub(super) fn seat_refusal(
+        &self,
+        code: Option<&Code>,
+        own: &OwnPlaces,
+    ) -> Option<MatchRefusal> {
+        if own.seats.iter().any(|ticket| self.seats.contains(ticket)) {
+            return None;
+        }
+        match self.refusal(None, code, &own.connections)? {
             JoinRefusal::RoomLocked => Some(MatchRefusal::RoomLocked),
             JoinRefusal::WrongCode => Some(MatchRefusal::WrongCode),
             JoinRefusal::Overloaded => Some(MatchRefusal::Overloaded),

@@ -1,21 +1,25 @@
 //! Seats: places of rooms that are reserved for the owners of tickets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mp_core::{Instant, PeerId};
+use mp_identity::{Identity, Subject};
 
 use super::Rooms;
+use super::players::OwnPlaces;
 use super::room::Room;
 use crate::join::ListenerConnection;
 use crate::limits::{SEATS_MAX, WAITING_MAX};
-use crate::matchmaking::{MatchRefusal, Reservation, TicketHash};
+use crate::matchmaking::{MatchRefusal, Reservation, TicketHash, TicketsBySubject};
 use crate::name::RoomId;
-use crate::refusal::JoinRefusal;
+use crate::refusal::{JoinRefusal, Removal};
 
 /// The seats of all rooms.
 #[derive(Debug, Default)]
 pub(super) struct Seats {
     by_ticket: BTreeMap<TicketHash, Seat>,
+    by_subject: TicketsBySubject,
     expiries: BTreeSet<(Instant, TicketHash)>,
     /// Seats taken by their owners so far.
     pub(super) taken: u64,
@@ -24,10 +28,12 @@ pub(super) struct Seats {
 }
 
 /// A place of a room that is reserved for the owner of a ticket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Seat {
     room: RoomId,
     expires: Instant,
+    /// Player for whom it is reserved.
+    identity: Arc<Identity>,
 }
 
 impl Seats {
@@ -40,13 +46,20 @@ impl Seats {
         self.expiries.first().map(|&(due, _)| due)
     }
 
+    /// Returns the tickets of a player's seats.
+    pub(super) fn of(&self, subject: &Subject) -> impl Iterator<Item = TicketHash> {
+        self.by_subject.of(subject)
+    }
+
     fn insert(&mut self, ticket: TicketHash, seat: Seat) {
+        self.by_subject.insert(&seat.identity, ticket);
         self.expiries.insert((seat.expires, ticket));
         self.by_ticket.insert(ticket, seat);
     }
 
     pub(super) fn remove(&mut self, ticket: TicketHash) {
         if let Some(seat) = self.by_ticket.remove(&ticket) {
+            self.by_subject.remove(&seat.identity, ticket);
             self.expiries.remove(&(seat.expires, ticket));
         }
     }
@@ -55,8 +68,10 @@ impl Seats {
 impl Rooms {
     /// Handles the request of a connection to take the seat of a ticket. The decision follows as
     /// for a [join](Self::join). A seat admits its owner whether or not the room is locked and has
-    /// a code: these were checked when it was reserved. A refused connection does not use up the
-    /// ticket.
+    /// a code: these were checked when it was reserved. The player enters as the identity for which
+    /// the seat is reserved: its other connections are treated as
+    /// [`RoomsSettings::same_player`](super::RoomsSettings::same_player) says. A refused connection
+    /// does not use up the ticket.
     pub fn join_by_ticket(
         &mut self,
         now: Instant,
@@ -69,16 +84,22 @@ impl Rooms {
             return;
         }
         let found = ticket.and_then(|ticket| {
-            self.room_of_ticket(now, claimed_id, ticket).map(|room| (room, ticket))
+            let seat = self.valid_seat(now, ticket)?;
+            let replaced = self.replaced_by(&seat.identity)?;
+            self.check_seat(&seat, claimed_id, &replaced)?;
+            Ok((ticket, seat, replaced))
         });
-        match found {
-            Ok((room, ticket)) => {
-                self.remove_seat(ticket);
-                self.seats.taken += 1;
-                self.enter(now, room, connection, claimed_id);
-            }
-            Err(refusal) => self.refuse(connection, refusal),
+        let (ticket, seat, replaced) = match found {
+            Ok(found) => found,
+            Err(refusal) => return self.refuse(connection, refusal),
+        };
+        for other in replaced {
+            self.disconnect(now, other, Removal::Replaced);
         }
+        self.remove_seat(ticket);
+        self.seats.taken += 1;
+        self.players.insert(connection, seat.identity);
+        self.enter(now, seat.room, connection, claimed_id);
     }
 
     /// Returns the seat that is reserved for the owner of a ticket; `None` if it was taken, has
@@ -88,6 +109,11 @@ impl Rooms {
         Some(reservation(seat.room, self.rooms.get(&seat.room)?, seat.expires))
     }
 
+    /// Returns the identity for which the seat of a ticket is reserved; `None` if there is none.
+    pub fn identity_of_seat(&self, ticket: TicketHash) -> Option<&Arc<Identity>> {
+        self.seats.by_ticket.get(&ticket).map(|seat| &seat.identity)
+    }
+
     /// Frees the seat of a ticket. Returns false if there is none.
     pub fn cancel_seat(&mut self, now: Instant, ticket: TicketHash) -> bool {
         let Some(room) = self.remove_seat(ticket) else { return false };
@@ -95,28 +121,29 @@ impl Rooms {
         true
     }
 
-    /// Reserves a seat in a room that was found not to refuse it.
+    /// Reserves a seat for a player, in a room that was found not to refuse it.
     pub(super) fn reserve_seat(
         &mut self,
         now: Instant,
         id: RoomId,
         ticket: TicketHash,
+        identity: &Arc<Identity>,
     ) -> Result<Reservation, MatchRefusal> {
         let room = self.rooms.get_mut(&id).ok_or(MatchRefusal::UnknownRoom)?;
         let expires = now + room.template.seat_timeout;
         room.add_seat(ticket);
         let reservation = reservation(id, room, expires);
-        self.seats.insert(ticket, Seat { room: id, expires });
+        self.seats.insert(ticket, Seat { room: id, expires, identity: Arc::clone(identity) });
         self.update_deadline(now, id);
         Ok(reservation)
     }
 
-    /// Returns the reason why no more seats can be reserved.
-    pub(super) fn seat_refusal(&self) -> Option<MatchRefusal> {
-        if !self.has_places_for(1, 0) {
+    /// Returns the reason why no more seats can be reserved for a player with places of its own.
+    pub(super) fn seat_refusal(&self, own: &OwnPlaces) -> Option<MatchRefusal> {
+        if !self.has_places_for(1, own.connections.len() + own.seats.len()) {
             return Some(MatchRefusal::ServerFull);
         }
-        (self.seats.len() >= SEATS_MAX).then_some(MatchRefusal::TooManySeats)
+        (self.seats.len() >= SEATS_MAX + own.seats.len()).then_some(MatchRefusal::TooManySeats)
     }
 
     /// Frees the seats whose time is over.
@@ -129,25 +156,29 @@ impl Rooms {
         }
     }
 
-    fn room_of_ticket(
-        &self,
-        now: Instant,
-        claimed_id: Option<PeerId>,
-        ticket: TicketHash,
-    ) -> Result<RoomId, JoinRefusal> {
+    fn valid_seat(&self, now: Instant, ticket: TicketHash) -> Result<Seat, JoinRefusal> {
         if self.is_draining {
             return Err(JoinRefusal::Draining);
         }
         let seat = self.seats.by_ticket.get(&ticket).filter(|seat| now < seat.expires);
-        let id = seat.ok_or(JoinRefusal::InvalidTicket)?.room;
-        let room = self.rooms.get(&id).ok_or(JoinRefusal::InvalidTicket)?;
-        if claimed_id.is_some_and(|claimed_id| room.has_id(claimed_id)) {
+        seat.cloned().ok_or(JoinRefusal::InvalidTicket)
+    }
+
+    /// Checks whether a connection that replaces others may take a seat.
+    fn check_seat(
+        &self,
+        seat: &Seat,
+        claimed_id: Option<PeerId>,
+        replaced: &[ListenerConnection],
+    ) -> Result<(), JoinRefusal> {
+        let room = self.rooms.get(&seat.room).ok_or(JoinRefusal::InvalidTicket)?;
+        if claimed_id.is_some_and(|claimed_id| room.has_id(claimed_id, replaced)) {
             return Err(JoinRefusal::DuplicateId);
         }
         if !room.is_open() && self.waiting >= WAITING_MAX {
             return Err(JoinRefusal::TooManyWaiting);
         }
-        Ok(id)
+        Ok(())
     }
 
     fn remove_seat(&mut self, ticket: TicketHash) -> Option<RoomId> {

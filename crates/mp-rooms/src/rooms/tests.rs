@@ -1,5 +1,6 @@
 //! The registry under virtual time. Its outputs are handled by the tests.
 
+mod identities;
 mod lobby;
 mod matchmaking;
 mod moves;

@@ -11,11 +11,11 @@ fn kay() -> Identity {
     player("kay")
 }
 
-fn player(subject: &str) -> Identity {
+pub(super) fn player(subject: &str) -> Identity {
     Identity::new(Subject::new(subject).unwrap()).with_create(true)
 }
 
-fn with(same_player: SamePlayer) -> Registry {
+pub(super) fn with(same_player: SamePlayer) -> Registry {
     let mut registry = Registry::new([arena()]);
     registry.rooms.settings.same_player = same_player;
     registry
@@ -31,12 +31,17 @@ impl Registry {
         self.outputs()
     }
 
-    fn join_room_as(&mut self, number: u32, room: &str, identity: Identity) -> Vec<RoomOutput> {
+    pub(super) fn join_room_as(
+        &mut self,
+        number: u32,
+        room: &str,
+        identity: Identity,
+    ) -> Vec<RoomOutput> {
         self.join_request(request(number, Ok(Selection::new(name(room)))), identity)
     }
 }
 
-fn disconnected(number: u32, room: Option<RoomId>, removal: Removal) -> RoomOutput {
+pub(super) fn disconnected(number: u32, room: Option<RoomId>, removal: Removal) -> RoomOutput {
     RoomOutput::Disconnect { connection: connection(number), room, removal, text: None }
 }
 
