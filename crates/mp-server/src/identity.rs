@@ -155,9 +155,13 @@ pub(crate) fn risks(config: &Config) -> Vec<Risk> {
             _ => READABLE_WEBSOCKET,
         },
     });
+    let is_public = |it: &BindAddress| !it.socket_addr().ip().is_loopback();
+    let matchmaking = config.matchmaking.address.filter(is_public);
+    let matchmaking =
+        matchmaking.map(|it| Risk { address: Some(it), message: READABLE_MATCHMAKING });
     let is_plain = |url: &Option<String>| url.as_ref().is_some_and(|it| it.starts_with("http:"));
     let plain = (is_plain(url) || is_plain(jwks)).then(|| of_server(PLAIN_HTTP));
-    readable.chain(plain).collect()
+    readable.chain(matchmaking).chain(plain).collect()
 }
 
 const KEYS_WITHOUT_USE: &str =
@@ -165,4 +169,5 @@ const KEYS_WITHOUT_USE: &str =
 const READABLE_ENET: &str =
     "tokens of ENet players are readable on the network; set enet.dtls, or let tokens expire soon";
 const READABLE_WEBSOCKET: &str = "tokens of WebSocket players are readable on the network unless a proxy in front encrypts; set [tls]";
+const READABLE_MATCHMAKING: &str = "tokens of matchmaking requests are readable on the network unless a proxy in front encrypts; let match.address be one of loopback, behind the proxy";
 const PLAIN_HTTP: &str = "[identity] uses http: anyone on the path can forge identities; use https";

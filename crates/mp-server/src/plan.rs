@@ -141,6 +141,7 @@ fn queue(given: &QueueConfig) -> QueueSettings {
     let mut queue = QueueSettings::new(given.players);
     queue.rank_window = given.rank_window.unwrap_or(queue.rank_window);
     queue.rank_window_growth = given.rank_growth;
+    queue.rank_attribute.clone_from(&given.rank_attribute);
     queue.confirm_timeout = given.confirm_timeout;
     queue.timeout = given.timeout;
     queue.max_players = given.max_players;

@@ -100,7 +100,8 @@ pub(crate) async fn run(
     };
     let setup = admin.as_ref().and_then(|admin| admin.set_listening(addresses));
     let public = PublicAddresses::new(config, &listeners, addresses);
-    let matchmaking = Matchmaking::open(&config.matchmaking, network.rooms(), public)?;
+    let (settings, identity) = (&config.matchmaking, &config.identity);
+    let matchmaking = Matchmaking::open(settings, identity, network.rooms(), public)?;
     let Addresses { enet, ws, webrtc, signaling } = addresses;
     tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), signaling = %shown(signaling), tls = tls.is_some(), max_clients, "listening");
     let is_secure = |listener: Option<&ListenConfig>| listener.is_some_and(|it| it.tls);

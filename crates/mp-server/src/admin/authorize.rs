@@ -1,14 +1,14 @@
 //! [`require`]: routes that need a token with a scope.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::context::AdminContext;
 use super::token::{Scope, Token};
-use crate::http::{ClientAddress, Problem};
+use crate::http::{ClientAddress, Problem, bearer_token};
 
 /// Lets only clients with a token of this scope use the routes. Requests that change something are
 /// logged with the name of the token, which handlers receive as an `Extension`.
@@ -52,7 +52,7 @@ fn authenticate(
         let detail = "URLs are logged and stored; send the token in the header Authorization, and make a new one";
         return Err(Problem::bad_request("token_in_url", detail));
     }
-    let Some(secret) = bearer(request.headers()) else {
+    let Some(secret) = bearer_token(request.headers())? else {
         let detail = "send a token in the header Authorization: Bearer TOKEN";
         return Err(Problem::unauthorized("missing_token", detail));
     };
@@ -63,14 +63,6 @@ fn authenticate(
         tracing::warn!(%client, "a wrong token was sent to the admin API");
         Problem::unauthorized("wrong_token", "the server does not know this token")
     })
-}
-
-/// Returns the only bearer token of a request.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Returns whether a query has a parameter that is usually a token.

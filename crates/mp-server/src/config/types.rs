@@ -288,6 +288,8 @@ pub struct QueueConfig {
     pub rank_window: Option<u32>,
     /// Growth of the maximum difference per second of waiting (default: 0).
     pub rank_growth: u32,
+    /// Attribute of a player's identity that is its rank; `None`: the rank that the player claims.
+    pub rank_attribute: Option<String>,
     /// Time in which all players of a group must confirm; `None`: they need not (default).
     pub confirm_timeout: Option<Duration>,
     /// Time after which a player leaves the queue without a group (default: 300 s).

@@ -11,6 +11,7 @@
 //! with them: it sends a message and waits, for at most [`HttpLimits::request_time`].
 
 mod address_limiter;
+mod bearer;
 mod browser_guard;
 mod extract;
 mod problem;
@@ -18,6 +19,7 @@ mod server;
 mod write_timeout;
 
 pub(crate) use address_limiter::AddressLimiter;
+pub(crate) use bearer::bearer_token;
 pub(crate) use browser_guard::{AllowedHosts, BrowserGuard};
 pub(crate) use extract::{ClientAddress, Json, OptionalJson, Path, Query};
 pub(crate) use problem::{Problem, ProblemBody};

@@ -1,5 +1,6 @@
 //! [`Problem`]: an error response, `application/problem+json` (RFC 9457).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 pub(crate) struct Problem {
     status: StatusCode,
     /// Stable name of the error for programs.
-    code: &'static str,
+    code: Cow<'static, str>,
     /// Explanation for people, with the way out.
     detail: String,
     /// Time after which the request may succeed.
@@ -38,8 +39,12 @@ pub(crate) struct ProblemBody {
 
 impl Problem {
     /// Returns an error. `code` is stable, `detail` explains it.
-    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl fmt::Display) -> Self {
-        let detail = detail.to_string();
+    pub(crate) fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl fmt::Display,
+    ) -> Self {
+        let (code, detail) = (code.into(), detail.to_string());
         Self { status, code, detail, retry_after: None, needs_token: false }
     }
 
@@ -54,15 +59,23 @@ impl Problem {
     }
 
     /// Returns an error 401, which asks for a bearer token.
-    pub(crate) fn unauthorized(code: &'static str, detail: impl fmt::Display) -> Self {
+    pub(crate) fn unauthorized(
+        code: impl Into<Cow<'static, str>>,
+        detail: impl fmt::Display,
+    ) -> Self {
         Self { needs_token: true, ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
     }
 
     /// Returns an error 429: the client may send the request again after `retry_after`.
     pub(crate) fn too_many_requests(retry_after: Duration) -> Self {
         let detail = "there are too many requests from this address; wait and try again";
-        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
-        Self { retry_after: Some(retry_after), ..problem }
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+            .retry_after(retry_after)
+    }
+
+    /// Sets the time after which the request may succeed.
+    pub(crate) fn retry_after(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..self }
     }
 
     /// Returns an error 503: the server is about to end, or has too much to do.
@@ -74,7 +87,7 @@ impl Problem {
         ProblemBody {
             status: self.status.as_u16(),
             title: self.status.canonical_reason().unwrap_or_default().to_owned(),
-            code: self.code.to_owned(),
+            code: self.code.clone().into_owned(),
             detail: self.detail.clone(),
         }
     }

@@ -8,8 +8,9 @@
 //!  DELETE /v1/queue/TEMPLATE           leaves it
 //! ```
 //!
-//! A seat has a ticket, the token with which the player joins. The port has limits per address, and
-//! is behind a [`BrowserGuard`].
+//! A seat has a ticket, the token with which the player joins. Requests for a ticket have the
+//! credentials of the player, unless everyone may play; the others have the ticket. The port has
+//! limits per address, and is behind a [`BrowserGuard`].
 
 mod addresses;
 mod refusals;
@@ -22,17 +23,19 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use mp_core::Rng;
 use mp_core::host::SystemClock;
-use mp_rooms::Ticket;
+use mp_identity::Credentials;
+use mp_rooms::{RoomName, Ticket};
 
 pub(crate) use self::addresses::PublicAddresses;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::requests::check_request;
 use crate::Failure;
-use crate::config::MatchConfig;
+use crate::config::{IdentityConfig, IdentityMethod, MatchConfig};
 use crate::http::{
     AddressLimiter, AllowedHosts, BrowserGuard, ClientAddress, HttpLimits, HttpListener,
     HttpServer, Problem,
@@ -53,12 +56,15 @@ struct MatchContext {
     rng: Arc<Mutex<Rng>>,
     limiter: Option<Arc<AddressLimiter>>,
     clock: SystemClock,
+    /// True if everyone may play, without credentials.
+    is_open: bool,
 }
 
 impl Matchmaking {
     /// Opens the port of the settings; `None` if it is off.
     pub(crate) fn open(
         config: &MatchConfig,
+        identity: &IdentityConfig,
         rooms: &RoomsHandle,
         addresses: PublicAddresses,
     ) -> Result<Option<Self>, Failure> {
@@ -80,6 +86,7 @@ impl Matchmaking {
             rng: Arc::new(Mutex::new(Rng::from_seed(seed))),
             limiter: per_second.map(|rate| Arc::new(AddressLimiter::per_second(rate.into()))),
             clock: SystemClock::new(),
+            is_open: identity.method == IdentityMethod::Open,
         };
         let routes = routes::routes().with_state(context.clone());
         let limited = routes.layer(middleware::from_fn_with_state(context, limit));
@@ -98,6 +105,20 @@ impl Matchmaking {
 }
 
 impl MatchContext {
+    /// Returns the credentials of a request for a ticket. They are not read if everyone may play:
+    /// the header may be meant for a reverse proxy.
+    fn credentials(
+        &self,
+        headers: &HeaderMap,
+        ClientAddress(client): ClientAddress,
+        room: Option<&RoomName>,
+    ) -> Result<Credentials, Problem> {
+        match self.is_open {
+            true => Ok(Credentials::default()),
+            false => requests::credentials(headers, client.ip(), room),
+        }
+    }
+
     fn new_ticket(&self) -> Ticket {
         Ticket::random(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,10 +1,12 @@
 //! Requests of players: their paths, queries and bodies.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
+use mp_identity::{Credentials, Token};
 use mp_rooms::{
     Code, Filter, LobbyQuery, MatchRequest, MatchVerb, Metadata, PartyRequest, RoomName, Ticket,
 };
@@ -12,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::refusals::Refusal as _;
-use crate::http::Problem;
+use crate::http::{Problem, bearer_token};
 use crate::rooms::QueuePlace;
 
 /// A request for a seat.
@@ -131,12 +133,21 @@ pub(super) fn queue_place(
 /// Returns the ticket in the header `Authorization`.
 pub(super) fn bearer_ticket(headers: &HeaderMap) -> Result<Ticket, Problem> {
     let needs = "the request needs the header Authorization: Bearer with the token of the queue";
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = value.and_then(|value| value.split_once(' '));
-    match token {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => ticket(token.trim()),
-        _ => Err(Problem::unauthorized("missing_token", needs)),
+    match bearer_token(headers)? {
+        Some(token) => ticket(token),
+        None => Err(Problem::unauthorized("missing_token", needs)),
     }
+}
+
+/// Returns the credentials of a player in the header `Authorization`.
+pub(super) fn credentials(
+    headers: &HeaderMap,
+    address: IpAddr,
+    room: Option<&RoomName>,
+) -> Result<Credentials, Problem> {
+    let token = bearer_token(headers)?.map(Token::new).transpose();
+    let token = token.map_err(|error| Problem::bad_request("invalid_token", error))?;
+    Ok(Credentials { token, address: Some(address), room: room.map(RoomName::to_string) })
 }
 
 /// Returns the body of a request, unless it is too large or incomplete.
@@ -204,7 +215,9 @@ pub(crate) fn check_request(path: &str, query: &str, body: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
     use axum::response::IntoResponse as _;
+    use mp_identity::limits::TOKEN_BYTES_MAX;
 
     use super::*;
 
@@ -299,5 +312,22 @@ mod tests {
         assert_eq!(status(bearer_ticket(&HeaderMap::new())), 401);
         assert_eq!(status(of(TOKEN)), 401);
         assert_eq!(status(of("Bearer x")), 400);
+    }
+
+    #[test]
+    fn credentials_are_the_token_of_the_header_the_address_and_the_room() {
+        let (address, room) = ([192, 0, 2, 1].into(), RoomName::new("a").unwrap());
+        let of = |value: &str| {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            credentials(&headers, address, Some(&room))
+        };
+        let read = of("Bearer a.b.c").unwrap();
+        assert_eq!(read.token, Some(Token::new("a.b.c").unwrap()));
+        assert_eq!((read.address, read.room.as_deref()), (Some(address), Some("a")));
+        let longest = "x".repeat(TOKEN_BYTES_MAX);
+        assert!(of(&format!("Bearer {longest}")).unwrap().token.is_some());
+        assert_eq!(status(of(&format!("Bearer {longest}x"))), 400);
+        let none = credentials(&HeaderMap::new(), address, None).unwrap();
+        assert_eq!((none.token, none.room), (None, None));
     }
 }

@@ -12,12 +12,12 @@ use axum::routing::{get, post};
 
 use super::MatchContext;
 use super::addresses::ServerAddresses;
-use super::refusals::{checked, ended};
+use super::refusals::{checked, ended, identified};
 use super::requests::{
     SeatRequest, bearer_ticket, body, lobby_query, name, queue_place, seat_request,
 };
 use super::responses::{EnteredResponse, LobbyResponse, QueueResponse, SeatResponse};
-use crate::http::{Json, Path, Problem, Query};
+use crate::http::{ClientAddress, Json, Path, Problem, Query};
 
 pub(super) fn routes() -> Router<MatchContext> {
     let queue = get(queue_state).post(enter_queue).delete(leave_queue);
@@ -31,6 +31,7 @@ pub(super) fn routes() -> Router<MatchContext> {
 async fn request_seat(
     State(context): State<MatchContext>,
     Path((verb, template)): Path<(String, String)>,
+    client: ClientAddress,
     headers: HeaderMap,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Result<Json<SeatResponse>, Problem> {
@@ -44,13 +45,15 @@ async fn request_seat(
         }
         SeatRequest::Any(verb, request) => {
             let ticket = context.new_ticket();
-            let seat = checked(rooms.request_seat(verb, request, ticket.hash()).await)?;
+            let player = context.credentials(&headers, client, None)?;
+            let seat = identified(rooms.request_seat(player, verb, request, ticket.hash()).await)?;
             (ticket, seat)
         }
         SeatRequest::InRoom(room, request) => {
             let ticket = context.new_ticket();
-            let seat = checked(rooms.request_seat_in(room, request, ticket.hash()).await)?;
-            (ticket, seat)
+            let player = context.credentials(&headers, client, Some(&room))?;
+            let requested = rooms.request_seat_in(player, room, request, ticket.hash()).await;
+            (ticket, identified(requested)?)
         }
     };
     Ok(Json(SeatResponse::new(seat, &ticket, addresses)))
@@ -68,13 +71,15 @@ async fn lobby(
 async fn enter_queue(
     State(context): State<MatchContext>,
     Path(template): Path<String>,
+    client: ClientAddress,
     headers: HeaderMap,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<EnteredResponse>), Problem> {
     let (ticket, code) = (context.new_ticket(), context.new_ticket());
     let place = queue_place(&template, &body(bytes)?, &code)?;
     let opens_party = matches!(place.party, mp_rooms::PartyRequest::Open { .. });
-    let progress = checked(context.rooms.enter_queue(place, ticket.hash()).await)?;
+    let player = context.credentials(&headers, client, None)?;
+    let progress = identified(context.rooms.enter_queue(player, place, ticket.hash()).await)?;
     let state = QueueResponse::new(progress, &ticket, addresses(&context, &headers));
     let party = opens_party.then(|| code.reveal());
     let entered = EnteredResponse { token: ticket.reveal(), party, state };

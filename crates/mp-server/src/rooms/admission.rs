@@ -1,22 +1,25 @@
-//! [`Admission`]: joins whose players authenticate.
+//! [`Admission`]: joins and requests whose players authenticate.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mp_core::{DurationHistogram, Instant, UnixSeconds};
 use mp_identity::{
-    AuthOutput, AuthRefusal, AuthRejection, AuthStats, Authenticator, FetchId, HttpFailure,
-    HttpRequest, HttpResponse, Identity, RequestId, Subject,
+    AuthOutput, AuthRefusal, AuthRejection, AuthStats, Authenticator, Credentials, FetchId,
+    HttpFailure, HttpRequest, HttpResponse, Identity, RequestId, Subject,
 };
 use mp_rooms::{Join, ListenerConnection};
 
-/// The joins whose players authenticate, without I/O. Each join is decided once, unless its
-/// connection leaves. Their number is bounded by that of undecided connections.
+use super::identified::IdentifiedCall;
+
+/// The applicants who authenticate, without I/O. Each is decided once, unless its connection
+/// leaves. Their number is bounded by that of undecided connections, and by the number of players
+/// for whom the authenticator lets requests wait.
 #[derive(Debug)]
 pub(super) struct Admission {
     authenticator: Authenticator,
-    /// Joins with the times at which they began.
-    joins: BTreeMap<RequestId, (Join, Instant)>,
+    /// Applicants with the times at which they began.
+    applicants: BTreeMap<RequestId, (Applicant, Instant)>,
     requests: BTreeMap<ListenerConnection, RequestId>,
     next_request: u64,
     /// Players with valid credentials who are banned.
@@ -33,13 +36,20 @@ pub(crate) struct AdmissionStats {
     pub(crate) durations: DurationHistogram,
 }
 
-/// A decision about a join, or an HTTP request on which decisions depend.
+/// A player who authenticates, and its purpose.
+#[derive(Debug)]
+pub(super) enum Applicant {
+    /// Its connection joins a room.
+    Join(Join),
+    /// It requests something else, without a connection.
+    Call(IdentifiedCall),
+}
+
+/// A decision about a player, or an HTTP request on which decisions depend.
 #[derive(Debug)]
 pub(super) enum AdmissionOutput {
-    /// The player is known, and may join if the registry agrees.
-    Identified(Join, Arc<Identity>),
-    /// The player is refused.
-    Refused(ListenerConnection, AuthRejection),
+    /// The player is known, or refused.
+    Decided(Applicant, Result<Arc<Identity>, AuthRejection>),
     /// The request is to be sent. Its result follows as
     /// [`handle_response`](Admission::handle_response).
     Fetch(FetchId, HttpRequest),
@@ -49,7 +59,7 @@ impl Admission {
     pub(super) fn new(authenticator: Authenticator) -> Self {
         Self {
             authenticator,
-            joins: BTreeMap::new(),
+            applicants: BTreeMap::new(),
             requests: BTreeMap::new(),
             next_request: 0,
             banned: 0,
@@ -58,19 +68,32 @@ impl Admission {
     }
 
     /// Begins to authenticate the player of a join.
-    pub(super) fn begin(&mut self, now: Instant, unix: UnixSeconds, mut join: Join) {
+    pub(super) fn begin_join(&mut self, now: Instant, unix: UnixSeconds, mut join: Join) {
+        let credentials = std::mem::take(&mut join.credentials);
+        self.begin(now, unix, credentials, Applicant::Join(join));
+    }
+
+    /// Begins to authenticate a player.
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        unix: UnixSeconds,
+        credentials: Credentials,
+        applicant: Applicant,
+    ) {
         let request = RequestId(self.next_request);
         self.next_request += 1;
-        let credentials = std::mem::take(&mut join.credentials);
-        self.requests.insert(join.connection, request);
-        self.joins.insert(request, (join, now));
+        if let Applicant::Join(join) = &applicant {
+            self.requests.insert(join.connection, request);
+        }
+        self.applicants.insert(request, (applicant, now));
         self.authenticator.begin(now, unix, request, credentials);
     }
 
     /// Cancels the join of a connection that has ended, if it is not decided.
     pub(super) fn cancel(&mut self, connection: ListenerConnection) {
         if let Some(request) = self.requests.remove(&connection) {
-            self.joins.remove(&request);
+            self.applicants.remove(&request);
             self.authenticator.cancel(request);
         }
     }
@@ -107,17 +130,19 @@ impl Admission {
                 }
             };
             // A decision may be among the outputs already when its connection ends.
-            let Some((join, since)) = self.joins.remove(&request) else { continue };
-            self.requests.remove(&join.connection);
+            let Some((applicant, since)) = self.applicants.remove(&request) else { continue };
+            if let Applicant::Join(join) = &applicant {
+                self.requests.remove(&join.connection);
+            }
             self.durations.record(now - since);
-            return Some(match decision {
+            let decision = match decision {
                 Ok(identity) if identity.subject().is_some_and(&is_banned) => {
                     self.banned += 1;
-                    AdmissionOutput::Refused(join.connection, AuthRefusal::Banned.into())
+                    Err(AuthRefusal::Banned.into())
                 }
-                Ok(identity) => AdmissionOutput::Identified(join, Arc::new(identity)),
-                Err(rejection) => AdmissionOutput::Refused(join.connection, rejection),
-            });
+                decision => decision.map(Arc::new),
+            };
+            return Some(AdmissionOutput::Decided(applicant, decision));
         }
     }
 
@@ -158,27 +183,29 @@ mod tests {
     fn each_join_is_decided_once_and_without_its_credentials() {
         let mut admission = by_secret();
         for (slot, token) in [(0, Some("sesame")), (1, Some("other")), (2, None)] {
-            admission.begin(Instant::ZERO, 0, join(slot, token));
+            admission.begin_join(Instant::ZERO, 0, join(slot, token));
         }
-        let first = admission.next_output(Instant::ZERO, |_| false);
-        let Some(AdmissionOutput::Identified(first, _)) = first else { panic!("{first:?}") };
-        assert_eq!(first, join(0, None));
+        let mut next = || match admission.next_output(Instant::ZERO, |_| false) {
+            Some(AdmissionOutput::Decided(Applicant::Join(join), decision)) => (join, decision),
+            output => panic!("{output:?}"),
+        };
+        let (first, decision) = next();
+        assert!(first == join(0, None) && decision.is_ok());
         for (slot, code) in [(1, "wrong_secret"), (2, "missing_token")] {
-            let output = admission.next_output(Instant::ZERO, |_| false);
-            let Some(AdmissionOutput::Refused(of, why)) = output else { panic!("{output:?}") };
-            assert_eq!((of, why.code()), (join(slot, None).connection, code));
+            let (of, decision) = next();
+            assert_eq!((of, decision.unwrap_err().code()), (join(slot, None), code));
         }
         assert!(admission.next_output(Instant::ZERO, |_| false).is_none());
-        assert!(admission.joins.is_empty() && admission.requests.is_empty());
+        assert!(admission.applicants.is_empty() && admission.requests.is_empty());
     }
 
     #[test]
     fn connection_that_has_left_is_not_decided() {
         let mut admission = by_secret();
-        admission.begin(Instant::ZERO, 0, join(0, Some("sesame")));
+        admission.begin_join(Instant::ZERO, 0, join(0, Some("sesame")));
         admission.cancel(join(0, None).connection);
         assert!(admission.next_output(Instant::ZERO, |_| false).is_none());
-        assert!(admission.joins.is_empty() && admission.requests.is_empty());
+        assert!(admission.applicants.is_empty() && admission.requests.is_empty());
     }
 
     #[test]
@@ -191,11 +218,13 @@ mod tests {
         for (slot, subject) in [(0, "kay"), (1, "mallory")] {
             let identity = Identity::new(Subject::new(subject).unwrap()).with_expires(Some(60));
             let token = issuer.issue(0, &identity, None).unwrap();
-            admission.begin(Instant::ZERO, 0, join(slot, Some(token.as_str())));
+            admission.begin_join(Instant::ZERO, 0, join(slot, Some(token.as_str())));
         }
         let mut next = || admission.next_output(second, |subject| subject.as_str() == "mallory");
-        assert!(matches!(next(), Some(AdmissionOutput::Identified(..))));
-        let Some(AdmissionOutput::Refused(_, why)) = next() else { panic!("mallory is admitted") };
+        assert!(matches!(next(), Some(AdmissionOutput::Decided(_, Ok(_)))));
+        let Some(AdmissionOutput::Decided(_, Err(why))) = next() else {
+            panic!("mallory is admitted");
+        };
         assert_eq!(why.reason(), AuthRefusal::Banned);
         let AdmissionStats { auth, durations } = admission.stats();
         assert_eq!((auth.accepted, auth.refused.get(AuthRefusal::Banned)), (1, 1));

@@ -10,7 +10,7 @@ use mp_actor::{BranchRef, EndReason, SharedEndpoint, StartError};
 use mp_core::host::{SystemClock, unix_now};
 use mp_core::{DisconnectReason, Instant, PeerId, Rejection, Route};
 use mp_identity::{
-    AuthRejection, AuthStats, FetchId, HttpFailure, HttpRequest, HttpResponse, Subject,
+    AuthRejection, AuthStats, FetchId, HttpFailure, HttpRequest, HttpResponse, Identity, Subject,
 };
 use mp_rooms::{
     Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Notice, NoticeText, Removal,
@@ -26,7 +26,7 @@ use crate::http_client::HttpClient;
 use crate::identity::Authentication;
 use crate::metrics::Metrics;
 
-use super::admission::{Admission, AdmissionOutput};
+use super::admission::{Admission, AdmissionOutput, Applicant};
 use super::changes::Changes;
 use super::context::{DrainDeadline, RoomContext, RoomTypes};
 use super::handle::RoomsHandle;
@@ -58,11 +58,11 @@ pub(crate) struct RoomsHost {
     clock: SystemClock,
     listeners: BTreeMap<ListenerId, Listening>,
     running: BTreeMap<RoomId, Running>,
-    admission: Admission,
+    pub(super) admission: Admission,
     /// Addresses of the connections that have joined or wait.
     pub(super) addresses: BTreeMap<ListenerConnection, IpAddr>,
     /// True if everyone may play, without credentials.
-    is_open: bool,
+    pub(super) is_open: bool,
     /// Client for the authenticator's HTTP requests, if its method has any.
     http: Option<HttpClient>,
     /// Properties of the rooms that exist or are being started.
@@ -342,10 +342,8 @@ impl RoomsHost {
 
     /// Turns the credentials of a join into an identity, at once or later.
     fn authenticate(&mut self, now: Instant, join: Join) {
-        // Tickets are given to everyone who asks, so they admit where everyone may play.
-        if let (true, Some(ticket)) = (self.is_open, join.ticket()) {
-            let ticket = ticket.map(|ticket| ticket.hash());
-            return self.rooms.join_by_ticket(now, join.connection, join.claimed_id, ticket);
+        if self.join_by_ticket(now, &join) {
+            return;
         }
         // The registry refuses these joins of any player.
         let is_refused = match join.selection {
@@ -354,7 +352,7 @@ impl RoomsHost {
         };
         match is_refused {
             true => self.rooms.join(now, join),
-            false => self.admission.begin(now, unix_now(), join),
+            false => self.admission.begin_join(now, unix_now(), join),
         }
     }
 
@@ -364,15 +362,23 @@ impl RoomsHost {
             let is_banned = |subject: &Subject| self.settings.bans.is_banned(subject);
             let Some(output) = self.admission.next_output(now, is_banned) else { return };
             match output {
-                AdmissionOutput::Identified(join, identity) => {
+                AdmissionOutput::Decided(Applicant::Call(call), decision) => {
+                    call.run(self, decision);
+                }
+                AdmissionOutput::Decided(Applicant::Join(join), Ok(identity)) => {
                     self.rooms.join_as(now, join, identity);
                 }
-                AdmissionOutput::Refused(connection, rejection) => {
-                    self.reject(connection, &rejection);
+                AdmissionOutput::Decided(Applicant::Join(join), Err(rejection)) => {
+                    self.reject(join.connection, &rejection);
                 }
                 AdmissionOutput::Fetch(fetch, request) => self.fetch(fetch, request),
             }
         }
+    }
+
+    /// Returns whether a player is banned by its subject.
+    pub(super) fn is_banned(&self, identity: &Identity) -> bool {
+        identity.subject().is_some_and(|subject| self.settings.bans.is_banned(subject))
     }
 
     /// Sends an HTTP request of the authenticator.
@@ -388,7 +394,7 @@ impl RoomsHost {
     }
 
     /// Rejects a connection whose credentials are refused.
-    fn reject(&self, connection: ListenerConnection, rejection: &AuthRejection) {
+    pub(super) fn reject(&self, connection: ListenerConnection, rejection: &AuthRejection) {
         tracing::debug!(%connection, reason = %rejection.reason(), "authentication refused");
         let Some(listening) = self.listeners.get(&connection.listener) else { return };
         let route = Route::RejectWith {

@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use mp_core::Instant;
+use mp_identity::{AuthRefusal, AuthRejection, Credentials};
 use mp_rooms::{
-    LobbyPage, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, PartyRequest, QueueRefusal,
+    Join, LobbyPage, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, PartyRequest, QueueRefusal,
     QueueState, QueueStatus, Reservation, RoomName, TicketHash,
 };
 
 use super::handle::{RoomsHandle, ServerEnded};
+use super::host::RoomsHost;
+
+/// The result of a request whose player authenticates, or the reason why the player is refused.
+pub(crate) type Identified<T, E> = Result<Result<Result<T, E>, AuthRejection>, ServerEnded>;
 
 /// A seat of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,17 +51,55 @@ impl Seat {
     }
 }
 
+impl RoomsHost {
+    /// Lets a connection take the seat of its ticket, as the identity of the seat. Returns false if
+    /// its player has no ticket, and authenticates.
+    pub(super) fn join_by_ticket(&mut self, now: Instant, join: &Join) -> bool {
+        let ticket = match join.ticket() {
+            None => return false,
+            // Tokens of the operator may begin like a ticket, too.
+            Some(Err(_)) if !self.is_open => return false,
+            Some(ticket) => ticket.map(|ticket| ticket.hash()),
+        };
+        let identity = ticket.ok().and_then(|ticket| self.rooms.identity_of_seat(ticket));
+        if identity.is_some_and(|identity| self.is_banned(identity)) {
+            self.reject(join.connection, &AuthRefusal::Banned.into());
+        } else {
+            self.rooms.join_by_ticket(now, join.connection, join.claimed_id, ticket);
+        }
+        true
+    }
+
+    fn queue_progress(
+        &mut self,
+        template: &RoomName,
+        ticket: TicketHash,
+    ) -> Result<QueueProgress, QueueRefusal> {
+        let now = self.now();
+        Ok(match self.rooms.queue_state(now, template, ticket)? {
+            QueueState::Seated(seat) => QueueProgress::Seated(Seat::new(now, seat)),
+            QueueState::Queued(status) => queued(now, status),
+            state => {
+                mp_core::bug!("unknown state of a queue: {state:?}");
+                return Err(QueueRefusal::UnknownTicket);
+            }
+        })
+    }
+}
+
 impl RoomsHandle {
-    /// Reserves a seat. See [`Rooms::request_seat`](mp_rooms::Rooms::request_seat).
+    /// Reserves a seat for a player who authenticates. See
+    /// [`Rooms::request_seat_as`](mp_rooms::Rooms::request_seat_as).
     pub(crate) async fn request_seat(
         &self,
+        credentials: Credentials,
         verb: MatchVerb,
         request: MatchRequest,
         ticket: TicketHash,
-    ) -> Result<Result<Seat, MatchRefusal>, ServerEnded> {
-        self.call(move |host| {
+    ) -> Identified<Seat, MatchRefusal> {
+        self.call_as(credentials, move |host, identity| {
             let now = host.now();
-            let reserved = host.rooms.request_seat(now, verb, &request, ticket);
+            let reserved = host.rooms.request_seat_as(now, verb, &request, ticket, identity);
             reserved.map(|reservation| Seat::new(now, reservation))
         })
         .await
@@ -65,15 +108,19 @@ impl RoomsHandle {
     /// Reserves a seat in the room of this name.
     pub(crate) async fn request_seat_in(
         &self,
+        credentials: Credentials,
         room: RoomName,
         request: MatchRequest,
         ticket: TicketHash,
-    ) -> Result<Result<Seat, MatchRefusal>, ServerEnded> {
-        let room = self.call(move |host| host.rooms.find_by_name(&room)).await?;
-        match room {
-            Some(room) => self.request_seat(MatchVerb::JoinById(room), request, ticket).await,
-            None => Ok(Err(MatchRefusal::UnknownRoom)),
-        }
+    ) -> Identified<Seat, MatchRefusal> {
+        self.call_as(credentials, move |host, identity| {
+            let now = host.now();
+            let room = host.rooms.find_by_name(&room).ok_or(MatchRefusal::UnknownRoom)?;
+            let verb = MatchVerb::JoinById(room);
+            let reserved = host.rooms.request_seat_as(now, verb, &request, ticket, identity);
+            reserved.map(|reservation| Seat::new(now, reservation))
+        })
+        .await
     }
 
     /// Returns a seat again. See [`Rooms::reconnect`](mp_rooms::Rooms::reconnect).
@@ -96,21 +143,19 @@ impl RoomsHandle {
         self.call(move |host| host.rooms.lobby(&query)).await
     }
 
-    /// Adds a player to a queue, and returns its state.
+    /// Adds a player who authenticates to a queue, and returns its state.
     pub(crate) async fn enter_queue(
         &self,
+        credentials: Credentials,
         place: QueuePlace,
         ticket: TicketHash,
-    ) -> Result<Result<QueueProgress, QueueRefusal>, ServerEnded> {
-        let template = place.template.clone();
-        let entered = self.call(move |host| {
-            let QueuePlace { template, rank, party } = place;
-            host.rooms.enter_queue(host.now(), &template, ticket, rank, party)
-        });
-        match entered.await? {
-            Ok(()) => self.queue_progress(template, ticket).await,
-            Err(refusal) => Ok(Err(refusal)),
-        }
+    ) -> Identified<QueueProgress, QueueRefusal> {
+        self.call_as(credentials, move |host, identity| {
+            let (QueuePlace { template, rank, party }, now) = (place, host.now());
+            host.rooms.enter_queue_as(now, &template, ticket, identity, rank, party)?;
+            host.queue_progress(&template, ticket)
+        })
+        .await
     }
 
     /// Confirms the group of a player, and returns its state.
@@ -119,13 +164,11 @@ impl RoomsHandle {
         template: RoomName,
         ticket: TicketHash,
     ) -> Result<Result<QueueProgress, QueueRefusal>, ServerEnded> {
-        let of = template.clone();
-        let confirmed =
-            self.call(move |host| host.rooms.confirm_group(host.now(), &of, ticket)).await?;
-        match confirmed {
-            Ok(()) => self.queue_progress(template, ticket).await,
-            Err(refusal) => Ok(Err(refusal)),
-        }
+        self.call(move |host| {
+            host.rooms.confirm_group(host.now(), &template, ticket)?;
+            host.queue_progress(&template, ticket)
+        })
+        .await
     }
 
     /// Returns the state of a player in a queue.
@@ -134,18 +177,7 @@ impl RoomsHandle {
         template: RoomName,
         ticket: TicketHash,
     ) -> Result<Result<QueueProgress, QueueRefusal>, ServerEnded> {
-        self.call(move |host| {
-            let now = host.now();
-            Ok(match host.rooms.queue_state(now, &template, ticket)? {
-                QueueState::Seated(seat) => QueueProgress::Seated(Seat::new(now, seat)),
-                QueueState::Queued(status) => queued(now, status),
-                state => {
-                    mp_core::bug!("unknown state of a queue: {state:?}");
-                    return Err(QueueRefusal::UnknownTicket);
-                }
-            })
-        })
-        .await
+        self.call(move |host| host.queue_progress(&template, ticket)).await
     }
 
     /// Removes the party of a player from a queue, or frees its seat. Returns false if there is

@@ -16,7 +16,7 @@ use crate::players::{RawPlayer, join_by_url, until};
 use crate::server::{FREE_PORTS, Server, command};
 
 /// Key of the tokens, at least as long as HS256 needs.
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A server with the section `[identity]`.
 pub(crate) struct Identified {
@@ -64,7 +64,7 @@ impl Identified {
     }
 }
 
-async fn join_by_auth(address: SocketAddr, data: &str) -> Result<BranchRef, String> {
+pub(crate) async fn join_by_auth(address: SocketAddr, data: &str) -> Result<BranchRef, String> {
     let data = data.to_owned();
     let (received, refusal) = mpsc::sync_channel(16);
     let make = move || EnetMultiplayerPeer::create_async_client(address, ClientOptions::default());
@@ -214,7 +214,10 @@ fn players_who_know_the_secret_join_and_guesses_are_limited() {
 
 /// Runs a service that answers each request with `status` and `body`. Returns its address and the
 /// bodies of the requests.
-fn service(status: &'static str, body: &'static str) -> (SocketAddr, mpsc::Receiver<String>) {
+pub(crate) fn service(
+    status: &'static str,
+    body: &'static str,
+) -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, requests) = mpsc::sync_channel(16);

@@ -13,6 +13,7 @@ mod jwks;
 #[cfg(target_os = "linux")]
 mod liveness;
 mod matchmaking;
+mod matchmaking_identity;
 #[cfg(target_os = "linux")]
 mod output;
 #[cfg(target_os = "linux")]

@@ -15,9 +15,9 @@ use crate::players::{join_by_url, until};
 use crate::server::{Server, command};
 
 /// A server with matchmaking.
-struct MatchServer {
-    server: Server,
-    address: SocketAddr,
+pub(crate) struct MatchServer {
+    pub(crate) server: Server,
+    pub(crate) address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
@@ -28,9 +28,14 @@ impl MatchServer {
 
     /// Starts a server with settings from the environment.
     fn with(settings: &[(&str, &str)]) -> Self {
+        Self::of(CONFIG, settings)
+    }
+
+    /// Starts a server with a configuration, and settings from the environment.
+    pub(crate) fn of(config: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mp-server.toml");
-        std::fs::write(&file, CONFIG).unwrap();
+        std::fs::write(&file, config).unwrap();
         let mut command = command();
         command.arg("--config").arg(&file).env("MP_MATCH__ADDRESS", "127.0.0.1:0");
         command.envs(settings.iter().copied()).stderr(Stdio::piped());
@@ -92,13 +97,13 @@ impl MatchServer {
     }
 
     /// Joins over WebSocket with a ticket.
-    async fn by_url(&self, token: &str) -> Result<BranchRef, StartError> {
+    pub(crate) async fn by_url(&self, token: &str) -> Result<BranchRef, StartError> {
         let url = format!("ws://{}/?token={token}", self.server.ws);
         join_by_url(&url, ClientTlsOptions::new()).await
     }
 
     /// Joins over ENet with a ticket.
-    async fn by_auth(&self, token: &str) -> Result<BranchRef, StartError> {
+    pub(crate) async fn by_auth(&self, token: &str) -> Result<BranchRef, StartError> {
         let address = self.server.enet;
         let make =
             move || EnetMultiplayerPeer::create_async_client(address, ClientOptions::default());
@@ -115,7 +120,7 @@ impl MatchServer {
     }
 }
 
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
     [[listen]]
     transport = "enet"
     address = "127.0.0.1:0"
@@ -145,7 +150,7 @@ const CONFIG: &str = r#"
     auto_create = false
 "#;
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value}"))
 }
 

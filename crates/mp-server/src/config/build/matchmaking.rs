@@ -7,17 +7,9 @@ use crate::config::values::Table;
 impl Builder<'_> {
     pub(super) fn matchmaking(&mut self) -> MatchConfig {
         let table = self.values.single("match");
-        let method = self.values.single("identity").text("method");
-        // The text "off" is no address.
-        let address = table.text("address").and_then(|text| text.parse().ok());
-        if let (Some(_), Some(method)) = (&address, method.filter(|method| method != "open")) {
-            let message = "has no use: its seats admit only players who do not authenticate";
-            let help =
-                format!("remove it, or set identity.method = \"open\" instead of {method:?}");
-            self.report(table, "address", message, Some(help));
-        }
         MatchConfig {
-            address,
+            // The text "off" is no address.
+            address: table.text("address").and_then(|text| text.parse().ok()),
             public_host: table.text("public_host"),
             allowed_origins: table.list("allowed_origins"),
             requests_per_second: not_zero(table, "requests_per_second"),
@@ -33,8 +25,17 @@ impl Builder<'_> {
             let help = "lower it, or raise max_players".to_owned();
             self.report(table, "queue_players", message, Some(help));
         }
+        let rank_attribute = table.text("queue_rank_attribute");
+        let method = self.values.single("identity").text("method");
+        let has_attributes = matches!(method.as_deref(), Some("token" | "call-out"));
+        if rank_attribute.is_some() && !has_attributes {
+            let message = "has no use: players have no attributes";
+            let help = "remove it, or set identity.method to token or call-out".to_owned();
+            self.report(table, "queue_rank_attribute", message, Some(help));
+        }
         Some(QueueConfig {
             players,
+            rank_attribute,
             rank_window: table.number("queue_rank_window"),
             rank_growth: table.number("queue_rank_growth").unwrap_or_default(),
             confirm_timeout: some_seconds(table, "queue_confirm_timeout"),

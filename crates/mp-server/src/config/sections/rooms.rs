@@ -1,7 +1,7 @@
 //! Settings of rooms and their templates.
 
 use crate::config::key::{Key, Kind, Preset};
-use crate::config::rules::{CODE, METADATA_KEY, NAME};
+use crate::config::rules::{CODE, METADATA_KEY, NAME, WORDS};
 
 pub(super) const TEMPLATE: &[Key] = &[
     Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms").now(),
@@ -139,6 +139,17 @@ A group receives a room of its own, which is locked.",
         Preset::Number(0),
         "Growth of the maximum difference per second that a player waits",
     )
+    .now(),
+    Key::new(
+        "queue_rank_attribute",
+        Kind::Text(&WORDS),
+        Preset::Unset("the rank of the request"),
+        "Attribute of a player's identity that is its rank in the queue, so that it cannot claim another
+
+The attribute is a number in the claim mp.attributes of the token, or of the response of the service. \
+Players without it are refused.",
+    )
+    .example(r#""elo""#)
     .now(),
     Key::new(
         "queue_confirm_timeout",
