@@ -18,6 +18,7 @@ mod matchmaking_identity;
 mod output;
 #[cfg(target_os = "linux")]
 mod overload;
+mod packaging;
 mod panic;
 mod players;
 mod protection;

@@ -9,6 +9,7 @@ mod moves;
 mod notices;
 mod peers;
 mod process;
+mod ready;
 mod security;
 mod setup;
 mod status;
