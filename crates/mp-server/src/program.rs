@@ -87,6 +87,10 @@ pub(crate) async fn run(
     let addresses =
         listeners::open(&mut network, &plan, &listeners, tls.clone(), live, queries.as_ref())
             .await?;
+    if let Some((queries, enet)) = queries.zip(addresses.enet) {
+        metrics.set_queries(queries.clone());
+        actix::spawn(queries.follow(live.clone(), network.rooms().clone(), enet.port()));
+    }
     let only = match created[..] {
         [room] if plan.is_single_room => network.rooms().branch(room).await.ok().flatten(),
         _ => None,
@@ -132,10 +136,6 @@ pub(crate) async fn run(
     }
 
     let rooms = network.rooms().clone();
-    if let Some((queries, enet)) = queries.zip(addresses.enet) {
-        metrics.set_queries(queries.clone());
-        actix::spawn(queries.follow(live.clone(), rooms.clone(), enet.port()));
-    }
     service.ready();
     if let Some(agones) = agones.clone() {
         actix::spawn(agones.run(rooms.clone()));
