@@ -14,7 +14,7 @@ extends Node
 signal failed(reason: String)
 
 ## Room to join, if the server's WebRTC listener selects rooms by path: ROOM, or TEMPLATE/ROOM, and
-## ?code=CODE after it for a private room.
+## ?code=CODE after it for a private room. ?token=TICKET for a seat from the server's matchmaking.
 var room := ""
 ## Time in seconds until the attempt times out. Godot itself has no timeout.
 var timeout := 20.0

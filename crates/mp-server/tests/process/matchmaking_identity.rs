@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use mp_actor::prelude::*;
 use mp_identity::{Attributes, Identity, Subject, TokenIssuer};
 use serde_json::{Value, json};
 
 use crate::admin::http::{Request, Response};
 use crate::identity::{SECRET, issuer, join_by_auth, kay, service, token};
 use crate::matchmaking::{CONFIG, MatchServer, text};
-use crate::players::RawPlayer;
+use crate::players::{RawPlayer, until};
+use crate::webrtc::join_room_by_webrtc;
 
 /// Starts a server whose players have tokens that [`SECRET`] signs, with further settings.
 fn with_tokens(more: &[(&str, &str)]) -> MatchServer {
@@ -81,6 +83,25 @@ fn ticket_admits_over_enet_and_replaces_the_connection_of_its_player() {
         let _player = server.by_auth(text(&seat["token"])).await.unwrap();
     });
     assert_eq!(lobby.close_reason(), "replaced");
+}
+
+#[test]
+fn ticket_in_the_name_of_a_lobby_admits_over_webrtc() {
+    let webrtc =
+        "[[listen]]\ntransport = \"webrtc\"\naddress = \"127.0.0.1:0\"\nselect = \"path\"\n";
+    let server = with_tokens_and_config(&format!("{CONFIG}\n{webrtc}"), &[]);
+    let seat = seat(&server, &jwt(kay()));
+    let ws = server.server.ws;
+    assert_eq!(seat["addresses"]["webrtc"], format!("ws://{ws}/webrtc"));
+    let lobby = format!("?token={}", text(&seat["token"]));
+    actix::System::new().block_on(async {
+        let by_ticket = join_room_by_webrtc(ws, &lobby).await.unwrap();
+        assert_eq!(by_ticket.peers().await.unwrap(), [PeerId::SERVER]);
+        // The same player connects again: it is known by its subject.
+        let data = format!("room=other&{}", token(&issuer(), kay(), 60));
+        let _again = join_by_auth(server.server.enet, &data).await.unwrap();
+        until(|| by_ticket.ended().is_some()).await;
+    });
 }
 
 #[test]
