@@ -32,6 +32,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("live page", 30),
     ("one room", 8),
     ("rooms", 20),
+    ("hosted room", 12),
     ("bots", 60),
     ("silent players", 45),
     ("Godot's projects", 20),
@@ -66,7 +67,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("server", 6 * 60 - 20 - 20 - 160),
     ("operations", 5 * 60 - 2 - 30 - 10),
     ("bots", 3 * 60 - 70 - 60),
-    ("relay", 6 * 60),
+    ("relay", 6 * 60 - 12),
     ("cluster", 4 * 60),
 ];
 

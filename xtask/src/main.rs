@@ -13,6 +13,7 @@ mod example;
 mod features;
 mod fuzz;
 mod godot;
+mod hosted;
 mod instructions;
 mod interop;
 mod live_page;
@@ -160,6 +161,9 @@ enum Command {
     /// and are kicked, banned, replaced and notified. Each must receive what the documentation
     /// says.
     Rooms,
+    /// Connects Godot players to a room that one of them hosts. The others, over ENet and
+    /// WebSocket, must see the host as a Godot server.
+    Hosted,
     /// Runs bots of `mp-server bots` with all kinds of steps against a real Godot server, over ENet
     /// and WebSocket. The server must log no error.
     Bots,
@@ -292,6 +296,9 @@ fn main() -> ExitCode {
         }
         Command::Rooms => godot::find().and_then(|godot| rooms::play(&godot)).map(|done| {
             println!("rooms: {done}");
+        }),
+        Command::Hosted => godot::find().and_then(|godot| hosted::play(&godot)).map(|done| {
+            println!("hosted: {done}");
         }),
         Command::Bots => godot::find().and_then(|godot| bots::play(&godot)).map(|done| {
             println!("bots: {done}");

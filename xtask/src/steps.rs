@@ -14,6 +14,7 @@ use crate::enet::{self, EnetArgs};
 use crate::example;
 use crate::features;
 use crate::godot::{self, Godot, on_path};
+use crate::hosted;
 use crate::instructions::{self, InstructionsArgs};
 use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::live_page;
@@ -124,6 +125,7 @@ fn tests(steps: &mut Steps) {
     steps.run("live page", live_page::play);
     steps.with_godot("one room", &godot, one_room::play);
     steps.with_godot("rooms", &godot, rooms::play);
+    steps.with_godot("hosted room", &godot, hosted::play);
     steps.with_godot("bots", &godot, bots::play);
     steps.with_godot("silent players", &godot, silence::play);
     steps.with_godot("Godot's projects", &godot, projects::compare);

@@ -48,4 +48,4 @@ pub use rooms::{
 };
 pub use router::{RoomRegistry, RoomRouter};
 pub use selection::Selection;
-pub use template::{Metadata, Template};
+pub use template::{Metadata, RoomHost, Template};

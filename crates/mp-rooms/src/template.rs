@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mp_core::ReceiveLimits;
+use mp_identity::Role;
 
 use crate::limits::{DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, MAX_PLAYERS_DEFAULT, SEAT_TIMEOUT};
 use crate::name::{Code, RoomName};
@@ -11,6 +12,19 @@ use crate::queue::QueueSettings;
 
 /// Texts of a room by key.
 pub type Metadata = BTreeMap<String, String>;
+
+/// The client of a room that is the server of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomHost {
+    /// None: the room itself is peer 1.
+    #[default]
+    None,
+    /// The first client that joins.
+    First,
+    /// The first client that joins with a role. Others may join before and wait.
+    Role(Role),
+}
 
 /// The settings with which rooms are created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +48,8 @@ pub struct Template {
     pub departure_timeout: Option<Duration>,
     /// True if the server relays packets between players. Default: yes.
     pub relay: bool,
+    /// The client that is peer 1 for the others. Default: none.
+    pub host: RoomHost,
     /// Code that players need to join; `None`: none. Default: `None`.
     pub code: Option<Code>,
     /// True if rooms refuse all players until they are unlocked. Default: no.
@@ -74,6 +90,7 @@ impl Template {
             empty_timeout: Some(EMPTY_TIMEOUT),
             departure_timeout: Some(DEPARTURE_TIMEOUT),
             relay: true,
+            host: RoomHost::None,
             code: None,
             locked: false,
             metadata: Metadata::new(),

@@ -25,6 +25,7 @@ macro_rules! links {
 [coming-from-godot.md]: crate::guide::coming_from_godot
 [deployment.md]: crate::guide::deployment
 [guarantees.md]: crate::guide::guarantees
+[hosted-games.md]: crate::guide::hosted_games
 [logging.md]: crate::guide::logging
 [nodes.md]: crate::guide::nodes
 [peers.md]: crate::guide::peers
@@ -75,6 +76,7 @@ pub mod guide {
     page!(logging, "logging.md");
     page!(deployment, "deployment.md");
     page!(bots, "bots.md");
+    page!(hosted_games, "hosted-games.md");
     page!(guarantees, "guarantees.md");
     page!(troubleshooting, "troubleshooting.md");
     page!(coming_from_godot, "coming-from-godot.md");

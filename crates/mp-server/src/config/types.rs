@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mp_core::{GateLimits, Rate, ReceiveLimits, TransferMode};
-use mp_rooms::SamePlayer;
+use mp_rooms::{RoomHost, SamePlayer};
 
 use super::address::BindAddress;
 
@@ -251,6 +251,8 @@ pub struct TemplateConfig {
     pub departure_timeout: Option<Duration>,
     /// True to relay packets between players (default).
     pub relay: bool,
+    /// Player that is peer 1 for the others of its room (default: none).
+    pub host: RoomHost,
     /// True to leave the rooms out of lists and to admit only players who know the code (default:
     /// false).
     pub private: bool,

@@ -1,5 +1,6 @@
 //! Conversion of values to the typed configuration, and the rules between several settings.
 
+mod host;
 mod identity;
 mod listeners;
 mod matchmaking;
@@ -198,6 +199,7 @@ impl Builder<'_> {
                 empty_timeout: some_seconds(table, "empty_timeout"),
                 departure_timeout: some_seconds(table, "departure_timeout"),
                 relay: table.switch("relay").unwrap_or(true),
+                host: self.host(table),
                 private,
                 code,
                 locked: table.switch("locked").unwrap_or_default(),

@@ -47,6 +47,16 @@ grows with the square of this number.",
     )
     .now(),
     Key::new(
+        "host",
+        Kind::Word(&["none", "first", "role:host"]),
+        Preset::Text("none"),
+        "Player that is the server of the others: the first one, or the first with the role host
+
+The host runs the game with authority over its nodes, and the others see it as peer 1. It needs \
+no open port. They are disconnected when it leaves. Rooms of other types have no host.",
+    )
+    .now(),
+    Key::new(
         "private",
         Kind::Switch,
         Preset::Switch(false),

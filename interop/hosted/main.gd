@@ -1,0 +1,110 @@
+extends Node
+## A player of a game that one of them hosts, over ENet (--port) or WebSocket (--url). With --host
+## it is the host: an ordinary client of the room that has authority over the nodes of the server.
+##
+## Every 0.2 s the host calls all players, and a guest calls the server and the other guests.
+## Prints each of these once: `connected ID`, `peer ID`, `gone ID`, `says SENDER TEXT` (a call of
+## the server), `asked SENDER TEXT` (a call at the server), `greets SENDER TEXT` (a call between
+## guests), and `disconnected`. The texts are `even` and `odd`.
+
+var options := {"port": "", "url": "", "host": null}
+var is_host := false
+var turns := 0
+var printed := {}
+
+
+func _ready() -> void:
+	for argument in OS.get_cmdline_user_args():
+		var pair := argument.trim_prefix("--").split("=", true, 1)
+		options[pair[0]] = pair[1] if pair.size() > 1 else ""
+	is_host = options["host"] != null
+	multiplayer.connected_to_server.connect(_on_connected)
+	multiplayer.server_disconnected.connect(func() -> void: print("disconnected"))
+	multiplayer.peer_connected.connect(_on_peer_connected)
+	multiplayer.peer_disconnected.connect(_on_peer_disconnected)
+	var peer: MultiplayerPeer
+	if options["url"] != "":
+		peer = WebSocketMultiplayerPeer.new()
+		peer.create_client(options["url"])
+	else:
+		peer = ENetMultiplayerPeer.new()
+		peer.create_client("127.0.0.1", int(options["port"]))
+	multiplayer.multiplayer_peer = peer
+
+
+## Returns the id by which the local peer knows a player of the game. The host is 1 for the others,
+## and has another id for itself.
+func id_of(player: int) -> int:
+	return multiplayer.get_unique_id() if is_host and player == 1 else player
+
+
+## The host takes the place of the server: authority over its nodes, and a player of its own.
+func _on_connected() -> void:
+	print("connected ", multiplayer.get_unique_id())
+	if is_host:
+		set_multiplayer_authority(id_of(1), false)
+		$Spawner.set_multiplayer_authority(id_of(1))
+		_add_player(1)
+	var timer := Timer.new()
+	add_child(timer)
+	timer.timeout.connect(_take_turn)
+	timer.start(0.2)
+
+
+func _take_turn() -> void:
+	if multiplayer.multiplayer_peer.get_connection_status() != MultiplayerPeer.CONNECTION_CONNECTED:
+		return
+	turns += 1
+	var text := "odd" if turns % 2 else "even"
+	if is_host:
+		say.rpc(text)
+		var player := $Players.get_node("1")
+		if player.hp > 50:
+			player.hp -= 10
+		return
+	ask.rpc_id(1, text)
+	for id in multiplayer.get_peers():
+		if id != 1:
+			greet.rpc_id(id, text)
+
+
+func print_once(line: String) -> void:
+	if not printed.has(line):
+		printed[line] = true
+		print(line)
+
+
+func _on_peer_connected(id: int) -> void:
+	# For the host, 1 is the room, which is no player.
+	if id == 1:
+		return
+	print("peer ", id)
+	if is_host:
+		_add_player(id)
+
+
+func _on_peer_disconnected(id: int) -> void:
+	print("gone ", id)
+	if is_host:
+		$Players.get_node(str(id)).queue_free()
+
+
+func _add_player(id: int) -> void:
+	var player := preload("res://player.tscn").instantiate()
+	player.name = str(id)
+	$Players.add_child(player)
+
+
+@rpc("authority")
+func say(text: String) -> void:
+	print_once("says %d %s" % [multiplayer.get_remote_sender_id(), text])
+
+
+@rpc("any_peer")
+func ask(text: String) -> void:
+	print_once("asked %d %s" % [multiplayer.get_remote_sender_id(), text])
+
+
+@rpc("any_peer")
+func greet(text: String) -> void:
+	print_once("greets %d %s" % [multiplayer.get_remote_sender_id(), text])
