@@ -51,7 +51,7 @@ pub mod variant;
 pub use addresses::interleave_families;
 /// The crate of [`Bytes`](bytes::Bytes), the type of payloads.
 pub use bytes;
-pub use connection_conditions::{ConnectionConditions, LinkStats};
+pub use connection_conditions::{ConditionsError, ConnectionConditions, LinkSimulation, LinkStats};
 pub use duration_histogram::DurationHistogram;
 pub use endpoint::{
     AnnouncedId, AssignedId, BranchRate, CarriedSession, ConnectionRouter, Endpoint, EndpointInfo,

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::{
-    CloseMode, ConnectionId, ConnectionStats, DisconnectReason, Instant, OutgoingPacket, PeerEvent,
-    PeerId, TransportStats,
+    CloseMode, ConnectionConditions, ConnectionId, ConnectionStats, DisconnectReason, Instant,
+    LinkSimulation, LinkStats, OutgoingPacket, PeerEvent, PeerId, Rng, TransportStats,
 };
 
 /// A transport: ENet, WebSocket, WebRTC, a pipe within the process, or your own (Godot:
@@ -155,6 +155,29 @@ pub trait MultiplayerPeer {
     fn transport_stats(&self) -> TransportStats {
         TransportStats::default()
     }
+
+    /// Returns the network conditions that the transport can simulate. Default: none.
+    fn link_simulation(&self) -> LinkSimulation {
+        LinkSimulation::None
+    }
+
+    /// Sets the simulated conditions of a connection, `None`: removes them. They apply below the
+    /// protocol, so that reliable packets are delivered nevertheless, and end with the connection.
+    /// Conditions that the transport [cannot simulate](Self::link_simulation), and unknown
+    /// connections, are ignored. Random numbers are drawn from generators that `rng` seeds.
+    fn set_conditions(
+        &mut self,
+        _connection: ConnectionId,
+        _conditions: Option<ConnectionConditions>,
+        _rng: &mut Rng,
+    ) {
+    }
+
+    /// Returns the simulated conditions of a connection and the statistics of its link; `None` if
+    /// it has none.
+    fn conditions(&self, _connection: ConnectionId) -> Option<(ConnectionConditions, LinkStats)> {
+        None
+    }
 }
 
 /// Implements [`MultiplayerPeer`] for a pointer to a transport.
@@ -228,6 +251,23 @@ macro_rules! forward {
             }
             fn transport_stats(&self) -> TransportStats {
                 (**self).transport_stats()
+            }
+            fn link_simulation(&self) -> LinkSimulation {
+                (**self).link_simulation()
+            }
+            fn set_conditions(
+                &mut self,
+                connection: ConnectionId,
+                conditions: Option<ConnectionConditions>,
+                rng: &mut Rng,
+            ) {
+                (**self).set_conditions(connection, conditions, rng);
+            }
+            fn conditions(
+                &self,
+                connection: ConnectionId,
+            ) -> Option<(ConnectionConditions, LinkStats)> {
+                (**self).conditions(connection)
             }
         }
     };

@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    Channel, CloseMode, ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason,
-    Instant, MultiplayerPeer, OutgoingPacket, Packet, PeerEvent, PeerId, Readiness, SendError,
-    TransferMode,
+    Channel, CloseMode, ConnectionConditions, ConnectionId, ConnectionOrigin, ConnectionStatus,
+    DisconnectReason, Instant, LinkSimulation, MultiplayerPeer, OutgoingPacket, Packet, PeerEvent,
+    PeerId, Readiness, Rng, SendError, TransferMode,
 };
 
 pub use crate::reason_counts::assert_labels_are_names;
@@ -52,6 +52,10 @@ pub struct ScriptedPeer {
     pub disconnected: Vec<(ConnectionId, DisconnectReason, CloseMode)>,
     /// Arguments of `hold`: connections that were paused (`true`) and resumed.
     pub held: Vec<(ConnectionId, bool)>,
+    /// Network conditions that it simulates. Default: none.
+    pub simulation: LinkSimulation,
+    /// Arguments of `set_conditions`.
+    pub conditions: Vec<(ConnectionId, Option<ConnectionConditions>)>,
     /// Calls that change something, in order.
     pub calls: Vec<PeerCall>,
     on_poll: Option<OnPoll>,
@@ -92,6 +96,8 @@ impl ScriptedPeer {
             sent: Vec::new(),
             disconnected: Vec::new(),
             held: Vec::new(),
+            simulation: LinkSimulation::None,
+            conditions: Vec::new(),
             calls: Vec::new(),
             on_poll: None,
         }
@@ -221,6 +227,19 @@ impl MultiplayerPeer for ScriptedPeer {
 
     fn is_server_relay_supported(&self) -> bool {
         self.relays
+    }
+
+    fn link_simulation(&self) -> LinkSimulation {
+        self.simulation
+    }
+
+    fn set_conditions(
+        &mut self,
+        connection: ConnectionId,
+        conditions: Option<ConnectionConditions>,
+        _rng: &mut Rng,
+    ) {
+        self.conditions.push((connection, conditions));
     }
 }
 

@@ -63,6 +63,7 @@ mod options;
 mod pacing;
 mod packet_peer;
 pub mod proto;
+mod shaped_connections;
 #[cfg(feature = "tokio")]
 mod shards;
 mod socket_driver;

@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mp_core::{
-    CloseMode, ConnectionId, ConnectionOrigin, ConnectionStats, ConnectionStatus, DisconnectReason,
-    ErrorChain, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError,
-    TransportStats,
+    CloseMode, ConnectionConditions, ConnectionId, ConnectionOrigin, ConnectionStats,
+    ConnectionStatus, DisconnectReason, ErrorChain, Instant, LinkSimulation, LinkStats,
+    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, Rng, SendError, TransportStats,
 };
 
 use crate::connection::EnetConnection;
@@ -23,6 +23,7 @@ use crate::mesh::EnetMesh;
 use crate::options::{ClientOptions, CreateError, ServerOptions, bind_any, rng};
 use crate::packet_peer::EnetPacketPeer;
 use crate::proto::{Attempts, Host, HostEvent, HostStats, Payload};
+use crate::shaped_connections::ShapedConnections;
 use crate::socket_driver::{SocketDriver, SocketStats};
 
 /// A server or a client (Godot: `ENetMultiplayerPeer`).
@@ -44,6 +45,7 @@ pub struct EnetMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     connect_error: Option<ConnectError>,
     /// Events that were polled while a client was connecting.
     ready: VecDeque<PeerEvent>,
+    shaped: ShapedConnections,
     is_closed: bool,
 }
 
@@ -312,6 +314,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
             server: None,
             connect_error: None,
             ready: VecDeque::new(),
+            shaped: ShapedConnections::default(),
             is_closed: false,
         }
     }
@@ -398,6 +401,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         if self.is_closed {
             return;
         }
+        self.shaped.remove_ended(&mut self.connection);
         self.connection.poll(now);
         self.continue_dialing(now);
     }
@@ -514,5 +518,22 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
 
     fn transport_stats(&self) -> TransportStats {
         self.connection.host.transport_stats()
+    }
+
+    fn link_simulation(&self) -> LinkSimulation {
+        LinkSimulation::Datagrams
+    }
+
+    fn set_conditions(
+        &mut self,
+        connection: ConnectionId,
+        conditions: Option<ConnectionConditions>,
+        rng: &mut Rng,
+    ) {
+        self.shaped.set(&mut self.connection, connection, conditions, rng);
+    }
+
+    fn conditions(&self, connection: ConnectionId) -> Option<(ConnectionConditions, LinkStats)> {
+        self.connection.driver.link().conditions(self.shaped.address(connection)?)
     }
 }

@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mp_core::Instant;
+use mp_udp::ShapedSocket;
 
 #[cfg(feature = "dtls")]
 use crate::io::DtlsSocket;
@@ -12,12 +13,12 @@ use crate::limits::SEND_BATCH_BYTES;
 use crate::pacing::Pacing;
 use crate::proto::{Host, MTU_MAX};
 
-/// The socket of a host, with encryption.
+/// The socket of a host, with link conditions below the encryption.
 #[cfg(feature = "dtls")]
-pub(crate) type Layers<S> = DtlsSocket<S>;
-/// The socket of a host.
+pub(crate) type Layers<S> = DtlsSocket<ShapedSocket<S>>;
+/// The socket of a host, with link conditions.
 #[cfg(not(feature = "dtls"))]
-pub(crate) type Layers<S> = S;
+pub(crate) type Layers<S> = ShapedSocket<S>;
 
 /// A socket, and the datagrams that are queued for it.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ pub struct SocketStats {
 
 impl<S: DatagramSocket> SocketDriver<S> {
     pub(crate) fn new(socket: S, datagrams_max: usize, flush_interval: Duration) -> Self {
+        let socket = ShapedSocket::new(socket);
         #[cfg(feature = "dtls")]
         let socket = DtlsSocket::new(socket);
         Self {
@@ -61,15 +63,32 @@ impl<S: DatagramSocket> SocketDriver<S> {
     }
 
     /// Returns the underlying socket.
-    #[cfg(feature = "dtls")]
     pub(crate) const fn socket_mut(&mut self) -> &mut S {
+        self.link_mut().inner_mut()
+    }
+
+    /// Returns the layer of link conditions.
+    #[cfg(feature = "dtls")]
+    pub(crate) const fn link_mut(&mut self) -> &mut ShapedSocket<S> {
         self.socket.inner_mut()
     }
 
-    /// Returns the socket.
+    /// Returns the layer of link conditions.
     #[cfg(not(feature = "dtls"))]
-    pub(crate) const fn socket_mut(&mut self) -> &mut S {
+    pub(crate) const fn link_mut(&mut self) -> &mut ShapedSocket<S> {
         &mut self.socket
+    }
+
+    /// Returns the layer of link conditions.
+    #[cfg(feature = "dtls")]
+    pub(crate) const fn link(&self) -> &ShapedSocket<S> {
+        self.socket.inner()
+    }
+
+    /// Returns the layer of link conditions.
+    #[cfg(not(feature = "dtls"))]
+    pub(crate) const fn link(&self) -> &ShapedSocket<S> {
+        &self.socket
     }
 
     /// Receives datagrams up to the limit, unless polling is delayed. Starts a coalescing delay if

@@ -6,18 +6,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mp_core::{Instant, Readiness};
+use mp_core::{ConnectionConditions, Instant, LinkStats, Readiness, Rng};
 #[cfg(feature = "tokio")]
 pub use mp_udp::TokioUdpSocket;
 pub use mp_udp::{BindError, DatagramSocket, NetworkPath, SendBatch, UdpSocket};
-use mp_udp::{ReceiveFailure, SendFailure, Transmit};
+use mp_udp::{ReceiveFailure, SendFailure, ShapedSocket, Transmit};
 
 use crate::limits::SEND_BATCH_BYTES;
 
 /// A socket, with its received datagrams and those queued for sending.
 #[derive(Debug)]
 pub(crate) struct SocketDriver<S> {
-    socket: S,
+    socket: ShapedSocket<S>,
     /// `true` if IPv4 addresses must be mapped.
     is_ipv6: bool,
     batch: SendBatch,
@@ -56,6 +56,7 @@ impl<S: DatagramSocket> SocketDriver<S> {
         let is_ipv6 = socket.local_addr().is_ok_and(|address| address.is_ipv6());
         let batch = SendBatch::with_capacity(SEND_BATCH_BYTES);
         let received = Received::default();
+        let socket = ShapedSocket::new(socket);
         Self { socket, is_ipv6, batch, received, has_more: false, dropped: 0 }
     }
 
@@ -65,6 +66,29 @@ impl<S: DatagramSocket> SocketDriver<S> {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.socket.handle_timeout(now);
+    }
+
+    /// Sets the simulated conditions of a remote address.
+    pub(crate) fn set_conditions(
+        &mut self,
+        remote: SocketAddr,
+        conditions: ConnectionConditions,
+        rng: &mut Rng,
+    ) {
+        self.socket.set_conditions(self.mapped(remote), conditions, rng);
+    }
+
+    /// Removes the simulated conditions of a remote address.
+    pub(crate) fn remove_conditions(&mut self, remote: SocketAddr) {
+        self.socket.remove_conditions(self.mapped(remote));
+    }
+
+    /// Returns the simulated conditions of a remote address and the statistics of its link.
+    pub(crate) fn conditions(
+        &self,
+        remote: SocketAddr,
+    ) -> Option<(ConnectionConditions, LinkStats)> {
+        self.socket.conditions(self.mapped(remote))
     }
 
     /// Receives up to `most` datagrams. Remote addresses are never mapped.
@@ -246,12 +270,12 @@ mod tests {
         let mut driver = SocketDriver::new(Recorder { room: 2, ..Recorder::default() });
         let mut waiting = queue(&[(1, 10), (2, 11), (3, 12), (4, 13)]);
         driver.send(&mut waiting);
-        assert_eq!(driver.socket.sent.len(), 2);
+        assert_eq!(driver.socket.inner_mut().sent.len(), 2);
         let now = Instant::from_millis(1);
         assert_eq!(driver.poll_timeout(now), Some(now + BLOCKED_RETRY));
-        driver.socket.room = 100;
+        driver.socket.inner_mut().room = 100;
         driver.send(&mut waiting);
-        let sent: Vec<_> = driver.socket.sent.iter().map(|(_, len)| *len).collect();
+        let sent: Vec<_> = driver.socket.inner_mut().sent.iter().map(|(_, len)| *len).collect();
         assert_eq!(sent, [10, 11, 12, 13]);
         assert_eq!(driver.poll_timeout(now), None);
     }

@@ -25,6 +25,7 @@ mod refusal;
 mod requester;
 mod routes;
 mod sdp;
+mod shaped_connections;
 mod signal;
 mod signaling;
 mod stream_limit;

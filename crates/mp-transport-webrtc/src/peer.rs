@@ -26,6 +26,7 @@ use crate::limits::{DATAGRAM_BYTES_MAX, LOCAL_CANDIDATES_MAX};
 use crate::options::{CreateError, WebRtcOptions};
 use crate::refusal::{DatagramRefusal, MessageRefusal};
 use crate::routes::{Protocol, Routes};
+use crate::shaped_connections::ShapedConnections;
 use crate::signal::Signal;
 use crate::signaling::Signaling;
 use crate::stream_limit::limited;
@@ -67,6 +68,7 @@ pub struct WebRtcMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     is_refusing: bool,
     is_closed: bool,
     signaling: Option<Signaling>,
+    shaped: ShapedConnections,
     stats: WebRtcPeerStats,
 }
 
@@ -231,6 +233,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             is_refusing: false,
             is_closed: false,
             signaling: None,
+            shaped: ShapedConnections::default(),
             stats: WebRtcPeerStats::default(),
         })
     }

@@ -42,6 +42,11 @@ impl Routes {
         self.addresses.get(&from).copied()
     }
 
+    /// Returns the addresses of a connection.
+    pub(crate) fn addresses_of(&self, slot: usize) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.iter().filter(move |&(_, &routed)| routed == slot).map(|(&from, _)| from)
+    }
+
     /// Returns the connection whose user name a STUN request contains. Responses contain none.
     pub(crate) fn by_user_name(&self, datagram: &[u8]) -> Result<Option<usize>, DatagramRefusal> {
         let message = StunMessage::parse(datagram).map_err(|_| DatagramRefusal::MalformedStun)?;

@@ -3,18 +3,19 @@
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, Waker};
 
-use mp_core::{ConnectionStats, DisconnectReason, Instant};
+use mp_core::{ConnectionConditions, ConnectionStats, DisconnectReason, Instant, LinkStats, Rng};
 
 use crate::io::ByteStream;
 use crate::limits::{CONNECTION_BYTES_PER_POLL, KEEPALIVES_PER_TIMEOUT};
 use crate::proto::connection::Connection;
 use crate::proto::session::{Session, Settings};
+use crate::shaped_stream::ShapedStream;
 
 /// A connection with its byte stream and the state that its peer keeps about it.
 #[derive(Debug)]
 pub(crate) struct ConnectionIo<S> {
     pub(crate) connection: Connection,
-    stream: S,
+    stream: ShapedStream<S>,
     waker: Waker,
     /// Bytes of the last write that the stream has not accepted.
     unsent: Vec<u8>,
@@ -45,7 +46,7 @@ impl<S: ByteStream> ConnectionIo<S> {
         }
         Self {
             connection,
-            stream,
+            stream: ShapedStream::new(stream),
             waker,
             unsent: Vec::new(),
             broken: None,
@@ -73,9 +74,9 @@ impl<S: ByteStream> ConnectionIo<S> {
                 self.has_stopped_reading = true;
                 return (taken, false);
             }
-            match self.stream.poll_read(&mut cx, buffer) {
+            match self.stream.poll_read(now, &mut cx, buffer) {
                 Poll::Pending => {
-                    if let Some(reason) = self.broken {
+                    if let Some(reason) = self.broken.filter(|_| !self.stream.has_input()) {
                         self.connection.handle_disconnect(reason);
                     }
                     return (taken, false);
@@ -101,6 +102,7 @@ impl<S: ByteStream> ConnectionIo<S> {
 
     /// Writes queued output until the stream accepts no more. `out` is a scratch buffer.
     pub(crate) fn flush(&mut self, now: Instant, out: &mut Vec<u8>, session: &mut Session) {
+        self.advance(now);
         while self.broken.is_none() {
             out.clear();
             if self.unsent.is_empty() {
@@ -111,7 +113,7 @@ impl<S: ByteStream> ConnectionIo<S> {
             if out.is_empty() {
                 break;
             }
-            let written = self.write(out);
+            let written = self.write(now, out);
             session.network_bytes_sent += written as u64;
             let all = written == out.len();
             self.connection.record_written(now, written > 0, all);
@@ -124,7 +126,7 @@ impl<S: ByteStream> ConnectionIo<S> {
             self.is_shut = true;
             out.clear();
             self.connection.close_tls(out);
-            self.write(out);
+            self.write(now, out);
             self.stream.shutdown();
         }
         self.resume();
@@ -138,11 +140,12 @@ impl<S: ByteStream> ConnectionIo<S> {
         out: &mut Vec<u8>,
         session: &mut Session,
     ) -> ConnectionStats {
+        self.stream.write_all(&mut Context::from_waker(&self.waker));
         self.flush(now, out, session);
         if self.unsent.is_empty() && !self.is_shut {
             out.clear();
             self.connection.close_tls(out);
-            self.write(out);
+            self.write(now, out);
         }
         self.connection.stats()
     }
@@ -151,6 +154,7 @@ impl<S: ByteStream> ConnectionIo<S> {
     pub(crate) fn has_output(&self) -> bool {
         !self.unsent.is_empty()
             || self.connection.has_output()
+            || self.stream.has_output()
             || (self.connection.wants_shutdown() && !self.is_shut)
     }
 
@@ -173,13 +177,40 @@ impl<S: ByteStream> ConnectionIo<S> {
 
     #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn stream(&self) -> &S {
-        &self.stream
+        self.stream.inner()
     }
 
-    /// Returns the bytes that wait in this process: unsent ones, queued packets and an incomplete
-    /// message.
+    /// Returns the bytes that wait in this process: unsent ones, queued packets, an incomplete
+    /// message, and those on a simulated link.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.unsent.len() + self.connection.waiting_bytes()
+        self.unsent.len() + self.connection.waiting_bytes() + self.stream.queued()
+    }
+
+    /// Returns the time of the first timer.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let link = self.stream.due(!self.has_stopped_reading);
+        [self.connection.due(), link].into_iter().flatten().min()
+    }
+
+    /// Runs the timers that are due. Returns whether the connection is to be read.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, session: &mut Session) -> bool {
+        self.advance(now);
+        self.connection.handle_timeout(now, session);
+        self.stream.notify(now)
+    }
+
+    /// Sets the simulated conditions of the stream, `None`: removes them.
+    pub(crate) fn set_conditions(
+        &mut self,
+        conditions: Option<ConnectionConditions>,
+        rng: &mut Rng,
+    ) {
+        self.stream.set_conditions(conditions, rng);
+    }
+
+    /// Returns the simulated conditions of the stream and the statistics of its link.
+    pub(crate) fn conditions(&self) -> Option<(ConnectionConditions, LinkStats)> {
+        self.stream.conditions()
     }
 
     /// Returns the number of bytes that the stream has not accepted.
@@ -187,23 +218,34 @@ impl<S: ByteStream> ConnectionIo<S> {
         self.unsent.len()
     }
 
+    /// Writes what has passed the simulated link.
+    fn advance(&mut self, now: Instant) {
+        if let Err(error) = self.stream.advance(now, &mut Context::from_waker(&self.waker)) {
+            self.fail(reason_of(&error));
+        }
+    }
+
+    /// Records that the stream is broken: the connection ends when it is read.
+    fn fail(&mut self, reason: DisconnectReason) {
+        // The first error is the cause: the system reports it once.
+        self.broken.get_or_insert(reason);
+        self.unsent = Vec::new();
+        self.waker.wake_by_ref();
+    }
+
     /// Writes `bytes` and returns how many the stream accepted. After an error all of them count as
     /// accepted; they are lost.
-    fn write(&mut self, bytes: &[u8]) -> usize {
+    fn write(&mut self, now: Instant, bytes: &[u8]) -> usize {
         let mut cx = Context::from_waker(&self.waker);
         let mut written = 0;
         while written < bytes.len() {
-            match self.stream.poll_write(&mut cx, &bytes[written..]) {
+            match self.stream.poll_write(now, &mut cx, &bytes[written..]) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(len)) if len > 0 => written += len,
                 Poll::Ready(failed) => {
                     let reason =
                         failed.map_or_else(|e| reason_of(&e), |_| DisconnectReason::Remote(0));
-                    // The first error is the cause: the system reports it once.
-                    self.broken.get_or_insert(reason);
-                    self.unsent = Vec::new();
-                    // Have the connection read, which ends it.
-                    self.waker.wake_by_ref();
+                    self.fail(reason);
                     return bytes.len();
                 }
             }

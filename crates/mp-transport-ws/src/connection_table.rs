@@ -112,7 +112,7 @@ impl<S: ByteStream> ConnectionTable<S> {
         let waiting = entry.waiting_bytes();
         self.waiting.replace(entry.waiting, waiting);
         entry.waiting = waiting;
-        let due = entry.connection.due();
+        let due = entry.due();
         if due != entry.timer {
             if let Some(timer) = entry.timer {
                 self.timers.remove(&(timer, slot));

@@ -57,6 +57,7 @@ mod options;
 mod origins;
 mod peer;
 mod proto;
+mod shaped_stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;

@@ -40,6 +40,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             }
             PeerEvent::Connected { connection, claimed_id, origin }
             | PeerEvent::Moved { connection, claimed_id, origin, .. } => {
+                self.apply_initial_conditions(connection);
                 let identity = Identity { claimed_id, origin };
                 let candidate = Candidate::new(identity, self.clock.now());
                 let mut replies = Vec::new();

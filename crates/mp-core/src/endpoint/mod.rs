@@ -4,6 +4,7 @@
 
 mod carried;
 mod closing;
+mod conditions;
 mod intake;
 mod lingering;
 mod moves;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use self::carried::{AnnouncedId, AssignedId, CarriedSession};
+use self::conditions::InitialConditions;
 use self::lingering::Lingering;
 use self::moves::HeldEvents;
 pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};
@@ -82,6 +84,7 @@ pub struct Endpoint<P, R = BranchId> {
     is_metered: bool,
     /// Connections that are paused because of their rate, by the time at which they resume.
     rate_pauses: BTreeSet<(Instant, ConnectionId)>,
+    initial_conditions: Option<Box<InitialConditions>>,
     stats: EndpointStats,
 }
 
@@ -121,6 +124,7 @@ impl<P, R> Endpoint<P, R> {
             receive_limits: self.receive_limits,
             is_metered: self.is_metered,
             rate_pauses: self.rate_pauses,
+            initial_conditions: self.initial_conditions,
             stats: self.stats,
         }
     }
@@ -213,6 +217,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             receive_limits: ReceiveLimits::default(),
             is_metered: false,
             rate_pauses: BTreeSet::new(),
+            initial_conditions: None,
             stats: EndpointStats::default(),
         }
     }

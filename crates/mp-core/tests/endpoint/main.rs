@@ -2,6 +2,7 @@
 
 mod ack_delay;
 mod addresses;
+mod conditions;
 mod decisions;
 mod lingering;
 mod overflow;

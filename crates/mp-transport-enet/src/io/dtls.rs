@@ -77,6 +77,11 @@ impl<S: DatagramSocket> DtlsSocket<S> {
     }
 
     /// Returns the underlying socket.
+    pub const fn inner(&self) -> &S {
+        &self.socket
+    }
+
+    /// Returns the underlying socket.
     pub const fn inner_mut(&mut self) -> &mut S {
         &mut self.socket
     }

@@ -3,8 +3,9 @@
 use std::task::{self, Poll};
 
 use mp_core::{
-    CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
-    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError, TransportStats,
+    CloseMode, ConnectionConditions, ConnectionId, ConnectionStats, ConnectionStatus,
+    DisconnectReason, Instant, LinkSimulation, LinkStats, MultiplayerPeer, OutgoingPacket,
+    PeerEvent, PeerId, Readiness, Rng, SendError, TransportStats,
 };
 
 use super::{Mode, WebRtcMultiplayerPeer};
@@ -20,6 +21,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
     fn poll(&mut self, now: Instant) {
         self.advance(now);
         self.run_commands();
+        self.shaped.update(&self.connections, &self.routes, &mut self.socket);
         self.socket.handle_timeout(self.now);
         self.receive();
         for slot in self.connections.due(self.now) {
@@ -186,6 +188,26 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         sum.datagrams_received = self.stats.received_datagrams;
         sum.refused_handshakes = self.output.failed_connections;
         sum
+    }
+
+    fn link_simulation(&self) -> LinkSimulation {
+        LinkSimulation::Datagrams
+    }
+
+    fn set_conditions(
+        &mut self,
+        connection: ConnectionId,
+        conditions: Option<ConnectionConditions>,
+        rng: &mut Rng,
+    ) {
+        if self.connections.get(connection).is_some() {
+            self.shaped.set(connection, conditions, rng, &mut self.socket);
+            self.shaped.update(&self.connections, &self.routes, &mut self.socket);
+        }
+    }
+
+    fn conditions(&self, connection: ConnectionId) -> Option<(ConnectionConditions, LinkStats)> {
+        self.shaped.conditions(connection, &self.socket)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::task::{Context, Poll};
 
 use mp_core::{
-    CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
-    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError, TransportStats,
+    CloseMode, ConnectionConditions, ConnectionId, ConnectionStats, ConnectionStatus,
+    DisconnectReason, Instant, LinkSimulation, LinkStats, MultiplayerPeer, OutgoingPacket,
+    PeerEvent, PeerId, Readiness, Rng, SendError, TransportStats,
 };
 
 use super::{Role, WebSocketMultiplayerPeer};
@@ -199,6 +200,25 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         sum.completed_handshakes = self.connections.completed();
         sum.refused_handshakes = self.session.refused_requests.total();
         sum
+    }
+
+    fn link_simulation(&self) -> LinkSimulation {
+        LinkSimulation::Stream
+    }
+
+    fn set_conditions(
+        &mut self,
+        connection: ConnectionId,
+        conditions: Option<ConnectionConditions>,
+        rng: &mut Rng,
+    ) {
+        let Some(entry) = self.connections.get_mut(connection) else { return };
+        entry.set_conditions(conditions.map(|conditions| conditions.of_stream()), rng);
+        self.connections.update(connection.slot as usize);
+    }
+
+    fn conditions(&self, connection: ConnectionId) -> Option<(ConnectionConditions, LinkStats)> {
+        self.connections.get(connection)?.conditions()
     }
 }
 

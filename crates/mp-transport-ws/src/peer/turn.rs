@@ -84,7 +84,9 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                 mp_core::bug!("slot {slot} has a timer, but no connection");
                 return;
             };
-            entry.connection.handle_timeout(now, &mut self.session);
+            if entry.handle_timeout(now, &mut self.session) {
+                self.ready.push_back(slot);
+            }
             self.update(slot);
         }
     }

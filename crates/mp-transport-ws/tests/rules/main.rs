@@ -9,6 +9,7 @@ mod accepting;
 mod bounds;
 mod clients;
 mod handshakes;
+mod link_conditions;
 mod liveness;
 mod load;
 mod messages;
