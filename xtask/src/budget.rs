@@ -33,6 +33,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("one room", 8),
     ("rooms", 20),
     ("hosted room", 12),
+    ("simulated links", 15),
     ("bots", 60),
     ("silent players", 45),
     ("Godot's projects", 20),

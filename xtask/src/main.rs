@@ -1,6 +1,6 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `rooms`, `bots`, `silence`,
-//! `soak`, `overload`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
+//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `rooms`, `links`, `bots`,
+//! `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
 
 mod bench;
 mod bots;
@@ -16,6 +16,7 @@ mod godot;
 mod hosted;
 mod instructions;
 mod interop;
+mod links;
 mod live_page;
 mod one_room;
 mod operate;
@@ -164,6 +165,9 @@ enum Command {
     /// Connects Godot players to a room that one of them hosts. The others, over ENet and
     /// WebSocket, must see the host as a Godot server.
     Hosted,
+    /// Simulates bad links of Godot players with `mp-server ctl link`, over ENet and WebSocket. The
+    /// round trip that the game measures must grow by the latency.
+    Links,
     /// Runs bots of `mp-server bots` with all kinds of steps against a real Godot server, over ENet
     /// and WebSocket. The server must log no error.
     Bots,
@@ -299,6 +303,9 @@ fn main() -> ExitCode {
         }),
         Command::Hosted => godot::find().and_then(|godot| hosted::play(&godot)).map(|done| {
             println!("hosted: {done}");
+        }),
+        Command::Links => godot::find().and_then(|godot| links::play(&godot)).map(|done| {
+            println!("links: {done}");
         }),
         Command::Bots => godot::find().and_then(|godot| bots::play(&godot)).map(|done| {
             println!("bots: {done}");

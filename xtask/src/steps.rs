@@ -17,6 +17,7 @@ use crate::godot::{self, Godot, on_path};
 use crate::hosted;
 use crate::instructions::{self, InstructionsArgs};
 use crate::interop::{self, InteropArgs, Role, Transport};
+use crate::links;
 use crate::live_page;
 use crate::one_room;
 use crate::operate;
@@ -126,6 +127,7 @@ fn tests(steps: &mut Steps) {
     steps.with_godot("one room", &godot, one_room::play);
     steps.with_godot("rooms", &godot, rooms::play);
     steps.with_godot("hosted room", &godot, hosted::play);
+    steps.with_godot("simulated links", &godot, links::play);
     steps.with_godot("bots", &godot, bots::play);
     steps.with_godot("silent players", &godot, silence::play);
     steps.with_godot("Godot's projects", &godot, projects::compare);

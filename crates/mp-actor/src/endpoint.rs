@@ -89,6 +89,10 @@ where
         })
     }
 
+    pub(crate) fn endpoint_mut(&mut self) -> &mut Endpoint<P, R> {
+        &mut self.endpoint
+    }
+
     fn serve(&mut self, branch: &BranchCaller, ctx: &Context<Self>) {
         let id = branch.id();
         if self.endpoint.serves(id) || self.endpoint.is_finished() {

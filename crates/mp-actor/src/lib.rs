@@ -33,6 +33,7 @@ mod endpoint;
 mod error;
 mod guarded_log;
 pub mod limits;
+mod link_conditions;
 mod mail;
 mod moves;
 mod peer;

@@ -15,6 +15,7 @@ use crate::branch_ref::{BranchRef, next_number};
 use crate::endpoint::{EndpointActor, EndpointUse};
 use crate::error::{CallError, StartError};
 use crate::limits::CLOSE_TIMEOUT;
+use crate::link_conditions::ConditionsRequest;
 use crate::mail::{
     Assign, CloseEndpoint, Decide, DisconnectAddresses, DisconnectConnection, GetEndpointStats,
     RefuseConnections, Serve, SetReceiveLimits, control_to,
@@ -75,6 +76,7 @@ pub struct SharedEndpoint {
     disconnect: Recipient<DisconnectConnection>,
     close: Recipient<CloseEndpoint>,
     stats: Recipient<GetEndpointStats>,
+    pub(crate) conditions: Recipient<ConditionsRequest>,
     snapshot: SharedSnapshot,
     ended: watch::Receiver<()>,
 }
@@ -178,6 +180,7 @@ impl SharedEndpoint {
             disconnect: actor.clone().recipient(),
             close: actor.clone().recipient(),
             stats: actor.clone().recipient(),
+            conditions: actor.clone().recipient(),
             snapshot,
             ended,
         }

@@ -57,6 +57,7 @@ mod http;
 mod http_client;
 mod identity;
 mod join_script;
+mod link;
 mod listeners;
 mod live_limits;
 mod live_rooms;

@@ -2,7 +2,7 @@
 
 use actix::Arbiter;
 use mp_actor::{BranchRef, SharedEndpoint, StartError, TransportError};
-use mp_core::{ConnectionGate, MultiplayerPeer, ReceiveLimits};
+use mp_core::{ConnectionConditions, ConnectionGate, MultiplayerPeer, ReceiveLimits, Rng};
 use mp_rooms::{Listener, ListenerId, RoomRouter, Rooms, Unselected};
 use tokio::sync::oneshot;
 
@@ -24,6 +24,7 @@ pub(crate) struct Network {
     metrics: Metrics,
     /// True if all clients join one room, with which the endpoints end. It runs on their thread.
     is_single_room: bool,
+    link: Option<(ConnectionConditions, Rng)>,
 }
 
 /// Settings of the rooms of a server.
@@ -45,6 +46,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) metrics: Metrics,
     /// True if all clients join one room, with which the server ends.
     pub(crate) is_single_room: bool,
+    /// Simulated conditions of all connections, and the generator of their random numbers.
+    pub(crate) link: Option<(ConnectionConditions, Rng)>,
 }
 
 impl Network {
@@ -53,7 +56,7 @@ impl Network {
         let thread = Arbiter::try_new().map_err(StartError::Thread)?;
         let NetworkSettings { types, rooms, max_threads, silence, receive_limits, .. } = settings;
         let NetworkSettings { gate, bans, metrics, is_single_room, max_lateness, .. } = settings;
-        let authentication = settings.authentication;
+        let (authentication, link) = (settings.authentication, settings.link);
         let network = is_single_room.then(|| thread.handle());
         let host = HostSettings {
             types,
@@ -71,7 +74,17 @@ impl Network {
         });
         let rooms = response.await.map_err(|_| StartError::Panicked)?;
         let endpoints = Vec::new();
-        Ok(Self { thread, queue, rooms, endpoints, receive_limits, gate, metrics, is_single_room })
+        Ok(Self {
+            thread,
+            queue,
+            rooms,
+            endpoints,
+            receive_limits,
+            gate,
+            metrics,
+            is_single_room,
+            link,
+        })
     }
 
     /// Returns the gate of all transports.
@@ -162,6 +175,9 @@ impl Network {
         let starter = if self.is_single_room { starter.until_left() } else { starter };
         let endpoint = starter.start().await?;
         endpoint.set_receive_limits(self.receive_limits);
+        if let Some((conditions, rng)) = &mut self.link {
+            endpoint.set_initial_conditions(*conditions, rng.fork());
+        }
         let listened = self.rooms.listen(id, endpoint.clone(), room).await;
         listened.map_err(|_| StartError::Ended(mp_actor::EndReason::Stopped))?;
         self.metrics.add_endpoint(transport, endpoint.clone());

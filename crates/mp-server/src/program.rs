@@ -28,7 +28,7 @@ use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
 use crate::service::ServiceManager;
 use crate::shutdown::{DrainRequests, SIGTERM, Shutdown};
-use crate::{Failure, banner, certificates, identity, live_limits, live_rooms, options};
+use crate::{Failure, banner, certificates, identity, link, live_limits, live_rooms, options};
 
 /// Runs the rooms until a signal stops them, or until the only room ends.
 pub(crate) async fn run(
@@ -63,6 +63,7 @@ pub(crate) async fn run(
         bans: bans.clone(),
         metrics: metrics.clone(),
         is_single_room: plan.is_single_room,
+        link: link::initial(config)?,
     };
     let mut network = Network::start(settings).await.map_err(failure)?;
     network.spawn(async move { bans.expire().await });

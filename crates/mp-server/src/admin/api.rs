@@ -12,7 +12,7 @@ use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
 use super::{
-    announce, bans, events, join, moves, own_token, peers, room_events, rooms, server, setup,
+    announce, bans, events, join, link, moves, own_token, peers, room_events, rooms, server, setup,
     status,
 };
 use crate::ServerEnded;
@@ -57,6 +57,7 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
     let of_peers = OpenApiRouter::new()
         .routes(routes!(peers::kick))
         .routes(routes!(moves::post))
+        .routes(routes!(link::get, link::put, link::delete))
         .routes(routes!(bans::list, bans::add, bans::remove));
     let of_server = OpenApiRouter::new()
         .routes(routes!(server::drain))

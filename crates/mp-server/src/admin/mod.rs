@@ -21,6 +21,7 @@ mod context;
 mod events;
 mod health;
 mod join;
+mod link;
 mod metrics;
 mod moves;
 mod own_token;
@@ -53,6 +54,7 @@ use crate::reload::LiveConfig;
 pub(crate) use self::announce::Announcement;
 pub(crate) use self::bans::NewBan;
 pub(crate) use self::context::Operated;
+pub(crate) use self::link::{Direction, Link};
 pub(crate) use self::rooms::{NewRoom, RoomSettings};
 pub(crate) use self::token::{Scope, Token};
 

@@ -27,6 +27,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use mp_core::link_shaper::LinkConditions;
+
 pub use address::{BindAddress, ParseBindAddressError};
 pub use error::ConfigErrors;
 pub(crate) use flags::Flags;
@@ -84,6 +86,10 @@ pub struct Config {
     pub query: QueryConfig,
     /// Settings of the sidecar of Agones.
     pub agones: AgonesConfig,
+    /// True to let operators simulate bad links to players (default: false).
+    pub dev: bool,
+    /// Simulated conditions of each direction of all connections (default: none).
+    pub link: LinkConditions,
     /// Settings of the log.
     pub log: LogConfig,
     /// Settings of the server's end.

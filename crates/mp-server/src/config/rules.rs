@@ -6,6 +6,7 @@ use mp_identity::HttpUrl;
 use mp_rooms::{Code, RoomName};
 
 use crate::admin::Token;
+use crate::link;
 
 use super::address::BindAddress;
 use super::key::TextRule;
@@ -127,6 +128,14 @@ pub(crate) static CODE: TextRule = TextRule {
 /// Path of a file.
 pub(crate) static FILE: TextRule =
     rule("FILE", "the path of a file", |text| !text.trim().is_empty());
+
+/// Delay of a simulated link.
+pub(crate) static LINK_DELAY: TextRule =
+    rule("TIME", link::DELAY_TAKES, |text| link::delay(text).is_some());
+
+/// Part of the datagrams of a simulated link.
+pub(crate) static LINK_PERCENTAGE: TextRule =
+    rule("PERCENTAGE", link::PERCENTAGE_TAKES, |text| link::percentage(text).is_some());
 
 /// Filter of log events.
 pub(crate) static LOG_FILTER: TextRule =

@@ -1,6 +1,7 @@
 //! `mp-server ctl`: the client of the admin API, with the same words.
 
 mod client;
+mod link_args;
 mod print;
 mod ready;
 mod token_args;
@@ -12,8 +13,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use self::client::Client;
+use self::link_args::LinkArgs;
 use self::token_args::NewTokenArgs;
-use crate::admin::{Announcement, NewBan, NewRoom, RoomSettings};
+use crate::admin::{Announcement, Link, NewBan, NewRoom, RoomSettings};
 use crate::{Failure, output};
 
 /// Operate a running server through its admin API
@@ -115,6 +117,18 @@ enum Verb {
         peer: i32,
         /// Name of the other room
         to: String,
+    },
+    /// Simulate a bad link to a player; without conditions, show them (servers with --dev)
+    Link {
+        /// Name of the room
+        room: String,
+        /// Peer id
+        peer: i32,
+        /// Stop the simulation
+        #[arg(long)]
+        clear: bool,
+        #[command(flatten)]
+        conditions: LinkArgs,
     },
     /// List the bans
     Bans,
@@ -298,6 +312,18 @@ fn call(verb: Verb) -> (Call, Show) {
             let call = Call::new("POST", format!("{}/peers/{peer}/move", room(&name)));
             let text = format!("{peer} is in {to} now");
             (call.with(json!({"to": to})), done(text))
+        }
+        Verb::Link { room: name, peer, clear, conditions } => {
+            let path = format!("{}/peers/{peer}/link", room(&name));
+            let link = Link::from(conditions);
+            if clear {
+                (Call::new("DELETE", path), done(format!("{peer} has no simulated link any more")))
+            } else if link == Link::default() {
+                (Call::new("GET", path), Box::new(print::link))
+            } else {
+                let text = format!("the link to {peer} is simulated");
+                (Call::new("PUT", path).with(json!(link)), done(text))
+            }
         }
         Verb::Bans => (Call::new("GET", "/v1/bans"), Box::new(print::bans)),
         Verb::Ban { target: BanArgs { address, sub }, seconds } => {

@@ -106,6 +106,33 @@ pub(super) fn peers(response: &Value) -> String {
     table(&header, &rows(response, "peers", row))
 }
 
+pub(super) fn link(response: &Value) -> String {
+    let row = |name: &str, direction: &Value| {
+        let number = |key: &str| direction[key].as_f64().unwrap_or_default();
+        let time = |key: &str| format!("{:.0} ms", number(key) * 1_000.0);
+        let part = |key: &str| format!("{:.1} %", number(key) * 100.0);
+        vec![
+            name.to_owned(),
+            time("latency_seconds"),
+            time("jitter_seconds"),
+            part("loss"),
+            part("duplication"),
+            part("reordering"),
+            text(&direction["bytes_per_second"]),
+        ]
+    };
+    let header = ["PLAYER", "LATENCY", "JITTER", "LOSS", "DUPLICATION", "REORDERING", "BYTES/S"];
+    let rows = [row("to", &response["to_player"]), row("from", &response["from_player"])];
+    let count = |key: &str| text(&response[key]);
+    format!(
+        "{}datagrams lost: {}, dropped for lack of space: {}; bytes on their way: {}\n",
+        table(&header, &rows),
+        count("lost"),
+        count("overflowed"),
+        count("queued_bytes")
+    )
+}
+
 pub(super) fn bans(response: &Value) -> String {
     let row = |ban: &Value| {
         let ends = &ban["ends"];

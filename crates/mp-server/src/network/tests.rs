@@ -52,6 +52,7 @@ async fn start_with(
         gate: ConnectionGate::default(),
         metrics: Metrics::default(),
         is_single_room: false,
+        link: None,
     };
     let mut network = Network::start(settings).await.unwrap();
     let peer = MemoryMultiplayerPeer::server();

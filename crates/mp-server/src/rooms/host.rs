@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::ArbiterHandle;
 use mp_actor::{BranchRef, EndReason, SharedEndpoint, StartError};
 use mp_core::host::{SystemClock, unix_now};
-use mp_core::{DisconnectReason, Instant, PeerId, Rejection, Route};
+use mp_core::{ConnectionId, DisconnectReason, Instant, PeerId, Rejection, Route};
 use mp_identity::{
     AuthRejection, AuthStats, FetchId, HttpFailure, HttpRequest, HttpResponse, Identity, Subject,
 };
@@ -289,6 +289,17 @@ impl RoomsHost {
     /// Returns the endpoints.
     pub(super) fn endpoints(&self) -> Vec<SharedEndpoint> {
         self.listeners.values().map(|listening| listening.endpoint.clone()).collect()
+    }
+
+    /// Returns the endpoint and the connection of a player.
+    pub(super) fn connection_of(
+        &self,
+        room: RoomId,
+        peer: PeerId,
+    ) -> Option<(SharedEndpoint, ConnectionId)> {
+        let of = self.rooms.connection_of(room, peer)?;
+        let listening = self.listeners.get(&of.listener)?;
+        Some((listening.endpoint.clone(), of.connection))
     }
 
     /// Returns the branch of an open room.

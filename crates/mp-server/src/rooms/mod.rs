@@ -13,6 +13,7 @@ mod handle;
 mod host;
 mod identified;
 mod identities;
+mod link;
 mod matchmaking;
 mod moves;
 mod notices;

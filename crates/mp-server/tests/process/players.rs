@@ -87,6 +87,13 @@ impl RawPlayer {
         }
     }
 
+    /// Sends a ping and waits for its pong. Skips messages.
+    pub(crate) fn ping(&mut self) {
+        // Masked with zeros, without a payload.
+        self.stream.write_all(&[PING, 0x80, 0, 0, 0, 0]).unwrap();
+        while self.frame().0 != PONG {}
+    }
+
     /// Waits for a notice of the server, a raw packet, and returns its data. Skips other messages.
     pub(crate) fn notice(&mut self) -> Value {
         loop {
@@ -119,6 +126,9 @@ impl RawPlayer {
 /// First byte of a frame with a message, and of a close frame.
 const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
+/// First byte of a frame with a ping, and of one with its pong.
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8A;
 /// First byte of a raw packet.
 const RAW: u8 = 3;
 

@@ -2,6 +2,7 @@
 
 mod host;
 mod identity;
+mod link;
 mod listeners;
 mod matchmaking;
 
@@ -46,6 +47,8 @@ pub(in crate::config) fn build(
         agones: AgonesConfig {
             enabled: values.single("agones").switch("enabled").unwrap_or_default(),
         },
+        dev: values.single("").switch("dev").unwrap_or_default(),
+        link: builder.link(),
         log: log(&values),
         shutdown: ShutdownConfig {
             drain_timeout: seconds(values.single("shutdown"), "drain_timeout"),

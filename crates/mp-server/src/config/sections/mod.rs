@@ -6,6 +6,7 @@
 mod admin;
 mod identity;
 mod limits;
+mod link;
 mod listeners;
 mod matchmaking;
 mod process;
@@ -17,6 +18,7 @@ use super::section::{Section, Shape};
 use admin::ADMIN;
 use identity::IDENTITY;
 use limits::LIMITS;
+use link::LINK;
 use listeners::{LISTEN_SHORT, LISTENERS};
 use matchmaking::MATCH;
 use process::{LOG, SHUTDOWN, TOP};
@@ -104,6 +106,15 @@ locked, private, code and metadata change as well.",
         shape: Shape::Single,
         help: "Sidecar of Agones, on Kubernetes",
         keys: AGONES,
+    },
+    Section {
+        name: "link",
+        shape: Shape::Single,
+        help: "Simulated conditions of all connections, for development
+
+They need dev = true, and apply to each direction of a connection once it is established. Of \
+WebSocket connections latency and bytes_per_second apply.",
+        keys: LINK,
     },
     Section { name: "log", shape: Shape::Single, help: "Log on standard error", keys: LOG },
     Section { name: "shutdown", shape: Shape::Single, help: "End of the server", keys: SHUTDOWN },

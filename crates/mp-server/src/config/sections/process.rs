@@ -3,12 +3,23 @@
 use crate::config::key::{Key, Kind, Preset};
 use crate::config::rules::LOG_FILTER;
 
-pub(super) const TOP: &[Key] = &[Key::new(
-    "version",
-    Kind::Number { min: 1, max: 1 },
-    Preset::Number(1),
-    "Version of this file's format",
-)];
+pub(super) const TOP: &[Key] = &[
+    Key::new(
+        "version",
+        Kind::Number { min: 1, max: 1 },
+        Preset::Number(1),
+        "Version of this file's format",
+    ),
+    Key::new(
+        "dev",
+        Kind::Switch,
+        Preset::Switch(false),
+        "Development: lets operators simulate bad links to players
+
+See [link], and `mp-server ctl link --help`.",
+    )
+    .flag("dev"),
+];
 
 pub(super) const LOG: &[Key] = &[
     Key::new(

@@ -30,7 +30,7 @@ pub(super) fn error(server: &AdminServer, token: &str, args: &[&str]) -> String 
 
 #[test]
 fn every_verb_operates_a_running_server() {
-    let mut server = AdminServer::start();
+    let mut server = AdminServer::in_development();
     assert!(ok(&server, &["status"]).contains("state                ready"));
     let created = ok(&server, &["create", "arena", "--max-players", "8", "--permanent"]);
     assert_eq!(created, "arena is open\n");
@@ -51,6 +51,16 @@ fn every_verb_operates_a_running_server() {
     let mut player = super::peers::join(&server);
     let id = player.id.to_string();
     assert!(ok(&server, &["peers", "default"]).contains(&id));
+    let link = ["link", "default", &id];
+    ok(&server, &[&link[..], &["--latency", "50ms", "--rate", "100000"]].concat());
+    ok(&server, &[&link[..], &["--latency", "0.2s", "--direction", "to"]].concat());
+    let shown = ok(&server, &link);
+    assert!(shown.contains("to      200 ms") && shown.contains("from    0 ms"), "{shown}");
+    let refused = error(&server, ALL, &[&link[..], &["--loss", "5%"]].concat());
+    assert!(refused.contains("ENet or WebRTC"), "{refused}");
+    ok(&server, &[&link[..], &["--clear"]].concat());
+    assert!(ok(&server, &link).contains("to      0 ms"));
+
     ok(&server, &["kick", "default", &id, "--reason", "spam"]);
     player.stream.read_to_end(&mut Vec::new()).unwrap();
 

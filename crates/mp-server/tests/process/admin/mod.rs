@@ -4,6 +4,7 @@ mod ctl;
 mod events;
 mod health;
 pub(crate) mod http;
+mod link;
 mod metrics;
 mod moves;
 mod notices;
@@ -60,6 +61,13 @@ impl AdminServer {
     /// Returns the address of ENet.
     pub(crate) fn enet(&self) -> SocketAddr {
         self.server.enet
+    }
+
+    /// Starts a server that simulates bad links.
+    fn in_development() -> Self {
+        Self::with(|command| {
+            command.arg("--dev");
+        })
     }
 
     /// Starts a server with further settings.
