@@ -1,8 +1,9 @@
 extends Node
 ## Joins a room over ENet (--port) or WebSocket (--url), with an authentication packet if --auth is
-## given; or requests a seat by HTTP (--match), prints `match ROOM` or `match REASON`, and joins
-## over --over=enet or websocket. Prints `connected`, `peer ID`, `gone ID`, `receives TEXT`,
-## `auth TEXT`, and how the connection ends: over WebSocket with the `reason` of the close frame.
+## given; or requests a seat by HTTP (--match), with the token of the player if --token is given,
+## prints `match ROOM` or `match REASON`, and joins over --over=enet or websocket. Prints
+## `connected`, `peer ID`, `gone ID`, `receives TEXT`, `auth TEXT`, and how the connection ends:
+## over WebSocket with the `reason` of the close frame.
 
 var options := {
 	"host": "127.0.0.1",
@@ -10,6 +11,7 @@ var options := {
 	"url": "",
 	"auth": "",
 	"match": "",
+	"token": "",
 	"over": "websocket",
 	"greeting": "hello",
 }
@@ -55,6 +57,8 @@ func _request_seat() -> bool:
 	var http := HTTPRequest.new()
 	add_child(http)
 	var headers := ["Content-Type: application/json"]
+	if options["token"] != "":
+		headers.append("Authorization: Bearer " + options["token"])
 	http.request(options["match"], headers, HTTPClient.METHOD_POST, JSON.stringify({}))
 	var response: Array = await http.request_completed
 	http.queue_free()

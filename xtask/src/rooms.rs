@@ -2,6 +2,7 @@
 //! packet, matchmaking, isolation, refusals, drain, and players who authenticate.
 
 mod identity;
+mod matchmaking;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -23,6 +24,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     server.players_meet_by_matchmaking()?;
     server.rooms_refuse_players()?;
     server.drain()?;
+    matchmaking::play(godot)?;
     identity::play(godot)?;
     Ok("selection by port, path, query and authentication; matchmaking; refusals; drain; tokens, call-outs, bans, kicks and announcements".to_owned())
 }
