@@ -11,6 +11,8 @@
 
 mod place;
 mod suggest;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use place::{Place, has_secret, is_secret_name, line_number, render};
 pub use suggest::{did_you_mean, plain};
