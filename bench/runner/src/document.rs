@@ -79,7 +79,7 @@ Machine: {machine}; loopback only. Versions: {versions}; crates as in `bench/Car
   on one machine depend more on the load generator than on the server. Most of the CPU time is spent in the kernel, per datagram or system call.
 - Each contender is a process on CPU 0. The load generator is one process on CPU 1, the same for all contenders of a workload. It never
   sleeps while there is traffic, so that servers spend no CPU time on waking it. It checks every byte and the sender of every delivery, that
-  there are no duplicates, and the order of reliable messages. A run with a wrong delivery is discarded.
+  there are no duplicates, and the order of reliable messages. A run with a wrong delivery is discarded and listed as failed.
 - Contenders alternate. Tables show medians of the rounds; ratios are the median of each round's ratio. Absolute values depend on the machine
   and vary by some 10 % between runs, ratios much less.
 - *delivered*: share of the messages sent in the measured phase, however late. *allocs/op*: allocations of mp's own servers and of str0m's, counted

@@ -97,7 +97,7 @@ fn run(args: &Args) -> Result<(), String> {
         };
         let result = measure::workload(workload, &programs, &timing, &is_chosen);
         print!("{}", table::terminal(workload, &result));
-        failures.extend(result.failures.iter().map(|why| format!("{}: {why}", workload.name)));
+        failures.extend(result.own_failures().map(|why| format!("{}: {why}", workload.name)));
         if timing.is_full && args.contender.is_empty() {
             kept.keep(workload.name, &result)?;
         }

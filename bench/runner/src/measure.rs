@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::process::{ChildProcess, Programs};
 use crate::sample::{Metric, Sample, median};
-use crate::workload::{Baseline, Contender, Workload};
+use crate::workload::{Baseline, Contender, Workload, is_own};
 
 /// Durations, and number of rounds.
 pub(crate) struct Timing {
@@ -38,7 +38,7 @@ pub(crate) struct Measured {
     /// Date, commit and load average at the start.
     pub(crate) when: String,
     pub(crate) contenders: Vec<(String, Vec<Option<Sample>>)>,
-    /// Errors of failed runs.
+    /// Errors of failed runs, each after the name of its contender.
     pub(crate) failures: Vec<String>,
     /// Contenders that cannot run, with reasons.
     pub(crate) absent: Vec<String>,
@@ -48,6 +48,12 @@ impl Measured {
     pub(crate) fn samples(&self, contender: &str) -> Option<&[Option<Sample>]> {
         let (_, samples) = self.contenders.iter().find(|(name, _)| name == contender)?;
         Some(samples)
+    }
+
+    /// Returns the errors of mp's contenders. Those of other projects are only reported with the
+    /// results.
+    pub(crate) fn own_failures(&self) -> impl Iterator<Item = &str> {
+        self.failures.iter().map(String::as_str).filter(|failure| is_own(failure))
     }
 
     pub(crate) fn median(&self, contender: &str, metric: Metric) -> Option<f64> {
@@ -117,7 +123,7 @@ fn run(
     }
     let mut load = None;
     if !contender.is_alone {
-        let mut arguments = workload.load.clone();
+        let mut arguments = contender.own_load.as_ref().unwrap_or(&workload.load).clone();
         arguments.extend(contender.load.iter().cloned());
         arguments.extend(["--port".to_owned(), port.to_string()]);
         if let Some(port) = admin {
@@ -209,16 +215,18 @@ impl Reading {
         let (at, cpu) = (Instant::now(), server.cpu()?);
         // Contenders without a load count operations themselves.
         let counts = players.as_ref().unwrap_or(&own);
-        let operations = counts["operations"].as_f64().unwrap_or(0.0);
+        let number = |name: &str| counts[name].as_f64();
+        let scaled = |count: f64| count * contender.operations_per_delivery;
+        let operations = scaled(number("operations").unwrap_or(0.0));
         Ok(Self {
             at,
             cpu,
             operations,
-            received: counts["received"].as_f64().unwrap_or(operations),
-            bytes: counts["bytes"].as_f64().unwrap_or(0.0),
+            received: number("received").map_or(operations, scaled),
+            bytes: number("bytes").unwrap_or(0.0),
             allocations: own["allocations"].as_f64(),
-            ticks: counts["ticks"].as_f64(),
-            rooms: counts["rooms"].as_f64(),
+            ticks: number("ticks"),
+            rooms: number("rooms"),
         })
     }
 }
@@ -256,6 +264,14 @@ fn port(line: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_failures_of_mp_fail_a_run() {
+        let failures = ["Godot, round 2: wrong deliveries: 3", "mp-server, round 1: has exited"];
+        let failures = failures.map(str::to_owned).to_vec();
+        let measured = Measured { failures, ..Measured::default() };
+        assert!(measured.own_failures().eq(["mp-server, round 1: has exited"]));
+    }
 
     #[test]
     fn port_parses_the_lines_of_all_servers() {

@@ -3,7 +3,7 @@
 use crate::goal::ratio;
 use crate::measure::Measured;
 use crate::sample::Metric;
-use crate::workload::{Workload, is_own};
+use crate::workload::{Area, Workload, is_own};
 
 /// Returns a table for the terminal, aligned with blanks, and the goals.
 pub(crate) fn terminal(workload: &Workload, measured: &Measured) -> String {
@@ -34,6 +34,9 @@ pub(crate) fn terminal(workload: &Workload, measured: &Measured) -> String {
     }
     for absent in &measured.absent {
         text.push_str(&format!("  skipped: {absent}\n"));
+    }
+    for failure in &measured.failures {
+        text.push_str(&format!("  failed: {failure}\n"));
     }
     text
 }
@@ -113,9 +116,9 @@ fn rows(workload: &Workload, measured: &Measured) -> Vec<Vec<String>> {
 fn is_shown(workload: &Workload, metric: Metric) -> bool {
     match metric {
         Metric::Memory | Metric::Resident | Metric::ClientShare => workload.is_idle,
-        Metric::Cpu | Metric::Rate | Metric::Delivered | Metric::P50 | Metric::P99 => {
-            !workload.is_idle
-        }
+        Metric::Cpu | Metric::Rate | Metric::Delivered => !workload.is_idle,
+        // The clients of replicated nodes measure no latency.
+        Metric::P50 | Metric::P99 => !workload.is_idle && workload.area != Area::Replication,
         Metric::Share | Metric::Allocations | Metric::Bytes | Metric::Ticks => true,
         Metric::RoomMemory
         | Metric::Rooms

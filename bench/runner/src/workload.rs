@@ -58,6 +58,10 @@ pub(crate) struct Contender {
     pub(crate) arguments: Vec<String>,
     /// Additional arguments of the load for this contender.
     pub(crate) load: Vec<String>,
+    /// Arguments of its load in place of the workload's.
+    pub(crate) own_load: Option<Vec<String>>,
+    /// Operations of the workload that a delivery of its load stands for.
+    pub(crate) operations_per_delivery: f64,
     /// True if it answers `mark` with its counters.
     pub(crate) answers: bool,
     /// True if it needs no load, and counts operations itself.
@@ -85,13 +89,30 @@ impl Contender {
     pub(crate) fn new(name: &'static str, program: Program, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let answers = matches!(program, Program::Binary(_));
-        let (load, is_alone, clients, has_admin) = (Vec::new(), false, None, false);
-        Self { name, program, arguments, load, answers, is_alone, clients, has_admin }
+        Self {
+            name,
+            program,
+            arguments,
+            load: Vec::new(),
+            own_load: None,
+            operations_per_delivery: 1.0,
+            answers,
+            is_alone: false,
+            clients: None,
+            has_admin: false,
+        }
     }
 
     /// Marks it as running without a load.
     pub(crate) fn alone(mut self) -> Self {
         self.is_alone = true;
+        self
+    }
+
+    /// Replaces the load by one whose deliveries stand for several operations each.
+    pub(crate) fn with_own_load(mut self, arguments: &str, operations_per_delivery: f64) -> Self {
+        self.own_load = Some(words(arguments));
+        self.operations_per_delivery = operations_per_delivery;
         self
     }
 
