@@ -2,7 +2,8 @@ extends Node
 ## Joins a server that authenticates players by --token, over ENet (--port) or WebSocket (--url).
 ## With --auth it sends the token in an authentication packet, by the code of the guide; otherwise
 ## the URL has it. Prints `connected ID`, the server's reasons and announcements as `CODE: TEXT`,
-## and how the connection ends: over WebSocket with the `reason` of the close frame.
+## and how the connection ends: over WebSocket with the `reason` of the close frame. With --greeting
+## it sends this text to each other player. Prints `receives TEXT` for texts of others.
 ##
 ## `cargo xtask rooms` copies this project, and replaces the two lines `# code of PAGE` by the
 ## GDScript of those pages.
@@ -13,7 +14,7 @@ var socket: WebSocketPeer
 
 
 func _ready() -> void:
-	var options := {"port": "", "url": "", "auth": "", "token": ""}
+	var options := {"port": "", "url": "", "auth": "", "token": "", "greeting": ""}
 	for argument in OS.get_cmdline_user_args():
 		var pair := argument.trim_prefix("--").split("=", true, 1)
 		options[pair[0]] = pair[1]
@@ -24,6 +25,16 @@ func _ready() -> void:
 			func(_id: int) -> void: print("authentication failed")
 		)
 	_receive_notices()
+	multiplayer.peer_packet.connect(
+		func(id: int, packet: PackedByteArray) -> void:
+			if id != 1:
+				print("receives ", packet.get_string_from_utf8())
+	)
+	multiplayer.peer_connected.connect(
+		func(id: int) -> void:
+			if id != 1 and options["greeting"] != "":
+				multiplayer.send_bytes(options["greeting"].to_utf8_buffer(), id)
+	)
 	multiplayer.connected_to_server.connect(
 		func() -> void: print("connected ", multiplayer.get_unique_id())
 	)

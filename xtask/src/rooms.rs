@@ -26,7 +26,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     server.drain()?;
     matchmaking::play(godot)?;
     identity::play(godot)?;
-    Ok("selection by port, path, query and authentication; matchmaking; refusals; drain; tokens, call-outs, bans, kicks and announcements".to_owned())
+    Ok("selection by port, path, query and authentication; matchmaking; refusals; drain; tokens, call-outs, bans, kicks, announcements and spectators".to_owned())
 }
 
 /// The server, and the ports of its listeners.

@@ -35,7 +35,8 @@ pub struct Identity {
     expires: Option<UnixSeconds>,
 }
 
-/// The role of a player in its room. mp passes it on; the game decides what a role may do.
+/// The role of a player in its room. mp-server forwards no packets of spectators to other players,
+/// except in rooms with a host; beyond that, the game decides what a role may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -43,7 +44,7 @@ pub enum Role {
     /// A player. The default.
     #[default]
     Player,
-    /// A spectator.
+    /// A spectator: it receives what the others send, and may send to the server only.
     Spectator,
     /// The player who decides about the room.
     Host,

@@ -4,7 +4,8 @@
 mod client;
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,6 +32,7 @@ pub(super) fn play(godot: &Godot) -> Result<(), String> {
     server.operates()?;
     server.replaces()?;
     server.drains()?;
+    players.start("spectators", &tokens)?.silences_spectators()?;
     players.start("reject", &format!("{tokens}\nsame_player = \"reject\""))?.rejects()?;
     players.plays_call_outs()
 }
@@ -136,6 +138,11 @@ impl Players<'_> {
 impl Identified<'_> {
     /// Starts a client with a token.
     fn join(&self, who: &str, way: Way, token: &str) -> Result<Process, String> {
+        let log = log(&format!("{}-{who}", self.name));
+        Process::start(who, &mut self.command(way, token), &log)
+    }
+
+    fn command(&self, way: Way, token: &str) -> Command {
         let mut command = self.players.godot.command(&project());
         command.arg(format!("--token={token}"));
         let url = format!("--url=ws://127.0.0.1:{}/", self.websocket);
@@ -144,7 +151,7 @@ impl Identified<'_> {
             Way::WebSocket => command.args(["--auth=1", &url]),
             Way::Url => command.arg(format!("{url}?token={token}")),
         };
-        Process::start(who, &mut command, &log(&format!("{}-{who}", self.name)))
+        command
     }
 
     /// Starts a client of a player, and waits until it is connected.
@@ -238,6 +245,51 @@ impl Identified<'_> {
         expect_lines(&mut first, &Way::Enet.removal("replaced", text))?;
         let _third = self.admit("third", Way::Enet, "twice")?;
         expect_lines(&mut second, &Way::WebSocket.removal("replaced", text))
+    }
+
+    /// A spectator receives the packets of a player, who receives none of the spectator.
+    fn silences_spectators(&self) -> Result<(), String> {
+        let token = self.players.token("watcher", &["--role", "spectator"])?;
+        for (of_spectator, of_player) in [(Way::Enet, Way::WebSocket), (Way::WebSocket, Way::Enet)]
+        {
+            let refused = self.refused_relays()?;
+            let name = of_spectator.name();
+            let mut spectator = self.greet(&format!("spectator-{name}"), of_spectator, &token)?;
+            expect(&mut spectator, "connected ")?;
+            let token = self.players.token("player", &[])?;
+            let mut player = self.greet(&format!("player-{name}"), of_player, &token)?;
+            expect_lines(&mut spectator, &[format!("receives from player-{name}")])?;
+            let limit = now() + PROCESS_TIMEOUT;
+            let is_counted = |_: &Process| self.refused_relays().is_ok_and(|it| it > refused);
+            if !player.wait_until(limit, is_counted) {
+                return Err("the packet of a spectator is not counted as refused".to_owned());
+            }
+            expect_lines(&mut player, &[])?;
+        }
+        Ok(())
+    }
+
+    /// Starts a client that sends a greeting to the others.
+    fn greet(&self, who: &str, way: Way, token: &str) -> Result<Process, String> {
+        let mut command = self.command(way, token);
+        command.arg(format!("--greeting=from {who}"));
+        Process::start(who, &mut command, &log(&format!("{}-{who}", self.name)))
+    }
+
+    /// Returns the number of refused packets of spectators, from the server's metrics.
+    fn refused_relays(&self) -> Result<f64, String> {
+        let get = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.admin))?;
+            let host = format!("127.0.0.1:{}", self.admin);
+            write!(stream, "GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
+            let mut response = String::new();
+            stream.read_to_string(&mut response)?;
+            Ok(response)
+        };
+        let response = get().map_err(|error| format!("cannot read the metrics: {error}"))?;
+        let mut lines = response.lines().filter(|line| line.contains("\"may_not_relay\""));
+        let value = lines.next().and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        value.ok_or_else(|| "the metrics have no count of refused packets".to_owned())
     }
 
     /// A server with `same_player = "reject"` refuses the later connection of a player.

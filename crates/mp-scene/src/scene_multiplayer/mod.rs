@@ -110,6 +110,17 @@ impl SceneMultiplayer {
         self.session.relay_policy()
     }
 
+    /// Sets which peers may send to others through the server, for example players but not
+    /// spectators (default: all). `may_send` is called once for each peer, when it is admitted.
+    ///
+    /// Packets of a peer that may not are refused ([`Refusal::MayNotRelay`]), except confirmations
+    /// and announcements of paths, without which others could not send properties to it. It
+    /// receives the packets of others, and may send to the server. A
+    /// [relay policy](crate::BranchBuilder::relay_policy) forwards packets without this check.
+    pub fn set_relay_permission(&mut self, may_send: impl Fn(PeerId) -> bool + Send + 'static) {
+        self.session.set_relay_permission(may_send);
+    }
+
     /// Sets the unsafe behavior of Godot that is allowed (default: none).
     pub fn set_quirks(&mut self, quirks: GodotQuirks) {
         self.quirks = quirks;
@@ -390,6 +401,7 @@ impl SceneMultiplayer {
             refused_answers: 0,
             refused_announcements: paths.refused_announcements + replication.refused_announcements,
             relayed_packets: session.relayed_packets,
+            refused_relays: session.refused_relays,
             stray_packets: session.stray_packets + paths.stray_packets + self.sender.unroutable(),
             duplicate_ids: session.duplicate_ids,
             silent_peers: session.silent_peers,

@@ -37,6 +37,9 @@ mp_core::reasons! {
         EarlierBranch = "earlier_branch" => "the packet is for the branch that the peer has left",
         /// A packet that cannot be decoded.
         Malformed = "malformed" => "the packet is malformed",
+        /// A packet for others of a peer without
+        /// [permission](crate::SceneMultiplayer::set_relay_permission).
+        MayNotRelay = "may_not_relay" => "the peer may not send to other peers",
         /// A SPAWN whose synchronizers do not match those of the local scene.
         MismatchedAnnouncement = "mismatched_announcement" => "the announced synchronizers do not match those of the scene",
         /// A call of a node with another RPC table than the sender's.

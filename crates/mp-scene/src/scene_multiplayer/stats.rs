@@ -15,6 +15,9 @@ pub struct SceneStats {
     pub refused_answers: u64,
     /// Packets forwarded between clients.
     pub relayed_packets: u64,
+    /// Packets for other clients of clients that may not send to them
+    /// ([`set_relay_permission`](crate::SceneMultiplayer::set_relay_permission)).
+    pub refused_relays: u64,
     /// Packets from or to unknown peers, and packets that the local relay setting refuses.
     pub stray_packets: u64,
     /// Connections rejected because their id was in use.
@@ -71,6 +74,7 @@ impl SceneStats {
             refused_calls: combine(self.refused_calls, other.refused_calls),
             refused_answers: combine(self.refused_answers, other.refused_answers),
             relayed_packets: combine(self.relayed_packets, other.relayed_packets),
+            refused_relays: combine(self.refused_relays, other.refused_relays),
             stray_packets: combine(self.stray_packets, other.stray_packets),
             duplicate_ids: combine(self.duplicate_ids, other.duplicate_ids),
             silent_peers: combine(self.silent_peers, other.silent_peers),

@@ -255,6 +255,7 @@ fn drops(snapshot: &Snapshot) -> Vec<(Labels, u64)> {
     let scene = &snapshot.branches.scene;
     add("any", "received", "unknown_peer", scene.stray_packets);
     add("any", "received", "moved", scene.moved_packets);
+    add("any", "received", "may_not_relay", scene.refused_relays);
     add("any", "sent", "endpoint_blocked", scene.outbox_drops);
     add("any", "sent", "peer_paused", scene.paused_drops);
     all

@@ -532,6 +532,7 @@ impl RoomsHost {
                 actix::spawn(timer.run());
             }
             let (relay, moves) = (template.relay, template.moves);
+            let of_room = identities.clone();
             let context = RoomContext { id: room, name, template, drain, identities, rooms };
             let mut branch = build(&context)?;
             if moves {
@@ -539,6 +540,7 @@ impl RoomsHost {
             }
             let multiplayer = branch.scene().multiplayer_mut();
             multiplayer.set_silence_timeout(silence);
+            multiplayer.set_relay_permission(move |peer| !of_room.is_spectator(peer));
             if !relay {
                 multiplayer.set_server_relay(false);
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mp_core::PeerId;
-use mp_identity::Identity;
+use mp_identity::{Identity, Role};
 use mp_rooms::ListenerConnection;
 
 /// The identities of a room's players by peer id. Clones refer to the same room: the registry's
@@ -33,6 +33,11 @@ impl Identities {
 
     pub(super) fn get(&self, peer: PeerId) -> Option<Arc<Identity>> {
         self.lock().get(&peer).map(|(_, identity)| Arc::clone(identity))
+    }
+
+    /// Returns whether a player has the role of a spectator.
+    pub(super) fn is_spectator(&self, peer: PeerId) -> bool {
+        self.get(peer).is_some_and(|identity| identity.role() == Role::Spectator)
     }
 
     fn lock(&self) -> MutexGuard<'_, ByPeer> {

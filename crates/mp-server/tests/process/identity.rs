@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use mp_actor::prelude::*;
 use mp_core::host::unix_now;
-use mp_identity::{Identity, Subject, TokenIssuer};
+use mp_identity::{Identity, Role, Subject, TokenIssuer};
 use mp_tls::ClientTlsOptions;
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
 
@@ -179,6 +179,34 @@ fn player_who_connects_again_is_refused_or_stays() {
             }
         });
     }
+}
+
+#[test]
+fn spectator_receives_packets_of_players_and_sends_them_none() {
+    let server = Identified::with_tokens("");
+    let bob = Identity::new(Subject::new("bob").unwrap());
+    let spectator = kay().with_role(Role::Spectator);
+    actix::System::new().block_on(async {
+        let spectator = server.by_enet(&token(&issuer(), spectator, 60)).await.unwrap();
+        let player = server.by_url(&token(&issuer(), bob, 60)).await.unwrap();
+        let spectator_id = spectator.with(|scene| scene.unique_id()).await.unwrap();
+        let player_id = player.with(|scene| scene.unique_id()).await.unwrap();
+        until(|| spectator.peer(player_id).is_some() && player.peer(spectator_id).is_some()).await;
+        let mut to_spectator = spectator.signals().await.unwrap();
+        let mut to_player = player.signals().await.unwrap();
+        let send = |to: PeerId| {
+            move |scene: &mut Scene| {
+                scene.send_bytes(b"hello", to, TransferMode::Reliable, Channel(0)).unwrap();
+            }
+        };
+        player.with(send(spectator_id)).await.unwrap();
+        let received = Signal::PeerPacket { from: player_id, data: b"hello"[..].into() };
+        assert_eq!(to_spectator.next().await, Some(received));
+        spectator.with(send(player_id)).await.unwrap();
+        // It leaves after its packet, so the player would have received the packet before.
+        spectator.close().await;
+        assert_eq!(to_player.next().await, Some(Signal::PeerDisconnected(spectator_id)));
+    });
 }
 
 #[test]

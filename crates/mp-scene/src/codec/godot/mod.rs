@@ -108,7 +108,7 @@ pub(super) fn decode_without_arguments(
 
 /// Returns the kind of a packet that begins with `head`; `None` if the packet is empty.
 #[inline]
-pub(super) fn kind(head: &[u8]) -> Option<PacketKind> {
+pub(crate) fn kind(head: &[u8]) -> Option<PacketKind> {
     let first = *head.first()?;
     Some(match first & COMMAND_MASK {
         REMOTE_CALL => PacketKind::Rpc,

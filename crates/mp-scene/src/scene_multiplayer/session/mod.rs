@@ -19,6 +19,7 @@ mod moves;
 mod peers;
 mod policy;
 mod relay;
+mod relay_permission;
 mod reorder;
 mod silence;
 
@@ -43,6 +44,7 @@ use peers::SessionPeers;
 use policy::PolicySlot;
 pub use policy::{RelayContext, RelayDecision, RelayPolicy};
 pub(super) use relay::Received;
+use relay_permission::RelayPermission;
 use reorder::ReorderBuffer;
 use silence::{Silence, SilenceWatch};
 
@@ -59,6 +61,7 @@ pub(super) struct Session {
     /// True if the branch is closing: nothing is sent any more.
     is_leaving: bool,
     server_relay: bool,
+    relay_permission: RelayPermission,
     refuse_new_connections: bool,
     authentication: bool,
     auth_timeout: Duration,
@@ -85,6 +88,7 @@ pub(super) struct SessionStats {
     pub(super) duplicate_ids: u64,
     pub(super) silent_peers: u64,
     pub(super) moved_packets: u64,
+    pub(super) refused_relays: u64,
 }
 
 /// The parts that a function of the session uses.
@@ -111,6 +115,7 @@ impl Session {
             is_joining: false,
             is_leaving: false,
             server_relay: true,
+            relay_permission: RelayPermission::default(),
             refuse_new_connections: false,
             authentication: false,
             auth_timeout: auth::TIMEOUT,
@@ -128,6 +133,13 @@ impl Session {
 
     pub(super) fn set_server_relay(&mut self, relay: bool) {
         self.server_relay = relay;
+    }
+
+    pub(super) fn set_relay_permission(
+        &mut self,
+        may_send: impl Fn(PeerId) -> bool + Send + 'static,
+    ) {
+        self.relay_permission = RelayPermission::new(may_send);
     }
 
     pub(super) fn set_refuse_new_connections(&mut self, sender: &mut Sender, refuse: bool) {
@@ -281,12 +293,13 @@ impl Session {
         if self.outlives_program(route) {
             self.silence.insert(peer);
         }
+        let may_relay = self.relay_permission.may_send(peer);
         if self.is_server() && self.policy.is_set() {
             // The policy announces the peer.
-            self.peers.insert(peer, false);
+            self.peers.insert(peer, false, may_relay);
             return self.policy.peer_connected(cx.sender, &mut self.stats, peer);
         }
-        self.peers.insert(peer, self.is_server() && self.relays());
+        self.peers.insert(peer, self.is_server() && self.relays(), may_relay);
         let others = self.peers.notified_of(peer, cx.sender.routes());
         cx.sender.send_to_all(&others, &SceneMessage::AddPeer(peer));
         for other in others {
@@ -331,6 +344,7 @@ impl Session {
             is_joining: _,
             is_leaving: _,
             server_relay: _,
+            relay_permission: _,
             refuse_new_connections: _,
             authentication: _,
             auth_timeout: _,

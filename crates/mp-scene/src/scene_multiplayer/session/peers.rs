@@ -23,6 +23,8 @@ struct Admitted {
     order: u64,
     /// True if this peer and those admitted before it were announced to each other.
     is_announced: bool,
+    /// True if the server forwards the peer's packets to others.
+    may_relay: bool,
     malformed: u64,
 }
 
@@ -40,10 +42,10 @@ pub(super) struct Pending {
 
 impl SessionPeers {
     /// Adds an admitted peer. `is_announced`: this peer and the earlier ones are announced to each
-    /// other.
-    pub(super) fn insert(&mut self, peer: PeerId, is_announced: bool) {
+    /// other. `may_relay`: its packets are forwarded to others.
+    pub(super) fn insert(&mut self, peer: PeerId, is_announced: bool, may_relay: bool) {
         self.last_order += 1;
-        let admitted = Admitted { order: self.last_order, is_announced, malformed: 0 };
+        let admitted = Admitted { order: self.last_order, is_announced, may_relay, malformed: 0 };
         self.admitted.insert(peer, admitted);
     }
 
@@ -82,6 +84,11 @@ impl SessionPeers {
         let malformed = admitted.or(pending)?;
         *malformed += 1;
         Some(*malformed)
+    }
+
+    /// Returns whether the packets of a peer are forwarded to others.
+    pub(super) fn may_relay(&self, peer: PeerId) -> bool {
+        self.admitted.get(&peer).is_none_or(|admitted| admitted.may_relay)
     }
 
     /// Returns the position of the last admitted peer in the order of admission.

@@ -7,8 +7,8 @@
 use bytes::Bytes;
 use mp_core::{Instant, Packet, PeerId, Target};
 
-use super::super::Refusal;
 use super::super::sender::{Route, SendOptions};
+use super::super::{PacketKind, Refusal, refusal};
 use super::{Context, Session};
 use crate::SceneMessage;
 use crate::codec::godot;
@@ -182,6 +182,13 @@ impl Session {
             }
             Target::Peer(_) => {}
             Target::All | Target::AllExcept(_) => peers.retain(|&peer| peer != from),
+        }
+        let is_refused = !peers.is_empty() && !self.peers.may_relay(from);
+        // Without confirmed paths, the other peers could not send properties to this one.
+        if is_refused && godot::kind(&inner) != Some(PacketKind::Path) {
+            self.stats.refused_relays += 1;
+            refusal::count(&mut self.refusals, from, Refusal::MayNotRelay);
+            peers.clear();
         }
         let all = peers.len();
         peers.retain(|&peer| !self.moves.is_stale(from, peer));
