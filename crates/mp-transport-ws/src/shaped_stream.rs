@@ -263,8 +263,7 @@ impl Direction {
     /// Sends bytes. They arrive in segments, each at its time.
     fn push(&mut self, now: Instant, bytes: &[u8]) {
         for segment in bytes.chunks(SEGMENT_BYTES) {
-            let overtakes = self.segments.back().is_some_and(|&(at, _)| at > now);
-            let is_immediate = !overtakes && self.shaper.conditions().is_immediate();
+            let is_immediate = self.shaper.conditions().is_immediate();
             let at = self.shaper.carry_stream(now, segment.len());
             // The shaper gives each segment a later time than the one before, which would delay
             // those of a turn to the next one.

@@ -60,6 +60,8 @@ fn a_rate_applies_to_each_direction_of_a_connection() {
     let mut received = Vec::new();
     let mut at_server = 0;
     world.turn(&mut server);
+    let (_, stats) = server.conditions(connection).unwrap();
+    assert!(stats.queued_bytes < 2 * 5_000, "more than 300 ms are on their way: {stats:?}");
     for second in 1..=3 {
         at_server += packets(&world.run(&mut server, Duration::from_secs(1))).len();
         received.extend(raw_peer.take());
