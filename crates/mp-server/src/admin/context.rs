@@ -9,6 +9,7 @@ use mp_rooms::RoomName;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::token::{Scope, Token};
 use super::tokens::AdminTokens;
 use crate::addresses::Addresses;
 use crate::config::Config;
@@ -37,6 +38,8 @@ struct Shared {
     server: Operated,
     tokens: AdminTokens,
     wrong_tokens: AddressLimiter,
+    /// Token of requests that have none, if the port is open.
+    open_token: Option<Token>,
     /// Places of viewers of events.
     viewers: Arc<Semaphore>,
     stopping: CancellationToken,
@@ -47,12 +50,21 @@ struct Shared {
 }
 
 impl AdminContext {
-    pub(super) fn new(server: Operated, tokens: AdminTokens, stopping: CancellationToken) -> Self {
+    /// Returns a context. `is_open` lets requests without a token do everything.
+    pub(super) fn new(
+        server: Operated,
+        tokens: AdminTokens,
+        is_open: bool,
+        stopping: CancellationToken,
+    ) -> Self {
+        let open_token = is_open.then(|| Token::generate("dev", &Scope::ALL)).flatten();
+        let open_token = open_token.map(|(token, _)| token);
         let clock = SystemClock::new();
         Self(Arc::new(Shared {
             server,
             tokens,
             wrong_tokens: AddressLimiter::new(WRONG_TOKENS_BURST, WRONG_TOKENS_INTERVAL),
+            open_token,
             viewers: Arc::new(Semaphore::new(VIEWERS_MAX)),
             stopping,
             clock,
@@ -85,6 +97,11 @@ impl AdminContext {
 
     pub(super) fn tokens(&self) -> &AdminTokens {
         &self.0.tokens
+    }
+
+    /// Returns the token of requests that have none, if the port is open.
+    pub(super) fn open_token(&self) -> Option<&Token> {
+        self.0.open_token.as_ref()
     }
 
     /// Returns the limiter of wrong tokens and codes.

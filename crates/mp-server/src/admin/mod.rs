@@ -46,7 +46,7 @@ use self::context::AdminContext;
 use self::tokens::AdminTokens;
 use crate::Failure;
 use crate::addresses::Addresses;
-use crate::config::AdminConfig;
+use crate::config::{AdminConfig, Config};
 use crate::http::{AllowedHosts, BrowserGuard, HttpLimits, HttpListener, HttpServer};
 use crate::page;
 use crate::reload::LiveConfig;
@@ -95,8 +95,9 @@ impl Admin {
             Failure::Refused(format!("cannot start the thread of the admin API: {error}"))
         };
         let http = HttpServer::start().map_err(start)?;
-        let context = AdminContext::new(server, tokens, http.stopping());
-        let router = router(&context, &config.admin, is_public(address));
+        let is_open = config.dev && !is_public(address);
+        let context = AdminContext::new(server, tokens, is_open, http.stopping());
+        let router = router(&context, config, is_public(address));
         http.serve(listener, router, HttpLimits::default()).map_err(start)?;
         http.spawn(follow(live, context.clone()));
         tracing::info!(%address, "admin API");
@@ -123,13 +124,13 @@ impl Admin {
 
 /// Returns all routes. Those that another module adds are merged here: without a token, or to the
 /// routes of a scope in [`api::routes`].
-fn router(context: &AdminContext, config: &AdminConfig, is_public: bool) -> Router {
-    let hosts = AllowedHosts::Listed(config.allowed_hosts.clone());
-    let guard = BrowserGuard::new(hosts, config.allowed_origins.clone());
+fn router(context: &AdminContext, config: &Config, is_public: bool) -> Router {
+    let hosts = AllowedHosts::Listed(config.admin.allowed_hosts.clone());
+    let guard = BrowserGuard::new(hosts, config.admin.allowed_origins.clone());
     let routes = Router::new()
         .merge(health::routes())
         .merge(metrics::routes(context, is_public))
-        .merge(page::routes())
+        .merge(page::routes(config.dev))
         .merge(api::routes(context))
         .with_state(context.clone());
     guard.protect(routes)

@@ -86,7 +86,8 @@ pub struct Config {
     pub query: QueryConfig,
     /// Settings of the sidecar of Agones.
     pub agones: AgonesConfig,
-    /// True to let operators simulate bad links to players (default: false).
+    /// True to let operators simulate bad links to players, and use the admin API on loopback
+    /// without a token (default: false).
     pub dev: bool,
     /// Simulated conditions of each direction of all connections (default: none).
     pub link: LinkConditions,

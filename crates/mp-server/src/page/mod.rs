@@ -2,6 +2,7 @@
 //!
 //! The page has the rights of the token that is entered in it. All that it shows comes from `/v1`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -37,9 +38,10 @@ const FILES: [File; 29] = files! {
 };
 
 /// Returns the routes: the page at `/`, and at `/setup` for the link that makes the first token.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+/// With `is_dev` the page first tries to do without a token, and simulates links.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(is_dev: bool) -> Router<S> {
     FILES.iter().fold(Router::new(), |router, file| {
-        let route = route(*file);
+        let route = route(*file, is_dev);
         match file.name {
             INDEX => router.route("/", route.clone()).route("/setup", route),
             name => router.route(&format!("/page/{name}"), route),
@@ -47,18 +49,22 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     })
 }
 
-fn route<S: Clone + Send + Sync + 'static>(file: File) -> MethodRouter<S> {
-    let etag: Arc<str> = file.etag().into();
-    get(move |headers: HeaderMap| async move { file.respond(&etag, &headers) })
+fn route<S: Clone + Send + Sync + 'static>(file: File, is_dev: bool) -> MethodRouter<S> {
+    let text = match is_dev {
+        true => file.text.replacen("<html ", "<html data-dev ", 1).into(),
+        false => Cow::Borrowed(file.text),
+    };
+    let (etag, text): (Arc<str>, Arc<str>) = (etag(&text).into(), text.into());
+    get(move |headers: HeaderMap| async move { file.respond(&etag, &text, &headers) })
+}
+
+/// Returns a tag that differs if the text differs.
+fn etag(text: &str) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
+    format!("\"{}\"", HEXLOWER.encode(&hash.as_ref()[..16]))
 }
 
 impl File {
-    /// Returns a tag that differs if the text differs.
-    fn etag(&self) -> String {
-        let hash = digest(&SHA256, self.text.as_bytes());
-        format!("\"{}\"", HEXLOWER.encode(&hash.as_ref()[..16]))
-    }
-
     fn content_type(&self) -> &'static str {
         match self.name.rsplit('.').next() {
             Some("html") => "text/html; charset=utf-8",
@@ -69,12 +75,14 @@ impl File {
     }
 
     /// Returns the file, or 304 if the browser has it already.
-    fn respond(&self, etag: &str, request: &HeaderMap) -> Response {
+    fn respond(&self, etag: &str, text: &str, request: &HeaderMap) -> Response {
         let known = request.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
         let is_known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag));
         let mut response = match is_known {
             true => StatusCode::NOT_MODIFIED.into_response(),
-            false => ([(header::CONTENT_TYPE, self.content_type())], self.text).into_response(),
+            false => {
+                ([(header::CONTENT_TYPE, self.content_type())], text.to_owned()).into_response()
+            }
         };
         let headers = response.headers_mut();
         headers.extend(HeaderValue::from_str(etag).map(|etag| (header::ETAG, etag)));
@@ -150,13 +158,14 @@ mod tests {
     #[test]
     fn browser_loads_a_file_again_only_if_it_has_changed() {
         let (one, other) = (FILES[0], FILES[1]);
+        let own = etag(one.text);
         let request = |tag: &str| {
             let value = HeaderValue::from_str(tag).unwrap();
             HeaderMap::from_iter([(header::IF_NONE_MATCH, value)])
         };
-        let status = |request| one.respond(&one.etag(), &request).status().as_u16();
+        let status = |request| one.respond(&own, one.text, &request).status().as_u16();
         assert_eq!(status(HeaderMap::new()), 200);
-        assert_eq!(status(request(&format!("\"x\", {}", one.etag()))), 304);
-        assert_eq!(status(request(&other.etag())), 200);
+        assert_eq!(status(request(&format!("\"x\", {own}"))), 304);
+        assert_eq!(status(request(&etag(other.text))), 200);
     }
 }

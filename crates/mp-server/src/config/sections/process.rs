@@ -14,7 +14,7 @@ pub(super) const TOP: &[Key] = &[
         "dev",
         Kind::Switch,
         Preset::Switch(false),
-        "Development: lets operators simulate bad links to players
+        "Development: operators simulate bad links to players, and need no token on loopback
 
 See [link], and `mp-server ctl link --help`.",
     )

@@ -8,7 +8,7 @@ import { Overview } from "./overview.js";
 import { Room } from "./room.js";
 import { Rooms } from "./rooms.js";
 import { CONFIG, Server } from "./server.js";
-import { forgetToken, storedToken, storeToken } from "./session.js";
+import { forgetToken, isDev, storedToken, storeToken } from "./session.js";
 import { Setup, SignIn } from "./sign_in.js";
 import { themeSwitch } from "./theme.js";
 
@@ -120,7 +120,7 @@ async function signIn(token) {
   const [{ scopes }, openapi] = await Promise.all([
     api.get("/v1/token"), api.get("/v1/openapi.json"),
   ]);
-  storeToken(token);
+  if (token !== null) storeToken(token);
   if (location.pathname !== "/") history.replaceState(null, "", "/");
   page = new Page(api, new Access(openapi, scopes));
 }
@@ -146,7 +146,7 @@ async function start() {
     return;
   }
   const token = storedToken();
-  if (token === null) {
+  if (token === null && !isDev()) {
     showSignedOut(new SignIn(signIn));
     return;
   }

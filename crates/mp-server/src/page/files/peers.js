@@ -5,6 +5,7 @@ import { ask, choose, notify } from "./dialog.js";
 import { element } from "./dom.js";
 import * as format from "./format.js";
 import { askForLink, LINK } from "./link.js";
+import { isDev } from "./session.js";
 import { Table } from "./table.js";
 
 const KICK = "/v1/rooms/{room}/peers/{peer}";
@@ -22,7 +23,7 @@ export class Peers {
       { name: "Kick", method: "DELETE", template: KICK, ask: askToKick },
       { name: "Move", method: "POST", template: MOVE, ask: askToMove },
       { name: "Ban", method: "POST", template: BANS, ask: askToBan, isFor: (it) => banned(it) !== null },
-      { name: "Link", method: "PUT", template: LINK, ask: askForLink },
+      { name: "Link", method: "PUT", template: LINK, ask: askForLink, isFor: isDev },
     ].filter(({ method, template }) => access.allows(method, template));
     const actions = operations.length === 0 ? [] : [{
       name: "operations", title: "",

@@ -3,6 +3,11 @@
 
 const KEY = "mp-token";
 
+/** Returns whether the server runs for development. Without a token, it may let the page in. */
+export function isDev() {
+  return "dev" in document.documentElement.dataset;
+}
+
 /** Returns the token, or null. */
 export function storedToken() {
   return sessionStorage.getItem(KEY);

@@ -141,6 +141,28 @@ fn token_knows_its_name_and_scopes() {
 }
 
 #[test]
+fn server_for_development_needs_no_token_on_loopback_and_checks_host_and_origin() {
+    let server = AdminServer::in_development();
+    let ask = |name: &str, value: &str| {
+        let request = Request::new("POST", "/v1/reload").header(name, value);
+        request.send(server.address).outcome()
+    };
+    let own = format!("http://{}", server.address);
+    assert_eq!(ask("origin", &own).0, 200);
+    assert_eq!(ask("origin", "https://evil.example"), (403, "origin_not_allowed".to_owned()));
+    assert_eq!(ask("host", "evil.example"), (403, "host_not_allowed".to_owned()));
+    assert_eq!(ask("authorization", "Bearer wrong"), (401, "wrong_token".to_owned()));
+    let page = Request::new("GET", "/").send(server.address).body;
+    assert!(page.contains("<html data-dev "), "{page}");
+
+    let public = AdminServer::with(|command| {
+        command.arg("--dev").env("MP_ADMIN__ADDRESS", "0.0.0.0:0");
+    });
+    let refused = Request::new("GET", "/v1/status").send(public.address).outcome();
+    assert_eq!(refused, (401, "missing_token".to_owned()));
+}
+
+#[test]
 fn reload_replaces_the_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mp-server.toml");
