@@ -8,7 +8,7 @@ use mp_bench_common::print_line;
 use serde_json::json;
 
 use crate::admin_client::AdminClient;
-use crate::clock::Clock;
+use crate::clock::{Clock, SECOND};
 use crate::control::{Command, Commands};
 use crate::percentile::percentile_us;
 
@@ -43,6 +43,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             Command::Start => {}
             Command::Mark => print_line(&json!({ "operations": 0 }).to_string()),
             Command::Stop => break,
+        }
+    }
+    // The server publishes its statistics once a second.
+    let until = clock.nanos() + PUBLISH_TIMEOUT;
+    while clock.nanos() < until {
+        admins[0].scrape()?;
+        if open_rooms(&admins[0].receive()?.body) == Some(args.rooms.into()) {
+            break;
         }
     }
     let (mut scrapes, mut wrong) = (Vec::new(), 0);
@@ -107,5 +115,7 @@ const CONNECTIONS: u32 = 16;
 const MEASURED: u32 = 500;
 /// Number of times that the statistics are read. The slowest one is reported.
 const SCRAPES: u32 = 20;
+/// Time in which the statistics show all rooms.
+const PUBLISH_TIMEOUT: u64 = 5 * SECOND;
 const OK: u16 = 200;
 const CREATED: u16 = 201;
