@@ -15,6 +15,7 @@
 //! | [`journal`], [`programs`] | recorded facts; the programs of a world |
 //! | [`checker`] | invariants |
 //! | [`rooms`] | a world of rooms behind one endpoint, of every fourth seed |
+//! | [`moves`] | a world of players who move between rooms; hunts do not have it yet |
 //! | [`hunt`] | many seeds on several threads |
 #![expect(
     clippy::exhaustive_enums,
@@ -26,6 +27,7 @@ pub mod checker;
 pub mod faults;
 pub mod hunt;
 pub mod journal;
+pub mod moves;
 pub mod net;
 pub mod plan;
 pub mod programs;

@@ -16,10 +16,10 @@ use mp_rooms::RoomsStats;
 use self::client::Client;
 use self::server::Server;
 use crate::checker::Violation;
+use crate::net::in_flight::InFlight;
 use crate::net::wire_format::WireFormat;
-use crate::net::{Datagram, SERVER_SLOT, SimulatedNetwork, conditions};
+use crate::net::{SERVER_SLOT, SimulatedNetwork, conditions};
 use crate::rng_ext::RngExt;
-use crate::trace::{Detail, Trace};
 
 /// Simulates a world of rooms from `seed`, for `active_time` and until it has settled. Returns the
 /// statistics of the registry.
@@ -60,9 +60,7 @@ struct World {
     now: Instant,
     rng: Rng,
     network: SimulatedNetwork,
-    in_flight: BTreeMap<(Instant, u64), Datagram>,
-    sent: u64,
-    trace: Trace,
+    in_flight: InFlight,
     server: Server,
     clients: Vec<Option<Client>>,
     wishes: Wishes,
@@ -80,9 +78,7 @@ impl World {
             now: Instant::from_millis(1_000),
             rng,
             network,
-            in_flight: BTreeMap::new(),
-            sent: 0,
-            trace: Trace::new(Detail::Nothing),
+            in_flight: InFlight::new(),
             server,
             clients: (0..CLIENTS).map(|_| None).collect(),
             wishes: Wishes::new(),
@@ -92,12 +88,7 @@ impl World {
     /// Runs a turn of all machines. While the world is active, clients join and faults occur.
     fn step(&mut self, is_active: bool) -> Result<(), Violation> {
         self.now += STEP;
-        let due = self.in_flight.range(..=(self.now, u64::MAX)).map(|(&key, _)| key);
-        for key in due.collect::<Vec<_>>() {
-            if let Some(datagram) = self.in_flight.remove(&key) {
-                self.network.arrive(datagram);
-            }
-        }
+        self.in_flight.deliver(self.now, &mut self.network);
         self.server.step(self.now, is_active, &mut self.rng);
         let checked = self.server.check(&self.wishes);
         checked.map_err(|what| self.violation("rooms of the server", what))?;
@@ -132,11 +123,7 @@ impl World {
     }
 
     fn transmit(&mut self, slot: usize) {
-        let Self { network, trace, in_flight, sent, now, .. } = self;
-        network.collect(*now, slot, trace, |at, datagram| {
-            *sent += 1;
-            in_flight.insert((at, *sent), datagram);
-        });
+        self.in_flight.collect(self.now, slot, &mut self.network);
     }
 
     /// Ends all faults, lets the clients leave, and checks that nothing is left of them.
