@@ -2,12 +2,11 @@ use serde_json::json;
 
 use super::http::Request;
 use super::{AdminServer, READ, ROOMS};
-use crate::players::RawPlayer;
 
 #[test]
 fn status_counts_rooms_and_players() {
     let server = AdminServer::start();
-    let _player = RawPlayer::join(server.server.ws);
+    let _player = super::peers::join(&server);
     let status = server.ask(READ, "GET", "/v1/status").json();
     assert_eq!((&status["ready"], &status["players"]), (&json!(true), &json!(1)));
     assert_eq!((&status["rooms"]["open"], &status["joined"]), (&json!(1), &json!(1)));
