@@ -1,12 +1,15 @@
 //! [`RoomsHandle`]: the rooms of a running server, for the program.
 
+mod bans;
+mod drain;
+mod error;
+
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mp_actor::{BranchRef, SharedEndpoint};
-use mp_core::{AddressPrefix, PeerId, ReceiveLimits, UnixSeconds};
-use mp_identity::{AuthStats, Identity, Subject};
+use mp_core::{PeerId, ReceiveLimits};
+use mp_identity::{AuthStats, Identity};
 use mp_rooms::{
     Code, CreateRefusal, ListenerId, Metadata, RoomId, RoomInfo, RoomName, Rooms, RoomsStats,
     Shortage, Template,
@@ -15,9 +18,10 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::error::{CreateRoomError, ServerEnded};
 use super::changes::RoomChange;
 use super::host::{HostEvent, Load, RoomsHost};
-use crate::bans::{BanError, BanRegistry, BanTarget};
+use crate::bans::BanRegistry;
 use crate::metrics::Metrics;
 
 /// The rooms of a running server. Clones refer to the same server.
@@ -31,49 +35,6 @@ pub struct RoomsHandle {
     stop: CancellationToken,
     bans: BanRegistry,
     pub(super) metrics: Metrics,
-}
-
-/// The server has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServerEnded;
-
-impl fmt::Display for ServerEnded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server has ended")
-    }
-}
-
-impl std::error::Error for ServerEnded {}
-
-/// The reason why a room could not be created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CreateRoomError {
-    /// The registry refuses it.
-    Refused(CreateRefusal),
-    /// Its branch could not be started, or it was closed meanwhile. The log has the reason.
-    Failed,
-    /// The server has ended.
-    Ended,
-}
-
-impl fmt::Display for CreateRoomError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refusal) => refusal.fmt(f),
-            Self::Failed => f.write_str("the room could not be started"),
-            Self::Ended => ServerEnded.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for CreateRoomError {}
-
-impl From<ServerEnded> for CreateRoomError {
-    fn from(_: ServerEnded) -> Self {
-        Self::Ended
-    }
 }
 
 impl RoomsHandle {
@@ -258,74 +219,6 @@ impl RoomsHandle {
         self.call(move |host| host.rooms.set_templates(templates)).await
     }
 
-    /// Bans an address or a network for `time`, `None`: until [`unban`](Self::unban), and
-    /// disconnects its players. Returns how many. Bans are kept over restarts if the configuration
-    /// has a `limits.ban_file`.
-    ///
-    /// # Errors
-    ///
-    /// See [`BanError`].
-    pub async fn ban(
-        &self,
-        prefix: AddressPrefix,
-        time: Option<Duration>,
-    ) -> Result<usize, BanError> {
-        let banned = self.bans.ban(BanTarget::Address(prefix), time).await;
-        if let Err(error @ BanError::Full) = banned {
-            return Err(error);
-        }
-        let mut disconnected = 0;
-        for endpoint in self.call(|host| host.endpoints()).await.unwrap_or_default() {
-            disconnected += endpoint.disconnect_addresses(prefix).await.unwrap_or_default();
-        }
-        banned.map(|()| disconnected)
-    }
-
-    /// Ends a ban. Returns false if there is none of exactly this address or network.
-    ///
-    /// # Errors
-    ///
-    /// [`BanError::NotSaved`].
-    pub async fn unban(&self, prefix: AddressPrefix) -> Result<bool, BanError> {
-        self.bans.unban(&BanTarget::Address(prefix)).await
-    }
-
-    /// Bans a player by its subject for `time`, `None`: until [`unban_player`](Self::unban_player),
-    /// and disconnects it from all rooms. Returns the number of its connections. The bans are in
-    /// the file of the [other bans](Self::ban).
-    ///
-    /// # Errors
-    ///
-    /// See [`BanError`].
-    pub async fn ban_player(
-        &self,
-        subject: Subject,
-        time: Option<Duration>,
-    ) -> Result<usize, BanError> {
-        let banned = self.bans.ban(BanTarget::Player(subject.clone()), time).await;
-        if let Err(error @ BanError::Full) = banned {
-            return Err(error);
-        }
-        let disconnect = move |host: &mut RoomsHost| host.disconnect_banned(&subject);
-        let disconnected = self.call(disconnect).await.unwrap_or_default();
-        banned.map(|()| disconnected)
-    }
-
-    /// Ends the ban of a player. Returns false if there is none.
-    ///
-    /// # Errors
-    ///
-    /// [`BanError::NotSaved`].
-    pub async fn unban_player(&self, subject: Subject) -> Result<bool, BanError> {
-        self.bans.unban(&BanTarget::Player(subject)).await
-    }
-
-    /// Returns the players who are banned by their subject, with the times at which their bans
-    /// end; `None`: never.
-    pub async fn banned_players(&self) -> Vec<(Subject, Option<UnixSeconds>)> {
-        self.bans.players().await
-    }
-
     /// Disconnects a player of a room, for the reason [`Removal::Kicked`](mp_rooms::Removal). It
     /// may join again. Returns false if there is no such player.
     ///
@@ -357,12 +250,6 @@ impl RoomsHandle {
     /// [`ServerEnded`].
     pub async fn auth_stats(&self) -> Result<AuthStats, ServerEnded> {
         self.call(|host| host.auth_stats()).await
-    }
-
-    /// Returns the banned addresses and networks, in order, with the times at which their bans end;
-    /// `None`: never.
-    pub async fn bans(&self) -> Vec<(AddressPrefix, Option<UnixSeconds>)> {
-        self.bans.addresses().await
     }
 
     /// Sets what the server lacks, so that it refuses newcomers.
@@ -405,60 +292,6 @@ impl RoomsHandle {
         self.metrics.render()
     }
 
-    /// Returns whether the server refuses all players because it is about to end.
-    ///
-    /// # Errors
-    ///
-    /// [`ServerEnded`].
-    pub async fn is_draining(&self) -> Result<bool, ServerEnded> {
-        self.call(|host| host.rooms.is_draining()).await
-    }
-
-    /// Ends the server in order: refuses new players, waits up to `timeout` until the others have
-    /// left, closes the rooms, which deliver what they have sent before, and closes the endpoints.
-    /// Logs its progress. Rooms can read the time that is left
-    /// ([`RoomContext::drain_deadline`](crate::RoomContext::drain_deadline)); the players of rooms
-    /// with [`notify`](Template::notify) receive it ([`Notice::draining`](mp_rooms::Notice)).
-    pub async fn drain(&self, timeout: Duration) {
-        if self.call(move |host| host.drain(timeout)).await.is_ok() {
-            if !timeout.is_zero() {
-                self.announce_drain(timeout);
-                let _ = tokio::time::timeout(timeout, self.until_empty()).await;
-            }
-            let _ = self.call(RoomsHost::close_rooms).await;
-            let mut load = self.load.clone();
-            let closed = load.wait_for(|load| load.rooms == 0);
-            let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
-        }
-        let endpoints = self.call(|host| host.endpoints()).await.unwrap_or_default();
-        let closing = endpoints
-            .into_iter()
-            .map(|endpoint| self.tasks.spawn(async move { endpoint.close().await }));
-        for closed in closing.collect::<Vec<_>>() {
-            let _ = closed.await;
-        }
-        self.tasks.close();
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.tasks.wait()).await;
-        self.stop.cancel();
-        self.events.closed().await;
-    }
-
-    /// Waits until no player is left, and logs how many are.
-    async fn until_empty(&self) {
-        let mut load = self.load.clone();
-        loop {
-            let Load { rooms, players } = *load.borrow_and_update();
-            if players == 0 {
-                return;
-            }
-            tracing::info!(rooms, players, "waiting for players to leave");
-            let empty = load.wait_for(|load| load.players == 0);
-            if let Ok(empty_or_ended) = tokio::time::timeout(PROGRESS_INTERVAL, empty).await {
-                return drop(empty_or_ended);
-            }
-        }
-    }
-
     pub(crate) async fn listen(
         &self,
         id: ListenerId,
@@ -498,8 +331,3 @@ impl fmt::Debug for RoomsHandle {
         f.write_str("RoomsHandle")
     }
 }
-
-/// Time between log lines while players leave.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
-/// Maximum time in which rooms close: that of branches, and one more second.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(mp_actor::limits::CLOSE_TIMEOUT.as_secs() + 1);

@@ -1,0 +1,86 @@
+//! Bans of addresses, networks and players.
+
+use std::time::Duration;
+
+use mp_core::{AddressPrefix, UnixSeconds};
+use mp_identity::Subject;
+
+use super::RoomsHandle;
+use crate::bans::{BanError, BanTarget};
+use crate::rooms::host::RoomsHost;
+
+impl RoomsHandle {
+    /// Bans an address or a network for `time`, `None`: until [`unban`](Self::unban), and
+    /// disconnects its players. Returns how many. Bans are kept over restarts if the configuration
+    /// has a `limits.ban_file`.
+    ///
+    /// # Errors
+    ///
+    /// See [`BanError`].
+    pub async fn ban(
+        &self,
+        prefix: AddressPrefix,
+        time: Option<Duration>,
+    ) -> Result<usize, BanError> {
+        let banned = self.bans.ban(BanTarget::Address(prefix), time).await;
+        if let Err(error @ BanError::Full) = banned {
+            return Err(error);
+        }
+        let mut disconnected = 0;
+        for endpoint in self.call(|host| host.endpoints()).await.unwrap_or_default() {
+            disconnected += endpoint.disconnect_addresses(prefix).await.unwrap_or_default();
+        }
+        banned.map(|()| disconnected)
+    }
+
+    /// Ends a ban. Returns false if there is none of exactly this address or network.
+    ///
+    /// # Errors
+    ///
+    /// [`BanError::NotSaved`].
+    pub async fn unban(&self, prefix: AddressPrefix) -> Result<bool, BanError> {
+        self.bans.unban(&BanTarget::Address(prefix)).await
+    }
+
+    /// Returns the banned addresses and networks, in order, with the times at which their bans end;
+    /// `None`: never.
+    pub async fn bans(&self) -> Vec<(AddressPrefix, Option<UnixSeconds>)> {
+        self.bans.addresses().await
+    }
+
+    /// Bans a player by its subject for `time`, `None`: until [`unban_player`](Self::unban_player),
+    /// and disconnects it from all rooms. Returns the number of its connections. The bans are in
+    /// the file of the [other bans](Self::ban).
+    ///
+    /// # Errors
+    ///
+    /// See [`BanError`].
+    pub async fn ban_player(
+        &self,
+        subject: Subject,
+        time: Option<Duration>,
+    ) -> Result<usize, BanError> {
+        let banned = self.bans.ban(BanTarget::Player(subject.clone()), time).await;
+        if let Err(error @ BanError::Full) = banned {
+            return Err(error);
+        }
+        let disconnect = move |host: &mut RoomsHost| host.disconnect_banned(&subject);
+        let disconnected = self.call(disconnect).await.unwrap_or_default();
+        banned.map(|()| disconnected)
+    }
+
+    /// Ends the ban of a player. Returns false if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`BanError::NotSaved`].
+    pub async fn unban_player(&self, subject: Subject) -> Result<bool, BanError> {
+        self.bans.unban(&BanTarget::Player(subject)).await
+    }
+
+    /// Returns the players who are banned by their subject, with the times at which their bans
+    /// end; `None`: never.
+    pub async fn banned_players(&self) -> Vec<(Subject, Option<UnixSeconds>)> {
+        self.bans.players().await
+    }
+}

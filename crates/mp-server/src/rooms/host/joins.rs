@@ -1,0 +1,109 @@
+//! Joins before the registry decides about them: their credentials.
+
+use mp_core::host::unix_now;
+use mp_core::{DisconnectReason, Instant, Rejection, Route};
+use mp_identity::{AuthRejection, AuthStats, FetchId, HttpRequest, Identity, Subject};
+use mp_rooms::{Join, JoinRefusal, ListenerConnection};
+
+use super::{HostEvent, RoomsHost};
+use crate::rooms::admission::{AdmissionOutput, Applicant};
+use crate::rooms::queue::Arrival;
+
+impl RoomsHost {
+    pub(super) fn arrive(&mut self, now: Instant, arrival: Arrival) {
+        match arrival {
+            Arrival::Join(join) => {
+                if let Some(address) = join.credentials.address {
+                    self.addresses.insert(join.connection, address);
+                }
+                match self.listeners.contains_key(&join.connection.listener) {
+                    true => self.authenticate(now, join),
+                    false => self.early.push(join),
+                }
+            }
+            Arrival::Left(connection) => {
+                self.addresses.remove(&connection);
+                self.early.retain(|join| join.connection != connection);
+                self.admission.cancel(connection);
+                if let Some(room) = self.rooms.left(now, connection) {
+                    self.changes.mark(room);
+                    self.left(room, connection);
+                }
+            }
+        }
+    }
+
+    /// Turns the credentials of a join into an identity, at once or later.
+    pub(super) fn authenticate(&mut self, now: Instant, join: Join) {
+        if self.join_by_ticket(now, &join) {
+            return;
+        }
+        // The registry refuses these joins of any player.
+        let is_refused = match join.selection {
+            Ok(_) | Err(JoinRefusal::NoRoomSelected) => self.rooms.refusal_of_all().is_some(),
+            Err(_) => true,
+        };
+        match is_refused {
+            true => self.rooms.join(now, join),
+            false => self.admission.begin_join(now, unix_now(), join),
+        }
+    }
+
+    /// Handles the decisions about credentials.
+    pub(super) fn run_admission(&mut self, now: Instant) {
+        loop {
+            let is_banned = |subject: &Subject| self.settings.bans.is_banned(subject);
+            let Some(output) = self.admission.next_output(now, is_banned) else { return };
+            match output {
+                AdmissionOutput::Decided(Applicant::Call(call), decision) => {
+                    call.run(self, decision);
+                }
+                AdmissionOutput::Decided(Applicant::Join(join), Ok(identity)) => {
+                    self.rooms.join_as(now, join, identity);
+                }
+                AdmissionOutput::Decided(Applicant::Join(join), Err(rejection)) => {
+                    self.reject(join.connection, &rejection);
+                }
+                AdmissionOutput::Fetch(fetch, request) => self.fetch(fetch, request),
+            }
+        }
+    }
+
+    /// Returns whether a player is banned by its subject.
+    pub(in crate::rooms) fn is_banned(&self, identity: &Identity) -> bool {
+        identity.subject().is_some_and(|subject| self.settings.bans.is_banned(subject))
+    }
+
+    /// Sends an HTTP request of the authenticator.
+    pub(super) fn fetch(&self, fetch: FetchId, request: HttpRequest) {
+        let Some(http) = self.http.clone() else {
+            return mp_core::bug!("a request of a method without HTTP");
+        };
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            let response = http.send(request).await;
+            let _ = events.send(HostEvent::Fetched(fetch, response)).await;
+        });
+    }
+
+    /// Rejects a connection whose credentials are refused.
+    pub(in crate::rooms) fn reject(
+        &self,
+        connection: ListenerConnection,
+        rejection: &AuthRejection,
+    ) {
+        tracing::debug!(%connection, reason = %rejection.reason(), "authentication refused");
+        let Some(listening) = self.listeners.get(&connection.listener) else { return };
+        let route = Route::RejectWith {
+            reason: DisconnectReason::Rejected(Rejection::from(rejection.reason())),
+            code: rejection.code().into(),
+            text: rejection.text().into(),
+        };
+        listening.endpoint.decide(connection.connection, route);
+    }
+
+    /// Returns statistics of authentication.
+    pub(in crate::rooms) fn auth_stats(&self) -> AuthStats {
+        self.admission.stats().auth
+    }
+}

@@ -1,0 +1,164 @@
+//! Players of the rooms: admitted, moved, disconnected.
+
+use std::time::Duration;
+
+use mp_actor::SharedEndpoint;
+use mp_core::{ConnectionId, Instant, PeerId, Route};
+use mp_identity::Subject;
+use mp_rooms::{
+    JoinDecision, JoinRefusal, ListenerConnection, Notice, NoticeText, Removal, RoomId,
+};
+
+use super::RoomsHost;
+use crate::rooms::identities::Identities;
+
+/// Numbers of players that joined and left since the last report.
+#[derive(Default)]
+pub(super) struct Traffic {
+    joined: u64,
+    left: u64,
+    /// Time of the next report, if there is something to report.
+    pub(super) due: Option<Instant>,
+    reported: Option<Instant>,
+}
+
+impl Traffic {
+    /// Schedules a report if there is something to report: at once, or [`REPORT_INTERVAL`] after
+    /// the last one.
+    pub(super) fn schedule(&mut self, now: Instant) {
+        if self.joined + self.left > 0 && self.due.is_none() {
+            let earliest = self.reported.map(|at| at + REPORT_INTERVAL);
+            self.due = Some(earliest.map_or(now, |earliest| earliest.max(now)));
+        }
+    }
+}
+
+impl RoomsHost {
+    /// Returns the endpoint and the connection of a player.
+    pub(in crate::rooms) fn connection_of(
+        &self,
+        room: RoomId,
+        peer: PeerId,
+    ) -> Option<(SharedEndpoint, ConnectionId)> {
+        let of = self.rooms.connection_of(room, peer)?;
+        let listening = self.listeners.get(&of.listener)?;
+        Some((listening.endpoint.clone(), of.connection))
+    }
+
+    /// Returns the identities of a room's players.
+    pub(in crate::rooms) fn identities(&self, room: RoomId) -> Option<&Identities> {
+        self.shared.get(&room).map(|shared| &shared.identities)
+    }
+
+    /// Counts that a player has moved from one room to another.
+    pub(in crate::rooms) fn move_count(&mut self, from: RoomId, to: RoomId) {
+        if let Some(running) = self.running.get_mut(&from) {
+            running.players -= 1;
+            self.placement.left(running.thread, 1);
+        }
+        if let Some(running) = self.running.get_mut(&to) {
+            running.players += 1;
+            self.placement.joined(running.thread);
+        }
+    }
+
+    /// Records that a player has left a room.
+    pub(super) fn left(&mut self, room: RoomId, connection: ListenerConnection) {
+        self.traffic.left += 1;
+        if let Some(shared) = self.shared.get(&room) {
+            shared.identities.remove(connection);
+        }
+        if let Some(running) = self.running.get_mut(&room) {
+            running.players -= 1;
+            self.placement.left(running.thread, 1);
+        }
+    }
+
+    /// Returns whether the players of a room receive notices.
+    pub(in crate::rooms) fn notifies(&self, room: RoomId) -> bool {
+        self.shared.get(&room).is_some_and(|shared| shared.notify)
+    }
+
+    /// Disconnects a player who has left the registry.
+    pub(super) fn disconnect(
+        &mut self,
+        connection: ListenerConnection,
+        room: Option<RoomId>,
+        removal: Removal,
+        text: Option<&NoticeText>,
+    ) {
+        tracing::debug!(%connection, %removal, "player disconnected");
+        let notice = || Notice::removal(removal, text).packet(connection.connection);
+        let last = room.filter(|&room| self.notifies(room)).map(|_| notice());
+        if let Some(room) = room {
+            self.left(room, connection);
+        }
+        if let Some(listening) = self.listeners.get(&connection.listener) {
+            let reason = removal.disconnect_reason();
+            listening.endpoint.disconnect(connection.connection, reason, last);
+        }
+    }
+
+    /// Disconnects a player of a room. `text` is for the player, in place of the reason's. Returns
+    /// false if there is none.
+    pub(in crate::rooms) fn kick(
+        &mut self,
+        room: RoomId,
+        peer: PeerId,
+        text: Option<NoticeText>,
+    ) -> bool {
+        self.rooms.kick(self.clock.now(), room, peer, text)
+    }
+
+    /// Disconnects a banned player. Returns the number of its connections.
+    pub(in crate::rooms) fn disconnect_banned(&mut self, subject: &Subject) -> usize {
+        self.rooms.disconnect_player(self.clock.now(), subject, Removal::Banned)
+    }
+
+    pub(super) fn decide(&mut self, connection: ListenerConnection, decision: JoinDecision) {
+        let Some(listening) = self.listeners.get(&connection.listener) else { return };
+        let identity = self.rooms.identity_of(connection).cloned();
+        let player = self.rooms.peer_of(connection).zip(identity);
+        let (of, endpoint, connection) = (connection, &listening.endpoint, connection.connection);
+        let room = match decision {
+            JoinDecision::Admit(room) => room,
+            JoinDecision::Refuse(refusal) => {
+                tracing::debug!(%connection, %refusal, "join refused");
+                return endpoint.decide(connection, Route::Reject(refusal.disconnect_reason()));
+            }
+            _ => return mp_core::bug!("unknown decision of the registry"),
+        };
+        match self.running.get_mut(&room) {
+            Some(running) => {
+                if let Some((peer, identity)) = player
+                    && let Some(shared) = self.shared.get(&room)
+                {
+                    shared.identities.insert(peer, of, identity);
+                }
+                self.traffic.joined += 1;
+                self.changes.mark(room);
+                running.players += 1;
+                self.placement.joined(running.thread);
+                endpoint.assign(connection, &running.branch);
+            }
+            None => {
+                let reason = JoinRefusal::RoomClosed.disconnect_reason();
+                endpoint.decide(connection, Route::Reject(reason));
+            }
+        }
+    }
+
+    /// Logs how many players joined and left, at most once per second.
+    pub(super) fn report(&mut self, now: Instant) {
+        if self.traffic.due.is_none_or(|due| now < due) {
+            return;
+        }
+        let Traffic { joined, left, .. } = std::mem::take(&mut self.traffic);
+        self.traffic.reported = Some(now);
+        let players = self.rooms.players();
+        tracing::info!(players, joined, left, "players");
+    }
+}
+
+/// Minimum time between log lines about players who join and leave.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
