@@ -66,7 +66,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("WebRTC", 53),
     ("API", 3 * 60),
     ("server", 6 * 60 - 20 - 20 - 160),
-    ("operations", 5 * 60 - 2 - 30 - 10),
+    ("operations", 5 * 60 - 2 - 30 - 10 - 15),
     ("bots", 3 * 60 - 70 - 60),
     ("relay", 6 * 60 - 12),
     ("cluster", 4 * 60),

@@ -8,6 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use self::client::{Way, expect_lines, id_of};
 use super::expect;
@@ -179,6 +180,8 @@ impl Identified<'_> {
         let players = self.players;
         self.operate(&["ban", "--sub", "mallory"])?;
         let expired = players.token("kay", &["--ttl", "1s"])?;
+        // Its claim exp has whole seconds.
+        std::thread::sleep(Duration::from_secs(2));
         let foreign_secret = "fedcba9876543210fedcba9876543210";
         let key = shown(&foreign_key());
         let own_key = ["--sub", "kay", "--secret", foreign_secret];

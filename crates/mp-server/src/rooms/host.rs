@@ -1,5 +1,5 @@
-//! [`RoomsHost`]: the task that owns the registry. `listeners` has its endpoints, `joins` decides who
-//! a player is, `players` and `lifecycle` carry out the decisions of the registry.
+//! [`RoomsHost`]: the task that owns the registry. `listeners` has its endpoints, `joins` decides
+//! who a player is, `players` and `lifecycle` carry out the decisions of the registry.
 
 mod joins;
 mod lifecycle;
