@@ -15,7 +15,7 @@
 //! | [`journal`], [`programs`] | recorded facts; the programs of a world |
 //! | [`checker`] | invariants |
 //! | [`rooms`] | a world of rooms behind one endpoint, of every fourth seed |
-//! | [`moves`] | a world of players who move between rooms; hunts do not have it yet |
+//! | [`moves`] | a world of players who move between rooms, of every fourth seed |
 //! | [`hunt`] | many seeds on several threads |
 #![expect(
     clippy::exhaustive_enums,

@@ -8,9 +8,9 @@ use mp_core::bug::{self, OnBug};
 
 use crate::checker::Violation;
 use crate::net::NetworkStats;
-use crate::rooms;
 use crate::trace::Detail;
 use crate::world::{Counters, World};
+use crate::{moves, rooms};
 
 /// Options of a simulation.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +81,14 @@ fn run_and_check(world: &mut World, seed: u64, active_time: Duration) -> Result<
     }
     world.settle()?;
     world.check(|checker, world| checker.check_settled(world))?;
-    if seed.is_multiple_of(ROOMS_INTERVAL) {
-        rooms::simulate(seed, ROOMS_TIME)?;
+    match seed % SERVERS_INTERVAL {
+        0 => {
+            rooms::simulate(seed, SERVERS_TIME)?;
+        }
+        2 => {
+            moves::simulate(seed, SERVERS_TIME)?;
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -97,8 +103,8 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
-/// Seeds of which one has a world of rooms, too.
-const ROOMS_INTERVAL: u64 = 4;
-/// Duration of the active phase of a world of rooms.
-const ROOMS_TIME: Duration = Duration::from_secs(20);
+/// Seeds of which one has a world of rooms, too, and another one a world of moves.
+const SERVERS_INTERVAL: u64 = 4;
+/// Duration of the active phase of a world of rooms or moves.
+const SERVERS_TIME: Duration = Duration::from_secs(20);
 const INSPECTION_INTERVAL: Duration = Duration::from_millis(250);

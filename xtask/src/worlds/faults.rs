@@ -154,6 +154,27 @@ pub(super) const FAULTS: &[Fault] = &[
         right: "} else if self.code.is_some() && self.code.as_ref() != code {",
         wrong: "} else if false && self.code.as_ref() != code {",
     },
+    Fault {
+        name: "no-fence",
+        what: "packets that a moved peer has sent for its old room are accepted by the new one",
+        file: "crates/mp-scene/src/scene_multiplayer/session/moves.rs",
+        right: "self.moves.fences.insert(peer, id);",
+        wrong: "",
+    },
+    Fault {
+        name: "ids-shared-by-rooms",
+        what: "rooms between which players move assign the same path ids",
+        file: "crates/mp-scene/src/scene_multiplayer/moves.rs",
+        right: "self.paths.set_id_blocks(blocks.clone());",
+        wrong: "",
+    },
+    Fault {
+        name: "net-ids-shared-by-rooms",
+        what: "rooms between which players move assign the same net ids",
+        file: "crates/mp-scene/src/scene_multiplayer/moves.rs",
+        right: "self.replication.set_id_blocks(blocks.clone());",
+        wrong: "",
+    },
 ];
 
 /// Returns the fault called `name`.
