@@ -11,10 +11,12 @@
 //! At the limit of all peers unreliable packets are dropped and counted. For a reliable packet, its
 //! connection is closed.
 
+mod in_flight;
 mod outgoing;
 mod pack;
+mod release;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use mp_core::{ConnectionStats, SharedLimit, bug};
 
@@ -24,9 +26,11 @@ use crate::proto::command::{Body, CONTROL_CHANNEL, Command};
 use crate::proto::peer::timeout::{Silence, TimeoutConfig};
 use crate::proto::wire::Payload;
 use crate::proto::{Millis, PacketFlags};
+use in_flight::InFlight;
 pub(crate) use outgoing::piece_len;
-use outgoing::{Key, Kind, QueuedPacket, SentCommand};
+use outgoing::{Key, Kind, QueuedPacket};
 pub(crate) use pack::PackContext;
+use release::release_queue;
 
 /// The send queues of a peer, and its reliable commands in flight.
 #[derive(Debug)]
@@ -40,7 +44,7 @@ pub(crate) struct Sender {
     /// meantime is skipped.
     control_again: VecDeque<(u64, Key)>,
     reliable_again: VecDeque<(u64, Key)>,
-    in_flight: BTreeMap<Key, SentCommand>,
+    in_flight: InFlight,
     /// Position of the last queued command or packet in the common order of the queues.
     next_order: u64,
     control_sequence: u16,
@@ -94,7 +98,7 @@ impl Sender {
             unreliable: VecDeque::new(),
             control_again: VecDeque::new(),
             reliable_again: VecDeque::new(),
-            in_flight: BTreeMap::new(),
+            in_flight: InFlight::new(),
             next_order: 0,
             control_sequence: 0,
             unsequenced_group: 0,
@@ -275,7 +279,7 @@ impl Sender {
 
     /// Removes a control command in flight, which needs no acknowledgement any more.
     pub(crate) fn forget_control(&mut self, sequence: u16) {
-        self.in_flight.remove(&(CONTROL_CHANNEL, sequence));
+        self.in_flight.remove((CONTROL_CHANNEL, sequence));
     }
 
     /// Handles an acknowledgement. `None` if the command is not in flight.
@@ -287,7 +291,7 @@ impl Sender {
         echoed: u16,
         channels: &mut Channels,
     ) -> Option<Acknowledged> {
-        let sent = self.in_flight.remove(&(channel, sequence))?;
+        let sent = self.in_flight.remove((channel, sequence))?;
         self.silence.broken();
         bug::subtract(&mut self.in_transit, sent.in_transit());
         if channel != CONTROL_CHANNEL {
@@ -319,7 +323,7 @@ impl Sender {
         self.next_timeout = None;
         let (control_before, reliable_before) =
             (self.control_again.len(), self.reliable_again.len());
-        for (&key, sent) in &mut self.in_flight {
+        for sent in self.in_flight.iter_mut() {
             let Some(at) = sent.timeout_at() else { continue };
             if now < at {
                 self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
@@ -330,7 +334,7 @@ impl Sender {
             }
             stats.retransmissions += 1;
             bug::subtract(&mut self.in_transit, sent.len());
-            let order = sent.queue_again();
+            let (order, key) = (sent.queue_again(), sent.key());
             let again = if key.0 == CONTROL_CHANNEL {
                 &mut self.control_again
             } else {
@@ -374,6 +378,7 @@ impl Sender {
             bug!("an unreliable packet is taken from an empty queue");
             return;
         };
+        release_queue(&mut self.unreliable);
         let payload = queued.payload();
         bug::subtract(&mut self.unreliable_bytes, payload.len() + ENTRY_OVERHEAD);
         bug::subtract(&mut self.memory_bytes, payload.queued_bytes(payload.len()));

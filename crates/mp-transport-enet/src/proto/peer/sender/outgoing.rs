@@ -157,6 +157,11 @@ impl SentCommand {
         &self.command
     }
 
+    /// Returns the channel and the sequence number.
+    pub(super) const fn key(&self) -> Key {
+        (self.command.channel, self.command.sequence)
+    }
+
     /// Returns the payload bytes of the command.
     pub(super) const fn len(&self) -> usize {
         self.len

@@ -4,6 +4,7 @@ use mp_core::{ConnectionStats, bug};
 
 use super::Sender;
 use super::outgoing::{QueuedPacket, SentCommand};
+use super::release::release_queue;
 use crate::proto::Millis;
 use crate::proto::channel::Channels;
 use crate::proto::peer::rtt::RoundTrip;
@@ -64,7 +65,7 @@ impl Sender {
 
     fn pack_control_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> bool {
         while let Some(&(order, key)) = self.control_again.front() {
-            if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
+            if let Some(sent) = self.in_flight.get_mut(key).filter(|sent| sent.waits(order)) {
                 if !datagram.has_room(sent.command(), sent.command().fixed_len()) {
                     return false;
                 }
@@ -84,7 +85,7 @@ impl Sender {
         is_blocked: &mut bool,
     ) -> bool {
         while let Some(&(order, key)) = self.reliable_again.front() {
-            if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
+            if let Some(sent) = self.in_flight.get_mut(key).filter(|sent| sent.waits(order)) {
                 if !context.may_send(self.in_transit, sent.len()) {
                     *is_blocked = true;
                     return true;
@@ -158,6 +159,7 @@ impl Sender {
         if is_sent {
             context.count_packet(&payload);
             self.reliable.pop_front();
+            release_queue(&mut self.reliable);
         }
         let sent = SentCommand::new(order, command, payload, offset, len, now, timeout);
         self.in_flight.insert((command.channel, command.sequence), sent);
