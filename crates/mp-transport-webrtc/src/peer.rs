@@ -1,5 +1,7 @@
 //! [`WebRtcMultiplayerPeer`]: connections, with Godot's conventions.
 
+mod create;
+mod datagrams;
 mod multiplayer_peer;
 mod peers;
 
@@ -11,7 +13,6 @@ use mp_core::{
     CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, Instant, PeerEvent, PeerId,
     ReasonCounts, RunningClock, TransferMode,
 };
-use mp_udp::host_addresses;
 use str0m::crypto::CryptoProvider;
 use str0m::crypto::dtls::DtlsCert;
 
@@ -19,17 +20,13 @@ use crate::channels::ChannelTable;
 use crate::clock::Clock;
 use crate::connection::{Connection, ConnectionContext, ConnectionState, PeerOutput};
 use crate::connections::Connections;
-#[cfg(feature = "tokio")]
-use crate::io::TokioUdpSocket;
-use crate::io::{DatagramSocket, NetworkPath, SocketDriver, UdpSocket};
-use crate::limits::{DATAGRAM_BYTES_MAX, LOCAL_CANDIDATES_MAX};
-use crate::options::{CreateError, WebRtcOptions};
+use crate::io::{DatagramSocket, SocketDriver, UdpSocket};
+use crate::options::WebRtcOptions;
 use crate::refusal::{DatagramRefusal, MessageRefusal};
-use crate::routes::{Protocol, Routes};
+use crate::routes::Routes;
 use crate::shaped_connections::ShapedConnections;
 use crate::signal::Signal;
 use crate::signaling::Signaling;
-use crate::stream_limit::limited;
 
 pub use self::peers::AddPeerError;
 
@@ -114,130 +111,7 @@ pub struct WebRtcPeerStats {
     pub empty_packets: u64,
 }
 
-impl WebRtcMultiplayerPeer<UdpSocket> {
-    /// Creates a server on a UDP socket bound to `address` (Godot: `create_server`).
-    ///
-    /// # Errors
-    ///
-    /// The socket cannot be bound, or an option is invalid.
-    pub fn create_server(address: SocketAddr, options: WebRtcOptions) -> Result<Self, CreateError> {
-        Self::server(UdpSocket::bind(address)?, options)
-    }
-
-    /// Creates a client with the id that it got from signaling (Godot: `create_client`).
-    ///
-    /// # Errors
-    ///
-    /// The socket cannot be bound, an option is invalid, or `id` is 1.
-    pub fn create_client(
-        address: SocketAddr,
-        id: PeerId,
-        options: WebRtcOptions,
-    ) -> Result<Self, CreateError> {
-        Self::client(UdpSocket::bind(address)?, id, options)
-    }
-
-    /// Creates a member of a mesh (Godot: `create_mesh`).
-    ///
-    /// # Errors
-    ///
-    /// The socket cannot be bound, or an option is invalid.
-    pub fn create_mesh(
-        address: SocketAddr,
-        id: PeerId,
-        options: WebRtcOptions,
-    ) -> Result<Self, CreateError> {
-        Self::mesh(UdpSocket::bind(address)?, id, options)
-    }
-}
-
-#[cfg(feature = "tokio")]
-impl WebRtcMultiplayerPeer<TokioUdpSocket> {
-    /// Creates a server on a socket that wakes its task. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// The socket cannot be bound, or an option is invalid.
-    pub fn create_async_server(
-        address: SocketAddr,
-        options: WebRtcOptions,
-    ) -> Result<Self, CreateError> {
-        Self::server(TokioUdpSocket::bind(address)?, options)
-    }
-}
-
 impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
-    /// Creates a server on a socket of any kind.
-    ///
-    /// # Errors
-    ///
-    /// An option is invalid.
-    pub fn server(socket: S, options: WebRtcOptions) -> Result<Self, CreateError> {
-        Self::new(socket, Mode::Server, PeerId::SERVER, options)
-    }
-
-    /// Creates a client on a socket of any kind.
-    ///
-    /// # Errors
-    ///
-    /// An option is invalid, or `id` is 1.
-    pub fn client(socket: S, id: PeerId, options: WebRtcOptions) -> Result<Self, CreateError> {
-        if id.is_server() {
-            return Err(CreateError::InvalidId);
-        }
-        Self::new(socket, Mode::Client, id, options)
-    }
-
-    /// Creates a member of a mesh on a socket of any kind.
-    ///
-    /// # Errors
-    ///
-    /// An option is invalid.
-    pub fn mesh(socket: S, id: PeerId, options: WebRtcOptions) -> Result<Self, CreateError> {
-        Self::new(socket, Mode::Mesh, id, options)
-    }
-
-    fn new(
-        socket: S,
-        mode: Mode,
-        unique_id: PeerId,
-        options: WebRtcOptions,
-    ) -> Result<Self, CreateError> {
-        options.check()?;
-        let socket = SocketDriver::new(socket);
-        let address = socket.local_addr().map_err(CreateError::LocalAddress)?;
-        let local_candidates = local_candidates(address, &options)?;
-        let crypto = Arc::new(limited(str0m::crypto::from_feature_flags()));
-        let certificate =
-            crypto.dtls_provider.generate_certificate().ok_or(CreateError::Certificate)?;
-        let status = match mode {
-            Mode::Client => ConnectionStatus::Connecting,
-            Mode::Server | Mode::Mesh => ConnectionStatus::Connected,
-        };
-        Ok(Self {
-            mode,
-            unique_id,
-            status,
-            table: ChannelTable::new(&options.channels_config),
-            options,
-            socket,
-            local_candidates,
-            crypto,
-            certificate,
-            clock: Clock::new(),
-            running: RunningClock::default(),
-            now: Instant::ZERO,
-            connections: Connections::default(),
-            routes: Routes::default(),
-            output: PeerOutput::default(),
-            is_refusing: false,
-            is_closed: false,
-            signaling: None,
-            shaped: ShapedConnections::default(),
-            stats: WebRtcPeerStats::default(),
-        })
-    }
-
     /// Returns whether a peer was added and not removed.
     pub fn has_peer(&self, peer: PeerId) -> bool {
         self.connections.slot_of(peer).is_some()
@@ -386,86 +260,6 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             None => mp_core::bug!("the connection of slot {slot} is discarded, but is gone"),
         }
     }
-
-    /// Handles a received datagram.
-    fn handle_datagram(&mut self, path: NetworkPath, datagram: &[u8]) {
-        self.stats.received_datagrams += 1;
-        self.output.traffic.network_bytes_received += datagram.len() as u64;
-        let handled = match Protocol::of(datagram) {
-            _ if datagram.len() > DATAGRAM_BYTES_MAX => Err(DatagramRefusal::TooLong),
-            Some(Protocol::Stun) => self.handle_stun(path, datagram),
-            Some(Protocol::Dtls) => {
-                self.handle_dtls(path, datagram);
-                Ok(())
-            }
-            None => Err(DatagramRefusal::UnknownProtocol),
-        };
-        if let Err(refusal) = handled {
-            self.output.refused_datagrams.count(refusal);
-        }
-    }
-
-    fn handle_stun(&mut self, path: NetworkPath, datagram: &[u8]) -> Result<(), DatagramRefusal> {
-        let slot = self.find(path.remote, datagram)?;
-        let early = match self.routes.by_address(path.remote) {
-            Some(routed) if routed == slot => Vec::new(),
-            routed => {
-                self.check_route(path.remote, slot, routed)?;
-                self.routes.learn(path.remote, slot)
-            }
-        };
-        self.with(slot, |connection, cx| {
-            connection.handle_datagram(cx, (path, datagram));
-            for datagram in early {
-                connection.handle_datagram(cx, (path, &datagram));
-            }
-        });
-        Ok(())
-    }
-
-    /// Checks whether the connection of `slot` may use an address, which is that of `routed` until
-    /// now. A peer that forges the address of another one must not receive its datagrams.
-    fn check_route(
-        &self,
-        address: SocketAddr,
-        slot: usize,
-        routed: Option<usize>,
-    ) -> Result<(), DatagramRefusal> {
-        let other = routed.and_then(|routed| self.connections.at(routed));
-        if other.is_some_and(|other| other.uses(address, self.now)) {
-            return Err(DatagramRefusal::AddressInUse);
-        }
-        match self.connections.at(slot).is_some_and(Connection::allows_new_address) {
-            true => Ok(()),
-            false => Err(DatagramRefusal::TooManyAddresses),
-        }
-    }
-
-    fn handle_dtls(&mut self, path: NetworkPath, datagram: &[u8]) {
-        if let Some(slot) = self.routes.by_address(path.remote) {
-            self.with(slot, |connection, cx| connection.handle_datagram(cx, (path, datagram)));
-        } else {
-            let dropped = self.routes.keep_early(self.now, path.remote, datagram);
-            self.output.refused_datagrams.add(DatagramRefusal::UnknownAddress, dropped);
-        }
-    }
-
-    /// Returns the slot of the connection that accepts a STUN message: the one with its user name
-    /// or address. For a response from a new address it is the one that sent the request.
-    fn find(&self, from: SocketAddr, datagram: &[u8]) -> Result<usize, DatagramRefusal> {
-        let accepts = |&slot: &usize| {
-            let connection = self.connections.at(slot);
-            connection.is_some_and(|it| it.accepts(&self.clock, self.now, from, datagram))
-        };
-        let by_user_name = self.routes.by_user_name(datagram)?;
-        if let Some(slot) = by_user_name.or_else(|| self.routes.by_address(from)) {
-            return Some(slot).filter(accepts).ok_or(DatagramRefusal::RejectedByIce);
-        }
-        // An ICE-lite peer sends no requests, so it gets no responses.
-        let mut slots = self.connections.peers().map(|(_, slot)| slot);
-        let requester = if self.options.ice_lite { None } else { slots.find(accepts) };
-        requester.ok_or(DatagramRefusal::UnknownConnection)
-    }
 }
 
 /// The connection to a peer (Godot: the dictionary returned by `get_peer`).
@@ -478,22 +272,4 @@ pub struct PeerInfo {
     pub state: ConnectionState,
     /// `true` if all channels are open.
     pub is_connected: bool,
-}
-
-/// Returns the addresses to announce for a socket bound to `address`.
-fn local_candidates(
-    address: SocketAddr,
-    options: &WebRtcOptions,
-) -> Result<Vec<SocketAddr>, CreateError> {
-    if !options.advertised.is_empty() {
-        return Ok(options.advertised.clone());
-    }
-    if !address.ip().is_unspecified() {
-        return Ok(vec![address]);
-    }
-    let addresses = host_addresses().map_err(|_| CreateError::NoCandidate(address))?;
-    let reachable = addresses.into_iter().filter(|ip| ip.is_ipv4() || address.is_ipv6());
-    let candidates = reachable.map(|ip| SocketAddr::new(ip, address.port()));
-    let candidates: Vec<_> = candidates.take(LOCAL_CANDIDATES_MAX).collect();
-    if candidates.is_empty() { Err(CreateError::NoCandidate(address)) } else { Ok(candidates) }
 }
