@@ -401,6 +401,7 @@ fn is_about(event: &PeerEvent, state: ConnectionId) -> bool {
         PeerEvent::Connected { connection, .. }
         | PeerEvent::Held { connection }
         | PeerEvent::Moved { connection, .. }
+        | PeerEvent::Resumed { connection, .. }
         | PeerEvent::Disconnected { connection, .. } => *connection == state,
         PeerEvent::Packet(packet) => packet.from == state,
         PeerEvent::UniqueId(_) => false,

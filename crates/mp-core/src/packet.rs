@@ -169,6 +169,19 @@ pub enum PeerEvent {
         /// State of the session in the earlier branches.
         carried: Box<CarriedSession>,
     },
+    /// A connection is established that resumes the session of a peer of the branch
+    /// ([`Route::Resume`](crate::Route::Resume)). Endpoints report it instead of `Connected`;
+    /// transports do not.
+    Resumed {
+        /// The connection.
+        connection: ConnectionId,
+        /// The peer id that the remote peer claims, as in `Connected`. It may differ from `of`.
+        claimed_id: Option<PeerId>,
+        /// Source of the connection.
+        origin: ConnectionOrigin,
+        /// The peer whose session the connection resumes.
+        of: PeerId,
+    },
     /// A packet was received.
     Packet(Packet),
     /// A connection has ended. No event of it follows.

@@ -181,6 +181,20 @@ pub enum ApiEvent {
     /// The connection of a peer that moves to another branch is held: the branch runs its hooks and
     /// releases the peer.
     PeerHeld(PeerId),
+    /// The connection of a peer was lost. The branch asks its hooks whether the peer is kept.
+    PeerDropped {
+        /// The peer.
+        peer: PeerId,
+        /// The reason why the connection ended.
+        reason: DisconnectReason,
+    },
+    /// A peer has resumed the session of a peer, which is the same peer or leaves now.
+    PeerResumed {
+        /// The peer whose session was resumed.
+        old: PeerId,
+        /// The peer that has resumed it.
+        new: PeerId,
+    },
     /// An endpoint that accepted no messages was abandoned, with its peers.
     EndpointAbandoned(EndpointId),
 }

@@ -1,5 +1,7 @@
 //! A branch: a scene with its hooks, run by a host or by a game's own loop.
 
+mod resume;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -279,6 +281,8 @@ impl Branch {
                 // before.
                 ApiEvent::PeerGone(peer) => self.events.push_back(BranchEvent::PeerGone(peer)),
                 ApiEvent::PeerHeld(peer) => self.release_peer(peer),
+                ApiEvent::PeerDropped { peer, reason } => self.decide_keep(peer, reason),
+                ApiEvent::PeerResumed { old, new } => self.finish_resume(old, new),
                 ApiEvent::EndpointAbandoned(endpoint) => self.abandoned.push_back(endpoint),
             }
         }

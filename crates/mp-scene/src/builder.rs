@@ -5,13 +5,13 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use mp_core::{PeerId, Rng};
+use mp_core::{DisconnectReason, PeerId, Rng};
 
 use crate::api::MultiplayerApi;
 use crate::codec::Codec;
 use crate::scene_multiplayer::{GodotQuirks, RelayPolicy, SceneMultiplayer};
 use crate::tree::{NodeId, NodeRef, Tree, TreeError};
-use crate::{Branch, IdBlocks, Scene, Signal};
+use crate::{Branch, IdBlocks, Keep, PeerDrop, Scene, Signal};
 
 /// Builds a [`Branch`].
 ///
@@ -49,6 +49,8 @@ pub(crate) struct Hooks {
     signal: Vec<SignalHook>,
     expected: Vec<ExpectedHook>,
     moving: Vec<MovingHook>,
+    dropped: Vec<DroppedHook>,
+    resumed: Vec<ResumedHook>,
     process: Vec<ProcessHook>,
     tick_period: Option<Duration>,
 }
@@ -70,9 +72,11 @@ pub enum PeerAuthority {
 pub type SetupError = Box<dyn Error + Send + Sync>;
 
 type Setup = Box<dyn FnOnce(&mut Scene) -> Result<(), SetupError>>;
-type SignalHook = Box<dyn FnMut(&mut Scene, &Signal)>;
+pub(crate) type SignalHook = Box<dyn FnMut(&mut Scene, &Signal)>;
 type ExpectedHook = Box<dyn FnMut(&mut Scene, PeerId) -> bool>;
 type MovingHook = Box<dyn FnMut(&mut Scene, PeerId) -> PeerAuthority>;
+pub(crate) type DroppedHook = Box<dyn FnMut(&mut Scene, PeerId, DisconnectReason) -> PeerDrop>;
+pub(crate) type ResumedHook = Box<dyn FnMut(&mut Scene, PeerId, PeerId)>;
 type ProcessHook = Box<dyn FnMut(&mut Scene, Duration)>;
 
 #[derive(Default)]
@@ -274,6 +278,54 @@ impl BranchBuilder {
         self
     }
 
+    /// Adds a hook that runs when the connection of a peer was lost, and decides whether the peer
+    /// is [kept](PeerDrop::Keep) for a time in which it can resume its session (default: no peer
+    /// is kept).
+    ///
+    /// A kept peer has no connection, but keeps its id, visibility and authority:
+    /// [`peers`](Scene::peers) contains it, and the other peers are not notified. Packets and calls
+    /// to it are dropped and counted ([`kept_drops`](crate::SceneStats::kept_drops)), or
+    /// [queued](crate::Keep::queue_calls). If it does not resume in time it leaves, with
+    /// [`PeerDisconnected`](Signal::PeerDisconnected). [`disconnect_peer`] lets it leave at once.
+    ///
+    /// The hook runs if the connection ended because the remote peer closed it or stopped
+    /// responding, or because its queue was full. With several hooks, the longest time counts. A
+    /// branch that authenticates peers or has a [relay policy](Self::relay_policy), and a client,
+    /// keep no peers. At most [`KEPT_PEERS_MAX`](crate::limits::KEPT_PEERS_MAX) are kept.
+    ///
+    /// [`disconnect_peer`]: SceneMultiplayer::disconnect_peer
+    pub fn on_peer_dropped(
+        mut self,
+        hook: impl FnMut(&mut Scene, PeerId, DisconnectReason) -> PeerDrop + 'static,
+    ) -> Self {
+        self.hooks.dropped.push(Box::new(hook));
+        self
+    }
+
+    /// Adds a hook that runs when a peer has resumed the session of a kept peer
+    /// ([`Route::Resume`](mp_core::Route::Resume)). Its arguments are the kept peer and the peer
+    /// that has resumed, in this order.
+    ///
+    /// A client whose transport assigns ids (WebSocket) resumes under the same id. It has received
+    /// the nodes that it may see, with their current state, and queued calls, when the hook runs.
+    /// The others have noticed nothing.
+    ///
+    /// An ENet client draws a new id at each connection. The hook may then
+    /// [reseat](Scene::reseat) the player. When the hooks have run, the old peer leaves: the others
+    /// are sent DEL_PEER of it, and nodes that it had spawned are removed. Neither
+    /// [`PeerConnected`](Signal::PeerConnected) nor [`PeerDisconnected`](Signal::PeerDisconnected)
+    /// is emitted for a resumption on this branch.
+    ///
+    /// In both cases the client begins a new session: nodes that the client itself had spawned are
+    /// removed, and it spawns its own anew.
+    pub fn on_peer_resumed(
+        mut self,
+        hook: impl FnMut(&mut Scene, PeerId, PeerId) + 'static,
+    ) -> Self {
+        self.hooks.resumed.push(Box::new(hook));
+        self
+    }
+
     /// Creates the branch and runs its setups.
     ///
     /// # Errors
@@ -292,6 +344,9 @@ impl BranchBuilder {
         multiplayer.set_quirks(self.quirks);
         if let Some(blocks) = &self.moves {
             multiplayer.enable_moves(blocks);
+        }
+        if !self.hooks.dropped.is_empty() {
+            multiplayer.enable_keeping();
         }
         if let Some(policy) = self.relay_policy {
             multiplayer.set_relay_policy(policy, &self.moves.unwrap_or_default());
@@ -391,6 +446,42 @@ impl Hooks {
         authority
     }
 
+    pub(crate) fn add_signal(&mut self, hook: SignalHook) {
+        self.signal.push(hook);
+    }
+
+    pub(crate) fn add_dropped(&mut self, hook: DroppedHook) {
+        self.dropped.push(hook);
+    }
+
+    pub(crate) fn add_resumed(&mut self, hook: ResumedHook) {
+        self.resumed.push(hook);
+    }
+
+    /// Returns the terms on which a peer is kept whose connection was lost; `None`: it leaves.
+    pub(crate) fn run_dropped(
+        &mut self,
+        scene: &mut Scene,
+        peer: PeerId,
+        reason: DisconnectReason,
+    ) -> Option<Keep> {
+        let mut longest: Option<Keep> = None;
+        for hook in &mut self.dropped {
+            if let PeerDrop::Keep(keep) = hook(scene, peer, reason)
+                && longest.is_none_or(|longest| keep.time() > longest.time())
+            {
+                longest = Some(keep);
+            }
+        }
+        longest
+    }
+
+    pub(crate) fn run_resumed(&mut self, scene: &mut Scene, old: PeerId, new: PeerId) {
+        for hook in &mut self.resumed {
+            hook(scene, old, new);
+        }
+    }
+
     pub(crate) fn run_process(&mut self, scene: &mut Scene, delta: Duration) {
         for hook in &mut self.process {
             hook(scene, delta);
@@ -411,8 +502,9 @@ impl Hooks {
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moves = self.expected.len() + self.moving.len();
+        let drops = self.dropped.len() + self.resumed.len();
         let (signals, ticks) = (self.signal.len(), self.process.len());
-        write!(f, "{signals} for signals, {moves} for moves, {ticks} for ticks")
+        write!(f, "{signals} for signals, {moves} for moves, {drops} for drops, {ticks} for ticks")
     }
 }
 

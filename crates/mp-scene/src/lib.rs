@@ -37,6 +37,7 @@ pub mod codec;
 #[doc(hidden)]
 pub mod fuzz;
 mod ids;
+mod keep;
 pub mod limits;
 mod message;
 mod outbox;
@@ -57,6 +58,7 @@ pub use branch::{Branch, BranchEvent};
 pub use builder::{BranchBuilder, BuildError, PeerAuthority, SetupError, SetupResult};
 pub use codec::{Codec, GodotVersion};
 pub use ids::{IdBlocks, IdCounter};
+pub use keep::{Keep, PeerDrop};
 pub use message::{CallNode, ConfirmedNode, RemoteCall, SceneMessage, Spawn, SpawnSource};
 pub use packet_var::{PacketVar, PacketVarError};
 pub use property::{Property, PropertyError, PropertyTable, Replicated, SetterContext};

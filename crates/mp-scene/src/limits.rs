@@ -162,3 +162,21 @@ pub const SIGNAL_BYTES_MAX: usize = mp_core::limits::PACKET_BYTES_MAX;
 
 /// Maximum number of calls that are deferred because a method of their node is running.
 pub const BUSY_NODE_CALLS_MAX: usize = 4_096;
+
+/// Maximum number of peers without a connection that a branch keeps. A further one leaves at once.
+/// It is the number of players that a large room has.
+pub const KEPT_PEERS_MAX: usize = 4_096;
+
+/// Maximum number of calls that are queued for one kept peer.
+pub const KEPT_CALLS_MAX: usize = 1_024;
+
+/// Maximum bytes of the calls that are queued for all kept peers of a branch.
+pub const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Maximum number of path ids that a server keeps of one client's announcements to another, so that
+/// the other can resume its session. Beyond it, the two are announced to each other anew.
+pub const RELAYED_PATHS_MAX: usize = 1_024;
+
+/// Maximum bytes of the announcements of [`RELAYED_PATHS_MAX`] of a branch. Announcements beyond it
+/// are not kept.
+pub const RELAYED_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -5,6 +5,7 @@ mod context;
 mod life;
 mod nodes;
 mod requests;
+mod reseat;
 mod timers;
 
 pub use context::{NodeContext, RpcContext};

@@ -301,8 +301,8 @@ impl SessionPeer {
                 let before = self.phases.insert(*connection, Phase::Connected);
                 assert_eq!(before, None, "{name} reused connection {connection}");
             }
-            PeerEvent::Held { .. } | PeerEvent::Moved { .. } => {
-                panic!("{name} is no endpoint, but moves a connection")
+            PeerEvent::Held { .. } | PeerEvent::Moved { .. } | PeerEvent::Resumed { .. } => {
+                panic!("{name} is no endpoint, but moves or resumes a connection")
             }
             PeerEvent::Packet(Packet { from, .. }) => {
                 let phase = self.phases.get(from);

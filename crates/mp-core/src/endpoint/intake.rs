@@ -39,7 +39,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 }
             }
             PeerEvent::Connected { connection, claimed_id, origin }
-            | PeerEvent::Moved { connection, claimed_id, origin, .. } => {
+            | PeerEvent::Moved { connection, claimed_id, origin, .. }
+            | PeerEvent::Resumed { connection, claimed_id, origin, .. } => {
                 self.apply_initial_conditions(connection);
                 let identity = Identity { claimed_id, origin };
                 let candidate = Candidate::new(identity, self.clock.now());
@@ -111,14 +112,21 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         let is_answered = !replies.is_empty();
         self.send(replies);
         match route {
-            Route::Branch(branch) | Route::Admit(branch) if self.accepts_connections(branch) => {
+            Route::Branch(branch) | Route::Admit(branch) | Route::Resume(branch, _)
+                if self.accepts_connections(branch) =>
+            {
                 let Candidate { identity, mut packets, .. } = candidate;
                 self.router.retain_packets(connection, &mut packets);
                 let packets = packets.into_iter().map(PeerEvent::Packet);
                 let rate = new_rate(self.receive_limits);
                 self.stats.assigned_connections += 1;
                 let Identity { claimed_id, origin } = identity.clone();
-                let connected = PeerEvent::Connected { connection, claimed_id, origin };
+                let connected = match route {
+                    Route::Resume(_, of) => {
+                        PeerEvent::Resumed { connection, claimed_id, origin, of }
+                    }
+                    _ => PeerEvent::Connected { connection, claimed_id, origin },
+                };
                 let routed = Routed { branch, identity, held: None, rate };
                 self.assign(connection, routed, connected, packets);
             }
@@ -129,7 +137,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             Route::Reject(reason) | Route::RejectWith { reason, .. } => {
                 self.reject(connection, reason);
             }
-            Route::Branch(_) | Route::Admit(_) | Route::Undecided => {
+            Route::Branch(_) | Route::Admit(_) | Route::Resume(..) | Route::Undecided => {
                 self.reject(connection, DisconnectReason::Refused);
             }
         }

@@ -68,7 +68,10 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             queue.connections.swap_remove(&connection);
         }
         let HeldEvents { mut events, .. } = routed.held.take().unwrap_or_default();
-        if let Some(PeerEvent::Connected { .. } | PeerEvent::Moved { .. }) = events.first() {
+        if let Some(
+            PeerEvent::Connected { .. } | PeerEvent::Moved { .. } | PeerEvent::Resumed { .. },
+        ) = events.first()
+        {
             events.remove(0); // the branch has not received the connection yet
         } else {
             let reason = DisconnectReason::Moved;

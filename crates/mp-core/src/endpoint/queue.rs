@@ -155,6 +155,7 @@ fn is_of(event: &PeerEvent, of: ConnectionId) -> bool {
         PeerEvent::Connected { connection, .. }
         | PeerEvent::Held { connection }
         | PeerEvent::Moved { connection, .. }
+        | PeerEvent::Resumed { connection, .. }
         | PeerEvent::Disconnected { connection, .. } => *connection == of,
     }
 }

@@ -65,6 +65,10 @@ pub enum Route {
     /// Same as [`Branch`](Self::Branch), for a branch that does not authenticate the connection: a
     /// router that exchanges authentication packets with it completes the exchange first.
     Admit(BranchId),
+    /// Same as [`Admit`](Self::Admit), of a connection that resumes the session of a peer of the
+    /// branch, which receives [`Resumed`](crate::PeerEvent::Resumed). The caller has checked that
+    /// the remote peer may do so.
+    Resume(BranchId, PeerId),
     /// More packets are needed to decide.
     Undecided,
     /// The connection is rejected for this reason. If the router replies at the same time, the

@@ -11,7 +11,8 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
             // `unique_id` reads it from the transport; transports hold no connections.
             PeerEvent::UniqueId(_) | PeerEvent::Held { .. } => {}
             PeerEvent::Connected { connection, claimed_id, ref origin }
-            | PeerEvent::Moved { connection, claimed_id, ref origin, .. } => {
+            | PeerEvent::Moved { connection, claimed_id, ref origin, .. }
+            | PeerEvent::Resumed { connection, claimed_id, ref origin, .. } => {
                 match self.admit(connection, claimed_id) {
                     Ok(id) => {
                         self.stats.connected += 1;

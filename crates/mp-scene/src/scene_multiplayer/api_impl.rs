@@ -8,6 +8,7 @@ use mp_core::{
 use super::SceneMultiplayer;
 use super::paths::ExpiredMessages;
 use super::replication::Replication;
+use super::session::ResumingConnection;
 use crate::api::{ApiEvent, Configuration, MultiplayerApi, RpcOutcome};
 use crate::limits::TIMER_INTERVAL;
 use crate::replication::{ReplicationError, SpawnError};
@@ -66,6 +67,11 @@ impl MultiplayerApi for SceneMultiplayer {
                 let at = (endpoint, connection);
                 self.handle_moved(now, tree, at, claimed_id, *carried);
             }
+            PeerEvent::Resumed { connection, claimed_id, origin, of } => {
+                tracing::debug!(%connection, ?claimed_id, %origin, %of, "resumes a session");
+                let resuming = ResumingConnection { endpoint, connection, claimed_id, of };
+                self.with_session(|session, cx| session.handle_resumed(cx, now, resuming));
+            }
             PeerEvent::Packet(packet) => match self.sender.routes().at(endpoint, packet.from) {
                 Some(sender) => {
                     if let Some(kind) = self.sender.wire().kind(&packet.payload) {
@@ -78,7 +84,9 @@ impl MultiplayerApi for SceneMultiplayer {
             PeerEvent::Disconnected { connection, reason } => {
                 if let Some(peer) = self.sender.routes().at(endpoint, connection) {
                     tracing::debug!(%peer, %reason, "disconnected");
-                    self.with_session(|session, cx| session.remove_peer(cx, peer, true));
+                    self.with_session(|session, cx| {
+                        session.handle_disconnected(cx, now, peer, reason);
+                    });
                 }
             }
             other => tracing::debug!(?other, "ignoring an unknown event"),

@@ -39,7 +39,7 @@ impl SceneMultiplayer {
             Ok(())
         } else {
             let call = OutgoingCall { node, path, checksum: ids.checksum(), number, config };
-            self.send_call(tree, target, call, args)
+            self.send_call(tree, target, method, call, args)
         };
         let local =
             is_local.then(|| Call { node, method: method.into(), args: local_args, sender: own });
@@ -50,6 +50,7 @@ impl SceneMultiplayer {
         &mut self,
         tree: &mut dyn NodeTree,
         target: Target,
+        method: &str,
         call: OutgoingCall<'_>,
         args: Vec<Variant>,
     ) -> Result<(), RpcError> {
@@ -62,13 +63,21 @@ impl SceneMultiplayer {
         {
             return Err(RpcError::UnknownPeer(peer));
         }
-        let peers =
+        let mut peers =
             self.replicating(self.clock.now(), tree, |it, cx| it.callees(cx, call.node, target));
         if peers.is_empty() {
             if let Target::Peer(peer) = target {
                 return Err(RpcError::NotVisible(peer));
             }
             return Ok(());
+        }
+        let routes = self.sender.routes();
+        let kept: Vec<_> = peers.extract_if(.., |&mut peer| routes.is_kept(peer)).collect();
+        if !kept.is_empty() {
+            self.call_kept(&kept, method, &call, &args)?;
+            if peers.is_empty() {
+                return Ok(());
+            }
         }
         self.paths.send_call(&mut self.sender, &peers, call, args)?;
         Ok(())

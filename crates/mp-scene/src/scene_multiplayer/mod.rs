@@ -18,6 +18,7 @@ mod quirks;
 mod receive;
 mod refusal;
 mod replication;
+mod resume;
 mod sender;
 mod session;
 mod stats;
@@ -407,6 +408,11 @@ impl SceneMultiplayer {
             silent_peers: session.silent_peers,
             outbox_drops: self.sender.outbox_drops(),
             paused_drops: self.sender.paused_drops(),
+            kept_peers: session.kept_peers,
+            refused_keeps: session.refused_keeps,
+            resumed_peers: session.resumed_peers,
+            expired_keeps: session.expired_keeps,
+            kept_drops: self.sender.kept_drops(),
             skipped_steps: replication.skipped_steps,
             refused_elements: paths.refused_elements + replication.refused_elements,
             repeated_paths: paths.repeated_paths,
@@ -468,6 +474,10 @@ impl SceneMultiplayer {
                 SessionChange::Began(peer) => {
                     self.paths.add_peer(peer);
                     self.replication.add_peer(peer);
+                }
+                SessionChange::Suspended(peer) => {
+                    self.paths.remove_peer(peer);
+                    self.replication.suspend_peer(peer);
                 }
                 SessionChange::Ended(peer) => self.forget_peer(peer),
             }

@@ -28,6 +28,17 @@ pub struct SceneStats {
     pub outbox_drops: u64,
     /// Unreliable packets dropped because their peer was paused.
     pub paused_drops: u64,
+    /// Peers that were kept after their connection was lost.
+    pub kept_peers: u64,
+    /// Peers that had to leave although the program wanted to keep them, because the branch keeps
+    /// [as many as it may](crate::limits::KEPT_PEERS_MAX).
+    pub refused_keeps: u64,
+    /// Peers that have resumed their session.
+    pub resumed_peers: u64,
+    /// Kept peers that have left because they did not resume in time.
+    pub expired_keeps: u64,
+    /// Packets and calls dropped because their peer had no connection and was kept.
+    pub kept_drops: u64,
     /// Steps in which a peer was not sent properties, because it was paused or its endpoint was
     /// blocked.
     pub skipped_steps: u64,
@@ -80,6 +91,11 @@ impl SceneStats {
             silent_peers: combine(self.silent_peers, other.silent_peers),
             outbox_drops: combine(self.outbox_drops, other.outbox_drops),
             paused_drops: combine(self.paused_drops, other.paused_drops),
+            kept_peers: combine(self.kept_peers, other.kept_peers),
+            refused_keeps: combine(self.refused_keeps, other.refused_keeps),
+            resumed_peers: combine(self.resumed_peers, other.resumed_peers),
+            expired_keeps: combine(self.expired_keeps, other.expired_keeps),
+            kept_drops: combine(self.kept_drops, other.kept_drops),
             skipped_steps: combine(self.skipped_steps, other.skipped_steps),
             refused_announcements: combine(self.refused_announcements, other.refused_announcements),
             refused_elements: combine(self.refused_elements, other.refused_elements),

@@ -16,6 +16,7 @@ use crate::codec::DecodeError;
 
 /// Offsets of fields in SIMPLIFY_PATH, SPAWN and DESPAWN.
 const SIMPLIFY_ID_AT: usize = 34;
+const CONFIRM_ID_AT: usize = 2;
 const SPAWN_SPAWNER_AT: usize = 2;
 const SPAWN_NET_ID_AT: usize = 6;
 const SPAWN_COUNT_AT: usize = 10;
@@ -58,6 +59,48 @@ pub fn map_ids(packet: &Bytes, ids: &mut dyn IdMap) -> Result<Option<Bytes>, Dec
         SYNC => map_sync(packet, ids),
         unknown => Err(DecodeError::UnknownCommand(unknown)),
     }
+}
+
+/// The part of a packet of another client that its receiver remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RelayedAnnouncement {
+    /// A path with this id.
+    Path(u32),
+    /// A node.
+    Node,
+    /// It confirms this path id.
+    Confirmation(u32),
+    /// It is a SYNC with this number of the step.
+    Sync(u16),
+    /// Nothing.
+    None,
+}
+
+/// Returns the part of a packet that its receiver remembers. It is not checked otherwise.
+pub(crate) fn relayed_announcement(packet: &[u8]) -> RelayedAnnouncement {
+    let id_at = |at| u32_at(packet, at, "an id");
+    let announced = match packet.first().map(|first| first & COMMAND_MASK) {
+        Some(SIMPLIFY_PATH) => id_at(SIMPLIFY_ID_AT).map(RelayedAnnouncement::Path),
+        Some(CONFIRM_PATH) => id_at(CONFIRM_ID_AT).map(RelayedAnnouncement::Confirmation),
+        Some(SPAWN) => Ok(RelayedAnnouncement::Node),
+        Some(SYNC) if !is_delta(packet[0]) && packet.len() >= SYNC_HEAD => {
+            Ok(RelayedAnnouncement::Sync(u16::from_le_bytes([packet[1], packet[2]])))
+        }
+        _ => Ok(RelayedAnnouncement::None),
+    };
+    announced.unwrap_or(RelayedAnnouncement::None)
+}
+
+/// Returns a SYNC with another number of the step.
+pub(crate) fn with_sync_time(packet: &[u8], time: u16) -> Bytes {
+    let mut bytes = BytesMut::from(packet);
+    bytes[1..SYNC_HEAD].copy_from_slice(&time.to_le_bytes());
+    bytes.freeze()
+}
+
+/// Returns a function that returns this CONFIRM_PATH with another id.
+pub(crate) fn confirm_path(packet: &[u8]) -> impl Fn(u32) -> Bytes {
+    move |id| with_u32s(packet, [(CONFIRM_ID_AT, id)])
 }
 
 /// Returns the path id of the spawner, the net id of the node, and those of its synchronizers, in a
@@ -262,6 +305,26 @@ mod tests {
         };
         assert_eq!(mapped(&announced(7)), Some(announced(1_007)));
         assert_eq!(mapped(&SceneMessage::Despawn(7)), Some(SceneMessage::Despawn(2_007)));
+    }
+
+    #[test]
+    fn receiver_remembers_paths_nodes_and_numbers_of_syncs() {
+        let (checksum, path) = ([b'0'; 32], "Units".to_owned());
+        let announced = encode(&SceneMessage::SimplifyPath { id: 7, checksum, path });
+        assert_eq!(relayed_announcement(&announced), RelayedAnnouncement::Path(7));
+        let confirmed = |id| {
+            let (node, checksum_ok) = (crate::ConfirmedNode::Id(id), true);
+            encode(&SceneMessage::ConfirmPath { node, checksum_ok })
+        };
+        assert_eq!(relayed_announcement(&confirmed(7)), RelayedAnnouncement::Confirmation(7));
+        assert_eq!(confirm_path(&confirmed(7))(9), confirmed(9));
+        let sync = |time| encode(&SceneMessage::Sync { time, elements: Bytes::new() });
+        assert_eq!(relayed_announcement(&sync(300)), RelayedAnnouncement::Sync(300));
+        assert_eq!(with_sync_time(&sync(300), 2), sync(2));
+        let delta = encode(&SceneMessage::Delta(Bytes::new()));
+        for packet in [&[][..], &announced[..30], &confirmed(7)[..3], &sync(1)[..2], &delta] {
+            assert_eq!(relayed_announcement(packet), RelayedAnnouncement::None, "{packet:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod variant;
 use bytes::{BufMut, Bytes, BytesMut};
 
 pub use id_map::{IdMap, despawn_id, map_ids, spawn_ids};
+pub(crate) use id_map::{RelayedAnnouncement, confirm_path, relayed_announcement, with_sync_time};
 pub(crate) use rpc::EncodedArguments;
 pub use sys::relay_prefix;
 pub use variant::VariantError;

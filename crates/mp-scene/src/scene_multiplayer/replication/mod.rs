@@ -89,6 +89,8 @@ pub(super) struct Replication {
     moved: Vec<NodeId>,
     /// Admitted peers to which nothing has been announced yet.
     new_peers: Vec<(PeerId, PeerNumbers)>,
+    /// Entities of kept peers, which are freed when the peers resume or leave.
+    suspended: BTreeMap<PeerId, Vec<NodeId>>,
     /// Nodes to free, which peers that have left had spawned.
     to_free: Vec<NodeId>,
     /// The spawner and the data of each entity that was created from data.
@@ -273,6 +275,7 @@ impl Default for Replication {
             pending_removals: HashMap::new(),
             moved: Vec::new(),
             new_peers: Vec::new(),
+            suspended: BTreeMap::new(),
             to_free: Vec::new(),
             data: HashMap::new(),
             incoming: None,
@@ -310,7 +313,20 @@ impl Replication {
 
     /// Adds an admitted peer. The existing entities are announced to it at the next update.
     pub(super) fn add_peer(&mut self, peer: PeerId) {
+        self.to_free.extend(self.suspended.remove(&peer).into_iter().flatten());
         self.new_peers.push((peer, PeerNumbers::default()));
+    }
+
+    /// Ends the session of a peer that is kept: its state is removed, but its entities stay.
+    pub(super) fn suspend_peer(&mut self, peer: PeerId) {
+        let entities: Vec<_> = match self.peers.get_mut(&peer) {
+            Some(info) => std::mem::take(&mut info.entities).into_values().collect(),
+            None => Vec::new(),
+        };
+        self.remove_peer(peer);
+        if !entities.is_empty() {
+            self.suspended.insert(peer, entities);
+        }
     }
 
     /// Ends the session of a peer: its state is removed, and its entities are freed.
@@ -323,6 +339,7 @@ impl Replication {
             peers,
             plans,
             new_peers,
+            suspended,
             to_free,
             // State of nodes.
             spawners: _,
@@ -357,6 +374,7 @@ impl Replication {
             refusals: _,
         } = self;
         new_peers.retain(|&(new_peer, _)| new_peer != peer);
+        to_free.extend(suspended.remove(&peer).into_iter().flatten());
         // Shifting keeps the order of the remaining peers, in which they are sent packets.
         let Some(info) = peers.shift_remove(&peer) else { return };
         to_free.extend(info.entities.into_values());
@@ -372,6 +390,7 @@ impl Replication {
     /// Ends the session: peers are removed, their entities are freed, and ids start again.
     pub(super) fn reset(&mut self) {
         self.new_peers.clear();
+        self.to_free.extend(std::mem::take(&mut self.suspended).into_values().flatten());
         for (_, info) in std::mem::take(&mut self.peers) {
             self.to_free.extend(info.entities.into_values());
         }

@@ -203,6 +203,10 @@ impl Replication {
         let Some(entity) = self.entities.get(&node) else { return true };
         match entity.origin {
             EntityOrigin::Peer { peer: other, .. } if other == peer => true,
+            // It is announced when the peer resumes its session.
+            EntityOrigin::Own { .. } if cx.sender.routes().is_kept(peer) => {
+                self.is_entity_visible(cx, node, Some(peer))
+            }
             EntityOrigin::Own { .. } if !self.ready.contains(&node) => {
                 entity.announced_to.contains(&peer)
             }

@@ -57,6 +57,8 @@ pub(super) struct Sender {
     stuck: BTreeSet<EndpointId>,
     paused: BTreeMap<PeerId, PausedQueue>,
     paused_drops: u64,
+    /// Packets for peers without a connection that are kept.
+    kept_drops: u64,
     /// Packets dropped from the queues of endpoints that were removed.
     removed_drops: u64,
     unroutable: u64,
@@ -73,6 +75,7 @@ impl Sender {
             stuck: BTreeSet::new(),
             paused: BTreeMap::new(),
             paused_drops: 0,
+            kept_drops: 0,
             removed_drops: 0,
             unroutable: 0,
             sent: PacketCounts::default(),
@@ -210,6 +213,7 @@ impl Sender {
                         payload.clone(),
                     );
                 }
+                Some(Route::Kept) => self.kept_drops += 1,
                 None => self.unroutable += 1,
             }
         }
@@ -346,6 +350,17 @@ impl Sender {
         self.paused_drops
     }
 
+    /// Counts packets and calls for kept peers that are dropped.
+    pub(super) fn count_kept_drops(&mut self, count: usize) {
+        self.kept_drops += count as u64;
+    }
+
+    /// Returns the number of packets and calls dropped because their peer had no connection and was
+    /// kept.
+    pub(super) fn kept_drops(&self) -> u64 {
+        self.kept_drops
+    }
+
     /// Returns the number of packets for peers that were unknown or left while paused.
     pub(super) fn unroutable(&self) -> u64 {
         self.unroutable
@@ -381,6 +396,7 @@ impl Sender {
                 let inner = join(prefix, payload);
                 self.send_through_server(position, peer.get(), options, inner);
             }
+            Some(Route::Kept) => self.kept_drops += 1,
             None => self.unroutable += 1,
         }
     }

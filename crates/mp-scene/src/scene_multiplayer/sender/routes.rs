@@ -11,6 +11,8 @@ pub(crate) enum Route {
     Direct(EndpointId, ConnectionId),
     /// Through the server.
     Relayed,
+    /// Not at all: the peer is kept without a connection.
+    Kept,
 }
 
 /// The routes of admitted peers, and the connections of pending ones.
@@ -27,13 +29,20 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// Adds an admitted peer.
+    /// Adds an admitted peer, or changes its route.
     pub(crate) fn insert(&mut self, peer: PeerId, route: Route) {
         if let Route::Direct(endpoint, connection) = route {
             self.peers.insert((endpoint, connection), peer);
         }
         match self.positions.get(&peer) {
-            Some(&position) => self.admitted[position].1 = route,
+            Some(&position) => {
+                let before = std::mem::replace(&mut self.admitted[position].1, route);
+                if let Route::Direct(endpoint, connection) = before
+                    && before != route
+                {
+                    self.peers.remove(&(endpoint, connection));
+                }
+            }
             None => {
                 self.positions.insert(peer, self.admitted.len());
                 self.admitted.push((peer, route));
@@ -89,8 +98,13 @@ impl Routes {
     pub(crate) fn connection(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
         match self.get(peer)? {
             Route::Direct(endpoint, connection) => Some((endpoint, connection)),
-            Route::Relayed => None,
+            Route::Relayed | Route::Kept => None,
         }
+    }
+
+    /// Returns whether `peer` is kept without a connection.
+    pub(crate) fn is_kept(&self, peer: PeerId) -> bool {
+        self.get(peer) == Some(Route::Kept)
     }
 
     /// Returns the peer of a connection, admitted or pending.

@@ -4,6 +4,8 @@
 //! * `auth` authenticates peers;
 //! * `peers` stores the admitted and the pending peers;
 //! * `moves` handles peers that move from and to other branches;
+//! * `kept` keeps peers whose connection was lost;
+//! * `relayed` keeps the announcements of clients to others, which may resume their session;
 //! * `relay` handles SYS messages, and forwards packets between clients;
 //! * `policy` lets a [`RelayPolicy`] do so in its place;
 //! * `bytes` sends packets of bytes;
@@ -15,11 +17,13 @@
 
 mod auth;
 mod bytes;
+mod kept;
 mod moves;
 mod peers;
 mod policy;
 mod relay;
 mod relay_permission;
+mod relayed;
 mod reorder;
 mod silence;
 
@@ -38,6 +42,8 @@ use crate::SceneMessage;
 use crate::api::ApiEvent;
 use crate::limits::MALFORMED_PACKETS_MAX;
 use crate::signal::Signal;
+use kept::KeptPeers;
+pub(super) use kept::{KeptCall, ResumingConnection};
 use moves::Moves;
 pub(super) use moves::{MovedConnection, ReleasedPeer};
 use peers::SessionPeers;
@@ -45,6 +51,7 @@ use policy::PolicySlot;
 pub use policy::{RelayContext, RelayDecision, RelayPolicy};
 pub(super) use relay::Received;
 use relay_permission::RelayPermission;
+use relayed::RelayedAnnouncements;
 use reorder::ReorderBuffer;
 use silence::{Silence, SilenceWatch};
 
@@ -73,6 +80,8 @@ pub(super) struct Session {
     unadmitted: ReorderBuffer,
     silence: SilenceWatch,
     moves: Moves,
+    kept: KeptPeers,
+    relayed: RelayedAnnouncements,
     policy: PolicySlot,
     stats: SessionStats,
     refusals: Refusals,
@@ -88,6 +97,10 @@ pub(super) struct SessionStats {
     pub(super) duplicate_ids: u64,
     pub(super) silent_peers: u64,
     pub(super) moved_packets: u64,
+    pub(super) kept_peers: u64,
+    pub(super) refused_keeps: u64,
+    pub(super) resumed_peers: u64,
+    pub(super) expired_keeps: u64,
     pub(super) refused_relays: u64,
 }
 
@@ -100,10 +113,12 @@ pub(super) struct Context<'a> {
     pub(super) changes: Vec<SessionChange>,
 }
 
-/// The begin or end of a peer's session.
+/// The begin or end of a peer's session, or the loss of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SessionChange {
     Began(PeerId),
+    /// The peer is kept: what belongs to its connection is forgotten.
+    Suspended(PeerId),
     Ended(PeerId),
 }
 
@@ -125,6 +140,8 @@ impl Session {
             unadmitted: ReorderBuffer::default(),
             silence: SilenceWatch::default(),
             moves: Moves::default(),
+            kept: KeptPeers::default(),
+            relayed: RelayedAnnouncements::default(),
             policy: PolicySlot::default(),
             stats: SessionStats::default(),
             refusals: Refusals::default(),
@@ -192,6 +209,7 @@ impl Session {
     /// Prepares to close the branch: paused peers are resumed, and every endpoint is sent `leave`.
     pub(super) fn leave(&mut self, sender: &mut Sender, leave: &ToEndpoint) {
         sender.resume_all();
+        self.kept.expire_all();
         sender.command(leave);
         self.is_leaving = !self.endpoints.is_empty();
     }
@@ -213,6 +231,8 @@ impl Session {
         self.unadmitted = ReorderBuffer::default();
         self.silence.clear();
         self.moves.clear();
+        self.kept.clear();
+        self.relayed.clear();
         self.policy.clear();
     }
 
@@ -312,6 +332,7 @@ impl Session {
         let others = self.peers.notified_of(peer, cx.sender.routes());
         cx.sender.send_to_all(&others, &SceneMessage::DelPeer(peer));
         cx.sender.routes_mut().remove(peer);
+        self.kept.remove(peer);
         let (was_pending, was_admitted) = self.peers.remove(peer);
         self.forget_peer(cx, peer);
         if signal && was_pending {
@@ -335,9 +356,11 @@ impl Session {
             unadmitted,
             silence,
             moves,
+            relayed,
             stats,
             // Removed by the caller.
             peers: _,
+            kept: _,
             // State of the branch.
             unique_id: _,
             status: _,
@@ -358,6 +381,7 @@ impl Session {
         stats.stray_packets += waiting as u64;
         silence.remove(peer);
         moves.forget_peer(peer);
+        relayed.forget_peer(peer);
         cx.sender.forget_peer(peer);
         cx.changes.push(SessionChange::Ended(peer));
     }
@@ -401,6 +425,7 @@ impl Session {
         self.stats.stray_packets += self.unannounced.sweep(now);
         self.stats.stray_packets += self.unadmitted.sweep(now);
         self.moves.sweep(now);
+        self.end_expired_keeps(cx, now);
         silent
     }
 
@@ -444,6 +469,7 @@ impl Session {
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let sweeps = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
         let others = [self.next_auth_timeout(), self.silence.next_due(), self.moves.next_sweep()];
+        let others = others.into_iter().chain([self.kept.next_expiry()]);
         sweeps.into_iter().chain(others).flatten().min()
     }
 

@@ -140,6 +140,10 @@ impl Session {
         self.policy = PolicySlot(Some(policy));
     }
 
+    pub(in super::super) fn has_relay_policy(&self) -> bool {
+        self.policy.is_set()
+    }
+
     /// Returns the policy, if it is a `P`.
     pub(in super::super) fn relay_policy<P: RelayPolicy>(&self) -> Option<&P> {
         let policy: &dyn Any = self.policy.0.as_deref()?;

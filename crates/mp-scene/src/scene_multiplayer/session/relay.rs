@@ -193,8 +193,16 @@ impl Session {
         let all = peers.len();
         peers.retain(|&peer| !self.moves.is_stale(from, peer));
         self.stats.moved_packets += (all - peers.len()) as u64;
-        self.stats.relayed_packets += peers.len() as u64;
-        cx.sender.send_packet(&peers, options, godot::relay_prefix(from.get()), &inner);
+        let replaced = self.relayed.forward(from, &mut peers, &inner);
+        let prefix = godot::relay_prefix(from.get());
+        self.stats.relayed_packets += (peers.len() + replaced.len()) as u64;
+        cx.sender.send_packet(&peers, options, prefix, &inner);
+        for (peer, packet) in replaced {
+            match packet {
+                Some(packet) => cx.sender.send_to(peer, options, prefix, packet),
+                None => self.stats.stray_packets += 1,
+            }
+        }
         if !matches!(target, Target::Peer(_)) && target.includes(PeerId::SERVER) {
             return Received::Inner(from, inner);
         }

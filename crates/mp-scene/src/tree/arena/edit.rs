@@ -197,14 +197,48 @@ impl Tree {
             return Err(TreeError::NameTaken(name));
         }
         self.refuse_leaving(parent)?;
+        self.enter_again(node, old, parent, name)
+    }
+
+    /// Renames a node as if it left the tree and entered it again: peers to which a spawner
+    /// announced it receive a despawn, and a new announcement. [`Node::exit_tree`] and
+    /// [`Node::enter_tree`] run as for [`reparent`](Self::reparent).
+    ///
+    /// # Errors
+    ///
+    /// As [`rename`](Self::rename).
+    pub(crate) fn rename_anew(&mut self, node: NodeId, name: &str) -> Result<(), TreeError> {
+        check_name(name)?;
+        let entry = self.entry(node)?;
+        let parent = entry.parent.ok_or(TreeError::IsRoot)?;
+        if self.is_ancestor_or_self(node, self.root) {
+            return Err(TreeError::IsRoot);
+        }
+        if self.nodes[parent.0].children.contains_key(name) {
+            return Err(TreeError::NameTaken(name.to_owned()));
+        }
+        self.enter_again(node, Some(parent), parent, name.to_owned())
+    }
+
+    /// Lets a node leave the tree and enter it below `parent` under `name`, which is free.
+    fn enter_again(
+        &mut self,
+        node: NodeId,
+        old: Option<NodeId>,
+        parent: NodeId,
+        name: String,
+    ) -> Result<(), TreeError> {
         self.exit(node)?;
         let moved = self.subtree(node);
         self.vacate(&moved);
         self.changes.extend(moved.iter().rev().copied().map(TreeChange::Removed));
         if let Some(old) = old {
-            self.nodes[old.0].children.shift_remove(&name);
+            let before = self.nodes[node.0].name.clone();
+            self.nodes[old.0].children.shift_remove(&before);
         }
-        self.nodes[node.0].parent = Some(parent);
+        let entry = &mut self.nodes[node.0];
+        entry.parent = Some(parent);
+        entry.name.clone_from(&name);
         self.nodes[parent.0].children.insert(name, node);
         let first = self.changes.len();
         self.changes.extend(moved.into_iter().map(TreeChange::Added));

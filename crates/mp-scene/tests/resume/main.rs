@@ -1,0 +1,8 @@
+//! Peers that lose their connection, are kept for a time, and resume their session.
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+
+mod keep;
+mod random;
+mod relayed;
+mod reseat;
+mod world;
