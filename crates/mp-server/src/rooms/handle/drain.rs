@@ -19,7 +19,7 @@ impl RoomsHandle {
     /// left, closes the rooms, which deliver what they have sent before, and closes the endpoints.
     /// Logs its progress. Rooms can read the time that is left
     /// ([`RoomContext::drain_deadline`](crate::RoomContext::drain_deadline)); the players of rooms
-    /// with [`notify`](crate::Template::notify) receive it
+    /// with [`notify`](mp_rooms::Template::notify) receive it
     /// ([`Notice::draining`](mp_rooms::Notice)).
     pub async fn drain(&self, timeout: Duration) {
         if self.call(move |host| host.drain(timeout)).await.is_ok() {
