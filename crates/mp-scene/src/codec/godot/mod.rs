@@ -18,6 +18,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 pub use id_map::{IdMap, despawn_id, map_ids, spawn_ids};
 pub(crate) use id_map::{RelayedAnnouncement, confirm_path, relayed_announcement, with_sync_time};
 pub(crate) use rpc::EncodedArguments;
+pub use sync::{BY_PATH as SYNCHRONIZER_BY_PATH, next_delta_element, next_sync_element};
 pub use sys::relay_prefix;
 pub use variant::VariantError;
 use variant::{Limits, Objects};

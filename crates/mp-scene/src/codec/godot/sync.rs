@@ -26,8 +26,8 @@ pub(crate) const DELTA_HEAD: usize = 1;
 /// Size in bytes of an element of a DELTA before its values.
 pub(crate) const DELTA_ELEMENT_HEAD: usize = 16;
 
-/// Bit that marks a path id; otherwise the id is a net id.
-pub(crate) const BY_PATH: u32 = 1 << 31;
+/// Bit of a synchronizer's id that marks a path id; otherwise the id is a net id.
+pub const BY_PATH: u32 = 1 << 31;
 
 /// Minimum size in bytes of SYNC and DELTA packets. As in Godot, shorter packets are refused: they
 /// cannot contain an element.
@@ -104,9 +104,12 @@ pub(super) fn decode_delta(packet: &Bytes) -> Result<Bytes, DecodeError> {
     Ok(packet.slice(DELTA_HEAD..))
 }
 
-/// Removes and returns the next element of a SYNC: id and values. Returns `None` at the end, and an
-/// error if the element exceeds the packet.
-pub(crate) fn next_sync_element(rest: &mut Bytes) -> Option<Result<(u32, Bytes), DecodeError>> {
+/// Removes and returns the next element of a SYNC: id and values. Returns `None` at the end.
+///
+/// # Errors
+///
+/// If the element exceeds the packet.
+pub fn next_sync_element(rest: &mut Bytes) -> Option<Result<(u32, Bytes), DecodeError>> {
     if rest.len() <= SYNC_ELEMENT_HEAD {
         return None;
     }
@@ -117,11 +120,12 @@ pub(crate) fn next_sync_element(rest: &mut Bytes) -> Option<Result<(u32, Bytes),
     Some(Ok((id, rest.split_to(size))))
 }
 
-/// Removes and returns the next element of a DELTA: id, mask and values. Returns `None` at the end,
-/// and an error if the element exceeds the packet.
-pub(crate) fn next_delta_element(
-    rest: &mut Bytes,
-) -> Option<Result<(u32, u64, Bytes), DecodeError>> {
+/// Removes and returns the next element of a DELTA: id, mask and values. Returns `None` at the end.
+///
+/// # Errors
+///
+/// If the element exceeds the packet.
+pub fn next_delta_element(rest: &mut Bytes) -> Option<Result<(u32, u64, Bytes), DecodeError>> {
     if rest.len() <= DELTA_ELEMENT_HEAD {
         return None;
     }
