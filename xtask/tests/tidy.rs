@@ -40,6 +40,8 @@ const PROTOCOL: &[&str] = &[
     "crates/mp-transport-enet/src/dtls",
     "crates/mp-transport-enet/src/proto",
     "crates/mp-transport-ws/src/proto",
+    "crates/mp-wire/src/decoder",
+    "crates/mp-wire/src/proxy/forwarder",
 ];
 
 /// Files in these folders that are for programs and tests with real sockets.

@@ -28,6 +28,7 @@ const DONE: &[&str] = &[
     "crates/mp-transport-webrtc",
     "crates/mp-transport-ws",
     "crates/mp-udp",
+    "crates/mp-wire",
     "docs/BENCHMARKS.md",
     "docs/SIMULATION.md",
     "examples",

@@ -1,0 +1,35 @@
+//! Bodies of the fuzz targets of this crate. Each accepts any bytes and panics when a property is
+//! violated. See `fuzz/` in the repository.
+
+use bytes::Bytes;
+use mp_core::fuzz::pieces;
+
+use crate::limits::TEXT_BYTES_MAX;
+use crate::{Direction, Totals, WireDecoder, WireKind};
+
+/// Decodes the packets of a connection, each preceded by a byte whose lowest bit is its direction.
+/// Texts must be bounded and without control characters, and totals must add up.
+pub fn wire_packets(data: &[u8]) {
+    let (mut decoder, mut totals) = (WireDecoder::new(None), Totals::default());
+    let mut expected = [(0, 0); 2];
+    for piece in pieces(data) {
+        let Some((first, payload)) = piece.split_first() else { continue };
+        let direction = match first & 1 {
+            0 => Direction::ToServer,
+            _ => Direction::ToClient,
+        };
+        let packet = decoder.decode(direction, &Bytes::copy_from_slice(payload));
+        assert!(WireKind::ALL.contains(&packet.kind()));
+        totals.add(packet.kind(), direction, payload.len());
+        let (packets, bytes) = &mut expected[direction as usize];
+        *packets += 1;
+        *bytes += payload.len() as u64;
+        let text = packet.to_string();
+        assert!(text.len() <= TEXT_BYTES_MAX + "\u{10ffff}…".len() * 4, "{}", text.len());
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+    }
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        let all = totals.all(direction);
+        assert_eq!((all.packets, all.bytes), expected[direction as usize]);
+    }
+}
