@@ -29,12 +29,14 @@ mod bot;
 mod client;
 mod methods;
 mod player;
+mod record;
 mod report;
 mod run;
 pub mod scenario;
 mod stats;
 
 pub use methods::{MethodTables, MethodsError};
+pub use record::ScenarioRecorder;
 pub use report::{Check, RunReport};
 pub use run::{RunError, RunOptions, run};
 pub use scenario::{Scenario, ScenarioErrors};

@@ -1,7 +1,9 @@
 //! Arguments of calls: fixed values, and values that are drawn for each call.
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use mp_core::variant::{Vector2, Vector2i, Vector3, Vector3i};
 use mp_core::{Rng, Variant};
+use mp_scene::codec::bytes_to_var;
 use toml::de::{DeTable, DeValue};
 
 use super::Text;
@@ -244,6 +246,18 @@ fn drawn(
             }
             _ => wrong("a length from 0 to 65,536"),
         },
+        "encoded" => {
+            let bytes = match given.get_ref() {
+                DeValue::String(hex) => HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok(),
+                _ => None,
+            };
+            match bytes.and_then(|bytes| bytes_to_var(&bytes).ok()) {
+                Some(value) => Some(ArgumentTemplate::Fixed(value)),
+                None => {
+                    wrong("the hexadecimal digits of a value, as Godot's var_to_bytes encodes it")
+                }
+            }
+        }
         "choice" => match given.get_ref() {
             DeValue::Array(items) if !items.is_empty() => {
                 inner(items).map(ArgumentTemplate::Choice)
@@ -287,7 +301,7 @@ fn int_range(value: &DeValue<'_>) -> Option<(i64, i64)> {
 }
 
 /// Kinds of drawn arguments, with examples.
-const KINDS_HELP: &str = "kinds: { int = [0, 9] }, { float = [0.0, 1.0] }, { vector2 = [0, [0, 1]] }, { vector3 = [0, 0, 0] }, { vector2i = [1, 2] }, { vector3i = [1, 2, 3] }, { letters = 8 }, { bytes = 32 }, { choice = [1, 2] }, { value = \"sequence\" }, { value = \"bot\" }, { value = \"peer\" }";
+const KINDS_HELP: &str = "kinds: { int = [0, 9] }, { float = [0.0, 1.0] }, { vector2 = [0, [0, 1]] }, { vector3 = [0, 0, 0] }, { vector2i = [1, 2] }, { vector3i = [1, 2, 3] }, { letters = 8 }, { bytes = 32 }, { choice = [1, 2] }, { encoded = \"02000000…\" }, { value = \"sequence\" }, { value = \"bot\" }, { value = \"peer\" }";
 /// Maximum number of arguments of a call.
 const ARGUMENTS_MAX: usize = 255;
 /// Maximum nesting depth of arrays.
