@@ -12,6 +12,7 @@ use crate::config::{Flags, Sources};
 use crate::config_command::ConfigArgs;
 use crate::ctl::CtlArgs;
 use crate::doctor::DoctorArgs;
+use crate::inspect::InspectArgs;
 use crate::token::TokenArgs;
 
 /// A relay room for Godot 4 games.
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     Ctl(CtlArgs),
     Doctor(DoctorArgs),
+    Inspect(InspectArgs),
     Token(TokenArgs),
     /// Print a Grafana dashboard for the metrics of the server
     ///
@@ -118,6 +120,8 @@ const AFTER_HELP: &str = r#"Examples:
   mp-server --max-clients 16 --log debug     a small room with detailed logs
   mp-server config > mp-server.toml          write a configuration file with all settings
   mp-server doctor                           check this machine and the configuration
+  mp-server inspect 127.0.0.1:9000 --to enet://127.0.0.1:7777
+                                             show the packets of a game, decoded
   mp-server cert                             create a certificate for development, then
   mp-server --tls-cert server.crt --tls-key server.key
 

@@ -1,15 +1,18 @@
 //! `mp-server bots`: players of a scenario.
 
+mod record;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use mp_bots::scenario::ServerAddress;
 use mp_bots::{RunOptions, RunReport, Scenario};
 
+use self::record::RecordArgs;
 use crate::{Failure, output};
 
 /// Run players of a scenario against any Godot 4 server, and measure it
@@ -19,10 +22,17 @@ use crate::{Failure, output};
 /// its RPC methods, which --project reads from the game's project, so that a real Godot server logs
 /// no error.
 #[derive(Args, Debug)]
-#[command(after_long_help = AFTER_HELP)]
+#[command(
+    after_long_help = AFTER_HELP,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub(crate) struct BotsArgs {
+    #[command(subcommand)]
+    command: Option<BotsCommand>,
     /// Scenario file
-    scenario: PathBuf,
+    #[arg(required = true)]
+    scenario: Option<PathBuf>,
     /// Address of the server, instead of the scenario's; several are used in turn
     #[arg(long, value_name = "ADDRESS")]
     server: Vec<ServerAddress>,
@@ -43,8 +53,17 @@ pub(crate) struct BotsArgs {
     quiet: bool,
 }
 
+/// Subcommands of `bots`.
+#[derive(Debug, Subcommand)]
+enum BotsCommand {
+    Record(RecordArgs),
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &BotsArgs) -> Result<(), Failure> {
+    if let Some(BotsCommand::Record(args)) = &args.command {
+        return record::run(args);
+    }
     let scenario = scenario(args)?;
     let stop = Arc::new(AtomicBool::new(false));
     let threads = args.threads.map(usize::from);
@@ -72,12 +91,13 @@ pub(crate) fn run(args: &BotsArgs) -> Result<(), Failure> {
 
 /// Reads the scenario, with the arguments that replace values of it.
 fn scenario(args: &BotsArgs) -> Result<Scenario, Failure> {
-    let name = args.scenario.display().to_string();
-    let text = fs::read_to_string(&args.scenario)
+    let file = args.scenario.clone().unwrap_or_default();
+    let name = file.display().to_string();
+    let text = fs::read_to_string(&file)
         .map_err(|error| Failure::Refused(format!("cannot read {name}: {error}")))?;
     let mut scenario = Scenario::parse(&name, &text)
         .map_err(|errors| Failure::Refused(format!("{name} is invalid\n{errors}")))?;
-    let folder = args.scenario.parent().unwrap_or_else(|| Path::new(""));
+    let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let beside = |path: &String| folder.join(path).to_string_lossy().into_owned();
     scenario.project = args.project.clone().or_else(|| scenario.project.as_ref().map(beside));
     scenario.tls.ca = scenario.tls.ca.as_ref().map(beside);
@@ -112,7 +132,9 @@ fn stop_at_signal(stop: Arc<AtomicBool>) {
     let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(listen);
 }
 
-const AFTER_HELP: &str = r#"A scenario, for example bots.toml:
+const AFTER_HELP: &str = r#"`mp-server bots record ADDRESS` writes a scenario from what a real client does.
+
+A scenario, for example bots.toml:
 
   server = "enet://127.0.0.1:7777"      # or enets:// (DTLS), ws://, wss://; a list is used in turn
 

@@ -56,6 +56,7 @@ pub mod fuzz;
 mod http;
 mod http_client;
 mod identity;
+mod inspect;
 mod join_script;
 mod link;
 mod listeners;
@@ -129,6 +130,7 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
         Some(Command::Config(args)) => return config_command::run(args),
         Some(Command::Ctl(args)) => return ctl::run(args.clone()),
         Some(Command::Doctor(args)) => return doctor::run(args),
+        Some(Command::Inspect(args)) => return inspect::run(args),
         Some(Command::Dashboard) => return print(metrics::dashboard()),
         Some(Command::Gdscript) => return print(WEBRTC_CLIENT),
         None => {}

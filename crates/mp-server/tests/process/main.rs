@@ -9,6 +9,7 @@ mod bots;
 mod config;
 mod doctor;
 mod identity;
+mod inspect;
 mod jwks;
 #[cfg(target_os = "linux")]
 mod liveness;

@@ -1,0 +1,107 @@
+//! `mp-server inspect`: a line for each packet between Godot clients and their server.
+
+mod inspector;
+mod lines;
+mod proxy_args;
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use clap::Args;
+use mp_wire::Proxy;
+
+use self::inspector::{Filter, Inspector};
+use self::lines::LineQueue;
+pub(crate) use self::proxy_args::ProxyArgs;
+use crate::{Failure, output};
+
+/// Show the packets between a Godot game and its server, decoded, one per line
+///
+/// Let the game connect to LISTEN instead of its server. The proxy connects each client to the
+/// server with the client's own peer id, and passes all packets on unchanged. Ctrl-C ends it and
+/// prints totals by kind.
+#[derive(Args, Debug)]
+#[command(after_long_help = AFTER_HELP)]
+pub(crate) struct InspectArgs {
+    /// Address at which the game connects, such as 127.0.0.1:9000
+    listen: SocketAddr,
+    /// Address of the server: enet://, enets:// (DTLS), ws:// or wss://, or HOST:PORT
+    #[arg(long, value_name = "ADDRESS")]
+    to: String,
+    /// Kinds to show [default: all]; totals count all packets
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
+    filter: Vec<Filter>,
+    #[command(flatten)]
+    proxy: ProxyArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
+    let server = args.proxy.server(&args.to)?;
+    let names = args.proxy.names()?;
+    let options = args.proxy.options(args.listen, &server)?;
+    let cannot = |what: &str, error: io::Error| Failure::Refused(format!("cannot {what}: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| cannot("start", error))?;
+    runtime.block_on(async {
+        let proxy = Proxy::bind(options).await.map_err(|error| Failure::Refused(error.to_string()))?;
+        let address = proxy.local_addr().map_err(|error| cannot("read the address", error))?;
+        let scheme = args.proxy.listen_scheme(&server);
+        let banner = format!(
+            "let the game connect to {scheme}://{address}; packets pass on to {}; Ctrl-C prints totals\n",
+            server.url
+        );
+        let _ = output::print(io::stderr(), banner);
+        let (queue, mut writer) = LineQueue::start().map_err(|error| cannot("start", error))?;
+        let has_colors = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+        let inspector = Inspector::new(names, args.filter.clone(), has_colors, queue);
+        let inspector = Rc::new(RefCell::new(inspector));
+        let observer = Rc::clone(&inspector);
+        let mut unprinted = None;
+        let stats = proxy.run(
+            move |event| observer.borrow_mut().observe(event),
+            async {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    error = writer.failed() => unprinted = Some(error),
+                }
+            },
+        );
+        let stats = stats.await;
+        if let Some(error) = unprinted {
+            return Err(Failure::Unprinted(format!("cannot print: {error}")));
+        }
+        let summary = inspector.borrow_mut().summary(&stats);
+        drop(inspector);
+        writer.finish();
+        output::print(io::stdout(), summary)
+            .map_err(|error| Failure::Unprinted(format!("cannot print: {error}")))
+    })
+}
+
+const AFTER_HELP: &str = r#"Examples:
+  mp-server inspect 127.0.0.1:9000 --to enet://127.0.0.1:7777 --project ../game
+  mp-server inspect 127.0.0.1:9000 --to ws://127.0.0.1:7778 --filter rpc,spawn
+
+A line has the time in seconds, the client's peer id, the direction (-> to the server, <- to the client), the
+kind, the size in bytes, the transfer mode (r reliable, u unreliable, o unreliable ordered) with the channel,
+and the content. [ID] precedes a packet that the server relays to or from another client.
+
+Kinds: rpc, sync, delta, spawn, despawn, path, raw, sys, auth, malformed; and relay for all relayed packets.
+
+With --project, calls have the names of their methods and arguments, and replicated properties their names.
+Methods are found by the checksum that Godot announces, so both sides may run another version of the game.
+
+The bytes of authentications, queries of URLs, and arguments named like a token, password, secret, ticket or
+credential are not shown. Other content is, chat included.
+
+Encrypted games: the proxy decrypts, so it needs its own certificate for clients (--tls-cert and --tls-key, for
+example of `mp-server cert`), which the game must trust; --to enets:// or wss:// encrypts the connection to the
+server, whose certificate --tls-ca names. Without --tls-cert the game connects to the proxy unencrypted.
+
+A server that refuses a client over ENet does so after the proxy has accepted it: the game then sees a short
+connection, in place of connection_failed. All clients have the address of the proxy at the server.
+
+Colors: only on a terminal, and not if NO_COLOR is set."#;
