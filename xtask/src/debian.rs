@@ -1,6 +1,6 @@
-//! Debian packages unpacked into folders: programs (Godot 4, nginx, gdb) with all their libraries,
-//! and ENet. Uses apt with a configuration of its own to resolve and verify packages, so nothing on
-//! the system changes.
+//! Debian packages unpacked into folders: programs (Godot 4, nginx, Caddy, gdb) with all their
+//! libraries, and ENet. Uses apt with a configuration of its own to resolve and verify packages, so
+//! nothing on the system changes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -21,6 +21,7 @@ pub(crate) struct Program {
 }
 
 pub(crate) const GODOT: Program = Program { name: "godot", path: "bin/godot", size: "160 MB" };
+pub(crate) const CADDY: Program = Program { name: "caddy", path: "bin/caddy", size: "20 MB" };
 pub(crate) const NGINX: Program = Program { name: "nginx", path: "sbin/nginx", size: "10 MB" };
 /// Prints the stacks of a test whose turn does not end.
 pub(crate) const GDB: Program = Program { name: "gdb", path: "bin/gdb", size: "60 MB" };

@@ -188,11 +188,11 @@ enum Command {
     /// disconnected, or the 99th percentile of the latency of messages is more than twice that of
     /// the same players alone. Linux only. Logs are in target/overload.
     Overload(OverloadArgs),
-    /// Connects Godot players over TLS through nginx to mp-server, which must read their addresses
-    /// from X-Forwarded-For.
+    /// Connects Godot players over TLS through nginx, and through Caddy, to mp-server, which must
+    /// read their addresses from X-Forwarded-For.
     ///
-    /// Uses nginx on PATH, else Debian's, unpacked under target/nginx (downloads 10 MB, installs
-    /// nothing).
+    /// Uses nginx and caddy on PATH, else Debian's, unpacked under target (downloads 30 MB,
+    /// installs nothing).
     Proxy,
     /// Connects Godot players to `mp-server --dtls`, and mp to a Godot server, over Godot's DTLS.
     ///

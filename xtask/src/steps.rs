@@ -145,8 +145,9 @@ fn tests(steps: &mut Steps) {
         run(command.env("GODOT", &godot.path))?;
         Ok("players over ENet and WebSocket moved ten times to and fro".to_owned())
     });
-    steps.with_godot("nginx proxy", &godot, proxy::play);
+    steps.with_godot("reverse proxies", &godot, proxy::play);
     steps.run("first server", operate::play);
+    steps.run("admin API", openapi::check);
     for role in [Role::Server, Role::Client] {
         let name = format!("planted fault, {}", role.name());
         let args = InteropArgs { role, planted_fault: true, ..InteropArgs::new() };
