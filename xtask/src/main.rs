@@ -1,6 +1,7 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `rooms`, `links`, `bots`,
-//! `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`, `sim-faults`, `projects`, `godot`.
+//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `openapi`, `rooms`,
+//! `links`, `bots`, `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`, `sim-faults`,
+//! `projects`, `godot`.
 
 mod bench;
 mod bots;
@@ -19,6 +20,7 @@ mod interop;
 mod links;
 mod live_page;
 mod one_room;
+mod openapi;
 mod operate;
 mod picture;
 mod process;
@@ -142,6 +144,11 @@ enum Command {
     /// server. Each player must see both move. Then plays with mistakes in the game, whose messages
     /// the guide explains.
     QuickStart,
+    /// Sends valid and invalid requests to the admin API of mp-server, and checks the responses by
+    /// its OpenAPI description.
+    ///
+    /// Uses schemathesis, which it installs under target/tools from PyPI. Needs python3.
+    Openapi,
     /// Runs the commands of docs/operating/first-server.md, with mp-server, nginx and a bot.
     ///
     /// Writes the files of the page to target/operate. Uses nginx on PATH, else Debian's, unpacked
@@ -285,6 +292,9 @@ fn main() -> ExitCode {
         Command::WebPage => godot::find().and_then(|godot| {
             println!("mp.js: {}", web_page::recordings()?);
             web_page::play(&godot).map(|done| println!("web page: {done}"))
+        }),
+        Command::Openapi => openapi::check().map(|done| {
+            println!("admin API: {done}");
         }),
         Command::LivePage => live_page::scripts().and_then(|_| live_page::play()).map(|done| {
             println!("live page: {done}");

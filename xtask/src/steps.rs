@@ -20,6 +20,7 @@ use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::links;
 use crate::live_page;
 use crate::one_room;
+use crate::openapi;
 use crate::operate;
 use crate::picture;
 use crate::process::now;

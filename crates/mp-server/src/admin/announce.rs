@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::context::AdminContext;
 use super::rooms::find;
-use crate::http::{Json, Path, Problem, ProblemBody};
+use crate::http::{Json, Path, Problem};
 
 /// A text for players.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -37,11 +37,12 @@ pub(super) fn notice_text(text: &str) -> Result<NoticeText, Problem> {
 #[utoipa::path(
     post,
     path = "/v1/rooms/{room}/announce",
+    operation_id = "announce_to_room",
     tag = "rooms",
     security(("token" = ["rooms"])),
-    params(("room" = String, Path, description = "Name of the room")),
+    params(("room" = String, Path, description = "Name of the room", example = "default")),
     request_body = Announcement,
-    responses((status = 200, body = Announced), (status = "default", body = ProblemBody))
+    responses((status = 200, body = Announced), Problem)
 )]
 pub(super) async fn to_room(
     State(context): State<AdminContext>,
@@ -65,10 +66,11 @@ pub(super) async fn to_room(
 #[utoipa::path(
     post,
     path = "/v1/announce",
+    operation_id = "announce_to_all",
     tag = "rooms",
     security(("token" = ["rooms"])),
     request_body = Announcement,
-    responses((status = 200, body = Announced), (status = "default", body = ProblemBody))
+    responses((status = 200, body = Announced), Problem)
 )]
 pub(super) async fn to_all(
     State(context): State<AdminContext>,

@@ -16,12 +16,13 @@ use super::{
     status,
 };
 use crate::ServerEnded;
-use crate::http::{Json, Problem};
+use crate::http::{Json, Problem, ProblemBody};
 
 /// Operations of an mp-server.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "mp-server admin API", version = "1", license(name = "MIT OR Apache-2.0")),
+    components(schemas(ProblemBody)),
     modifiers(&Bearer)
 )]
 struct Description;

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::context::AdminContext;
 use crate::BanError;
 use crate::bans::BanTarget;
-use crate::http::{Json, Problem, ProblemBody, Query};
+use crate::http::{Json, Problem, Query, optional_whole_number};
 
 /// A banned address, network or player.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
@@ -43,10 +43,15 @@ pub(crate) struct NewBan {
     pub(crate) address: Option<String>,
     /// The player's subject (`sub` of its token), 1 to 128 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 128)]
     pub(crate) sub: Option<String>,
     /// Seconds until the ban ends, at least 1; missing: it does not end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional_whole_number"
+    )]
+    #[schema(minimum = 1, maximum = 9007199254740991_u64)]
     pub(crate) seconds: Option<u64>,
 }
 
@@ -67,6 +72,7 @@ pub(crate) struct BanQuery {
     address: Option<String>,
     /// The subject of the player who was banned.
     #[serde(default)]
+    #[param(min_length = 1, max_length = 128)]
     sub: Option<String>,
 }
 
@@ -104,9 +110,10 @@ fn target(address: Option<&str>, sub: Option<&str>) -> Result<BanTarget, Problem
 #[utoipa::path(
     get,
     path = "/v1/bans",
+    operation_id = "list_bans",
     tag = "bans",
     security(("token" = ["peers"])),
-    responses((status = 200, body = BanList), (status = "default", body = ProblemBody))
+    responses((status = 200, body = BanList), Problem)
 )]
 pub(super) async fn list(State(context): State<AdminContext>) -> Json<BanList> {
     let (addresses, players) =
@@ -123,10 +130,11 @@ pub(super) async fn list(State(context): State<AdminContext>) -> Json<BanList> {
 #[utoipa::path(
     post,
     path = "/v1/bans",
+    operation_id = "add_ban",
     tag = "bans",
     security(("token" = ["peers"])),
     request_body = NewBan,
-    responses((status = 200, body = Banned), (status = "default", body = ProblemBody))
+    responses((status = 200, body = Banned), Problem)
 )]
 pub(super) async fn add(
     State(context): State<AdminContext>,
@@ -148,10 +156,11 @@ pub(super) async fn add(
 #[utoipa::path(
     delete,
     path = "/v1/bans",
+    operation_id = "remove_ban",
     tag = "bans",
     security(("token" = ["peers"])),
     params(BanQuery),
-    responses((status = 204), (status = "default", body = ProblemBody))
+    responses((status = 204), Problem)
 )]
 pub(super) async fn remove(
     State(context): State<AdminContext>,

@@ -13,7 +13,7 @@ use super::context::AdminContext;
 use super::rooms::Room;
 use super::status;
 use super::viewer::{EventResponse, Viewer};
-use crate::http::{Problem, ProblemBody, Query};
+use crate::http::{Problem, Query};
 use crate::rooms::RoomChange;
 
 /// Selection of events.
@@ -36,12 +36,13 @@ pub(crate) struct EventsQuery {
 #[utoipa::path(
     get,
     path = "/v1/events",
+    operation_id = "follow_server",
     tag = "rooms",
     security(("token" = ["read"])),
     params(EventsQuery),
     responses(
         (status = 200, content_type = "text/event-stream", body = String),
-        (status = "default", body = ProblemBody),
+        Problem,
     )
 )]
 pub(super) async fn get(

@@ -13,7 +13,7 @@ use super::context::AdminContext;
 use super::rooms::find;
 use crate::addresses::Listeners;
 use crate::config::{Config, IdentityMethod, ListenConfig, RoomSelection};
-use crate::http::{Json, Path, Problem, ProblemBody};
+use crate::http::{Json, Path, Problem};
 use crate::join_script::{JoinScript, Reached};
 
 /// Ways to join a room.
@@ -39,10 +39,11 @@ pub(crate) struct JoinLine {
 #[utoipa::path(
     get,
     path = "/v1/rooms/{room}/join",
+    operation_id = "show_join_lines",
     tag = "rooms",
     security(("token" = ["read"])),
-    params(("room" = String, Path, description = "Name of the room")),
-    responses((status = 200, body = JoinLines), (status = "default", body = ProblemBody))
+    params(("room" = String, Path, description = "Name of the room", example = "default")),
+    responses((status = 200, body = JoinLines), Problem)
 )]
 pub(super) async fn get(
     State(context): State<AdminContext>,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::context::AdminContext;
 use super::rooms::find;
-use crate::http::{Json, Path, Problem, ProblemBody};
+use crate::http::{Json, Path, Problem, object, whole_number};
 use crate::link;
 
 /// The simulated link of a player.
@@ -18,10 +18,10 @@ use crate::link;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Link {
     /// Conditions of what the server sends to the player.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(crate) to_player: Direction,
     /// Conditions of what the server receives from the player.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(crate) from_player: Direction,
 }
 
@@ -52,15 +52,18 @@ pub(crate) struct Direction {
     #[schema(minimum = 0, maximum = 1)]
     pub(crate) reordering: f64,
     /// Bytes per second; 0: no limit.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole_number")]
+    #[schema(maximum = 9007199254740991_u64)]
     pub(crate) bytes_per_second: u64,
 }
 
 /// The simulated link of a player, and its counters since the conditions were set.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub(crate) struct LinkStatus {
-    #[serde(flatten)]
-    pub(crate) link: Link,
+    /// Conditions of what the server sends to the player.
+    pub(crate) to_player: Direction,
+    /// Conditions of what the server receives from the player.
+    pub(crate) from_player: Direction,
     /// Datagrams that the link has lost, in both directions.
     pub(crate) lost: u64,
     /// Datagrams dropped because more than 1 MiB were on their way.
@@ -130,13 +133,14 @@ impl From<ConnectionConditions> for Link {
 #[utoipa::path(
     get,
     path = "/v1/rooms/{room}/peers/{peer}/link",
+    operation_id = "show_link",
     tag = "link",
     security(("token" = ["peers"])),
     params(
-        ("room" = String, Path, description = "Name of the room"),
+        ("room" = String, Path, description = "Name of the room", example = "default"),
         ("peer" = i32, Path, description = "Peer id"),
     ),
-    responses((status = 200, body = LinkStatus), (status = "default", body = ProblemBody))
+    responses((status = 200, body = LinkStatus), Problem)
 )]
 pub(super) async fn get(
     State(context): State<AdminContext>,
@@ -147,8 +151,10 @@ pub(super) async fn get(
     let peer = PeerId::new(id).ok_or_else(|| unknown(&name, id))?;
     let found = context.rooms().link(room, peer).await?;
     let (conditions, stats) = found.ok_or_else(|| unknown(&name, id))?;
+    let Link { to_player, from_player } = conditions.into();
     Ok(Json(LinkStatus {
-        link: conditions.into(),
+        to_player,
+        from_player,
         lost: stats.lost,
         overflowed: stats.overflowed,
         queued_bytes: stats.queued_bytes,
@@ -159,14 +165,15 @@ pub(super) async fn get(
 #[utoipa::path(
     put,
     path = "/v1/rooms/{room}/peers/{peer}/link",
+    operation_id = "simulate_link",
     tag = "link",
     security(("token" = ["peers"])),
     params(
-        ("room" = String, Path, description = "Name of the room"),
+        ("room" = String, Path, description = "Name of the room", example = "default"),
         ("peer" = i32, Path, description = "Peer id"),
     ),
     request_body = Link,
-    responses((status = 204), (status = "default", body = ProblemBody))
+    responses((status = 204), Problem)
 )]
 pub(super) async fn put(
     State(context): State<AdminContext>,
@@ -190,13 +197,14 @@ pub(super) async fn put(
 #[utoipa::path(
     delete,
     path = "/v1/rooms/{room}/peers/{peer}/link",
+    operation_id = "end_link",
     tag = "link",
     security(("token" = ["peers"])),
     params(
-        ("room" = String, Path, description = "Name of the room"),
+        ("room" = String, Path, description = "Name of the room", example = "default"),
         ("peer" = i32, Path, description = "Peer id"),
     ),
-    responses((status = 204), (status = "default", body = ProblemBody))
+    responses((status = 204), Problem)
 )]
 pub(super) async fn delete(
     State(context): State<AdminContext>,

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::context::AdminContext;
 use super::rooms::find;
 use crate::MovePlayerError;
-use crate::http::{Json, Path, Problem, ProblemBody};
+use crate::http::{Json, Path, Problem};
 
 /// The destination of a player.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -27,14 +27,15 @@ pub(crate) struct MovePeer {
 #[utoipa::path(
     post,
     path = "/v1/rooms/{room}/peers/{peer}/move",
+    operation_id = "move_peer",
     tag = "peers",
     security(("token" = ["peers"])),
     params(
-        ("room" = String, Path, description = "Name of the room"),
+        ("room" = String, Path, description = "Name of the room", example = "default"),
         ("peer" = i32, Path, description = "Peer id"),
     ),
     request_body = MovePeer,
-    responses((status = 204), (status = "default", body = ProblemBody))
+    responses((status = 204), Problem)
 )]
 pub(super) async fn post(
     State(context): State<AdminContext>,

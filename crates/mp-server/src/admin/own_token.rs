@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::token::{Scope, Token};
-use crate::http::{Json, ProblemBody};
+use crate::http::{Json, Problem};
 
 /// The token of a request.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
@@ -20,9 +20,10 @@ pub(crate) struct OwnToken {
 #[utoipa::path(
     get,
     path = "/v1/token",
+    operation_id = "show_token",
     tag = "server",
     security(("token" = ["read"])),
-    responses((status = 200, body = OwnToken), (status = "default", body = ProblemBody))
+    responses((status = 200, body = OwnToken), Problem)
 )]
 pub(super) async fn get(Extension(token): Extension<Token>) -> Json<OwnToken> {
     Json(OwnToken { name: token.name().to_owned(), scopes: token.scopes().to_vec() })

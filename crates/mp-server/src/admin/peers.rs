@@ -12,7 +12,7 @@ use super::announce::notice_text;
 use super::context::AdminContext;
 use super::rooms::{PageQuery, find};
 use super::token::{Scope, Token};
-use crate::http::{Json, OptionalJson, Path, Problem, ProblemBody, Query};
+use crate::http::{Json, OptionalJson, Path, Problem, Query};
 
 /// A player.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
@@ -110,10 +110,11 @@ impl From<PeerStats> for Peer {
 #[utoipa::path(
     get,
     path = "/v1/rooms/{room}/peers",
+    operation_id = "list_peers",
     tag = "peers",
     security(("token" = ["read"])),
-    params(("room" = String, Path, description = "Name of the room"), PageQuery),
-    responses((status = 200, body = PeerPage), (status = "default", body = ProblemBody))
+    params(("room" = String, Path, description = "Name of the room", example = "default"), PageQuery),
+    responses((status = 200, body = PeerPage), Problem)
 )]
 pub(super) async fn list(
     State(context): State<AdminContext>,
@@ -162,14 +163,15 @@ pub(super) async fn page(
 #[utoipa::path(
     delete,
     path = "/v1/rooms/{room}/peers/{peer}",
+    operation_id = "kick_peer",
     tag = "peers",
     security(("token" = ["peers"])),
     params(
-        ("room" = String, Path, description = "Name of the room"),
+        ("room" = String, Path, description = "Name of the room", example = "default"),
         ("peer" = i32, Path, description = "Peer id"),
     ),
     request_body(content = Option<Kick>, description = "Reason"),
-    responses((status = 204), (status = "default", body = ProblemBody))
+    responses((status = 204), Problem)
 )]
 pub(super) async fn kick(
     State(context): State<AdminContext>,

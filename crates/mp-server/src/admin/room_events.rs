@@ -11,7 +11,7 @@ use super::peers;
 use super::rooms::{PageQuery, Room, find};
 use super::token::Token;
 use super::viewer::{EventResponse, Viewer};
-use crate::http::{Path, Problem, ProblemBody, Query};
+use crate::http::{Path, Problem, Query};
 use crate::rooms::RoomChange;
 
 /// Follow a room and its players, as server-sent events
@@ -22,12 +22,13 @@ use crate::rooms::RoomChange;
 #[utoipa::path(
     get,
     path = "/v1/rooms/{room}/events",
+    operation_id = "follow_room",
     tag = "rooms",
     security(("token" = ["read"])),
-    params(("room" = String, Path, description = "Name of the room"), PageQuery),
+    params(("room" = String, Path, description = "Name of the room", example = "default"), PageQuery),
     responses(
         (status = 200, content_type = "text/event-stream", body = String),
-        (status = "default", body = ProblemBody),
+        Problem,
     )
 )]
 pub(super) async fn get(

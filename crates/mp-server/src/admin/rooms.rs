@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::context::AdminContext;
 use crate::CreateRoomError;
-use crate::http::{Json, Path, Problem, ProblemBody, Query};
+use crate::http::{Json, Path, Problem, Query, WHOLE_NUMBER_MAX, optional_whole_number};
 
 /// A room.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
@@ -55,9 +55,11 @@ pub(crate) struct RoomPage {
 pub(crate) struct PageQuery {
     /// Shows what follows this number. Default: 0.
     #[serde(default)]
+    #[param(maximum = 9007199254740991_u64)]
     pub(crate) after: u64,
     /// Maximum number of entries, 1 to 1000. Default: 100.
     #[serde(default = "default_limit")]
+    #[param(minimum = 1, maximum = 1000)]
     pub(crate) limit: usize,
 }
 
@@ -66,8 +68,12 @@ fn default_limit() -> usize {
 }
 
 impl PageQuery {
-    /// Checks the range of the limit.
+    /// Checks the ranges.
     pub(super) fn checked(self) -> Result<Self, Problem> {
+        if self.after > WHOLE_NUMBER_MAX {
+            let detail = format!("after must be at most {WHOLE_NUMBER_MAX}, not {}", self.after);
+            return Err(Problem::bad_request("invalid_after", detail));
+        }
         if (1..=LIMIT_MAX).contains(&self.limit) {
             return Ok(self);
         }
@@ -81,16 +87,33 @@ impl PageQuery {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewRoom {
     /// Name: 1 to 64 letters, digits, hyphens, underscores and dots.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub(crate) name: String,
     /// Name of its template. Default: `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub(crate) template: Option<String>,
     /// True if the room stays without players. Default: it closes after the times of its template.
     #[serde(default)]
     pub(crate) permanent: bool,
-    /// Settings that differ from those of the template.
-    #[serde(flatten)]
-    pub(crate) settings: RoomSettings,
+    /// Maximum number of players, 1 to 4095. Default: that of the template.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional_whole_number"
+    )]
+    #[schema(minimum = 1, maximum = 4095)]
+    pub(crate) max_players: Option<u16>,
+    /// True if the room refuses new players. Default: that of the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) locked: Option<bool>,
+    /// Code that players need, 1 to 64 bytes; null: none. Default: that of the template.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
+    pub(crate) code: Option<Option<String>>,
+    /// Texts for lists of rooms. Default: those of the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) metadata: Option<BTreeMap<String, String>>,
 }
 
 /// Changes of a room. What is missing stays as it is.
@@ -98,7 +121,11 @@ pub(crate) struct NewRoom {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoomSettings {
     /// Maximum number of players, 1 to 4095. Players beyond it stay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional_whole_number"
+    )]
     #[schema(minimum = 1, maximum = 4095)]
     pub(crate) max_players: Option<u16>,
     /// True if the room refuses new players.
@@ -106,7 +133,7 @@ pub(crate) struct RoomSettings {
     pub(crate) locked: Option<bool>,
     /// Code that new players need, 1 to 64 bytes; null: none.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64)]
     pub(crate) code: Option<Option<String>>,
     /// Texts for lists of rooms, in place of the previous ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,6 +143,14 @@ pub(crate) struct RoomSettings {
 /// Distinguishes null from a missing value.
 fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(value).map(Some)
+}
+
+impl NewRoom {
+    /// Returns the settings that differ from those of the template.
+    fn settings(self) -> RoomSettings {
+        let Self { max_players, locked, code, metadata, .. } = self;
+        RoomSettings { max_players, locked, code, metadata }
+    }
 }
 
 impl RoomSettings {
@@ -186,10 +221,11 @@ fn valid_name(name: &str) -> Result<RoomName, Problem> {
 #[utoipa::path(
     get,
     path = "/v1/rooms",
+    operation_id = "list_rooms",
     tag = "rooms",
     security(("token" = ["read"])),
     params(PageQuery),
-    responses((status = 200, body = RoomPage), (status = "default", body = ProblemBody))
+    responses((status = 200, body = RoomPage), Problem)
 )]
 pub(super) async fn list(
     State(context): State<AdminContext>,
@@ -207,10 +243,11 @@ pub(super) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/rooms/{room}",
+    operation_id = "show_room",
     tag = "rooms",
     security(("token" = ["read"])),
-    params(("room" = String, Path, description = "Name of the room")),
-    responses((status = 200, body = Room), (status = "default", body = ProblemBody))
+    params(("room" = String, Path, description = "Name of the room", example = "default")),
+    responses((status = 200, body = Room), Problem)
 )]
 pub(super) async fn get(
     State(context): State<AdminContext>,
@@ -223,27 +260,40 @@ pub(super) async fn get(
 #[utoipa::path(
     post,
     path = "/v1/rooms",
+    operation_id = "create_room",
     tag = "rooms",
     security(("token" = ["rooms"])),
     request_body = NewRoom,
-    responses((status = 201, body = Room), (status = "default", body = ProblemBody))
+    responses(
+        (status = 201, body = Room, links(
+            ("show" = (operation_id = "show_room", parameters(("room" = "$response.body#/name")))),
+            ("change" = (
+                operation_id = "change_room", parameters(("room" = "$response.body#/name"))
+            )),
+            ("close" = (operation_id = "close_room", parameters(("room" = "$response.body#/name")))),
+            ("peers" = (operation_id = "list_peers", parameters(("room" = "$response.body#/name")))),
+        )),
+        Problem,
+    )
 )]
 pub(super) async fn create(
     State(context): State<AdminContext>,
     Json(given): Json<NewRoom>,
 ) -> Result<(StatusCode, Json<Room>), Problem> {
-    let code = given.settings.checked()?;
     let name = valid_name(&given.name)?;
     let of_template = valid_name(given.template.as_deref().unwrap_or(DEFAULT))?;
+    let permanent = given.permanent;
+    let settings = given.settings();
+    let code = settings.checked()?;
     let unknown = CreateRoomError::Refused(CreateRefusal::UnknownTemplate);
     let template = context.rooms().template(&of_template).await?.ok_or(unknown)?;
     let mut template = (*template).clone();
-    let RoomSettings { max_players, locked, metadata, .. } = given.settings;
+    let RoomSettings { max_players, locked, metadata, .. } = settings;
     template.max_players = max_players.unwrap_or(template.max_players);
     template.locked = locked.unwrap_or(template.locked);
     template.code = code.unwrap_or(template.code);
     template.metadata = metadata.unwrap_or(template.metadata);
-    if given.permanent {
+    if permanent {
         (template.empty_timeout, template.departure_timeout) = (None, None);
     }
     context.rooms().create_with(name.clone(), template).await?;
@@ -255,11 +305,12 @@ pub(super) async fn create(
 #[utoipa::path(
     patch,
     path = "/v1/rooms/{room}",
+    operation_id = "change_room",
     tag = "rooms",
     security(("token" = ["rooms"])),
-    params(("room" = String, Path, description = "Name of the room")),
+    params(("room" = String, Path, description = "Name of the room", example = "default")),
     request_body = RoomSettings,
-    responses((status = 200, body = Room), (status = "default", body = ProblemBody))
+    responses((status = 200, body = Room), Problem)
 )]
 pub(super) async fn change(
     State(context): State<AdminContext>,
@@ -287,10 +338,11 @@ pub(super) async fn change(
 #[utoipa::path(
     delete,
     path = "/v1/rooms/{room}",
+    operation_id = "close_room",
     tag = "rooms",
     security(("token" = ["rooms"])),
-    params(("room" = String, Path, description = "Name of the room")),
-    responses((status = 204), (status = "default", body = ProblemBody))
+    params(("room" = String, Path, description = "Name of the room", example = "default")),
+    responses((status = 204), Problem)
 )]
 pub(super) async fn close(
     State(context): State<AdminContext>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::context::AdminContext;
-use crate::http::{Json, OptionalJson, Problem, ProblemBody};
+use crate::http::{Json, OptionalJson, Problem, optional_whole_number};
 
 /// A request to end the server.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -16,7 +16,11 @@ use crate::http::{Json, OptionalJson, Problem, ProblemBody};
 pub(crate) struct Drain {
     /// Seconds that the server waits for its players to leave, 0 to 86400. Default: the setting
     /// `shutdown.drain_timeout`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional_whole_number"
+    )]
     #[schema(maximum = 86400)]
     pub(crate) timeout_seconds: Option<u64>,
 }
@@ -53,10 +57,11 @@ pub(crate) struct Setting {
 #[utoipa::path(
     post,
     path = "/v1/drain",
+    operation_id = "drain",
     tag = "server",
     security(("token" = ["server"])),
     request_body(content = Option<Drain>, description = "Time to wait"),
-    responses((status = 202), (status = "default", body = ProblemBody))
+    responses((status = 202), Problem)
 )]
 pub(super) async fn drain(
     State(context): State<AdminContext>,
@@ -83,9 +88,10 @@ pub(super) async fn drain(
 #[utoipa::path(
     post,
     path = "/v1/reload",
+    operation_id = "reload",
     tag = "server",
     security(("token" = ["server"])),
-    responses((status = 200, body = Reloaded), (status = "default", body = ProblemBody))
+    responses((status = 200, body = Reloaded), Problem)
 )]
 pub(super) async fn reload(State(context): State<AdminContext>) -> Result<Json<Reloaded>, Problem> {
     let reloader = context.reloader().clone();
@@ -104,9 +110,10 @@ pub(super) async fn reload(State(context): State<AdminContext>) -> Result<Json<R
 #[utoipa::path(
     get,
     path = "/v1/config",
+    operation_id = "show_config",
     tag = "server",
     security(("token" = ["server"])),
-    responses((status = 200, body = EffectiveConfig), (status = "default", body = ProblemBody))
+    responses((status = 200, body = EffectiveConfig), Problem)
 )]
 pub(super) async fn config(State(context): State<AdminContext>) -> Json<EffectiveConfig> {
     let settings = context.config().effective().into_iter();

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::context::AdminContext;
 use super::tokens::SetupError;
-use crate::http::{ClientAddress, Json, Problem, ProblemBody};
+use crate::http::{ClientAddress, Json, Problem};
 
 /// A request for the first token.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -16,6 +16,7 @@ pub(crate) struct SetupRequest {
     pub(crate) code: String,
     /// Name of the token in logs: letters, digits, hyphens, underscores and dots. Default: `admin`.
     #[serde(default = "default_name")]
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     pub(crate) name: String,
 }
 
@@ -34,9 +35,10 @@ fn default_name() -> String {
 #[utoipa::path(
     post,
     path = "/v1/setup",
+    operation_id = "set_up",
     tag = "server",
     request_body = SetupRequest,
-    responses((status = 200, body = SetupResponse), (status = "default", body = ProblemBody))
+    responses((status = 200, body = SetupResponse), Problem)
 )]
 pub(super) async fn post(
     State(context): State<AdminContext>,

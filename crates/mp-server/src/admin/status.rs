@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::context::AdminContext;
 use super::health;
-use crate::http::{Json, Problem, ProblemBody};
+use crate::http::{Json, Problem};
 use crate::memory;
 
 /// The server as a whole.
@@ -61,9 +61,10 @@ pub(crate) struct RoomCounts {
 #[utoipa::path(
     get,
     path = "/v1/status",
+    operation_id = "show_status",
     tag = "server",
     security(("token" = ["read"])),
-    responses((status = 200, body = Status), (status = "default", body = ProblemBody))
+    responses((status = 200, body = Status), Problem)
 )]
 pub(super) async fn get(State(context): State<AdminContext>) -> Result<Json<Status>, Problem> {
     read(&context).await.map(Json)

@@ -282,7 +282,8 @@ fn call(verb: Verb) -> (Call, Show) {
         Verb::Rooms => (Call::new("GET", "/v1/rooms"), Box::new(print::rooms)),
         Verb::Create { room: name, template, permanent, settings } => {
             let text = format!("{name} is open");
-            let new = NewRoom { name, template, permanent, settings: settings.into() };
+            let RoomSettings { max_players, locked, code, metadata } = settings.into();
+            let new = NewRoom { name, template, permanent, max_players, locked, code, metadata };
             (Call::new("POST", "/v1/rooms").with(json!(new)), done(text))
         }
         Verb::Set { room: name, settings } => {

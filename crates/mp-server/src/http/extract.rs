@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use super::Problem;
 
@@ -19,7 +21,7 @@ pub(crate) struct ClientAddress(pub(crate) SocketAddr);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Json<T>(pub(crate) T);
 
-/// A body in JSON of a request, or the default without a body.
+/// A body in JSON of a request, or the default without a body or with `null`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OptionalJson<T>(pub(crate) T);
 
@@ -44,7 +46,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // The derived code of a struct also reads its fields from an array, by position.
+        let (parts, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::new(body), state).await;
+        let bytes = bytes.map_err(|rejection| of_json(&rejection.into()))?;
+        let is_array = bytes.trim_ascii_start().starts_with(b"[");
+        let request = Request::from_parts(parts, Body::from(bytes));
         match axum::Json::from_request(request, state).await {
+            Ok(_) if is_array => {
+                let detail = "the body must be an object, not an array";
+                Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail))
+            }
             Ok(axum::Json(value)) => Ok(Self(value)),
             Err(rejection) => Err(of_json(&rejection)),
         }
@@ -58,7 +70,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
         if axum::body::HttpBody::is_end_stream(request.body()) {
             return Ok(Self(T::default()));
         }
-        Json::from_request(request, state).await.map(|Json(value)| Self(value))
+        let Json(value) = Json::<Option<T>>::from_request(request, state).await?;
+        Ok(Self(value.unwrap_or_default()))
     }
 }
 
@@ -88,6 +101,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             Err(rejection) => Err(of_query(&rejection)),
         }
     }
+}
+
+/// Reads a struct from an object only; for `deserialize_with`. The derived code also reads its
+/// fields from an array, by position.
+pub(crate) fn object<'de, D, T>(value: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let fields = Map::deserialize(value)?;
+    T::deserialize(Value::Object(fields)).map_err(serde::de::Error::custom)
 }
 
 fn of_json(rejection: &JsonRejection) -> Problem {

@@ -16,11 +16,13 @@ mod browser_guard;
 mod extract;
 mod problem;
 mod server;
+mod whole_number;
 mod write_timeout;
 
 pub(crate) use address_limiter::AddressLimiter;
 pub(crate) use bearer::bearer_token;
 pub(crate) use browser_guard::{AllowedHosts, BrowserGuard};
-pub(crate) use extract::{ClientAddress, Json, OptionalJson, Path, Query};
+pub(crate) use extract::{ClientAddress, Json, OptionalJson, Path, Query, object};
 pub(crate) use problem::{Problem, ProblemBody};
 pub(crate) use server::{HttpLimits, HttpListener, HttpServer};
+pub(crate) use whole_number::{WHOLE_NUMBER_MAX, optional_whole_number, whole_number};

@@ -1,13 +1,17 @@
 //! [`Problem`]: an error response, `application/problem+json` (RFC 9457).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::{
+    ContentBuilder, Ref, RefOr, Response as ResponseDescription, ResponseBuilder,
+};
+use utoipa::{IntoResponses, ToSchema};
 
 /// An error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +111,16 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs() + 1));
         }
         response
+    }
+}
+
+/// The description of error responses, whose schema is that of [`ProblemBody`].
+impl IntoResponses for Problem {
+    fn responses() -> BTreeMap<String, RefOr<ResponseDescription>> {
+        let body = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name())));
+        let response =
+            ResponseBuilder::new().description("Error").content(CONTENT_TYPE, body.build());
+        BTreeMap::from([("default".to_owned(), RefOr::T(response.build()))])
     }
 }
 

@@ -8,6 +8,7 @@ mod link;
 mod metrics;
 mod moves;
 mod notices;
+mod openapi;
 mod peers;
 mod process;
 mod ready;
