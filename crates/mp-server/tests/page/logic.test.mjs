@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { Access, Api, path } from "../../src/page/files/api.js";
 import { EventParser } from "../../src/page/files/events.js";
 import * as format from "../../src/page/files/format.js";
+import { positions } from "../../src/page/files/link.js";
 import { History, parse, quantile, sum } from "../../src/page/files/metrics.js";
 import { Model } from "../../src/page/files/model.js";
 import { resent, withRates } from "../../src/page/files/peers.js";
@@ -186,4 +187,19 @@ test("changes that are received while rooms are listed win over the list", async
   assert.deepEqual([...model.rooms.values()], [room(1, 5), room(3, 0)]);
   handlers.event("closed", JSON.stringify({ id: 3 }));
   assert.deepEqual([...model.rooms.keys()], [1]);
+});
+
+test("a slider of rates begins without a limit, falls, and has the current value", () => {
+  const rates = { values: [0, 1000, 100] };
+  const all = ({ max, at }) => Array.from({ length: max + 1 }, (_, position) => at(position));
+  assert.deepEqual(all(positions(rates, 0)), [0, 1000, 100]);
+  const current = positions(rates, 500);
+  assert.deepEqual([all(current), current.start], [[0, 1000, 500, 100], 2]);
+  assert.deepEqual(all(positions(rates, 1000)), [0, 1000, 100]);
+});
+
+test("a slider of times reaches the current value", () => {
+  assert.equal(positions({ max: 1, step: 0.005 }, 0.2).max, 1);
+  const { max, start, at } = positions({ max: 1, step: 0.005 }, 4);
+  assert.deepEqual([max, start, at(0.5)], [4, 4, 0.5]);
 });
