@@ -32,6 +32,7 @@ class Page {
 		/** What the page has printed. */
 		this.lines = [];
 		this.session = undefined;
+		this.failure = undefined;
 		let pending = '';
 		output.setEncoding('utf8').on('data', (text) => {
 			const messages = (pending + text).split('\0');
@@ -40,7 +41,9 @@ class Page {
 		});
 	}
 
+	/** Lets all requests fail, also later ones: nobody replies any more. */
 	fail(error) {
+		this.failure ??= error;
 		for (const { reject } of this.replies.values()) reject(error);
 		this.replies.clear();
 	}
@@ -68,8 +71,9 @@ class Page {
 		const sessionId = method.startsWith('Browser.') ? undefined : this.session;
 		const message = { id, method, params, sessionId };
 		return new Promise((resolve, reject) => {
+			if (this.failure !== undefined) return reject(this.failure);
 			this.replies.set(id, { resolve, reject });
-			this.input.write(`${JSON.stringify(message)}\0`);
+			return this.input.write(`${JSON.stringify(message)}\0`);
 		});
 	}
 

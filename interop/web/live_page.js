@@ -12,8 +12,8 @@
 const assert = require('node:assert');
 const path = require('node:path');
 const { Page, sleep } = require('./browser.js');
+const { viewOf } = require('./live_page_view.js');
 
-const TIMEOUT_MS = 120000;
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 const ROOMS = 1000;
@@ -23,58 +23,20 @@ const MARKUP = '<script>document.hacked = true</script><img src=x onerror="docum
 const [browser, profile, link, folder, players] = process.argv.slice(2);
 const origin = new URL(link).origin;
 const page = new Page(browser, profile, DESKTOP);
-let token;
-
-async function until(what, condition) {
-	const limit = Date.now() + TIMEOUT_MS;
-	for (;;) {
-		const result = await condition();
-		if (result) return result;
-		assert.ok(Date.now() < limit, `the page does not show ${what}`);
-		await sleep(50);
-	}
-}
-
-const text = (selector) => page.evaluate(
-	`document.querySelector(${JSON.stringify(selector)})?.textContent ?? ''`,
-);
-
-/** The texts of the cells of a table, by rows. */
-const rows = (caption) => page.evaluate(`[...document.querySelectorAll('table')]
-	.filter((table) => table.caption.textContent === ${JSON.stringify(caption)})
-	.flatMap((table) => [...table.tBodies[0].rows])
-	.map((row) => [...row.cells].map((cell) => cell.textContent))`);
-
-/** Clicks the button with this text or name. */
-async function click(name, within = 'body') {
-	const isClicked = await page.evaluate(`(() => {
-		const named = (button) => (button.ariaLabel ?? button.textContent).startsWith(${JSON.stringify(name)});
-		const button = [...document.querySelectorAll('${within} button, ${within} a')].find(named);
-		button?.click();
-		return button !== undefined;
-	})()`);
-	assert.ok(isClicked, `there is a button ${name}`);
-}
+const {
+	until, text, rows, click, confirm, go, api, compareWithMetrics, useToken,
+} = viewOf(page, origin);
 
 /** Enters values in the fields of the dialog. */
 const enter = (values) => page.evaluate(`for (const [name, value] of Object.entries(${JSON.stringify(values)})) {
 	document.querySelector(\`dialog [name=\${name}]\`).value = value;
 }`);
 
-/** Clicks the button of the dialog, which closes when the server has responded. */
-async function confirm(name) {
-	await click(name, 'dialog');
-	await until('the page without the dialog', async () => (
-		await page.evaluate("document.querySelector('dialog') === null")));
-}
-
 const filter = (value) => page.evaluate(`{
 	const input = document.querySelector('main input[type=search]');
 	input.value = ${JSON.stringify(value)};
 	input.dispatchEvent(new Event('input'));
 }`);
-
-const go = (hash) => page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
 
 async function key(code, virtualKey) {
 	const event = { code, key: code, windowsVirtualKeyCode: virtualKey, text: code === 'Enter' ? '\r' : undefined };
@@ -87,29 +49,13 @@ async function resize(size) {
 	await page.send('Emulation.setDeviceMetricsOverride', metrics);
 }
 
-/** A request as an operator sends it. */
-async function api(method, url, body) {
-	const response = await fetch(`${origin}${url}`, {
-		method,
-		headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-		body: body && JSON.stringify(body),
-	});
-	assert.ok(response.ok, `${method} ${url}: ${response.status}`);
-	return response.text();
-}
-
-/** The samples of /metrics: `name{labels}` and values. */
-async function metrics() {
-	const lines = (await api('GET', '/metrics')).split('\n').filter((line) => !line.startsWith('#'));
-	return Object.fromEntries(lines.map((line) => line.split(' ')).map(([name, value]) => [name, Number(value)]));
-}
-
 async function signIn() {
 	await page.open(link);
 	await until('the button that makes the token', () => text('#make'));
 	assert.ok(!(await page.evaluate('location.href')).includes('#'), 'the code is not in the URL');
 	await click('Make the token');
-	token = await until('the token', () => text('.token'));
+	const token = await until('the token', () => text('.token'));
+	useToken(token);
 	await click('Open the page');
 	await until('that the server is ready', async () => await text('.state') === 'ready');
 
@@ -127,31 +73,6 @@ async function signIn() {
 	assert.strictEqual(await page.evaluate('document.cookie'), '');
 	// A browser logs the refusal of the wrong token, as of each response with an error.
 	page.errors = page.errors.filter((error) => !error.includes('401'));
-}
-
-/** Counters grow, so that each value of the page is between an earlier and a later one. */
-async function compareWithMetrics() {
-	const shown = (caption, column) => async () => Object.fromEntries((await rows(caption))
-		.map((cells) => [cells[0], Number(cells[column].replaceAll(',', ''))]));
-	const totals = (samples) => (kind) => samples[`mp_messages_received_total{kind="${kind}"}`]
-		+ samples[`mp_messages_sent_total{kind="${kind}"}`];
-	const read = shown('Traffic by kind of message', 4);
-	const before = totals(await metrics());
-	const values = await until('the latest messages', async () => {
-		const now = await read();
-		return now.relay >= before('relay') && now;
-	});
-	const after = totals(await metrics());
-	for (const [kind, value] of Object.entries(values)) {
-		assert.ok(before(kind) <= value && value <= after(kind), `${kind}: ${value}`);
-	}
-	assert.ok(values.relay > 0);
-	const samples = await metrics();
-	const peers = samples['mp_peers{transport="enet"}'] + samples['mp_peers{transport="websocket"}'];
-	assert.strictEqual(peers, Number(players));
-	await until('the players', async () => (await page.evaluate(`[...document.querySelectorAll('.tile')]
-		.find((tile) => tile.querySelector('h3').textContent === 'Players').querySelector('.value').textContent`)) === players);
-	return Object.keys(values).length;
 }
 
 async function showMarkupAsText() {
@@ -276,7 +197,7 @@ async function seeTheEnd() {
 
 async function play() {
 	await signIn();
-	const kinds = await compareWithMetrics();
+	const kinds = await compareWithMetrics(players);
 	await showMarkupAsText();
 	await useRoom();
 	await banAndUnban();

@@ -73,7 +73,8 @@ pub(crate) fn chromium(folder: &Path) -> Result<PathBuf, String> {
             "#!/bin/sh\n\
              # Runs the unpacked program with the libraries of its package.\n\
              usr=$(dirname \"$(readlink -f \"$0\")\")/root/usr\n\
-             export LD_LIBRARY_PATH=\"$usr/lib/{triple}:$usr/../lib/{triple}\"\n\
+             lib=\"$usr/lib/{triple}\"\n\
+             export LD_LIBRARY_PATH=\"$lib:$lib/pulseaudio:$usr/../lib/{triple}\"\n\
              exec \"$usr/lib/chromium/chromium\" \"$@\"\n"
         );
         write_script(&partial.join(CHROMIUM), &script)

@@ -19,15 +19,16 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let mut results = Vec::new();
     for transport in ["ENet", "WebSocket"] {
         let session = Session::start(godot, transport)?;
-        results.push(session.measure()?);
+        results.push(session.measure(Session::ctl)?);
     }
     Ok(results.join("; "))
 }
 
 /// A server, a player whose link is simulated, and one who returns its packets.
-struct Session<'t> {
+pub(crate) struct Session<'t> {
     transport: &'t str,
-    admin: u16,
+    /// Address of the admin API, which needs no token.
+    admin: String,
     /// Peer id of the player.
     id: String,
     player: Process,
@@ -35,10 +36,16 @@ struct Session<'t> {
 }
 
 impl<'t> Session<'t> {
-    fn start(godot: &Godot, transport: &'t str) -> Result<Self, String> {
+    /// Starts the server and both players, over `ENet` or `WebSocket`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the server does not listen or the player does not join.
+    pub(crate) fn start(godot: &Godot, transport: &'t str) -> Result<Self, String> {
         let [enet, ws, admin] = [free_port()?, free_port()?, free_port()?];
+        let admin = format!("127.0.0.1:{admin}");
         let mut command = Command::new(program("mp-server", "MP_SERVER_BIN")?);
-        command.args(["--dev", "--admin", &format!("127.0.0.1:{admin}")]);
+        command.args(["--dev", "--admin", &admin]);
         command.args(["--enet", &format!("127.0.0.1:{enet}"), "--ws", &format!("127.0.0.1:{ws}")]);
         command.env("MP_ADMIN__TOKENS", format!("xtask:read+peers:{TOKEN}"));
         let log = |who: &str| target().join("interop/link").join(format!("{transport}-{who}.log"));
@@ -62,12 +69,31 @@ impl<'t> Session<'t> {
         Ok(Self { transport, admin, id, player, _others: [server, echo] })
     }
 
-    fn measure(mut self) -> Result<String, String> {
+    /// Returns the address of the admin API.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    /// Returns the peer id of the player.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Measures the round trip before, while and after `set` gives each direction of the player's
+    /// link a latency in milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first measurement that is not as expected, and errors of `set`.
+    pub(crate) fn measure(
+        mut self,
+        set: impl Fn(&Self, f64) -> Result<(), String>,
+    ) -> Result<String, String> {
         let before = self.round_trip(|millis| millis < LATENCY_MILLIS)?;
-        self.ctl(&["--latency", &format!("{LATENCY_MILLIS}ms")])?;
+        set(&self, LATENCY_MILLIS)?;
         let range = 2.0 * LATENCY_MILLIS..3.0 * LATENCY_MILLIS;
         let during = self.round_trip(|millis| range.contains(&millis))?;
-        self.ctl(&["--clear"])?;
+        set(&self, 0.0)?;
         let after = self.round_trip(|millis| millis < LATENCY_MILLIS)?;
         if self.player.output().lines().any(|line| line == "disconnected") {
             return Err(format!("{}: the player is disconnected", self.transport));
@@ -90,10 +116,13 @@ impl<'t> Session<'t> {
     }
 
     /// Runs `mp-server ctl link`.
-    fn ctl(&self, args: &[&str]) -> Result<(), String> {
+    fn ctl(&self, latency: f64) -> Result<(), String> {
         let mut command = Command::new(program("mp-server", "MP_SERVER_BIN")?);
-        command.args(["ctl", "link", "default", &self.id]).args(args);
-        command.args(["--server", &format!("127.0.0.1:{}", self.admin)]);
+        command.args(["ctl", "link", "default", &self.id, "--server", &self.admin]);
+        match latency {
+            0.0 => command.arg("--clear"),
+            _ => command.args(["--latency", &format!("{latency}ms")]),
+        };
         let output = command.env("MP_ADMIN_TOKEN", TOKEN).output();
         let output = output.map_err(|error| format!("cannot run mp-server ctl: {error}"))?;
         match output.status.success() {

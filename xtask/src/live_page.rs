@@ -1,9 +1,12 @@
 //! The live page of mp-server: its scripts under node, and the page in a headless browser with bots
-//! as players.
+//! and Godot clients as players.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
+use crate::godot::Godot;
+use crate::links::Session;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
 use crate::web::browser;
@@ -23,18 +26,42 @@ pub(crate) fn scripts() -> Result<String, String> {
     Ok("passed".to_owned())
 }
 
-/// Opens the page of a server with players. It signs in, compares values with `/metrics`, kicks a
-/// player, lists 1,000 rooms, shows markup as text, and sees the server drain and end. Writes
-/// screenshots.
+/// Opens the page of a server with bots, and that of a server with Godot clients.
 ///
 /// # Errors
 ///
 /// Returns the failed check of the page.
-pub(crate) fn play() -> Result<String, String> {
-    let server = program("mp-server", "MP_SERVER_BIN")?;
+pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let folder = target().join("live-page");
     drop(fs::remove_dir_all(&folder)); // fails if there was no run before
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let results = [operate(&folder)?, simulate_link(godot, &folder)?];
+    Ok(format!("{}; screenshots in {}", results.join("; "), folder.display()))
+}
+
+/// Compares values of the page with `/metrics`, and simulates a bad link of a Godot client by
+/// slider. The round trip that the game measures grows by the latency.
+fn simulate_link(godot: &Godot, folder: &Path) -> Result<String, String> {
+    Session::start(godot, "ENet")?.measure(|session, latency| {
+        let mut command = Command::new(node()?);
+        command.arg(root().join("interop/web/live_page_link.js")).arg(browser()?);
+        command.arg(folder.join("link-profile")).arg(format!("http://{}", session.admin()));
+        command.args([session.id(), &latency.to_string()]);
+        let mut page = Process::start("page", &mut command, &folder.join("link.log"))?;
+        page.wait_until(now() + PROCESS_TIMEOUT, |_| false);
+        match page.ended() {
+            Some(status) if status.success() => Ok(()),
+            _ => Err(format!("{}{}", page.output(), page.errors())),
+        }
+    })
+}
+
+/// Opens the page of a server with players. It signs in, compares values with `/metrics`, kicks a
+/// player, lists 1,000 rooms, shows markup as text, and sees the server drain and end. Writes
+/// screenshots.
+fn operate(folder: &Path) -> Result<String, String> {
+    let server = program("mp-server", "MP_SERVER_BIN")?;
+    let browser = browser()?; // may take minutes, once
     let log = |who: &str| folder.join(format!("{who}.log"));
     let [enet, ws, admin] = [free_port()?, free_port()?, free_port()?];
     let mut command = Command::new(&server);
@@ -58,7 +85,7 @@ pub(crate) fn play() -> Result<String, String> {
     let bots = Process::start("players", &mut command, &log("players"))?;
 
     let mut command = Command::new(node()?);
-    command.arg(root().join("interop/web/live_page.js")).arg(browser()?);
+    command.arg(root().join("interop/web/live_page.js")).arg(browser);
     command.arg(folder.join("profile")).args([link, &folder.to_string_lossy(), PLAYERS]);
     let mut page = Process::start("page", &mut command, &log("page"))?;
     let has_printed = |line: &'static str| {
@@ -77,8 +104,7 @@ pub(crate) fn play() -> Result<String, String> {
     if !running.errors().contains("test of the page") {
         return Err("the server has not logged the reason of the kick".to_owned());
     }
-    let seen = page.output().lines().last().unwrap_or_default().to_owned();
-    Ok(format!("{seen}; screenshots in {}", folder.display()))
+    Ok(page.output().lines().last().unwrap_or_default().to_owned())
 }
 
 const PLAYERS: &str = "3";

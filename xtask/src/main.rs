@@ -136,7 +136,9 @@ enum Command {
     /// Checks the live page of mp-server: its scripts under node, and the page in a browser.
     ///
     /// The page signs in, compares values with /metrics, kicks one of three bots, lists 1,000
-    /// rooms, and sees the server end. Needs node. Screenshots are in target/live-page.
+    /// rooms, and sees the server end. Then a slider of it delays the packets of a real Godot
+    /// client, whose measured round trip must grow. Needs node. Screenshots are in
+    /// target/live-page.
     LivePage,
     /// Runs the quick start of the guide from an empty folder, with two real Godot players.
     ///
@@ -296,8 +298,9 @@ fn main() -> ExitCode {
         Command::Openapi => openapi::check().map(|done| {
             println!("admin API: {done}");
         }),
-        Command::LivePage => live_page::scripts().and_then(|_| live_page::play()).map(|done| {
-            println!("live page: {done}");
+        Command::LivePage => godot::find().and_then(|godot| {
+            live_page::scripts()?;
+            live_page::play(&godot).map(|done| println!("live page: {done}"))
         }),
         Command::QuickStart => godot::find().and_then(|godot| {
             quick_start::play(&godot).map(|done| println!("quick start: {done}"))

@@ -124,7 +124,7 @@ fn tests(steps: &mut Steps) {
     steps.run("mp.js", web_page::recordings);
     steps.with_godot("web page", &godot, web_page::play);
     steps.run("live page, scripts", live_page::scripts);
-    steps.run("live page", live_page::play);
+    steps.with_godot("live page", &godot, live_page::play);
     steps.with_godot("one room", &godot, one_room::play);
     steps.with_godot("rooms", &godot, rooms::play);
     steps.with_godot("hosted room", &godot, hosted::play);
