@@ -97,6 +97,7 @@ async function useRoom() {
 	});
 	assert.ok(peers.every(([, , address, transport]) => `${address} ${transport}` === '127.0.0.1 enet'), `${peers}`);
 	await until('a line to join', async () => (await text('.line-of-code code')).includes('create_client("127.0.0.1"'));
+	await useBots();
 	await click(`Manage player ${peers[0][0]}`);
 	await click('Kick', 'dialog');
 	await enter({ reason: 'test of the page' });
@@ -108,6 +109,18 @@ async function useRoom() {
 	await until('that the room is locked', async () => await text('.badge') === 'locked');
 	await click('Unlock');
 	await until('that the room is open', async () => await text('.badge') === 'open');
+}
+
+async function useBots() {
+	const bots = (count) => async () => (await rows('Players')).length === Number(players) + count;
+	await click('Bots');
+	await enter({ count: '2' });
+	await page.screenshot('light', path.join(folder, 'bots-light.png'));
+	await confirm('Let them join');
+	await until('the bots', bots(2));
+	await click('Bots');
+	await confirm('Let all leave');
+	await until('that the bots have left', bots(0));
 }
 
 async function banAndUnban() {

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &BotsArgs) -> Result<(), Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let threads = args.threads.map(usize::from);
     stop_at_signal(Arc::clone(&stop));
-    let options = RunOptions { threads, stop };
+    let options = RunOptions { threads, stop, ..RunOptions::default() };
     let report = mp_bots::run(scenario, &options, |report| {
         if !args.quiet {
             let _ = output::print(io::stderr(), format!("{}\n", report.progress()));

@@ -42,7 +42,7 @@ impl JoinScript<'_> {
 
     /// Returns the line over WebSocket.
     pub(crate) fn websocket(&self) -> String {
-        let (url, tls) = (self.url(&self.place()), self.tls());
+        let (url, tls) = (self.websocket_url(), self.tls());
         join("WebSocketMultiplayerPeer", &format!(r#""{url}"{tls}"#), &self.auth())
     }
 
@@ -51,6 +51,11 @@ impl JoinScript<'_> {
     pub(crate) fn webrtc(&self) -> String {
         let (url, tls) = (self.url(SIGNALING_PATH), self.tls());
         format!("var client = MpWebRtcClient.new(); add_child(client); client.join(\"{url}\"{tls})")
+    }
+
+    /// Returns the URL over WebSocket.
+    pub(crate) fn websocket_url(&self) -> String {
+        self.url(&self.place())
     }
 
     fn url(&self, place: &str) -> String {

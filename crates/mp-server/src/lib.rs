@@ -78,6 +78,7 @@ mod protection;
 mod query;
 mod relay;
 mod reload;
+mod resident_bots;
 mod rooms;
 mod server;
 mod service;

@@ -68,6 +68,11 @@ impl Bot {
         self.player.ended()
     }
 
+    /// Returns the peer id, which is final once the server has admitted the bot.
+    pub(crate) fn id(&self) -> PeerId {
+        self.client.id()
+    }
+
     /// Returns whether the server has admitted the bot.
     pub(crate) fn is_admitted(&self) -> bool {
         self.client.is_admitted()

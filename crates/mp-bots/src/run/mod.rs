@@ -10,8 +10,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use mp_core::Rng;
 use mp_core::host::{SystemClock, os_seed};
+use mp_core::{PeerId, Rng};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 
 use self::dial::Servers;
@@ -30,6 +31,9 @@ pub struct RunOptions {
     pub threads: Option<usize>,
     /// Set to true to stop the run. Players then leave.
     pub stop: Arc<AtomicBool>,
+    /// Receives the peer id of each player when the server admits it for the first time. Ids beyond
+    /// the capacity of the channel are dropped.
+    pub admitted: Option<Sender<PeerId>>,
 }
 
 /// The reason why a run has no result.
@@ -98,6 +102,7 @@ pub fn run(
             stop: stop.clone(),
             reached: Arc::clone(&reached),
             reports: sender.clone(),
+            admitted: options.admitted.clone(),
         };
         let name = format!("bots {index}");
         let handle = thread::Builder::new().name(name).spawn(move || worker.run());

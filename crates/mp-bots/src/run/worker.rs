@@ -11,7 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use mp_core::host::SystemClock;
-use mp_core::{Instant, Rng};
+use mp_core::{Instant, PeerId, Rng};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::{Instant as Deadline, sleep};
@@ -41,6 +42,8 @@ pub(super) struct Worker {
     /// True when a bot of any thread has connected.
     pub(super) reached: Arc<AtomicBool>,
     pub(super) reports: SyncSender<Report>,
+    /// Receives the id of each bot when the server admits it for the first time.
+    pub(super) admitted: Option<Sender<PeerId>>,
 }
 
 /// A report of a thread.
@@ -87,6 +90,7 @@ impl Worker {
             mut stop,
             reached,
             reports,
+            admitted,
         } = self;
         let stats = Rc::new(RefCell::new(Stats::default()));
         let sampler = {
@@ -117,9 +121,9 @@ impl Worker {
             let bot = Bot::new(scenario, nodes, dial, player, rng.fork());
             let url = servers.url(number).to_owned();
             let (stats, stop, reports) = (Rc::clone(&stats), stop.clone(), reports.clone());
-            let reached = Arc::clone(&reached);
+            let (reached, admitted) = (Arc::clone(&reached), admitted.clone());
             tasks.push(tokio::task::spawn_local(async move {
-                let end = run(bot, clock, &stats, stop, &reached).await;
+                let end = run(bot, clock, &stats, stop, &reached, admitted).await;
                 if let PlayerEnd::Unreachable(reason) = end
                     && !reached.load(Ordering::Relaxed)
                 {
@@ -162,6 +166,7 @@ async fn run(
     stats: &RefCell<Stats>,
     mut stop: watch::Receiver<bool>,
     reached: &AtomicBool,
+    admitted: Option<Sender<PeerId>>,
 ) -> PlayerEnd {
     let mut has_reached = false;
     let mut timer = pin!(sleep(Duration::ZERO));
@@ -177,6 +182,9 @@ async fn run(
             if !has_reached && bot.is_admitted() {
                 has_reached = true;
                 reached.store(true, Ordering::Relaxed);
+                if let Some(admitted) = &admitted {
+                    let _ = admitted.try_send(bot.id());
+                }
             }
             if let Some(end) = bot.ended() {
                 return Poll::Ready(end.clone());

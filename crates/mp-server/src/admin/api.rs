@@ -12,8 +12,8 @@ use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
 use super::{
-    announce, bans, events, join, link, moves, own_token, peers, room_events, rooms, server, setup,
-    status,
+    announce, bans, bots, events, join, link, moves, own_token, peers, room_events, rooms, server,
+    setup, status,
 };
 use crate::ServerEnded;
 use crate::http::{Json, Problem, ProblemBody};
@@ -58,6 +58,7 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
     let of_peers = OpenApiRouter::new()
         .routes(routes!(peers::kick))
         .routes(routes!(moves::post))
+        .routes(routes!(bots::add, bots::end))
         .routes(routes!(link::get, link::put, link::delete))
         .routes(routes!(bans::list, bans::add, bans::remove));
     let of_server = OpenApiRouter::new()

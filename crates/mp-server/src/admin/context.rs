@@ -15,6 +15,7 @@ use crate::addresses::Addresses;
 use crate::config::Config;
 use crate::http::AddressLimiter;
 use crate::reload::{LiveConfig, Reloader};
+use crate::resident_bots::ResidentBots;
 use crate::rooms::RoomsHandle;
 use crate::shutdown::DrainRequests;
 
@@ -42,6 +43,7 @@ struct Shared {
     open_token: Option<Token>,
     /// Places of viewers of events.
     viewers: Arc<Semaphore>,
+    bots: ResidentBots,
     stopping: CancellationToken,
     clock: SystemClock,
     started: Instant,
@@ -66,6 +68,7 @@ impl AdminContext {
             wrong_tokens: AddressLimiter::new(WRONG_TOKENS_BURST, WRONG_TOKENS_INTERVAL),
             open_token,
             viewers: Arc::new(Semaphore::new(VIEWERS_MAX)),
+            bots: ResidentBots::default(),
             stopping,
             clock,
             started: clock.now(),
@@ -112,6 +115,11 @@ impl AdminContext {
     /// Returns the places of viewers of events.
     pub(super) fn viewers(&self) -> &Arc<Semaphore> {
         &self.0.viewers
+    }
+
+    /// Returns the bots that this process runs in its rooms.
+    pub(super) fn bots(&self) -> &ResidentBots {
+        &self.0.bots
     }
 
     /// Returns the token that is cancelled when the port closes.

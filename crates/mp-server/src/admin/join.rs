@@ -81,7 +81,11 @@ pub(super) async fn get(
 }
 
 /// Returns how a player selects the room on a listener; `None` if the listener does not let it.
-fn selection(listener: &ListenConfig, room: &str, transport: &str) -> Option<RoomSelection> {
+pub(super) fn selection(
+    listener: &ListenConfig,
+    room: &str,
+    transport: &str,
+) -> Option<RoomSelection> {
     // The script for WebRTC selects no room.
     let is_fixed = listener.select == RoomSelection::Fixed || transport == "webrtc";
     match is_fixed {

@@ -16,6 +16,7 @@ mod api;
 mod authorize;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod bans;
+mod bots;
 mod context;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod events;
@@ -53,6 +54,7 @@ use crate::reload::LiveConfig;
 
 pub(crate) use self::announce::Announcement;
 pub(crate) use self::bans::NewBan;
+pub(crate) use self::bots::NewBots;
 pub(crate) use self::context::Operated;
 pub(crate) use self::link::{Direction, Link};
 pub(crate) use self::rooms::{NewRoom, RoomSettings};

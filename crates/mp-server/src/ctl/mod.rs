@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use self::client::Client;
 use self::link_args::LinkArgs;
 use self::token_args::NewTokenArgs;
-use crate::admin::{Announcement, Link, NewBan, NewRoom, RoomSettings};
+use crate::admin::{Announcement, Link, NewBan, NewBots, NewRoom, RoomSettings};
 use crate::{Failure, output};
 
 /// Operate a running server through its admin API
@@ -129,6 +129,23 @@ enum Verb {
         clear: bool,
         #[command(flatten)]
         conditions: LinkArgs,
+    },
+    /// Let bots of the server join a room: Godot clients without a game
+    Bots {
+        /// Name of the room
+        room: String,
+        /// Number of bots, at most 16 on the whole server
+        #[arg(long, default_value_t = 1)]
+        count: u32,
+        /// Seconds after which they leave, at most 3600
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Each sends 8 random bytes to all others every second
+        #[arg(long)]
+        send: bool,
+        /// Let the bots of the room leave
+        #[arg(long, conflicts_with_all = ["count", "seconds", "send"])]
+        end: bool,
     },
     /// List the bans
     Bans,
@@ -325,6 +342,14 @@ fn call(verb: Verb) -> (Call, Show) {
                 let text = format!("the link to {peer} is simulated");
                 (Call::new("PUT", path).with(json!(link)), done(text))
             }
+        }
+        Verb::Bots { room: name, end: true, .. } => {
+            let call = Call::new("DELETE", format!("{}/bots", room(&name)));
+            (call, Box::new(print::ended_bots))
+        }
+        Verb::Bots { room: name, count, seconds, send, end: false } => {
+            let call = Call::new("POST", format!("{}/bots", room(&name)));
+            (call.with(json!(NewBots { count, seconds, send })), Box::new(print::joined_bots))
         }
         Verb::Bans => (Call::new("GET", "/v1/bans"), Box::new(print::bans)),
         Verb::Ban { target: BanArgs { address, sub }, seconds } => {

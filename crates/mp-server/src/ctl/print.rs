@@ -150,6 +150,15 @@ pub(super) fn banned(response: &Value) -> String {
     format!("banned; players disconnected: {}\n", text(&response["disconnected"]))
 }
 
+pub(super) fn joined_bots(response: &Value) -> String {
+    let ids = response["ids"].as_array().map(|ids| ids.iter().map(text).collect::<Vec<_>>());
+    format!("joined: {}\n", ids.unwrap_or_default().join(", "))
+}
+
+pub(super) fn ended_bots(response: &Value) -> String {
+    format!("bots that leave: {}\n", text(&response["count"]))
+}
+
 pub(super) fn announced(response: &Value) -> String {
     format!(
         "sent to {} players in {} rooms\n",

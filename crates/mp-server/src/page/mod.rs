@@ -29,10 +29,10 @@ macro_rules! files {
 const INDEX: &str = "index.html";
 
 /// All files. Those but the page itself have paths below `/page/`.
-const FILES: [File; 29] = files! {
+const FILES: [File; 30] = files! {
     "index.html" "icon.svg"
     "theme.css" "layout.css" "controls.css" "table.css" "plot.css"
-    "early_theme.js" "main.js" "api.js" "bans.js" "dialog.js" "dom.js" "events.js" "format.js"
+    "early_theme.js" "main.js" "api.js" "bans.js" "bots.js" "dialog.js" "dom.js" "events.js" "format.js"
     "join_lines.js" "link.js" "metrics.js" "model.js" "overview.js" "peers.js" "plot.js" "room.js"
     "rooms.js" "server.js" "session.js" "sign_in.js" "table.js" "theme.js"
 };

@@ -3,17 +3,19 @@
 import { element, setText } from "./dom.js";
 
 /**
- * Asks for the values of fields, and passes them to `submit`.
+ * Asks for the values of fields, and passes them to `submit`. `others` are further actions, which
+ * need no values.
  *
  * A field has a `name`, a `label`, and optionally a `type`, a `value`, a `help` text, and further
  * attributes of its input.
  */
-export function ask({ title, text, fields = [], action, isDanger = false, submit }) {
+export function ask({ title, text, fields = [], action, isDanger = false, submit, others = [] }) {
   const inputs = fields.map(input);
   const read = () => Object.fromEntries(inputs.map((it) => [it.name, it.read()]));
   const run = () => submit(read());
   const content = inputs.map(({ row }) => row);
-  show({ title, text, content, actions: [{ name: action, isDanger, isPrimary: true, run }] });
+  const actions = [...others, { name: action, isDanger, isPrimary: true, run }];
+  show({ title, text, content, actions });
 }
 
 /**

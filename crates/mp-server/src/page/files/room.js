@@ -1,6 +1,7 @@
 // A room: its players, and what an operator may do with it.
 
 import { path } from "./api.js";
+import { askForBots, BOTS } from "./bots.js";
 import { ask, notify } from "./dialog.js";
 import { element, setText } from "./dom.js";
 import { byteRate, count } from "./format.js";
@@ -49,6 +50,7 @@ export class Room {
     const canChange = access.allows("PATCH", ROOM);
     const actions = [
       access.allows("POST", ANNOUNCE) ? button("Announce", () => this.#announce()) : null,
+      access.allows("POST", BOTS) ? button("Bots", () => askForBots(api, name)) : null,
       canChange ? this.#lock : null,
       canChange ? button("Code", () => this.#setCode()) : null,
       canChange ? button("Size", () => this.#setSize()) : null,

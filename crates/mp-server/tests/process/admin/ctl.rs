@@ -64,6 +64,10 @@ fn every_verb_operates_a_running_server() {
     ok(&server, &["kick", "default", &id, "--reason", "spam"]);
     player.stream.read_to_end(&mut Vec::new()).unwrap();
 
+    let joined = ok(&server, &["bots", "default", "--count", "2"]);
+    assert_eq!(joined.split(", ").count(), 2, "{joined}");
+    assert_eq!(ok(&server, &["bots", "default", "--end"]), "bots that leave: 2\n");
+
     let banned = ok(&server, &["ban", "192.0.2.0/24", "--seconds", "60"]);
     assert_eq!(banned, "banned; players disconnected: 0\n");
     assert!(ok(&server, &["bans"]).contains("192.0.2.0/24"));

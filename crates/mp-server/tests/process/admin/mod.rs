@@ -1,5 +1,6 @@
 //! The admin API over HTTP.
 
+mod bots;
 mod ctl;
 mod events;
 mod health;
@@ -71,22 +72,34 @@ impl AdminServer {
         })
     }
 
+    /// Starts a server whose configuration file has its listeners as well.
+    fn with_listeners(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mp-server.toml");
+        std::fs::write(&file, config).unwrap();
+        let mut command = command();
+        command.env("MP_CONFIG", &file).env("MP_ADMIN__TOKENS", tokens());
+        command.env("MP_ADMIN__ADDRESS", "127.0.0.1:0");
+        Self::of(command)
+    }
+
     /// Starts a server with further settings.
     pub(crate) fn with(settings: impl FnOnce(&mut Command)) -> Self {
-        let tokens = [("read", READ), ("rooms", ROOMS), ("peers", PEERS), ("server", SERVER)];
-        let tokens = tokens.map(|(scope, secret)| format!("{scope}:{scope}:{secret},"));
-        let tokens = format!("{}all:read+rooms+peers+server:{ALL}", tokens.concat());
         Self::without_tokens(|command| {
-            command.env("MP_ADMIN__TOKENS", tokens);
+            command.env("MP_ADMIN__TOKENS", tokens());
             settings(command);
         })
     }
 
     fn without_tokens(settings: impl FnOnce(&mut Command)) -> Self {
         let mut command = command();
-        command.args(FREE_PORTS).env("MP_ADMIN__ADDRESS", "127.0.0.1:0").stderr(Stdio::piped());
+        command.args(FREE_PORTS).env("MP_ADMIN__ADDRESS", "127.0.0.1:0");
         settings(&mut command);
-        let mut server = Server::of(&mut command);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut server = Server::of(command.stderr(Stdio::piped()));
         let mut log = BufReader::new(server.stderr());
         let line = line_with(&mut log, "admin API address=");
         let address = line.split("address=").nth(1).unwrap().trim().parse().unwrap();
@@ -102,6 +115,13 @@ impl AdminServer {
     fn ask(&self, token: &str, method: &str, path: &str) -> Response {
         Request::new(method, path).token(token).send(self.address)
     }
+}
+
+/// Returns the setting with a token of each scope, and one with all.
+fn tokens() -> String {
+    let tokens = [("read", READ), ("rooms", ROOMS), ("peers", PEERS), ("server", SERVER)];
+    let tokens = tokens.map(|(scope, secret)| format!("{scope}:{scope}:{secret},"));
+    format!("{}all:read+rooms+peers+server:{ALL}", tokens.concat())
 }
 
 fn line_with(log: &mut impl BufRead, part: &str) -> String {
