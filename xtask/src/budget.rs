@@ -58,7 +58,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("simulated worlds", 100),
     ("soak", 160),
     ("instructions", 70),
-    ("benchmarks run", 105),
+    ("benchmarks run", 125),
 ];
 
 /// Seconds reserved for planned work. Work that uses them moves them to [`SECONDS`].
@@ -68,7 +68,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("API", 3 * 60),
     ("server", 6 * 60 - 20 - 20 - 160),
     ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5),
-    ("bots", 3 * 60 - 70 - 60),
+    ("bots", 3 * 60 - 70 - 60 - 20),
     ("relay", 6 * 60 - 12),
     ("cluster", 4 * 60),
 ];

@@ -1,6 +1,7 @@
 //! mp's ENet peer in a tokio task, without branch and actor.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use clap::Parser;
 use mp_bench_common::{answer_marks, ready};
@@ -16,6 +17,9 @@ fn main() -> Result<(), Failure> {
     run(async move {
         let mut options =
             ServerOptions::default().max_clients(args.peers).channel_limit(args.channels);
+        if let Some(millis) = args.flush_interval {
+            options = options.flush_interval(Duration::from_millis(millis));
+        }
         if args.dtls {
             let identity = DevelopmentCertificate::new(&["localhost"])?.identity()?;
             options = options.dtls(CertificateStore::new(identity));

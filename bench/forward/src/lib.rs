@@ -17,6 +17,9 @@ pub struct Args {
     /// ENet channels of a client
     #[arg(long, default_value_t = 2)]
     pub channels: u8,
+    /// Coalescing delay of mp's ENet in ms [default: that of mp]
+    #[arg(long)]
+    pub flush_interval: Option<u64>,
     /// Encrypt ENet with DTLS
     #[arg(long)]
     pub dtls: bool,

@@ -97,14 +97,15 @@ impl DeliveryCounter {
             "delivered": self.delivered,
             "duplicated": self.duplicated,
             "wrong": self.wrong,
-            "p50_us": self.percentile(50),
-            "p99_us": self.percentile(99),
+            "p50_us": self.percentile(500),
+            "p99_us": self.percentile(990),
+            "p999_us": self.percentile(999),
         })
     }
 
-    fn percentile(&self, percent: usize) -> Option<f64> {
+    fn percentile(&self, per_mille: usize) -> Option<f64> {
         let last = self.latencies.len().checked_sub(1)?;
-        Some(f64::from(self.latencies[last * percent / 100]) / 10.0)
+        Some(f64::from(self.latencies[last * per_mille / 1_000]) / 10.0)
     }
 }
 

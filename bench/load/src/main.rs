@@ -3,6 +3,7 @@
 //! mp-bench-common describes its input and output.
 
 mod admin_client;
+mod calls;
 mod clock;
 mod control;
 mod delivery_counter;
@@ -31,6 +32,8 @@ enum Kind {
     Udp(udp::Args),
     /// Godot clients that receive replicated nodes
     Sync(sync::Args),
+    /// Godot clients of a node with RPC methods
+    Calls(calls::Args),
     /// TCP clients, with or without WebSocket
     Stream(stream::Args),
     /// Rooms of mp-server without clients
@@ -41,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match Cli::parse().kind {
         Kind::Udp(args) => udp::run(&args),
         Kind::Sync(args) => sync::run(&args),
+        Kind::Calls(args) => calls::run(&args),
         Kind::Stream(args) => stream::run(&args),
         Kind::EmptyRooms(args) => empty_rooms::run(&args),
     }

@@ -70,7 +70,7 @@ fn run(args: &Args) -> Result<(), String> {
     let all = workloads::all();
     let is_asked =
         |name: &str| args.only.is_empty() || args.only.iter().any(|only| name.starts_with(only));
-    let fits = |name: &str| !args.smoke || !workload::NEED_OPTIMIZATION.contains(&name);
+    let fits = |name: &str| !args.smoke || !workload::NOT_IN_SMOKE.contains(&name);
     let chosen: Vec<_> = all.iter().filter(|it| is_asked(it.name) && fits(it.name)).collect();
     if args.list {
         for workload in &all {
@@ -93,7 +93,7 @@ fn run(args: &Args) -> Result<(), String> {
         let is_chosen = |name: &str| {
             let is_named =
                 args.contender.is_empty() || args.contender.iter().any(|only| only == name);
-            is_named && (!args.smoke || workload::is_own(name))
+            is_named && fits(name) && (!args.smoke || workload::is_own(name))
         };
         let result = measure::workload(workload, &programs, &timing, &is_chosen);
         print!("{}", table::terminal(workload, &result));

@@ -16,6 +16,11 @@ pub(crate) struct Sample {
     /// Latency in µs.
     pub(crate) p50: Option<f64>,
     pub(crate) p99: Option<f64>,
+    #[serde(default)]
+    pub(crate) p999: Option<f64>,
+    /// As `delivered`, of the client that received the fewest messages.
+    #[serde(default)]
+    pub(crate) least: Option<f64>,
     /// Payload bytes per operation.
     pub(crate) bytes: Option<f64>,
     /// Allocations per operation.
@@ -48,6 +53,8 @@ pub(crate) enum Metric {
     Delivered,
     P50,
     P99,
+    P999,
+    Least,
     Bytes,
     Allocations,
     Memory,
@@ -70,6 +77,8 @@ impl Sample {
             Metric::Delivered => self.delivered,
             Metric::P50 => self.p50,
             Metric::P99 => self.p99,
+            Metric::P999 => self.p999,
+            Metric::Least => self.least,
             Metric::Bytes => self.bytes,
             Metric::Allocations => self.allocations,
             Metric::Memory => self.memory,
@@ -95,6 +104,8 @@ impl Metric {
             Self::Delivered => "delivered",
             Self::P50 => "p50",
             Self::P99 => "p99",
+            Self::P999 => "p99.9",
+            Self::Least => "worst client",
             Self::Bytes => "bytes/op",
             Self::Allocations => "allocs/op",
             Self::Memory => "per client",
@@ -115,10 +126,13 @@ impl Metric {
             Self::Cpu | Self::Rate => thousands(value),
             Self::Share => format!("{:.1} %", value * 100.0),
             // Truncated, so that 100 % means all.
-            Self::Delivered => format!("{:.2} %", (value * 10_000.0).floor() / 100.0),
-            Self::P50 | Self::P99 | Self::CreateP50 | Self::CreateP99 | Self::Scrape => {
-                format!("{:.2} ms", value / 1_000.0)
-            }
+            Self::Delivered | Self::Least => format!("{:.2} %", (value * 10_000.0).floor() / 100.0),
+            Self::P50
+            | Self::P99
+            | Self::P999
+            | Self::CreateP50
+            | Self::CreateP99
+            | Self::Scrape => format!("{:.2} ms", value / 1_000.0),
             Self::Bytes | Self::Allocations => format!("{value:.2}"),
             Self::Memory | Self::RoomMemory => format!("{:.2} KiB", value / 1_024.0),
             Self::ClientShare => format!("{:.1} µs/s", value * 1e6),

@@ -119,7 +119,8 @@ fn is_shown(workload: &Workload, metric: Metric) -> bool {
         Metric::Cpu | Metric::Rate | Metric::Delivered => !workload.is_idle,
         // The clients of replicated nodes measure no latency.
         Metric::P50 | Metric::P99 => !workload.is_idle && workload.area != Area::Replication,
-        Metric::Share | Metric::Allocations | Metric::Bytes | Metric::Ticks => true,
+        Metric::P999 => workload.area == Area::Latency,
+        Metric::Share | Metric::Least | Metric::Allocations | Metric::Bytes | Metric::Ticks => true,
         Metric::RoomMemory
         | Metric::Rooms
         | Metric::CreateP50
@@ -128,7 +129,7 @@ fn is_shown(workload: &Workload, metric: Metric) -> bool {
     }
 }
 
-const COLUMNS: [Metric; 17] = [
+const COLUMNS: [Metric; 19] = [
     Metric::Cpu,
     Metric::RoomMemory,
     Metric::Memory,
@@ -138,8 +139,10 @@ const COLUMNS: [Metric; 17] = [
     Metric::Rate,
     Metric::Ticks,
     Metric::Delivered,
+    Metric::Least,
     Metric::P50,
     Metric::P99,
+    Metric::P999,
     Metric::Bytes,
     Metric::Allocations,
     Metric::Rooms,

@@ -99,6 +99,8 @@ impl Args {
 enum Pattern {
     /// Each to itself, as fast as answers are received
     Echo,
+    /// Each to itself, at its rate
+    Steady,
     /// The first to all others
     Fan,
     /// Each to the next

@@ -39,7 +39,7 @@ impl Traffic {
         let clients = usize::from(args.clients);
         let (sources, speakers) = match args.pattern {
             Pattern::Group => (clients, clients),
-            Pattern::Ring => (1, clients),
+            Pattern::Ring | Pattern::Steady => (1, clients),
             Pattern::Echo | Pattern::Fan | Pattern::Idle => (1, 1),
         };
         Self {
@@ -85,7 +85,7 @@ impl Traffic {
         };
         let source = usize::from(stamp.source);
         let is_expected = match self.pattern {
-            Pattern::Echo => source == index,
+            Pattern::Echo | Pattern::Steady => source == index,
             Pattern::Fan => source == 0 && index != 0,
             Pattern::Ring => self.next_in_room(source) == index,
             Pattern::Group => source != index && self.is_same_room(source, index),
@@ -110,13 +110,14 @@ impl Traffic {
         client / self.room_size == other / self.room_size
     }
 
-    /// Queues a message of the client at an index for the next flush.
-    pub(super) fn send(&mut self, clients: &mut [Client], index: usize, now: u64) {
+    /// Queues a message of the client at an index for the next flush. Its latency counts from
+    /// `sent`.
+    pub(super) fn send(&mut self, clients: &mut [Client], index: usize, sent: u64) {
         let source = index as u16;
         let (to, deliveries) = match self.pattern {
             Pattern::Ring => (Some(self.next_in_room(index) as u16), 1),
             Pattern::Fan | Pattern::Group => (None, self.room_size - 1),
-            Pattern::Echo | Pattern::Idle => (Some(source), 1),
+            Pattern::Echo | Pattern::Steady | Pattern::Idle => (Some(source), 1),
         };
         let sequence = self.sequences[index];
         self.sequences[index] += 1;
@@ -124,7 +125,7 @@ impl Traffic {
         self.dialect.header(to, &mut packet);
         let header = packet.len();
         packet.resize(header + self.size, 0);
-        let stamp = Stamp { source, phase: self.counter.phase(), sequence, sent: now };
+        let stamp = Stamp { source, phase: self.counter.phase(), sequence, sent };
         stamp.write(&mut packet[header..]);
         clients[index].send(Bytes::from(packet), self.is_reliable);
         self.counter.sent(deliveries);
@@ -148,10 +149,12 @@ impl Traffic {
             if now < self.due {
                 break;
             }
+            // The latency of steady messages includes the time by which they are sent late.
+            let sent = if self.pattern == Pattern::Steady { self.due } else { now };
             self.due += self.step;
             let index = self.turn;
             self.turn = (self.turn + 1) % self.speakers;
-            self.send(clients, index, now);
+            self.send(clients, index, sent);
             clients[index].flush(now)?;
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! The workloads, in the order of the document.
 
 mod actors;
+mod calls;
 mod enet;
 mod idle;
+mod latency;
 mod relay;
 mod replication;
 mod rooms;
@@ -14,7 +16,9 @@ use crate::workload::Workload;
 pub(crate) fn all() -> Vec<Workload> {
     let areas = [
         enet::all(),
+        latency::all(),
         relay::all(),
+        calls::all(),
         actors::all(),
         idle::all(),
         rooms::all(),

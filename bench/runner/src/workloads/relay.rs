@@ -35,6 +35,21 @@ pub(super) fn all() -> Vec<Workload> {
             ..workload("relay-ring-256", 256)
         },
         Workload {
+            title: "256 clients, each sends 30 messages per second to the next, by \
+                `flush_interval` in ms"
+                .to_owned(),
+            load: load("ring", 256, 30),
+            contenders: by_flush_interval(),
+            goals: vec![
+                Goal::ratio(Metric::Cpu, "mp-server, 16", 0.8, "Godot"),
+                Goal::ratio(Metric::Cpu, "mp-server, 16", 1.25, "relay, 16"),
+                Goal::at_most(Metric::P50, "mp-server, 1", 1_000.0),
+                Goal::ratio(Metric::Cpu, "mp-server, 1", 1.5, "Godot"),
+            ],
+            note: FLUSH,
+            ..workload("relay-flush-256", 256)
+        },
+        Workload {
             title: "one client's 200 messages per second to 128".to_owned(),
             load: load("fan", 129, 200),
             ..workload("relay-fan-128", 129)
@@ -65,6 +80,37 @@ fn workload(name: &'static str, clients: u32) -> Workload {
         note: "",
     }
 }
+
+/// Returns mp-server with several coalescing delays, Godot, and a relay without a protocol.
+fn by_flush_interval() -> Vec<Contender> {
+    let server = |name, interval| {
+        let arguments = ["--enet", "127.0.0.1:0", "--ws", "off", "--log", "warn"];
+        let arguments = [&arguments[..], &["--flush-interval", interval]].concat();
+        Contender::new(name, Program::MpServer, &arguments)
+    };
+    let relay = |name, interval| {
+        let arguments = ["--interval", interval];
+        Contender::new(name, Program::Binary("udp-relay"), &arguments).with_own_load(
+            "udp --transport datagram --pattern ring --size 82 --clients 256 --rate 30",
+            1.0,
+        )
+    };
+    vec![
+        server("mp-server, 1", "1"),
+        server("mp-server, 0", "0"),
+        server("mp-server, 4", "4"),
+        server("mp-server, 8", "8"),
+        server("mp-server, 16", "16"),
+        Contender::new("Godot", Program::Godot("res://relay.gd"), &["--fps", "60"]),
+        relay("relay, 1", "1"),
+        relay("relay, 16", "16"),
+    ]
+}
+
+const FLUSH: &str = "Godot receives and sends once per frame of 16.7 ms. relay: datagrams of the \
+    same size without a protocol, received by recvmmsg and sent by sendmmsg once per interval, the \
+    lower bound of this machine. A longer interval receives and sends more datagrams per wake-up \
+    and system call.";
 
 fn load(pattern: &str, clients: u32, rate: u32) -> Vec<String> {
     words(&format!(

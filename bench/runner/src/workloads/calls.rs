@@ -1,0 +1,86 @@
+//! Remote procedure calls: of a server to many clients, and of clients to a server.
+
+use crate::goal::Goal;
+use crate::sample::Metric;
+use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
+
+pub(super) fn all() -> Vec<Workload> {
+    let sizes: [(u32, &str, &str); 4] = [
+        (512, "mp, 512", "Godot, 512"),
+        (1_024, "mp, 1,024", "Godot, 1,024"),
+        (2_048, "mp, 2,048", "Godot, 2,048"),
+        (4_095, "mp, 4,095", "Godot, 4,095"),
+    ];
+    let ours = sizes.map(|(clients, name, _)| mp(name, "out").with_clients(clients));
+    let theirs = sizes.map(|(clients, _, name)| godot(name, &["--ticks"]).with_clients(clients));
+    let broadcast = ours.into_iter().chain(theirs).map(|contender| contender.with_windows(5));
+    vec![
+        Workload {
+            title: "one unreliable call with an int to all clients, 60 times per second".to_owned(),
+            operation: "a call received by one client",
+            load: words("calls"),
+            contenders: broadcast.collect(),
+            goals: vec![
+                Goal::at_least(Metric::Least, "mp, 4,095", 0.99),
+                Goal::at_least(Metric::Ticks, "mp, 4,095", 59.4),
+                Goal::ratio(Metric::Cpu, "mp, 1,024", 1.0, "Godot, 1,024"),
+            ],
+            note: "The numbers are those of the clients. \"worst client\" is the share of the calls that the client received which received the fewest: the largest number of clients with 99 % and 60 ticks/s is the limit of a contender. The measured time is five times as long as elsewhere.",
+            ..workload("broadcast-60", 0)
+        },
+        Workload {
+            title: "16 clients, each sends 60 datagrams per second with 30 unreliable calls (int, Vector3, String)".to_owned(),
+            load: words("calls --clients 16 --rate 60 --batch 30"),
+            contenders: vec![mp("mp", "in"), godot("Godot", &[])],
+            goals: vec![
+                Goal::ratio(Metric::Cpu, "mp", 0.4, "Godot"),
+                Goal::at_least(Metric::Delivered, "mp", 0.99),
+            ],
+            note: RECEIVED,
+            ..workload("rpc-in-30", 16)
+        },
+        Workload {
+            title: "16 clients, each sends 2,000 datagrams per second with one unreliable call (int, Vector3, String)".to_owned(),
+            load: words("calls --clients 16 --rate 2000"),
+            contenders: vec![mp("mp", "in"), godot("Godot", &[])],
+            goals: vec![
+                // 250,000 per second on one core.
+                Goal::at_most(Metric::Cpu, "mp", 4_000.0),
+                Goal::at_least(Metric::Delivered, "mp", 0.99),
+            ],
+            note: RECEIVED,
+            ..workload("rpc-in-1", 16)
+        },
+    ]
+}
+
+const RECEIVED: &str = "The server counts the calls of its method, which compares their arguments. \
+    Godot receives once per frame, and loses what its socket cannot buffer.";
+
+fn mp(name: &'static str, direction: &str) -> Contender {
+    Contender::new(name, Program::Binary("calls-mp"), &[direction])
+}
+
+fn godot(name: &'static str, arguments: &[&str]) -> Contender {
+    let arguments = [&["--fps", "60"], arguments].concat();
+    let contender = Contender::new(name, Program::Godot("res://calls.gd"), &arguments);
+    // A server that calls prints nothing.
+    if arguments.contains(&"--ticks") { contender } else { contender.with_answers() }
+}
+
+fn workload(name: &'static str, clients: u32) -> Workload {
+    Workload {
+        name,
+        area: Area::Calls,
+        title: String::new(),
+        operation: "a call received by the server",
+        load: Vec::new(),
+        clients,
+        rooms: 0,
+        contenders: Vec::new(),
+        goals: Vec::new(),
+        baseline: Baseline::Zero,
+        is_idle: false,
+        note: "",
+    }
+}
