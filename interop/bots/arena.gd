@@ -9,10 +9,10 @@ func ping(number: int, _position: Vector2, _name: String) -> void:
 
 @rpc("authority")
 func pong(_number: int) -> void:
-	pass
+	get_parent().counts["pongs"] += 1
 
 
 ## A call to other players, which the server relays.
 @rpc("any_peer", "unreliable_ordered", "call_remote", 1)
 func shout(_text: String) -> void:
-	pass
+	get_parent().counts["shouts"] += 1

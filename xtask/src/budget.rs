@@ -34,7 +34,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("rooms", 20),
     ("hosted room", 12),
     ("simulated links", 15),
-    ("bots", 60),
+    ("bots", 90),
     ("silent players", 45),
     ("Godot's projects", 20),
     ("requests", 5),
@@ -68,7 +68,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("API", 3 * 60),
     ("server", 6 * 60 - 20 - 20 - 160),
     ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5),
-    ("bots", 3 * 60 - 70 - 60 - 20),
+    ("bots", 3 * 60 - 70 - 90 - 20),
     ("relay", 6 * 60 - 12),
     ("cluster", 4 * 60),
 ];

@@ -178,7 +178,8 @@ enum Command {
     /// round trip that the game measures must grow by the latency.
     Links,
     /// Runs bots of `mp-server bots` with all kinds of steps against a real Godot server, over ENet
-    /// and WebSocket. The server must log no error.
+    /// and WebSocket. The server must log no error. Godot clients play through `mp-server inspect`
+    /// and `bots record`.
     Bots,
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.

@@ -1,26 +1,35 @@
-//! Bots of `mp-server bots` with a real Godot server, which must log no error.
+//! Bots of `mp-server bots` with a real Godot server, which must log no error; and the decoding
+//! proxy between Godot clients and their server.
+
+mod wire;
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use self::wire::WireSession;
 use crate::godot::Godot;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
 use crate::workspace::{program, root, target};
 
-/// Runs the scenarios of `interop/bots` over ENet and WebSocket.
+/// Runs the scenarios of `interop/bots` over ENet and WebSocket, and Godot clients through
+/// `mp-server inspect` and `mp-server bots record`.
 ///
 /// # Errors
 ///
-/// Returns an error if a threshold of a scenario is exceeded, if the server logs an error, or if
-/// its counts differ from those of the bots.
+/// Returns an error if a threshold of a scenario is exceeded, if the server logs an error, if its
+/// counts differ from those of the bots, or if the proxies do not show or record what the clients
+/// do.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let mut results = Vec::new();
     for transport in ["enet", "ws"] {
         for scenario in ["churn", "vanish"] {
             results.push(run(godot, transport, scenario)?);
         }
+        let session = WireSession { godot, transport };
+        results.push(session.record()?);
+        session.relay()?;
     }
     Ok(format!("no error in Godot's log; {}", results.join("; ")))
 }
