@@ -42,8 +42,12 @@ enum Workload {
     DecodeVariant,
     /// Relay 64 bytes between two of eight clients: from the call at one to the hook at the other
     Relay,
+    /// The same while an operator views the server's traffic
+    RelayViewed,
     /// Send one always property of a node to one of four clients
     Sync,
+    /// The same while an operator views the server's traffic
+    SyncViewed,
     /// Send one of 100 on_change properties to one of four clients
     Delta,
     /// Spawn a node for one of four clients, and despawn it
@@ -71,8 +75,10 @@ fn main() -> Result<(), BuildError> {
         Workload::DecodeSpawn => codec::decode(&codec::spawn(), operations),
         Workload::EncodeVariant => codec::encode_variant(operations),
         Workload::DecodeVariant => codec::decode_variant(operations),
-        Workload::Relay => relay::run(operations)?,
-        Workload::Sync => replication::sync(operations)?,
+        Workload::Relay => relay::run(operations, false)?,
+        Workload::RelayViewed => relay::run(operations, true)?,
+        Workload::Sync => replication::sync(operations, false)?,
+        Workload::SyncViewed => replication::sync(operations, true)?,
         Workload::Delta => replication::delta(operations)?,
         Workload::Spawn => replication::spawn(operations)?,
         Workload::TablesGenerated => tables::run_generated(operations)?,

@@ -9,8 +9,9 @@ use mp::scene::testing::Lan;
 
 use crate::{Counts, counted};
 
-/// Sends 64 bytes from one client to the next `operations` times, eight per step.
-pub(crate) fn run(operations: u32) -> Result<Counts, BuildError> {
+/// Sends 64 bytes from one client to the next `operations` times, eight per step. If `is_viewed`,
+/// the server counts them for an operator.
+pub(crate) fn run(operations: u32, is_viewed: bool) -> Result<Counts, BuildError> {
     let received = Rc::new(Cell::new(0));
     let mut lan = Lan::new(Branch::builder("/root"))?;
     let mut clients = Vec::new();
@@ -22,6 +23,8 @@ pub(crate) fn run(operations: u32) -> Result<Counts, BuildError> {
         clients.push(lan.join(Branch::builder("/root").on_peer_packet(count))?);
     }
     lan.settle();
+    let multiplayer = lan.scene(PeerId::SERVER).multiplayer_mut();
+    let _viewer = is_viewed.then(|| multiplayer.view_traffic());
     let mut counts = counted(operations, |operation| {
         let index = operation as usize % CLIENTS;
         let (from, to) = (clients[index], clients[(index + 1) % CLIENTS]);

@@ -54,9 +54,12 @@ fn connected(
     Ok((lan, nodes))
 }
 
-/// Changes 100 `always` properties per tick: each is received by four clients.
-pub(crate) fn sync(operations: u32) -> Result<Counts, BuildError> {
+/// Changes 100 `always` properties per tick: each is received by four clients. If `is_viewed`,
+/// the server counts them for an operator.
+pub(crate) fn sync(operations: u32, is_viewed: bool) -> Result<Counts, BuildError> {
     let (mut lan, nodes) = connected(100, &ReplicationConfig::new().always(".:position"))?;
+    let multiplayer = lan.scene(PeerId::SERVER).multiplayer_mut();
+    let _viewer = is_viewed.then(|| multiplayer.view_traffic());
     let ticks = operations.div_ceil((nodes.len() * CLIENTS) as u32);
     let counts = counted(ticks, |tick| {
         for &node in &nodes {

@@ -37,6 +37,7 @@ pub mod codec;
 #[doc(hidden)]
 pub mod fuzz;
 mod ids;
+mod inspect;
 mod keep;
 pub mod limits;
 mod message;
@@ -58,6 +59,7 @@ pub use branch::{Branch, BranchEvent};
 pub use builder::{BranchBuilder, BuildError, PeerAuthority, SetupError, SetupResult};
 pub use codec::{Codec, GodotVersion};
 pub use ids::{IdBlocks, IdCounter};
+pub use inspect::{InspectedNode, InspectedProperty, Inspection};
 pub use keep::{Keep, PeerDrop};
 pub use message::{CallNode, ConfirmedNode, RemoteCall, SceneMessage, Spawn, SpawnSource};
 pub use packet_var::{PacketVar, PacketVarError};
@@ -70,7 +72,7 @@ pub use scene::{NodeContext, NodeOrPath, RpcContext, Scene, TimerId};
 pub use scene_multiplayer::{
     AuthError, GodotQuirks, MoveError, PacketCounts, PacketKind, PacketSizeError, PacketStats,
     Refusal, Refusals, RelayContext, RelayDecision, RelayPolicy, RpcError, SceneMultiplayer,
-    SceneStats, SendBytesError,
+    SceneStats, SendBytesError, TrafficCount, TrafficReport, TrafficRow, TrafficViewer,
 };
 pub use signal::Signal;
 pub use tree::{Tree, TreeError};

@@ -160,6 +160,14 @@ pub const SIGNALS_MAX: usize = 4_096;
 /// use more memory than with one packet. The newest signal is kept whatever its size.
 pub const SIGNAL_BYTES_MAX: usize = mp_core::limits::PACKET_BYTES_MAX;
 
+/// Maximum number of rows of a branch's [`TrafficReport`](crate::TrafficReport); further traffic is
+/// summed up. A row takes about 150 bytes, and 700 with the longest names.
+pub const TRAFFIC_ROWS_MAX: usize = 1_024;
+
+/// Maximum number of names of nodes that a branch knows from packets between its clients, for its
+/// [`TrafficReport`](crate::TrafficReport). A name takes about 100 bytes, and 300 at most.
+pub const RELAYED_NAMES_MAX: usize = 1_024;
+
 /// Maximum number of calls that are deferred because a method of their node is running.
 pub const BUSY_NODE_CALLS_MAX: usize = 4_096;
 

@@ -75,3 +75,20 @@ fn bytes_reach_the_targets_that_godot_defines() {
         }
     }
 }
+
+#[test]
+fn packets_between_host_and_guests_are_counted_by_path_for_viewers() {
+    let mut lan = hosted_room(2);
+    call(&mut lan, peer(3), SERVER, "Flag", 1);
+    lan.settle();
+    let _viewer = lan.scene(SERVER).multiplayer_mut().view_traffic();
+    call(&mut lan, peer(3), SERVER, "Flag", 2);
+    lan.settle();
+    call(&mut lan, HOST, peer(4), "Flag", 3);
+    lan.settle();
+    let report = lan.scene(SERVER).multiplayer().traffic().unwrap();
+    let calls = report.rows.iter().filter(|row| row.kind == mp_scene::PacketKind::Rpc);
+    let calls: Vec<_> =
+        calls.map(|row| (&*row.node, row.received.packets, row.sent.packets)).collect();
+    assert_eq!(calls, [("Flag", 2, 2)]);
+}

@@ -114,6 +114,7 @@ impl MultiplayerApi for SceneMultiplayer {
 
     fn process(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         let now = self.advance(now);
+        self.end_accounting();
         self.paths.set_now(now);
         self.replicating(now, tree, Replication::repeat_paths);
         for silent in self.with_session(|session, cx| session.process(cx, now)) {

@@ -3,6 +3,7 @@
 use mp_core::{Target, Variant};
 
 use super::paths::OutgoingCall;
+use super::traffic::{Direction, TrafficCount};
 use super::{RpcError, SceneMultiplayer};
 use crate::api::{Call, RpcOutcome};
 use crate::codec::EncodeError;
@@ -79,7 +80,16 @@ impl SceneMultiplayer {
                 return Ok(());
             }
         }
-        self.paths.send_call(&mut self.sender, &peers, call, args)?;
+        let method = (call.node, call.number);
+        let bytes = self.paths.send_call(&mut self.sender, &peers, call, args)?;
+        if let Some(accounts) = self.traffic.accounts() {
+            accounts.count_call(
+                tree,
+                Direction::Sent,
+                method,
+                TrafficCount::of(peers.len(), bytes),
+            );
+        }
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use mp_core::{DisconnectReason, Instant, Packet, PeerId};
 
 use super::paths::{Awaited, MessageKind, ReceivedCall};
 use super::session::Received;
+use super::traffic::{Direction, TrafficCount};
 use super::{NotAccepted, Refusal, SceneMultiplayer};
 use crate::SceneMessage;
 use crate::api::ApiEvent;
@@ -109,12 +110,18 @@ impl SceneMultiplayer {
             SceneMessage::RemoteCall(call) => {
                 let (replication, nodes) = (&self.replication, &*tree);
                 let announcement_of = |node| replication.announcement_of(nodes, node);
+                let method = call.method;
                 let received = ReceivedCall { from, call, packet };
                 let (wire, quirks) = (self.sender.wire(), self.quirks);
                 let call =
                     self.paths.receive_call(now, wire, nodes, quirks, received, announcement_of);
                 let outcome = match call {
                     Ok(call) => {
+                        if let Some(accounts) = self.traffic.accounts() {
+                            let (method, count) =
+                                ((call.node, method), TrafficCount::of(1, packet.len()));
+                            accounts.count_call(nodes, Direction::Received, method, count);
+                        }
                         self.events.push(ApiEvent::Call(call));
                         Ok(())
                     }
@@ -152,9 +159,13 @@ impl SceneMultiplayer {
                 }
             }
             SceneMessage::Spawn(spawn) => {
-                let kind = MessageKind::Spawn(spawn.net_id);
-                let outcome =
-                    self.replicating(now, tree, |it, cx| it.receive_spawn(cx, from, spawn));
+                let (kind, net_id) = (MessageKind::Spawn(spawn.net_id), spawn.net_id);
+                let state = spawn.state.clone();
+                let outcome = self.replicating(now, tree, |it, cx| {
+                    it.receive_spawn(cx, from, spawn)?;
+                    it.count_received_spawn(cx, from, net_id, (packet.len(), &state));
+                    Ok(())
+                });
                 self.defer_or_refuse(now, from, kind, packet, outcome);
             }
             SceneMessage::Despawn(net_id) => {

@@ -20,6 +20,7 @@ pub(crate) use id_map::{RelayedAnnouncement, confirm_path, relayed_announcement,
 pub(crate) use rpc::EncodedArguments;
 pub use sync::{BY_PATH as SYNCHRONIZER_BY_PATH, next_delta_element, next_sync_element};
 pub use sys::relay_prefix;
+pub(crate) use sys::relayed;
 pub use variant::VariantError;
 use variant::{Limits, Objects};
 

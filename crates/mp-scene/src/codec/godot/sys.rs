@@ -25,6 +25,11 @@ pub fn relay_prefix(peer: i32) -> Prefix {
     Prefix::new(&header)
 }
 
+/// Returns the content of a RELAY; no bytes if there are none.
+pub(crate) fn relayed(packet: &Bytes) -> Bytes {
+    packet.slice(HEADER.min(packet.len())..)
+}
+
 /// Returns the kind of a SYS.
 pub(super) fn kind(head: &[u8]) -> PacketKind {
     match head.get(1) {

@@ -21,14 +21,14 @@ pub(crate) struct OutgoingCall<'a> {
 
 impl Paths {
     /// Sends a call to `peers`: with the path id to those that have confirmed it, and with the path
-    /// to the others.
+    /// to the others. Returns the sum of the bytes.
     pub(crate) fn send_call(
         &mut self,
         sender: &mut Sender,
         peers: &[PeerId],
         call: OutgoingCall<'_>,
         mut args: Vec<Variant>,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<usize, EncodeError> {
         let OutgoingCall { node, path, checksum, number, config } = call;
         let id = self.own.id_of(node);
         for &peer in peers {
@@ -48,6 +48,7 @@ impl Paths {
             .collect();
         // Each form is encoded at most once.
         let (mut by_id, mut by_path) = (None, None);
+        let mut sent = 0;
         for (is_confirmed, run) in runs {
             let form = if is_confirmed { &mut by_id } else { &mut by_path };
             let packet = match form {
@@ -67,8 +68,9 @@ impl Paths {
                 }
             };
             let packet = packet.clone();
+            sent += run.len() * packet.len();
             sender.send_packet(&run, options, Prefix::EMPTY, &packet);
         }
-        Ok(())
+        Ok(sent)
     }
 }

@@ -41,7 +41,9 @@ impl Replication {
         let Some(entity) = self.entities.get(&node) else { return };
         let EntityOrigin::Own { spawner } = entity.origin else { return };
         let Some(spawn) = self.spawn_message(cx, node, spawner) else { return };
+        let state = spawn.state.clone();
         let Some(spawn) = cx.sender.encode(&SceneMessage::Spawn(spawn), peers) else { return };
+        self.count_sent_spawn(cx, node, (spawn.len(), &state), peers.len());
         for &peer in peers {
             cx.paths.announce(cx.sender, cx.tree, peer, spawner);
             cx.sender.send_packet(&[peer], SendOptions::INTERNAL, Prefix::EMPTY, &spawn);

@@ -36,6 +36,8 @@ pub(super) struct Deltas {
 struct Packets {
     elements: Vec<Element>,
     packets: Vec<Bytes>,
+    /// Number of peers that were sent the packets and are not counted yet.
+    receivers: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,17 +84,30 @@ impl Deltas {
             }
         }
         if self.last.elements != self.elements {
+            self.count(cx, synchronizers);
             std::mem::swap(&mut self.last.elements, &mut self.elements);
             self.pack(synchronizers, max);
         }
+        self.last.receivers += 1;
         for packet in &self.last.packets {
             cx.sender.send_to(peer, SendOptions::INTERNAL, Prefix::EMPTY, packet.clone());
         }
     }
 
+    /// Counts the packets of the last peers.
+    pub(super) fn count(&mut self, cx: &mut Context<'_>, synchronizers: &mut Synchronizers) {
+        let receivers = std::mem::take(&mut self.last.receivers);
+        let Some(accounts) = cx.traffic.accounts().filter(|_| receivers > 0) else { return };
+        for &Element { key, mask, .. } in &self.last.elements {
+            if let Some(synchronizer) = synchronizers.get_mut(key) {
+                synchronizer.count_delta(accounts, cx.tree, mask, receivers);
+            }
+        }
+    }
+
     /// Encodes the packets of the last peer's elements.
     fn pack(&mut self, synchronizers: &Synchronizers, max: usize) {
-        let Self { last: Packets { elements, packets }, packet, .. } = self;
+        let Self { last: Packets { elements, packets, .. }, packet, .. } = self;
         packets.clear();
         for &Element { key, id, mask, size } in &*elements {
             let Some(synchronizer) = synchronizers.get(key) else { continue };

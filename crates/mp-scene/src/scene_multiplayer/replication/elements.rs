@@ -56,6 +56,10 @@ impl Replication {
             }
             synchronizer.received_time = Some(time);
             let node = synchronizer.node;
+            if let Some(accounts) = cx.traffic.accounts() {
+                let wire = cx.sender.wire();
+                synchronizer.count_received(accounts, cx.tree, wire, None, &values);
+            }
             let mut decoder = Decoder::new(&values, cx.sender.wire().limits());
             let mut read = std::mem::take(&mut self.values);
             read.clear();
@@ -115,6 +119,10 @@ impl Replication {
                 }
             };
             let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
+            if let Some(accounts) = cx.traffic.accounts() {
+                let wire = cx.sender.wire();
+                synchronizer.count_received(accounts, cx.tree, wire, Some(mask), &values);
+            }
             let (node, signals) = (synchronizer.node, synchronizer.signals);
             let watched = synchronizer.watched.iter().enumerate();
             let changed = watched.filter(|(bit, _)| *bit < 64 && mask & (1 << bit) != 0);

@@ -10,17 +10,21 @@
 //! * `moves` despawns everything on a peer that moves to another branch;
 //! * `renamed` announces the new paths of renamed nodes;
 //! * `targets` resolves the property paths of synchronizers;
+//! * `accounting` counts what synchronizers and spawned nodes send and receive;
+//! * `inspect` copies synchronizers and spawned nodes as text;
 //! * `synchronizers` stores the synchronizers, `state` is one of them.
 //!
 //! Decisions are stored: the viewers of each synchronizer, the synchronizers of each peer, and a
 //! plan of what each peer is sent at every step. Peers with the same plan share the packets of a
 //! step. So the overhead of a step depends only on what is sent and what has changed.
 
+mod accounting;
 mod announce;
 mod delta;
 mod elements;
 mod errors;
 mod hand_over;
+mod inspect;
 mod moves;
 mod receive;
 mod renamed;
@@ -47,6 +51,7 @@ use slotmap::DefaultKey as Key;
 use super::events::Events;
 use super::paths::Paths;
 use super::sender::Sender;
+use super::traffic::Traffic;
 use super::{GodotQuirks, Refusals};
 use crate::ids::{IdBlocks, IdCounter};
 use crate::property::DirtyList;
@@ -141,6 +146,7 @@ pub(super) struct Context<'a> {
     pub(super) tree: &'a mut dyn NodeTree,
     pub(super) sender: &'a mut Sender,
     pub(super) paths: &'a mut Paths,
+    pub(super) traffic: &'a mut Traffic,
     pub(super) events: &'a mut Events,
 }
 
@@ -404,6 +410,11 @@ impl Replication {
         self.plans.clear();
         self.lagging.clear();
         self.net_ids.restart();
+    }
+
+    /// Forgets the rows of the accounting, which has ended.
+    pub(super) fn forget_rows(&mut self) {
+        self.synchronizers.values_mut().for_each(|synchronizer| synchronizer.rows = None);
     }
 
     /// Handles that a peer has confirmed a path.

@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use mp_core::variant::StringName;
 use mp_core::{Instant, NodePath, PeerId, Variant, VariantType};
 
+use super::super::traffic::SynchronizerRows;
 use crate::codec::godot::compressed::decode_compressed;
 use crate::codec::{Limits, Objects};
 use crate::property::{Accessor, Attached, Mark, PropertyError, component};
@@ -64,6 +65,8 @@ pub(super) struct Synchronizer {
     pub(super) path_nodes: Vec<NodeId>,
     /// The number of the step that last encoded the element, and the position of the element.
     pub(super) element: (u64, Option<Range<usize>>),
+    /// The rows of the accounting, while there is one.
+    pub(super) rows: Option<Box<SynchronizerRows>>,
 }
 
 /// The state of one viewer of a synchronizer.
@@ -140,6 +143,7 @@ impl Synchronizer {
             has_plain: false,
             path_nodes: Vec::new(),
             element: (0, None),
+            rows: None,
         }
     }
 
@@ -327,7 +331,8 @@ impl Property {
         Ok(())
     }
 
-    fn read(&self, tree: &mut dyn NodeTree) -> Result<Variant, PropertyError> {
+    /// Returns the value.
+    pub(super) fn read(&self, tree: &mut dyn NodeTree) -> Result<Variant, PropertyError> {
         let (object, accessor) = self.object(tree)?;
         let value = accessor.read(object)?;
         self.components.iter().try_fold(value, |value, name| {

@@ -64,7 +64,8 @@ impl Replication {
                 self.stats.skipped_steps += 1;
             }
         }
-        self.syncs.end();
+        deltas.count(cx, synchronizers);
+        syncs.end(cx, synchronizers);
         self.update_lagging();
     }
 }

@@ -47,21 +47,37 @@ pub(super) struct Syncs {
     elements: BytesMut,
     /// The packet that is being built.
     packets: BytesMut,
-    /// The packets of each plan that was encoded in this step, by the hash of the plan, as indices
-    /// of `ready`.
-    plans: HashMap<u64, Range<usize>, FxBuildHasher>,
+    /// The plans that were encoded in this step, by their hashes.
+    plans: HashMap<u64, EncodedPlan, FxBuildHasher>,
     ready: Vec<Bytes>,
+}
+
+/// A plan that was encoded in this step.
+struct EncodedPlan {
+    plan: Rc<Plan>,
+    /// The packets, as indices of [`Syncs::ready`].
+    packets: Range<usize>,
+    /// Number of peers that are sent the packets.
+    receivers: usize,
 }
 
 impl Syncs {
     pub(super) fn begin(&mut self) {
         self.step += 1;
         self.elements.clear();
-        self.plans.clear();
     }
 
-    /// Drops the packets of the step, which have been queued.
-    pub(super) fn end(&mut self) {
+    /// Counts the packets of the step, which have been queued, and drops them.
+    pub(super) fn end(&mut self, cx: &mut Context<'_>, synchronizers: &Synchronizers) {
+        if let Some(accounts) = cx.traffic.accounts() {
+            for EncodedPlan { plan, receivers, .. } in self.plans.values() {
+                let sent = plan.keys.iter().filter_map(|&key| synchronizers.get(key));
+                let sent =
+                    sent.filter(|it| matches!(it.element, (step, Some(_)) if step == self.step));
+                sent.for_each(|synchronizer| synchronizer.count_sync(accounts, *receivers));
+            }
+        }
+        self.plans.clear();
         self.ready.clear();
     }
 
@@ -88,9 +104,12 @@ impl Syncs {
         };
         info.time = info.time.wrapping_add(1);
         let prefix = sync_prefix(info.time);
-        let packets = match self.plans.get(&plan.hash) {
-            Some(packets) => packets.clone(),
-            None => self.encode(cx, &plan, step),
+        let packets = match self.plans.get_mut(&plan.hash) {
+            Some(encoded) => {
+                encoded.receivers += 1;
+                encoded.packets.clone()
+            }
+            None => self.encode(cx, plan, step),
         };
         for packet in packets {
             cx.sender.send_to(peer, UNRELIABLE, prefix, self.ready[packet].clone());
@@ -102,7 +121,7 @@ impl Syncs {
     fn encode(
         &mut self,
         cx: &mut Context<'_>,
-        plan: &Plan,
+        plan: Rc<Plan>,
         step: &mut PeerStep<'_>,
     ) -> Range<usize> {
         let PeerStep { synchronizers, errors, sync_packet_max: max, .. } = step;
@@ -133,7 +152,8 @@ impl Syncs {
             self.ready.push(self.packets.split().freeze());
         }
         let packets = first..self.ready.len();
-        self.plans.insert(plan.hash, packets.clone());
+        let encoded = EncodedPlan { plan, packets: packets.clone(), receivers: 1 };
+        self.plans.insert(encoded.plan.hash, encoded);
         packets
     }
 }
@@ -217,6 +237,9 @@ impl Synchronizer {
         if !self.is_due(cx.now) {
             return Ok(None);
         }
+        if let Some(accounts) = cx.traffic.accounts() {
+            self.rows(accounts, cx.tree);
+        }
         self.encode_element(id, cx.tree, cx.sender.wire().objects(), max, out)
     }
 
@@ -230,12 +253,18 @@ impl Synchronizer {
         out: &mut BytesMut,
     ) -> Result<Option<Range<usize>>, ReplicationError> {
         let start = out.len();
+        let mut sizes = self.rows.as_mut().map(|rows| rows.sizes_mut());
         let mut failed = None;
         let result = put_sync_element(id, out, |out| {
             self.synced.iter().try_for_each(|property| {
+                let before = out.len();
                 property.encode(tree, objects, out).inspect_err(|_| {
                     failed = Some(property.path().to_string());
-                })
+                })?;
+                if let Some(size) = sizes.as_mut().and_then(Iterator::next) {
+                    *size = (out.len() - before) as u32;
+                }
+                Ok(())
             })
         });
         if let Err(error) = result {

@@ -5,6 +5,7 @@ use mp_core::bug::{OnBug, with_policy};
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, ToEndpoint};
 
 use super::super::sender::Route;
+use super::super::traffic::Traffic;
 use super::step::PeerStep;
 use super::*;
 use crate::codec::Codec;
@@ -32,6 +33,7 @@ fn is_disconnected(act: impl FnOnce(&mut Context<'_>)) -> bool {
     let mut tree = Tree::new("/root").unwrap();
     let mut sender = Sender::new(Codec::default());
     let (mut paths, mut events) = (Paths::default(), Events::default());
+    let mut traffic = Traffic::default();
     let connection = ConnectionId { slot: 0, generation: 0 };
     sender.add_endpoint(ENDPOINT, false);
     sender.routes_mut().insert(PEER, Route::Direct(ENDPOINT, connection));
@@ -42,6 +44,7 @@ fn is_disconnected(act: impl FnOnce(&mut Context<'_>)) -> bool {
         tree: &mut tree,
         sender: &mut sender,
         paths: &mut paths,
+        traffic: &mut traffic,
         events: &mut events,
     };
     with_policy(OnBug::Count, || act(&mut cx));

@@ -37,6 +37,7 @@ use mp_core::{
 
 use super::events::Events;
 use super::sender::{Route, Sender};
+use super::traffic::Traffic;
 use super::{GodotQuirks, Refusal, Refusals, refusal};
 use crate::SceneMessage;
 use crate::api::ApiEvent;
@@ -107,6 +108,7 @@ pub(super) struct SessionStats {
 /// The parts that a function of the session uses.
 pub(super) struct Context<'a> {
     pub(super) sender: &'a mut Sender,
+    pub(super) traffic: &'a mut Traffic,
     pub(super) events: &'a mut Events,
     pub(super) quirks: GodotQuirks,
     /// Peers whose sessions the function has begun or ended, in order.

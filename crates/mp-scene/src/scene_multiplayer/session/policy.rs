@@ -165,8 +165,18 @@ impl Session {
         if matches!(kind, PacketKind::Auth | PacketKind::Sys) {
             return None;
         }
+        let before = stats.relayed_packets;
         let mut relay = RelayContext { sender: cx.sender, stats };
-        match policy.receive(&mut relay, from, packet) {
+        let decision = policy.receive(&mut relay, from, packet);
+        if matches!(decision, RelayDecision::Handled | RelayDecision::Inner(_)) {
+            let receivers = (stats.relayed_packets - before) as usize;
+            let content = match kind {
+                PacketKind::Relay => godot::relayed(&packet.payload),
+                _ => packet.payload.clone(),
+            };
+            cx.traffic.forwarded(cx.sender.wire(), from, &content, receivers);
+        }
+        match decision {
             RelayDecision::Handled => Some(Received::Nothing),
             RelayDecision::Pass => None,
             RelayDecision::Inner(inner) => Some(Received::Inner(from, inner)),

@@ -195,7 +195,9 @@ impl Session {
         self.stats.moved_packets += (all - peers.len()) as u64;
         let replaced = self.relayed.forward(from, &mut peers, &inner);
         let prefix = godot::relay_prefix(from.get());
-        self.stats.relayed_packets += (peers.len() + replaced.len()) as u64;
+        let receivers = peers.len() + replaced.len();
+        self.stats.relayed_packets += receivers as u64;
+        cx.traffic.forwarded(cx.sender.wire(), from, &inner, receivers);
         cx.sender.send_packet(&peers, options, prefix, &inner);
         for (peer, packet) in replaced {
             match packet {

@@ -48,6 +48,16 @@ impl Tree {
         self.root
     }
 
+    /// Returns the topmost node.
+    pub(crate) fn top(&self) -> NodeId {
+        self.top
+    }
+
+    /// Returns the number of nodes.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Returns the absolute path of the multiplayer root.
     #[doc(alias = "get_root_path")]
     pub fn root_path(&self) -> String {
