@@ -141,6 +141,13 @@ impl BranchActor {
                     self.peers.remove(peer);
                     continue;
                 }
+                BranchEvent::PeerResumed { old, new } => {
+                    if old != new {
+                        self.peers.remove(old);
+                        self.peers.admit(new, self.caller(ctx));
+                    }
+                    continue;
+                }
                 _ => continue,
             };
             match &signal {

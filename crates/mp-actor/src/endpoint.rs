@@ -235,11 +235,13 @@ where
 {
     type Result = ();
 
-    fn handle(&mut self, Assign(connection, branch): Assign, ctx: &mut Context<Self>) {
+    fn handle(&mut self, assign: Assign, ctx: &mut Context<Self>) {
+        let Assign { connection, branch, resumed } = assign;
         self.serve(&branch, ctx);
-        let decision = match branch.authenticates() {
-            true => Route::Branch(branch.id()),
-            false => Route::Admit(branch.id()),
+        let decision = match (branch.authenticates(), resumed) {
+            (_, Some(peer)) => Route::Resume(branch.id(), peer),
+            (true, None) => Route::Branch(branch.id()),
+            (false, None) => Route::Admit(branch.id()),
         };
         self.endpoint.decide(connection, decision);
         self.host.record_call();

@@ -4,7 +4,7 @@ use actix::dev::{SendError, ToEnvelope};
 use actix::prelude::*;
 use mp_core::{
     AddressPrefix, BranchId, ConnectionId, ConnectionStats, DisconnectReason, EndpointId,
-    EndpointStats, OutgoingPacket, ReceiveLimits, Route, ToBranch, ToEndpoint,
+    EndpointStats, OutgoingPacket, PeerId, ReceiveLimits, Route, ToBranch, ToEndpoint,
 };
 use mp_host::{Mailbox, TrySendError};
 
@@ -38,7 +38,12 @@ pub(crate) struct Serve(pub(crate) BranchCaller);
 /// The branch of an undecided connection, which the endpoint is to serve.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Assign(pub(crate) ConnectionId, pub(crate) BranchCaller);
+pub(crate) struct Assign {
+    pub(crate) connection: ConnectionId,
+    pub(crate) branch: BranchCaller,
+    /// The peer whose session the connection resumes.
+    pub(crate) resumed: Option<PeerId>,
+}
 
 /// A request to refuse new connections in the transport, or to accept them again.
 #[derive(Clone, Copy, Debug, Message)]

@@ -6,7 +6,7 @@ use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{
     AddressPrefix, ConnectionId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId,
-    EndpointStats, MultiplayerPeer, OutgoingPacket, ReceiveLimits, Route,
+    EndpointStats, MultiplayerPeer, OutgoingPacket, PeerId, ReceiveLimits, Route,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -205,7 +205,15 @@ impl SharedEndpoint {
     /// [`Route::Admit`].
     pub fn assign(&self, connection: ConnectionId, branch: &BranchRef) {
         // At most one per undecided connection, whose number is bounded.
-        control_to(&self.assign, Assign(connection, branch.caller().clone()));
+        let branch = branch.caller().clone();
+        control_to(&self.assign, Assign { connection, branch, resumed: None });
+    }
+
+    /// Assigns a connection as [`assign`](Self::assign) does, which resumes the session of `peer`
+    /// ([`Route::Resume`]). The caller has checked that the remote peer may do so.
+    pub fn resume(&self, connection: ConnectionId, branch: &BranchRef, peer: PeerId) {
+        let branch = branch.caller().clone();
+        control_to(&self.assign, Assign { connection, branch, resumed: Some(peer) });
     }
 
     /// Sets whether the transport refuses new connections in their handshake.

@@ -26,7 +26,7 @@ pub struct Branch {
     scene: Scene,
     hooks: Hooks,
     events: VecDeque<BranchEvent>,
-    /// Number of signals in `events`.
+    /// Number of events in `events`, except [`BranchEvent::PeerGone`].
     signals: usize,
     /// Bytes that peers sent, in the signals in `events`.
     signal_bytes: usize,
@@ -48,6 +48,14 @@ pub enum BranchEvent {
     /// A peer has left without a signal, as in Godot: the program disconnected the peer, or
     /// [cleared](crate::SceneMultiplayer::clear) the session.
     PeerGone(PeerId),
+    /// A peer has resumed the session of a peer that was kept, after the hooks of the branch have
+    /// run. If it is another peer, `new` is connected and `old` has left, without signals.
+    PeerResumed {
+        /// The peer that was kept.
+        old: PeerId,
+        /// The peer that has resumed its session.
+        new: PeerId,
+    },
 }
 
 impl Branch {
@@ -229,9 +237,13 @@ impl Branch {
     /// Godot has no signal. A program uses either this or [`next_signal`](Self::next_signal).
     pub fn next_event(&mut self) -> Option<BranchEvent> {
         let event = self.events.pop_front()?;
-        if let BranchEvent::Signal(signal) = &event {
-            self.signals -= 1;
-            self.signal_bytes -= signal.data_len();
+        match &event {
+            BranchEvent::Signal(signal) => {
+                self.signals -= 1;
+                self.signal_bytes -= signal.data_len();
+            }
+            BranchEvent::PeerResumed { .. } => self.signals -= 1,
+            BranchEvent::PeerGone(_) => {}
         }
         Some(event)
     }
@@ -275,7 +287,8 @@ impl Branch {
                 ApiEvent::Call(call) => self.scene.call_remote(call),
                 ApiEvent::Signal(signal) => {
                     self.hooks.run_signal(&mut self.scene, &signal);
-                    self.keep_signal(signal);
+                    self.signal_bytes += signal.data_len();
+                    self.keep_event(BranchEvent::Signal(signal));
                 }
                 // Bounded: at most one for each signal that was kept, and for each peer connected
                 // before.
@@ -288,14 +301,16 @@ impl Branch {
         }
     }
 
-    fn keep_signal(&mut self, signal: Signal) {
+    /// Keeps an event for the program. At a limit the oldest signal is dropped.
+    fn keep_event(&mut self, event: BranchEvent) {
         self.signals += 1;
-        self.signal_bytes += signal.data_len();
-        self.events.push_back(BranchEvent::Signal(signal));
+        self.events.push_back(event);
         while self.signals > SIGNALS_MAX
             || (self.signal_bytes > SIGNAL_BYTES_MAX && self.signals > 1)
         {
-            self.next_signal();
+            if self.next_signal().is_none() {
+                break;
+            }
             self.dropped_signals += 1;
         }
     }

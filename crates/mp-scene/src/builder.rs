@@ -314,7 +314,8 @@ impl BranchBuilder {
     /// [reseat](Scene::reseat) the player. When the hooks have run, the old peer leaves: the others
     /// are sent DEL_PEER of it, and nodes that it had spawned are removed. Neither
     /// [`PeerConnected`](Signal::PeerConnected) nor [`PeerDisconnected`](Signal::PeerDisconnected)
-    /// is emitted for a resumption on this branch.
+    /// is emitted for a resumption on this branch;
+    /// [`BranchEvent::PeerResumed`](crate::BranchEvent::PeerResumed) reports it.
     ///
     /// In both cases the client begins a new session: nodes that the client itself had spawned are
     /// removed, and it spawns its own anew.

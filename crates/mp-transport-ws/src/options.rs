@@ -1,11 +1,13 @@
 //! Options of servers and clients, and the errors of creating them.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mp_core::limits::PACKET_BYTES_MAX;
-use mp_core::{ConnectionGate, MaskedUrl, OutOfRange, Rng};
+use mp_core::{ConnectionGate, MaskedUrl, OutOfRange, PeerId, Rng};
 #[cfg(feature = "tls")]
 use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
 
@@ -66,7 +68,20 @@ pub struct ServerOptions {
     pub(crate) gate: Option<ConnectionGate>,
     trusted_proxies: usize,
     allowed_origins: AllowedOrigins,
+    pub(crate) id_by_url: Option<IdByUrl>,
     pub(crate) seed: Option<[u8; 32]>,
+}
+
+/// Chooses the peer id of a client by its URL.
+#[derive(Clone)]
+pub(crate) struct IdByUrl(pub(crate) Arc<ChooseId>);
+
+type ChooseId = dyn Fn(&str) -> Option<PeerId> + Send + Sync;
+
+impl fmt::Debug for IdByUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdByUrl")
+    }
 }
 
 /// Options of a client (Godot: the arguments of `create_client`).
@@ -220,6 +235,7 @@ impl Default for ServerOptions {
             gate: None,
             trusted_proxies: 0,
             allowed_origins: AllowedOrigins::default(),
+            id_by_url: None,
             seed: None,
         }
     }
@@ -310,6 +326,20 @@ impl ServerOptions {
     /// the server runs.
     pub fn shared_origins(mut self, origins: AllowedOrigins) -> Self {
         self.allowed_origins = origins;
+        self
+    }
+
+    /// Sets a function that chooses the peer id of a client by its URL (default: none), for example
+    /// of one that resumes a session. Without a choice the id is random, and no other client has
+    /// it.
+    ///
+    /// A chosen id is not checked: anyone can request any URL, and another client may have the id.
+    /// The [router](mp_core::ConnectionRouter) decides whether the client is accepted.
+    pub fn id_by_url(
+        mut self,
+        choose: impl Fn(&str) -> Option<PeerId> + Send + Sync + 'static,
+    ) -> Self {
+        self.id_by_url = Some(IdByUrl(Arc::new(choose)));
         self
     }
 

@@ -2,7 +2,7 @@
 
 use mp_core::{DisconnectReason, PeerId};
 
-use super::Branch;
+use super::{Branch, BranchEvent};
 use crate::{Keep, Scene, Signal};
 
 impl Branch {
@@ -53,6 +53,7 @@ impl Branch {
         if old != new {
             self.send_queued(old, new);
         }
+        self.keep_event(BranchEvent::PeerResumed { old, new });
     }
 
     fn send_queued(&mut self, old: PeerId, new: PeerId) {

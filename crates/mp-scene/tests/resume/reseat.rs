@@ -1,7 +1,7 @@
 //! Peers that resume under another id.
 
-use mp_scene::Keep;
 use mp_scene::prelude::*;
+use mp_scene::{BranchEvent, Keep};
 
 use super::world::{KEEP, Log, SERVER, World, add_unit, keeping, logged, units_in};
 
@@ -39,6 +39,11 @@ fn nodes_named_after_the_peer_are_renamed_for_all_and_the_old_peer_leaves() {
     let signals = world.signals_at(bob);
     assert_eq!(signals, [Signal::PeerConnected(new), Signal::PeerDisconnected(ann)]);
     assert_eq!(log.borrow()[2..], ["dropped 2", "resumed 2 by 7"]);
+    let mut last = None;
+    while let Some(event) = world.server.next_event() {
+        last = Some(event);
+    }
+    assert_eq!(last, Some(BranchEvent::PeerResumed { old: ann, new }));
 
     world.scene().get_mut(unit).unwrap().hp = 12;
     world.settle();

@@ -112,6 +112,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let rng = rng(options.seed)?;
         let mut session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
         session.gate = options.gate.clone();
+        session.id_by_url.clone_from(&options.id_by_url);
         let role = Role::Server(Acceptor {
             tls,
             max_half_open: options.max_half_open,

@@ -1,6 +1,6 @@
 //! State that the connections of a peer share.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use mp_core::{
 use super::refusal::{MessageRefusal, RequestRefusal};
 use super::request::RequestRules;
 use super::text::TextSessions;
+use crate::options::IdByUrl;
 
 /// Settings, client ids and events of all connections of a peer.
 #[derive(Debug)]
@@ -32,8 +33,11 @@ pub(crate) struct Session {
     /// Bytes written to sockets, with those of TLS and HTTP.
     pub(crate) network_bytes_sent: u64,
     pub(crate) text: TextSessions,
-    /// Peer ids of a server's clients.
-    ids: HashSet<PeerId>,
+    /// Peer ids of a server's clients, with the number of clients that have each.
+    ids: BTreeMap<PeerId, usize>,
+    clients: usize,
+    /// Chooses the ids of clients by their URLs.
+    pub(crate) id_by_url: Option<IdByUrl>,
     /// Last close frame received from a remote peer.
     pub(crate) last_close: Option<LastClose>,
     /// Scratch buffer for decrypted bytes, or for bytes to encrypt.
@@ -98,7 +102,9 @@ impl Session {
             network_bytes_received: 0,
             network_bytes_sent: 0,
             text: TextSessions::default(),
-            ids: HashSet::new(),
+            ids: BTreeMap::new(),
+            clients: 0,
+            id_by_url: None,
             last_close: None,
             plain: Vec::new(),
         }
@@ -123,20 +129,61 @@ impl Session {
 
     /// Returns whether the server accepts another client.
     pub(crate) fn has_capacity(&self) -> bool {
-        self.ids.len() < self.settings.max_clients
+        self.clients < self.settings.max_clients
     }
 
-    /// Draws a peer id that no client has. (Godot's servers do not check this.)
-    pub(crate) fn draw_id(&mut self) -> PeerId {
-        loop {
-            let id = PeerId::generate(&mut self.rng);
-            if self.ids.insert(id) {
-                return id;
+    /// Returns the peer id of a new client: the one that the program chooses by its URL, which
+    /// another client may have, or one that no client has. (Godot's servers do not check this.)
+    pub(crate) fn draw_id(&mut self, url: &str) -> PeerId {
+        let chosen = self.id_by_url.as_ref().and_then(|choose| choose.0(url));
+        let id = chosen.filter(|id| !id.is_server()).unwrap_or_else(|| {
+            loop {
+                let id = PeerId::generate(&mut self.rng);
+                if !self.ids.contains_key(&id) {
+                    break id;
+                }
             }
-        }
+        });
+        *self.ids.entry(id).or_default() += 1;
+        self.clients += 1;
+        id
     }
 
     pub(crate) fn free_id(&mut self, id: PeerId) {
-        self.ids.remove(&id);
+        let Some(count) = self.ids.get_mut(&id) else { return };
+        *count -= 1;
+        self.clients -= 1;
+        if *count == 0 {
+            self.ids.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::ServerOptions;
+
+    #[test]
+    fn program_chooses_ids_by_url_and_others_are_unused() {
+        let chosen = PeerId::new(9).unwrap();
+        let options = ServerOptions::default().max_clients(4).id_by_url(move |url| match url {
+            "/nine" => Some(chosen),
+            "/one" => Some(PeerId::SERVER),
+            _ => None,
+        });
+        let (settings, rules) = options.read().unwrap();
+        let (rng, status) = (Rng::seed_from_u64(1), ConnectionStatus::Connected);
+        let mut session = Session::new(settings, rules, rng, status);
+        session.id_by_url.clone_from(&options.id_by_url);
+        assert_eq!((session.draw_id("/nine"), session.draw_id("/nine")), (chosen, chosen));
+        let others = [session.draw_id("/"), session.draw_id("/one")];
+        assert!(others[0] != others[1] && !others.contains(&PeerId::SERVER));
+        assert!(!session.has_capacity());
+        // The id is in use until both clients have left.
+        session.free_id(chosen);
+        assert!(session.has_capacity() && session.ids.contains_key(&chosen));
+        session.free_id(chosen);
+        assert!(!session.ids.contains_key(&chosen));
     }
 }

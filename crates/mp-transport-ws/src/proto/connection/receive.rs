@@ -67,7 +67,7 @@ impl Connection {
             Ok(pass) => self.pass = pass,
             Err(_) => return self.refuse(RequestRefusal::Gate.into(), session),
         }
-        self.origin = ConnectionOrigin::Url { address: peer, url: upgrade.url };
+        self.origin = ConnectionOrigin::Url { address: peer, url: upgrade.url.clone() };
         self.protocol = upgrade.protocol;
         self.queue_output(&upgrade.response);
         if upgrade.is_text {
@@ -77,7 +77,7 @@ impl Connection {
             self.start(now);
             session.text.open(self.id, peer.ip());
         } else {
-            let id = session.draw_id();
+            let id = session.draw_id(&upgrade.url);
             self.client = Some(id);
             let max = session.settings.inbound_max;
             let mut messages = Messages::new(Role::Server, self.kind, max);
