@@ -31,7 +31,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("live page, scripts", 2),
     ("live page", 30),
     ("one room", 8),
-    ("rooms", 20),
+    ("rooms", 30),
     ("hosted room", 12),
     ("simulated links", 15),
     ("bots", 90),
@@ -69,7 +69,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("server", 6 * 60 - 20 - 20 - 160),
     ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5),
     ("bots", 3 * 60 - 70 - 90 - 20),
-    ("relay", 6 * 60 - 12),
+    ("relay", 6 * 60 - 12 - 10),
     ("cluster", 4 * 60),
 ];
 

@@ -1,8 +1,9 @@
 //! Rooms of mp-server with real Godot clients: selection by port, path, query and authentication
-//! packet, matchmaking, isolation, refusals, drain, and players who authenticate.
+//! packet, matchmaking, isolation, refusals, drain, players who authenticate, and who resume.
 
 mod identity;
 mod matchmaking;
+mod resume;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,6 +20,7 @@ use crate::workspace::{program, root, target};
 ///
 /// Returns the first client that does not see what it should, with its output.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
+    resume::play(godot)?;
     let server = Rooms::start(godot)?;
     server.players_meet_in_their_rooms()?;
     server.players_meet_by_matchmaking()?;
@@ -26,7 +28,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     server.drain()?;
     matchmaking::play(godot)?;
     identity::play(godot)?;
-    Ok("selection by port, path, query and authentication; matchmaking; refusals; drain; tokens, call-outs, bans, kicks, announcements and spectators".to_owned())
+    Ok("selection by port, path, query and authentication; matchmaking; refusals; drain; tokens, call-outs, bans, kicks, announcements and spectators; resumed sessions".to_owned())
 }
 
 /// The server, and the ports of its listeners.

@@ -11,6 +11,7 @@ pub fn room_selection(data: &[u8]) {
     }
     let text = String::from_utf8_lossy(data);
     for url in [format!("ws://host/{text}"), format!("ws://host/?{text}"), text.into_owned()] {
+        assert!(crate::resumed_id(&url).is_none_or(|peer| !peer.is_server()));
         for selection in [Selection::from_path(&url), Selection::from_query(&url)] {
             if let Ok(Some(selection)) = selection {
                 check(&selection);

@@ -9,6 +9,7 @@ use mp_identity::{Credentials, Identity};
 use crate::matchmaking::Ticket;
 use crate::name::RoomName;
 use crate::refusal::JoinRefusal;
+use crate::resume::Resume;
 use crate::selection::Selection;
 
 /// An endpoint with a [`RoomRouter`](crate::RoomRouter). The server assigns the numbers.
@@ -46,6 +47,9 @@ pub struct Join {
     pub template: Option<RoomName>,
     /// Data by which the player authenticates.
     pub credentials: Credentials,
+    /// The session that the client resumes, whatever it selects; or the reason why its ticket is
+    /// refused. `None`: none.
+    pub resume: Option<Result<Resume, JoinRefusal>>,
 }
 
 impl Join {
@@ -56,7 +60,8 @@ impl Join {
         selection: Result<Selection, JoinRefusal>,
     ) -> Self {
         let (is_default, template, credentials) = (false, None, Credentials::default());
-        Self { connection, claimed_id, selection, is_default, template, credentials }
+        let resume = None;
+        Self { connection, claimed_id, selection, is_default, template, credentials, resume }
     }
 
     /// Returns the ticket of a seat, if the credentials are one: a token that begins with

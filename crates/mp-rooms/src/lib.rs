@@ -26,6 +26,7 @@ mod notice;
 mod overload;
 mod queue;
 mod refusal;
+mod resume;
 mod rooms;
 mod router;
 mod selection;
@@ -42,6 +43,7 @@ pub use notice::{InvalidNoticeText, Notice, NoticeText};
 pub use overload::{OVERLOAD_AFTER, OverloadMonitor, RECOVERED_AFTER};
 pub use queue::{GroupId, PartyRequest, Queue, QueueEnd, QueueRefusal, QueueSettings, QueueStatus};
 pub use refusal::{CreateRefusal, JoinRefusal, MoveRefusal, Removal, RoomEnd};
+pub use resume::{Resume, ResumeTicket, resumed_id};
 pub use rooms::{
     JoinDecision, QueueState, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats,
     SamePlayer, Shortage,

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::auth_packet::{json_of, packet};
 use crate::limits::NOTICE_BYTES_MAX;
 use crate::refusal::Removal;
+use crate::resume::ResumeTicket;
 
 /// A text of an operator for players: 1 to [`NOTICE_BYTES_MAX`] bytes, without control characters
 /// other than line feeds and tabs.
@@ -75,6 +76,16 @@ impl Notice {
         let seconds = close_after.as_secs();
         let text = format!("the server shuts down in {seconds} s");
         let data = json!({ "code": "draining", "text": text, "seconds": seconds });
+        Self(data.to_string().into())
+    }
+
+    /// Returns the ticket with which the player resumes its session after a lost connection, with
+    /// the code `resume`, and the time for which its place is then kept, in whole seconds as
+    /// `seconds`.
+    pub fn resume(ticket: &ResumeTicket, time: Duration) -> Self {
+        let text = "reconnect with this ticket if the connection is lost";
+        let (ticket, seconds) = (ticket.reveal(), time.as_secs());
+        let data = json!({ "code": "resume", "text": text, "ticket": ticket, "seconds": seconds });
         Self(data.to_string().into())
     }
 

@@ -46,6 +46,10 @@ mp_core::reasons! {
         WrongCode = "wrong_code" => "the room is private, and the code is missing or wrong",
         /// The ticket is unknown, was used, or has expired.
         InvalidTicket = "invalid_ticket" => "the ticket is unknown, used or expired",
+        /// The resume ticket is unknown, was used, or has expired.
+        InvalidResume = "invalid_resume" => "the resume ticket is unknown, used or expired",
+        /// The resume ticket belongs to a player with another identity.
+        WrongPlayer = "wrong_player" => "the resume ticket belongs to another player",
         /// Another player of the room has the claimed peer id.
         DuplicateId = "duplicate_id" => "the peer id is already in use",
         /// The server has its maximum number of rooms.

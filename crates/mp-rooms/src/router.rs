@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use mp_core::{
-    BranchId, ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket,
-    Packet, Route,
+    ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket, Packet, Route,
 };
 use mp_identity::{Credentials, Token};
 
@@ -12,7 +11,10 @@ use crate::auth_packet::{auth_data, completion, rejection};
 use crate::join::{Join, ListenerConnection, ListenerId};
 use crate::listener::Listener;
 use crate::refusal::JoinRefusal;
-use crate::selection::{Selection, code_of_auth, token_of_auth, token_of_url};
+use crate::resume::Resume;
+use crate::selection::{
+    Selection, code_of_auth, resume_of_auth, resume_of_url, token_of_auth, token_of_url,
+};
 
 /// The way from a router to the registry, which may run on another thread.
 pub trait RoomRegistry {
@@ -64,10 +66,12 @@ struct Progress {
     selected: Option<Selected>,
     /// Token of the URL.
     token: Option<Token>,
+    /// Resume ticket of the URL or the authentication packet.
+    resume: Option<Result<Resume, JoinRefusal>>,
     /// True once the client has completed its authentication.
     is_completed: bool,
-    /// Branch of the room that admitted the connection without authenticating it.
-    admitted_to: Option<BranchId>,
+    /// Route to the room that admitted the connection without authenticating it.
+    admitted: Option<Route>,
 }
 
 /// The selection of a client, or of its listener.
@@ -108,7 +112,9 @@ impl<R: RoomRegistry> RoomRouter<R> {
         let room = room.map(|selection| selection.room.to_string());
         let credentials = Credentials { token, address, room };
         let template = self.listener.template.clone();
-        let join = Join { connection, claimed_id, selection, is_default, template, credentials };
+        let resume = self.progress(new.connection).resume;
+        let join =
+            Join { connection, claimed_id, selection, is_default, template, credentials, resume };
         if !self.registry.join(join) {
             return Route::Reject(JoinRefusal::TooManyWaiting.disconnect_reason());
         }
@@ -124,6 +130,11 @@ impl<R: RoomRegistry> RoomRouter<R> {
             Some(data) => self.read_auth(data, selected, token),
             None => Err(JoinRefusal::NoAuthentication),
         };
+        if let Some(data) = data
+            && let Some(resume) = resume_of_auth(data).transpose()
+        {
+            self.progress(new.connection).resume.get_or_insert(resume);
+        }
         let (selected, token) = by_auth.unwrap_or_else(|refusal| (Err(refusal).into(), None));
         self.join(new, selected, token)
     }
@@ -188,14 +199,24 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
             Ok(token) => (selected, token),
             Err(refusal) => (Some(Err(refusal).into()), None),
         };
+        let resume = new.origin.url().and_then(|url| resume_of_url(url).transpose());
+        // A ticket selects the room.
+        let no_room = || Selected::from(Err(JoinRefusal::NoRoomSelected));
+        let selected = selected.or_else(|| resume.is_some().then(no_room));
+        self.progress(new.connection).resume = resume;
         match selected {
             Some(selected) if token.is_some() || !self.listener.requires_token => {
                 self.join(new, selected, token)
             }
             selected => {
                 let progress = self.progress(new.connection);
-                *progress =
-                    Progress { joins_by_auth: true, selected, token, ..Progress::default() };
+                *progress = Progress {
+                    joins_by_auth: true,
+                    selected,
+                    token,
+                    resume,
+                    ..Progress::default()
+                };
                 Route::Undecided
             }
         }
@@ -227,10 +248,10 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
         replies: &mut Vec<OutgoingPacket>,
     ) -> Route {
         let progress = self.progress(new.connection);
-        if let Route::Admit(branch) = decision
+        if let Route::Admit(_) | Route::Resume(..) = decision
             && progress.joins_by_auth
         {
-            progress.admitted_to = Some(branch);
+            progress.admitted = Some(decision);
             replies.push(completion(new.connection));
             return progress.route();
         }
@@ -238,7 +259,7 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
     }
 
     fn retain_packets(&mut self, connection: ConnectionId, packets: &mut Vec<Packet>) {
-        if self.connections.get(&connection).is_some_and(|it| it.admitted_to.is_some()) {
+        if self.connections.get(&connection).is_some_and(|it| it.admitted.is_some()) {
             packets.retain(|packet| auth_data(&packet.payload).is_none());
         }
     }
@@ -262,8 +283,8 @@ impl<R: RoomRegistry> Drop for RoomRouter<R> {
 impl Progress {
     /// Assigns the connection if it is admitted and both sides have completed.
     fn route(&self) -> Route {
-        match self.admitted_to {
-            Some(branch) if self.is_completed => Route::Admit(branch),
+        match &self.admitted {
+            Some(route) if self.is_completed => route.clone(),
             _ => Route::Undecided,
         }
     }

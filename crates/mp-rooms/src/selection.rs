@@ -7,6 +7,7 @@ use mp_identity::Token;
 use crate::limits::SELECTION_BYTES_MAX;
 use crate::name::{Code, RoomName};
 use crate::refusal::JoinRefusal;
+use crate::resume::{Resume, parse_resume};
 
 /// The room that a client selects.
 ///
@@ -17,8 +18,9 @@ use crate::refusal::JoinRefusal;
 /// | first authentication packet | `ROOM`, `TEMPLATE/ROOM`, `room=ROOM`, `template=TEMPLATE&room=ROOM` |
 ///
 /// A query, also that of a path, and an authentication packet may have a `code=CODE` for a private
-/// room, and a `token=TOKEN` by which the player authenticates. Values may be percent-encoded
-/// (GDScript: `uri_encode`). Other keys are ignored.
+/// room, a `token=TOKEN` by which the player authenticates, and a `resume=TICKET` with which it
+/// resumes its session ([`ResumeTicket`](crate::ResumeTicket)), whatever it selects. Values may be
+/// percent-encoded (GDScript: `uri_encode`). Other keys are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Selection {
@@ -104,18 +106,35 @@ pub(crate) fn code_of_auth(data: &[u8]) -> Result<Option<Code>, JoinRefusal> {
     Ok(parse_pairs(auth_text(data)?)?.code)
 }
 
+/// Returns the resume ticket in the query of a URL; `None` if it has none.
+pub(crate) fn resume_of_url(url: &str) -> Result<Option<Resume>, JoinRefusal> {
+    let (_, query) = path_and_query(url)?;
+    parse_resume(query)
+}
+
+/// Returns the resume ticket in the data of an authentication packet.
+pub(crate) fn resume_of_auth(data: &[u8]) -> Result<Option<Resume>, JoinRefusal> {
+    parse_resume(auth_text(data)?)
+}
+
+/// Returns the decoded value of a key in pairs such as `room=a&token=b`.
+pub(crate) fn value_of<'q>(query: &'q str, key: &str) -> Result<Option<Cow<'q, str>>, JoinRefusal> {
+    let mut value = None;
+    let is_key = |pair: &&'q str| pair.split_once('=').is_some_and(|(name, _)| name == key);
+    for pair in query.split('&').filter(is_key) {
+        set(&mut value, decode(&pair[key.len() + 1..])?)?;
+    }
+    Ok(value)
+}
+
 fn auth_text(data: &[u8]) -> Result<&str, JoinRefusal> {
     std::str::from_utf8(bounded(data)?).map_err(|_| JoinRefusal::InvalidEncoding)
 }
 
 /// Parses the token of pairs such as `room=a&token=b`.
 fn parse_token(query: &str) -> Result<Option<Token>, JoinRefusal> {
-    let mut token = None;
-    for value in query.split('&').filter_map(|pair| pair.strip_prefix("token=")) {
-        let parsed = Token::new(&decode(value)?).map_err(|_| JoinRefusal::InvalidToken)?;
-        set(&mut token, parsed)?;
-    }
-    Ok(token)
+    let token = value_of(query, "token")?;
+    token.map(|token| Token::new(&token).map_err(|_| JoinRefusal::InvalidToken)).transpose()
 }
 
 /// The known keys of a query.

@@ -67,6 +67,9 @@ pub struct Template {
     /// setting. Their nodes have larger ids then, which lengthen calls by one to three bytes.
     /// Default: no.
     pub moves: bool,
+    /// Time for which the place of a player is kept after its connection was lost, so that it can
+    /// resume its session; `None`: players leave at once. Default: `None`.
+    pub resume: Option<Duration>,
     /// True if players may request seats in the rooms, also in new ones. Default: yes.
     pub matchmaking: bool,
     /// Time after which a reserved seat expires, unless its owner takes it. Default:
@@ -98,6 +101,7 @@ impl Template {
             notify: false,
             own_thread: false,
             moves: false,
+            resume: None,
             matchmaking: true,
             seat_timeout: SEAT_TIMEOUT,
             player_metadata: BTreeSet::new(),

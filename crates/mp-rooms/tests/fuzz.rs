@@ -14,6 +14,7 @@ fn any_selection_is_read_within_bounds() {
         "a/?room=b&room=c",
         "ws://host:7778/a/b?room=%41#c",
         "http://host?template=a",
+        "?resume=mpr_AAAAAAAAAAAAAAAAAAAAAA.1234&token=x",
     ];
     check("room_selection", Seeds::texts(&seeds), 20_000, fuzz::room_selection);
 }

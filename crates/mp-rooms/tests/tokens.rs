@@ -7,13 +7,13 @@ use std::rc::Rc;
 use bytes::Bytes;
 use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{
-    BranchId, ConnectionOrigin, Endpoint, EndpointId, Instant, PeerId, Route, StateMachine,
+    BranchId, ConnectionOrigin, Endpoint, EndpointId, Instant, PeerId, Rng, Route, StateMachine,
     TransferMode,
 };
 use mp_identity::Token;
 use mp_rooms::{
-    Code, Join, JoinRefusal, Listener, ListenerConnection, ListenerId, RoomName, RoomRegistry,
-    RoomRouter, Selection, Unselected,
+    Code, Join, JoinRefusal, Listener, ListenerConnection, ListenerId, ResumeTicket, RoomName,
+    RoomRegistry, RoomRouter, Selection, Unselected,
 };
 
 #[derive(Clone, Default)]
@@ -99,6 +99,28 @@ fn token_of_the_url_joins_without_an_authentication_packet() {
         assert_eq!((join.credentials.token, join.credentials.address), (token("t"), address));
         assert_eq!(join.credentials.room, (!is_default).then(|| room.to_owned()));
     }
+}
+
+#[test]
+fn resume_ticket_joins_without_a_room_by_the_url_or_the_authentication_packet() {
+    let ticket = ResumeTicket::random(&mut Rng::seed_from_u64(1), PeerId::new(9).unwrap());
+    let query = format!("resume={}", ticket.reveal());
+    let expected = (Err(JoinRefusal::NoRoomSelected), Some(Ok(ticket.resume())));
+    let url = format!("ws://host/?{query}");
+    let read = |join: Join| (join.selection, join.resume);
+    let by_url = World::new(Listener::by_auth(), Some(&url), &[]).join().unwrap();
+    assert_eq!(read(by_url), expected);
+    let packet: &'static [u8] = [&[7, 0], query.as_bytes()].concat().leak();
+    let by_auth = World::new(Listener::by_auth(), None, &[packet]).join().unwrap();
+    assert_eq!(read(by_auth), expected);
+    // Players who authenticate need a token, too.
+    let listener = || with_token(Listener::by_auth());
+    assert_eq!(World::new(listener(), Some(&url), &[]).join(), None);
+    let join = World::new(listener(), Some(&url), &[b"\x07\x00token=t"]).join().unwrap();
+    assert_eq!(join.credentials.token, token("t"));
+    assert_eq!(read(join), expected);
+    let malformed = World::new(Listener::by_auth(), None, &[b"\x07\x00resume=x"]).join().unwrap();
+    assert_eq!(malformed.resume, Some(Err(JoinRefusal::InvalidResume)));
 }
 
 #[test]

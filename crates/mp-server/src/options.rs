@@ -55,7 +55,8 @@ pub(crate) fn web_socket(
         .reliable_queue_bytes(limits.max_reliable_queue as usize)
         .heartbeat_interval(config.websocket.ping)
         .trusted_proxies(listener.trusted_proxies.into())
-        .shared_origins(origins);
+        .shared_origins(origins)
+        .id_by_url(mp_rooms::resumed_id);
     match tls.filter(|_| listener.tls) {
         Some(tls) => options.tls(tls),
         None => options,

@@ -128,6 +128,7 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.locked = given.locked;
     template.own_thread = given.own_thread;
     template.moves = given.moves;
+    template.resume = given.resume;
     template.notify = given.notify;
     template.metadata.clone_from(&given.metadata);
     template.receive_limits = given.rates.receive_limits();

@@ -31,6 +31,7 @@ macro_rules! links {
 [peers.md]: crate::guide::peers
 [quick-start.md]: crate::guide::quick_start
 [replication.md]: crate::guide::replication
+[resume.md]: crate::guide::resume
 [rpc.md]: crate::guide::rpc
 [testing.md]: crate::guide::testing
 [transports.md]: crate::guide::transports
@@ -77,6 +78,7 @@ pub mod guide {
     page!(deployment, "deployment.md");
     page!(bots, "bots.md");
     page!(hosted_games, "hosted-games.md");
+    page!(resume, "resume.md");
     page!(guarantees, "guarantees.md");
     page!(troubleshooting, "troubleshooting.md");
     page!(coming_from_godot, "coming-from-godot.md");

@@ -83,6 +83,12 @@ pub struct RoomsStats {
     pub taken_seats: u64,
     /// Seats that expired so far.
     pub expired_seats: u64,
+    /// Places that are kept for players whose connection was lost.
+    pub kept_places: usize,
+    /// Sessions resumed so far.
+    pub resumed: u64,
+    /// Kept places that expired so far.
+    pub expired_keeps: u64,
     /// Requests for seats refused so far.
     pub match_refused: ReasonCounts<MatchRefusal>,
     /// Players in all queues.
@@ -171,6 +177,9 @@ impl Rooms {
             seats: self.seats.len(),
             taken_seats: self.seats.taken,
             expired_seats: self.seats.expired,
+            kept_places: self.kept.len(),
+            resumed: self.kept.resumed,
+            expired_keeps: self.kept.expired,
             match_refused: self.match_refused,
             queued: self.queues.players(),
             formed_groups: self.queues.formed,

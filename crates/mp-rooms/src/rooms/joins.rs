@@ -23,11 +23,20 @@ impl Rooms {
     /// Same as [`join`](Self::join), of a player whose identity is known: it restricts or selects
     /// the room, and limits what the player may create. Other connections of the same player are
     /// treated as [`RoomsSettings::same_player`](super::RoomsSettings::same_player) says.
+    ///
+    /// A join with a resume ticket, and one of a player whose place in the selected room is
+    /// [kept](crate::Template::resume), resumes the session of the earlier connection, which may
+    /// still be open. A ticket of a player with an identity is valid for this player only.
     pub fn join_as(&mut self, now: Instant, join: Join, identity: Arc<Identity>) {
         let (connection, claimed_id) = (join.connection, join.claimed_id);
         if self.places.contains_key(&connection) {
             mp_core::bug!("{connection} joins twice");
             return;
+        }
+        match self.resumed_by(&join, &identity) {
+            Ok(Some(of)) => return self.resume(&join, of, identity),
+            Ok(None) => {}
+            Err(refusal) => return self.refuse(connection, refusal),
         }
         let found = join.selection_of(&identity).and_then(|selection| {
             let replaced = self.replaced_by(&identity)?;
@@ -66,8 +75,23 @@ impl Rooms {
     }
 
     /// Handles the end of a connection that has joined, whether it was admitted, waits, or was
-    /// refused. Returns the room that it was admitted to, unless that has ended or closes.
+    /// refused. Returns the room that it was admitted to, unless that has ended or closes, or
+    /// [keeps](crate::Template::resume) the place: [`RoomOutput::Left`](super::RoomOutput::Left)
+    /// then follows unless a connection resumes the session.
     pub fn left(&mut self, now: Instant, connection: ListenerConnection) -> Option<RoomId> {
+        if self.keep_place(now, connection) {
+            return None;
+        }
+        self.remove_place(now, connection)
+    }
+
+    /// Frees the place of a connection. Returns the room that it was admitted to.
+    pub(super) fn remove_place(
+        &mut self,
+        now: Instant,
+        connection: ListenerConnection,
+    ) -> Option<RoomId> {
+        self.kept.forget(connection);
         let id = self.places.remove(&connection)?;
         self.players.remove(connection);
         self.cancel_move(now, connection);

@@ -2,6 +2,7 @@
 
 mod info;
 mod joins;
+mod kept;
 mod lobby;
 mod matchmaking;
 mod moves;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use mp_core::{Instant, ReasonCounts};
 
 pub use self::info::{RoomInfo, RoomState, RoomsStats};
+use self::kept::KeptPlaces;
 use self::moves::Moves;
 pub use self::output::{JoinDecision, RoomOutput};
 use self::players::Players;
@@ -86,6 +88,8 @@ pub enum Shortage {
 ///   [`WAITING_MAX`](crate::limits::WAITING_MAX) in all.
 /// * Each connection that is admitted, or waits, occupies a place of its room until the host
 ///   reports that it [left](Self::left).
+/// * The place of a player whose connection was lost may be [kept](crate::Template::resume) for a
+///   time.
 /// * A seat occupies a place, too, until its owner takes it or it expires.
 /// * A room without players and seats closes after its timeout. The registry has one timer for all
 ///   rooms.
@@ -120,6 +124,7 @@ pub struct Rooms {
     joined: u64,
     refused: ReasonCounts<JoinRefusal>,
     seats: Seats,
+    kept: KeptPlaces,
     match_refused: ReasonCounts<MatchRefusal>,
     queues: Queues,
 }
@@ -150,6 +155,7 @@ impl Rooms {
             joined: 0,
             refused: ReasonCounts::default(),
             seats: Seats::default(),
+            kept: KeptPlaces::default(),
             match_refused: ReasonCounts::default(),
             queues: Queues::default(),
         };
@@ -322,10 +328,11 @@ impl Rooms {
         self.rooms.get_mut(&id).map(|room| room.metadata = metadata).is_some()
     }
 
-    /// Frees the seats that expire, forms groups in queues, and closes the rooms whose time without
-    /// players is over.
+    /// Frees the seats and kept places that expire, forms groups in queues, and closes the rooms
+    /// whose time without players is over.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire_seats(now);
+        self.expire_kept(now);
         self.run_queues(now);
         while let Some(&(due, room)) = self.deadlines.first()
             && now >= due
@@ -337,11 +344,12 @@ impl Rooms {
         }
     }
 
-    /// Returns the time at which the next room without players closes, the next seat expires, or
-    /// a queue has work.
+    /// Returns the time at which the next room without players closes, the next seat or kept place
+    /// expires, or a queue has work.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let room = self.deadlines.first().map(|&(due, _)| due);
-        [room, self.seats.poll_timeout(), self.queues.poll_timeout()].into_iter().flatten().min()
+        let places = [self.seats.poll_timeout(), self.kept.poll_timeout()];
+        places.into_iter().chain([room, self.queues.poll_timeout()]).flatten().min()
     }
 
     /// Removes and returns the oldest output.
@@ -378,6 +386,7 @@ impl Rooms {
                 RoomEnd::Closed | RoomEnd::Empty | RoomEnd::Ended => JoinRefusal::RoomClosed,
             },
         );
+        self.forget_kept_of(id);
         let Some(room) = self.rooms.remove(&id) else { return };
         self.removed.count(end);
         self.names.remove(&room.name);

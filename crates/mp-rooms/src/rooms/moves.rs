@@ -62,6 +62,11 @@ impl Rooms {
         true
     }
 
+    /// Returns whether a connection is about to move to another room.
+    pub(super) fn is_moving(&self, connection: ListenerConnection) -> bool {
+        self.moves.running.contains_key(&connection)
+    }
+
     /// Frees the place that is reserved for a connection that leaves during its move.
     pub(super) fn cancel_move(&mut self, now: Instant, connection: ListenerConnection) {
         if let Some(to) = self.moves.running.remove(&connection) {

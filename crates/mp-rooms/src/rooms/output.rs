@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use mp_core::PeerId;
+
 use crate::join::ListenerConnection;
 use crate::name::{RoomId, RoomName};
 use crate::notice::NoticeText;
@@ -43,6 +45,16 @@ pub enum RoomOutput {
         /// Text for the player, in place of that of the reason.
         text: Option<NoticeText>,
     },
+    /// A player whose place was kept has left: it has not resumed its session in time, or was
+    /// removed. The host ends the keep of the room's branch, should it last longer.
+    Left {
+        /// The connection, which has ended before.
+        connection: ListenerConnection,
+        /// The room.
+        room: RoomId,
+        /// The player.
+        peer: PeerId,
+    },
     /// Closes a room that has opened.
     Close {
         /// The room.
@@ -56,6 +68,16 @@ pub enum RoomOutput {
 pub enum JoinDecision {
     /// The connection enters this room.
     Admit(RoomId),
+    /// The connection enters this room and resumes the session of an earlier connection, which it
+    /// replaces.
+    Resume {
+        /// The room.
+        room: RoomId,
+        /// The player whose session it resumes.
+        peer: PeerId,
+        /// The earlier connection. The registry ignores its end.
+        of: ListenerConnection,
+    },
     /// The connection is rejected.
     Refuse(JoinRefusal),
 }

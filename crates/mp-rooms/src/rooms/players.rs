@@ -70,7 +70,7 @@ impl Players {
     }
 
     /// Returns the connections of a player.
-    fn of(&self, subject: Option<&Subject>) -> Vec<ListenerConnection> {
+    pub(super) fn of(&self, subject: Option<&Subject>) -> Vec<ListenerConnection> {
         let connections = subject.and_then(|subject| self.connections.get(subject));
         connections.into_iter().flatten().copied().collect()
     }
@@ -100,10 +100,11 @@ impl Rooms {
         identity: &Identity,
     ) -> Result<Vec<ListenerConnection>, JoinRefusal> {
         let others = self.players.of(identity.subject());
+        let is_connected = others.iter().any(|&it| !self.kept.contains(it));
         match self.settings.same_player {
-            SamePlayer::Reject if !others.is_empty() => Err(JoinRefusal::AlreadyConnected),
-            SamePlayer::Replace => Ok(others),
-            SamePlayer::Reject | SamePlayer::Allow => Ok(Vec::new()),
+            SamePlayer::Reject if is_connected => Err(JoinRefusal::AlreadyConnected),
+            SamePlayer::Replace | SamePlayer::Reject => Ok(others),
+            SamePlayer::Allow => Ok(Vec::new()),
         }
     }
 
@@ -193,7 +194,11 @@ impl Rooms {
         if !self.places.contains_key(&connection) {
             return false;
         }
-        let room = self.left(now, connection);
+        if self.kept.contains(connection) {
+            self.dismiss(now, connection);
+            return true;
+        }
+        let room = self.remove_place(now, connection);
         self.outputs.push_back(RoomOutput::Disconnect { connection, room, removal, text });
         true
     }

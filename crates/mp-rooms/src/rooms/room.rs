@@ -25,6 +25,8 @@ pub(super) struct Room {
     /// True while its thread does not keep up, so that it refuses players.
     pub(super) is_overloaded: bool,
     pub(super) metadata: Metadata,
+    /// Time for which places of lost connections are kept; `None`: they are not.
+    pub(super) resume: Option<Duration>,
     /// Player who has created the room by joining it.
     pub(super) owner: Option<Subject>,
     /// Time at which the room closes because it has no players.
@@ -50,6 +52,7 @@ impl Room {
             is_locked: template.locked,
             is_overloaded: false,
             metadata: template.metadata.clone(),
+            resume: template.resume,
             template,
             owner: None,
             deadline: None,

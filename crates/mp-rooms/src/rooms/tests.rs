@@ -1,6 +1,7 @@
 //! The registry under virtual time. Its outputs are handled by the tests.
 
 mod identities;
+mod kept;
 mod lobby;
 mod matchmaking;
 mod moves;

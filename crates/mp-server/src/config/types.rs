@@ -264,6 +264,9 @@ pub struct TemplateConfig {
     pub own_thread: bool,
     /// True if players can move between the rooms and others with this setting (default: false).
     pub moves: bool,
+    /// Time for which a player whose connection was lost is kept; `None`: players leave at once
+    /// (default).
+    pub resume: Option<Duration>,
     /// True if players who are disconnected receive the reason as a raw packet (default: false).
     pub notify: bool,
     /// Texts for lists of rooms (default: none).

@@ -5,6 +5,7 @@ mod joins;
 mod lifecycle;
 mod listeners;
 mod players;
+mod resume;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,8 +13,8 @@ use std::time::Duration;
 
 use actix::ArbiterHandle;
 use mp_actor::{BranchRef, EndReason, StartError};
-use mp_core::Instant;
 use mp_core::host::{SystemClock, unix_now};
+use mp_core::{Instant, Rng};
 use mp_identity::{FetchId, HttpFailure, HttpResponse};
 use mp_rooms::{Join, ListenerConnection, ListenerId, RoomId, RoomOutput, Rooms};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -63,6 +64,8 @@ pub(crate) struct RoomsHost {
     pub(super) addresses: BTreeMap<ListenerConnection, IpAddr>,
     /// True if everyone may play, without credentials.
     pub(super) is_open: bool,
+    /// Source of resume tickets, once there was one.
+    ticket_rng: Option<Rng>,
     /// Client for the authenticator's HTTP requests, if its method has any.
     http: Option<HttpClient>,
     /// Properties of the rooms that exist or are being started.
@@ -128,6 +131,7 @@ impl RoomsHost {
             http: authentication.http,
             addresses: BTreeMap::new(),
             is_open: authentication.is_open,
+            ticket_rng: None,
             shared: BTreeMap::new(),
             clock,
             listeners: BTreeMap::new(),
@@ -221,6 +225,9 @@ impl RoomsHost {
                 RoomOutput::Decide { connection, decision } => self.decide(connection, decision),
                 RoomOutput::Disconnect { connection, room, removal, text } => {
                     self.disconnect(connection, room, removal, text.as_ref());
+                }
+                RoomOutput::Left { connection, room, peer } => {
+                    self.end_keep(room, connection, peer);
                 }
                 RoomOutput::Close { room } => self.close(room),
                 _ => mp_core::bug!("unknown output of the registry"),

@@ -44,6 +44,8 @@ pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
 pub(crate) struct RawPlayer {
     pub(crate) stream: TcpStream,
     pub(crate) id: PeerId,
+    /// Messages that were skipped.
+    skipped: Vec<Vec<u8>>,
 }
 
 impl RawPlayer {
@@ -75,7 +77,7 @@ impl RawPlayer {
         reader.read_exact(&mut frame).unwrap();
         assert_eq!(frame[..2], [0x82, 4]);
         let id = i32::from_le_bytes(frame[2..].try_into().unwrap());
-        Self { stream, id: PeerId::new(id).unwrap() }
+        Self { stream, id: PeerId::new(id).unwrap(), skipped: Vec::new() }
     }
 
     /// Waits for the close frame and returns its text. Skips messages.
@@ -91,7 +93,18 @@ impl RawPlayer {
     pub(crate) fn ping(&mut self) {
         // Masked with zeros, without a payload.
         self.stream.write_all(&[PING, 0x80, 0, 0, 0, 0]).unwrap();
-        while self.frame().0 != PONG {}
+        loop {
+            match self.frame() {
+                (PONG, _) => return,
+                (BINARY, payload) => self.skipped.push(payload),
+                _ => {}
+            }
+        }
+    }
+
+    /// Removes and returns the messages that were skipped by a ping or while waiting for a notice.
+    pub(crate) fn messages(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.skipped)
     }
 
     /// Waits for a notice of the server, a raw packet, and returns its data. Skips other messages.
@@ -102,6 +115,7 @@ impl RawPlayer {
                     return serde_json::from_slice(&payload[1..]).unwrap();
                 }
                 (CLOSE, _) => panic!("the connection is closed"),
+                (BINARY, payload) => self.skipped.push(payload),
                 _ => {}
             }
         }

@@ -438,7 +438,8 @@ impl Model {
                     }
                     RoomOutput::Close { room } => self.registry.rooms.ended(room),
                     RoomOutput::Decide { connection, decision: JoinDecision::Refuse(_) }
-                    | RoomOutput::Disconnect { connection, .. } => {
+                    | RoomOutput::Disconnect { connection, .. }
+                    | RoomOutput::Left { connection, .. } => {
                         self.connected.remove(&connection.connection.slot);
                     }
                     RoomOutput::Decide { .. } => {}

@@ -1,13 +1,25 @@
 //! The setting `host` of a template.
 
+use std::time::Duration;
+
 use mp_identity::Role;
 use mp_rooms::RoomHost;
 
-use super::Builder;
+use super::{Builder, some_seconds};
 use crate::config::values::Table;
 use crate::plan::RELAY;
 
 impl Builder<'_> {
+    /// Returns the time for which players without a connection are kept.
+    pub(super) fn resume(&mut self, table: &Table) -> Option<Duration> {
+        let time = some_seconds(table, "resume")?;
+        if !matches!(table.text("host").as_deref(), None | Some("none")) {
+            let message = "has no effect: a player is the host of the rooms".to_owned();
+            self.report(table, "resume", message, Some("omit it, or host".to_owned()));
+        }
+        Some(time)
+    }
+
     /// Returns the player that is the server of the others, and checks that there can be one.
     pub(super) fn host(&mut self, table: &Table) -> RoomHost {
         let host = match table.text("host").as_deref() {

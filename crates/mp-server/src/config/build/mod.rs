@@ -208,6 +208,7 @@ impl Builder<'_> {
                 locked: table.switch("locked").unwrap_or_default(),
                 own_thread: table.switch("own_thread").unwrap_or_default(),
                 moves: table.switch("moves").unwrap_or_default(),
+                resume: self.resume(table),
                 notify: table.switch("notify").unwrap_or_default(),
                 metadata: table.texts("metadata").unwrap_or_default(),
                 rates: rates(table),

@@ -88,6 +88,18 @@ bytes longer.",
     )
     .now(),
     Key::new(
+        "resume",
+        Kind::Seconds { min: 0, max: 3_600 },
+        Preset::Number(0),
+        "Seconds for which a player whose connection was lost is kept; 0: players leave at once
+
+The other players notice nothing unless the time is over. A player receives a ticket for it as a \
+raw packet, {\"code\": \"resume\", \"ticket\": …}, and resumes its session with it: over WebSocket \
+by the query ?resume=TICKET, with the same peer id; over ENet by an authentication packet, with a \
+new one.",
+    )
+    .now(),
+    Key::new(
         "notify",
         Kind::Switch,
         Preset::Switch(false),

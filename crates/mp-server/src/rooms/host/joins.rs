@@ -40,6 +40,7 @@ impl RoomsHost {
         }
         // The registry refuses these joins of any player.
         let is_refused = match join.selection {
+            _ if join.resume.is_some() => false,
             Ok(_) | Err(JoinRefusal::NoRoomSelected) => self.rooms.refusal_of_all().is_some(),
             Err(_) => true,
         };

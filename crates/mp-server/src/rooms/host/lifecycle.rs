@@ -1,14 +1,16 @@
 //! Rooms that are started, run and end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mp_actor::{BranchRef, EndReason, StartError};
 use mp_rooms::{RoomId, RoomName, Template};
-use mp_scene::IdBlocks;
+use mp_scene::{Branch, IdBlocks, Keep, Signal};
 use tokio::sync::oneshot;
 
 use super::{HostEvent, RoomsHost};
 use crate::rooms::context::RoomContext;
+use crate::rooms::handle::RoomsHandle;
 use crate::rooms::identities::Identities;
 use crate::rooms::placement::{Place, ThreadNumber};
 
@@ -64,10 +66,14 @@ impl RoomsHost {
             if let Some(timer) = timer {
                 actix::spawn(timer.run());
             }
-            let (relay, moves) = (template.relay, template.moves);
+            let (relay, moves, resume) = (template.relay, template.moves, template.resume);
             let of_room = identities.clone();
+            let handle = rooms.clone();
             let context = RoomContext { id: room, name, template, drain, identities, rooms };
             let mut branch = build(&context)?;
+            if let Some(time) = resume {
+                keep_players(&mut branch, time, room, handle);
+            }
             if moves {
                 branch.enable_moves(&IdBlocks::of_process());
             }
@@ -186,4 +192,21 @@ impl RoomsHost {
         }
         self.placement.is_exhausted()
     }
+}
+
+/// Lets a branch keep players whose connection is lost, and offer them tickets.
+fn keep_players(branch: &mut Branch, time: Duration, room: RoomId, rooms: RoomsHandle) {
+    if !branch.keep_peers(Keep::for_(time)) {
+        tracing::warn!(
+            "resume has no effect: the room authenticates players itself, or a player is its host"
+        );
+        return rooms.disable_resume(room);
+    }
+    let handle = rooms.clone();
+    branch.add_resumed_hook(move |_, _, new| handle.offer_resume(room, new));
+    branch.add_signal_hook(move |_, signal| {
+        if let Signal::PeerConnected(peer) = signal {
+            rooms.offer_resume(room, *peer);
+        }
+    });
 }

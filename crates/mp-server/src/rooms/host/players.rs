@@ -120,8 +120,9 @@ impl RoomsHost {
         let identity = self.rooms.identity_of(connection).cloned();
         let player = self.rooms.peer_of(connection).zip(identity);
         let (of, endpoint, connection) = (connection, &listening.endpoint, connection.connection);
-        let room = match decision {
-            JoinDecision::Admit(room) => room,
+        let (room, resumed) = match decision {
+            JoinDecision::Admit(room) => (room, None),
+            JoinDecision::Resume { room, peer, of } => (room, Some((peer, of))),
             JoinDecision::Refuse(refusal) => {
                 tracing::debug!(%connection, %refusal, "join refused");
                 return endpoint.decide(connection, Route::Reject(refusal.disconnect_reason()));
@@ -130,13 +131,20 @@ impl RoomsHost {
         };
         match self.running.get_mut(&room) {
             Some(running) => {
-                if let Some((peer, identity)) = player
-                    && let Some(shared) = self.shared.get(&room)
-                {
-                    shared.identities.insert(peer, of, identity);
+                let shared = self.shared.get(&room);
+                let identities = shared.map(|shared| &shared.identities);
+                if let (Some((_, before)), Some(identities)) = (resumed, identities) {
+                    identities.remove(before);
+                }
+                if let (Some((peer, identity)), Some(identities)) = (player, identities) {
+                    identities.insert(peer, of, identity);
+                }
+                self.changes.mark(room);
+                if let Some((peer, _)) = resumed {
+                    tracing::debug!(%connection, %peer, "session resumed");
+                    return endpoint.resume(connection, &running.branch, peer);
                 }
                 self.traffic.joined += 1;
-                self.changes.mark(room);
                 running.players += 1;
                 self.placement.joined(running.thread);
                 endpoint.assign(connection, &running.branch);
