@@ -263,6 +263,12 @@ fn web_socket_client_has_the_id_that_the_server_draws_and_keeps_its_url() {
         assert!(events.contains(&format!("id: {id:?}")), "{events}");
         assert!(!events.contains("secret"), "{events}");
 
+        // Only the first message is an id.
+        world.server.send(TransferMode::Reliable, 0, &[3, 0, 0, 0]);
+        world.until("four bytes", |it| it.client.received(&[3, 0, 0, 0]).is_some()).await;
+        let is_id = |event: &&WireEvent| matches!(event, WireEvent::PeerId { .. });
+        assert_eq!(world.events.borrow().iter().filter(is_id).count(), 1);
+
         let connection = world.client.connection.unwrap();
         world.client.peer.disconnect(connection, DisconnectReason::Closed, CloseMode::Graceful);
         world.until("the end", |it| it.server.ended.is_some()).await;
