@@ -72,6 +72,11 @@ impl Acknowledgements {
         }
     }
 
+    /// Frees the memory that an idle peer does not need.
+    pub(crate) fn release(&mut self) {
+        self.due.shrink_to(KEPT_IDLE);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.due.is_empty()
     }
@@ -82,5 +87,7 @@ impl Acknowledgements {
     }
 }
 
-/// Capacity that an idle peer keeps: the acknowledgements of one datagram.
-const KEPT: usize = 32;
+/// Capacity that an active peer keeps: the acknowledgements of eight datagrams.
+const KEPT: usize = 8 * 32;
+/// Capacity that an idle peer keeps, which acknowledges a ping from time to time.
+const KEPT_IDLE: usize = 4;

@@ -80,6 +80,7 @@ impl Peer {
             self.sender.pack(now, &mut datagram, &mut context);
             let ping = Command::control(0, Body::Ping);
             if wants_ping && datagram.has_room(&ping, ping.fixed_len()) {
+                self.acknowledgements.release();
                 self.sender.release();
                 self.sender.queue_control(Body::Ping);
                 self.sender.pack(now, &mut datagram, &mut context);
