@@ -2,11 +2,11 @@
 //!
 //! The page has the rights of the token that is entered in it. All that it shows comes from `/v1`.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -50,17 +50,17 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(is_dev: bool) -> Router<S
 }
 
 fn route<S: Clone + Send + Sync + 'static>(file: File, is_dev: bool) -> MethodRouter<S> {
-    let text = match is_dev {
+    let text = match is_dev && file.name == INDEX {
         true => file.text.replacen("<html ", "<html data-dev ", 1).into(),
-        false => Cow::Borrowed(file.text),
+        false => Bytes::from_static(file.text.as_bytes()),
     };
-    let (etag, text): (Arc<str>, Arc<str>) = (etag(&text).into(), text.into());
-    get(move |headers: HeaderMap| async move { file.respond(&etag, &text, &headers) })
+    let etag: Arc<str> = etag(&text).into();
+    get(move |headers: HeaderMap| async move { file.respond(&etag, text, &headers) })
 }
 
 /// Returns a tag that differs if the text differs.
-fn etag(text: &str) -> String {
-    let hash = digest(&SHA256, text.as_bytes());
+fn etag(text: &[u8]) -> String {
+    let hash = digest(&SHA256, text);
     format!("\"{}\"", HEXLOWER.encode(&hash.as_ref()[..16]))
 }
 
@@ -75,14 +75,12 @@ impl File {
     }
 
     /// Returns the file, or 304 if the browser has it already.
-    fn respond(&self, etag: &str, text: &str, request: &HeaderMap) -> Response {
+    fn respond(&self, etag: &str, text: Bytes, request: &HeaderMap) -> Response {
         let known = request.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
         let is_known = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag));
         let mut response = match is_known {
             true => StatusCode::NOT_MODIFIED.into_response(),
-            false => {
-                ([(header::CONTENT_TYPE, self.content_type())], text.to_owned()).into_response()
-            }
+            false => ([(header::CONTENT_TYPE, self.content_type())], text).into_response(),
         };
         let headers = response.headers_mut();
         headers.extend(HeaderValue::from_str(etag).map(|etag| (header::ETAG, etag)));
@@ -158,14 +156,15 @@ mod tests {
     #[test]
     fn browser_loads_a_file_again_only_if_it_has_changed() {
         let (one, other) = (FILES[0], FILES[1]);
-        let own = etag(one.text);
+        let text = Bytes::from_static(one.text.as_bytes());
+        let own = etag(&text);
         let request = |tag: &str| {
             let value = HeaderValue::from_str(tag).unwrap();
             HeaderMap::from_iter([(header::IF_NONE_MATCH, value)])
         };
-        let status = |request| one.respond(&own, one.text, &request).status().as_u16();
+        let status = |request| one.respond(&own, text.clone(), &request).status().as_u16();
         assert_eq!(status(HeaderMap::new()), 200);
         assert_eq!(status(request(&format!("\"x\", {own}"))), 304);
-        assert_eq!(status(request(&etag(other.text))), 200);
+        assert_eq!(status(request(&etag(other.text.as_bytes()))), 200);
     }
 }

@@ -19,33 +19,35 @@ pub(crate) enum RoomChange {
 /// It costs nothing without viewers. Several changes of a room in one turn are one.
 #[derive(Debug)]
 pub(super) struct Changes {
-    sender: broadcast::Sender<RoomChange>,
+    /// Created for the first viewer: most servers have none, and its queue is large.
+    sender: Option<broadcast::Sender<RoomChange>>,
     rooms: BTreeSet<RoomId>,
 }
 
 impl Changes {
     pub(super) fn new() -> Self {
-        Self { sender: broadcast::Sender::new(CHANGES_MAX), rooms: BTreeSet::new() }
+        Self { sender: None, rooms: BTreeSet::new() }
     }
 
     /// Returns a receiver of the changes from now on. A receiver that is too slow loses the oldest
     /// ones, and knows how many.
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<RoomChange> {
-        self.sender.subscribe()
+    pub(super) fn subscribe(&mut self) -> broadcast::Receiver<RoomChange> {
+        self.sender.get_or_insert_with(|| broadcast::Sender::new(CHANGES_MAX)).subscribe()
     }
 
     /// Notes that a room has changed.
     pub(super) fn mark(&mut self, room: RoomId) {
-        if self.sender.receiver_count() > 0 {
+        if self.sender.as_ref().is_some_and(|sender| sender.receiver_count() > 0) {
             self.rooms.insert(room);
         }
     }
 
     /// Sends the rooms that have changed.
     pub(super) fn publish(&mut self, rooms: &Rooms) {
+        let Some(sender) = &self.sender else { return };
         while let Some(room) = self.rooms.pop_first() {
             let change = rooms.get(room).map_or(RoomChange::Closed(room), RoomChange::Changed);
-            let _ = self.sender.send(change); // the last viewer may have left
+            let _ = sender.send(change); // the last viewer may have left
         }
     }
 }
