@@ -14,6 +14,7 @@ mod disconnect_counts;
 mod duration_histogram;
 mod endpoint;
 mod error_chain;
+mod forwarded;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -58,6 +59,7 @@ pub use endpoint::{
     EndpointStats, NewConnection, ReceiveLimits, Route, ToBranch, ToEndpoint,
 };
 pub use error_chain::ErrorChain;
+pub use forwarded::forwarded_address;
 pub use gate::{
     AddressPrefix, ConnectionGate, GateLimits, GatePass, GateRefusal, GateStats, ParsePrefixError,
 };

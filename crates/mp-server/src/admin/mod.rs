@@ -48,7 +48,9 @@ use self::tokens::AdminTokens;
 use crate::Failure;
 use crate::addresses::Addresses;
 use crate::config::{AdminConfig, Config};
-use crate::http::{AllowedHosts, BrowserGuard, HttpLimits, HttpListener, HttpServer};
+use crate::http::{
+    AllowedHosts, BrowserGuard, HttpLimits, HttpListener, HttpServer, TrustedProxies,
+};
 use crate::page;
 use crate::reload::LiveConfig;
 
@@ -100,6 +102,7 @@ impl Admin {
         let is_open = config.dev && !is_public(address);
         let context = AdminContext::new(server, tokens, is_open, http.stopping());
         let router = router(&context, config, is_public(address));
+        let router = TrustedProxies::new(&config.admin.proxies).apply(router);
         http.serve(listener, router, HttpLimits::default()).map_err(start)?;
         http.spawn(follow(live, context.clone()));
         tracing::info!(%address, "admin API");

@@ -36,9 +36,9 @@ pub use reload::{ConfigChange, Reload};
 pub(crate) use rules::is_turn;
 pub use types::{
     AdminConfig, AgonesConfig, EnetConfig, IdentityConfig, IdentityMethod, LimitsConfig,
-    ListenConfig, LogConfig, LogFormat, MatchConfig, QueryConfig, QueueConfig, RateConfig,
-    RoomConfig, RoomSelection, Secret, ShutdownConfig, TemplateConfig, TlsConfig, Transport,
-    WebRtcConfig, WebSocketConfig,
+    ListenConfig, LogConfig, LogFormat, MatchConfig, ProxyConfig, QueryConfig, QueueConfig,
+    RateConfig, RoomConfig, RoomSelection, Secret, ShutdownConfig, TemplateConfig, TlsConfig,
+    Transport, WebRtcConfig, WebSocketConfig,
 };
 
 use error::{Problem, Problems};

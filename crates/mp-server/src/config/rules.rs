@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use mp_core::AddressPrefix;
 use mp_identity::HttpUrl;
 use mp_rooms::{Code, RoomName};
 
@@ -59,6 +60,13 @@ pub(crate) static ADVERTISED: TextRule = rule(
         advertised(text)
             .is_some_and(|address| !address.ip().is_unspecified() && !address.ip().is_multicast())
     },
+);
+
+/// Address or network.
+pub(crate) static NETWORK: TextRule = rule(
+    "NETWORK,…",
+    "an IP address or a network, such as 203.0.113.7 or 203.0.113.0/24",
+    |text| text.parse::<AddressPrefix>().is_ok(),
 );
 
 /// URL of a STUN or TURN server.

@@ -335,6 +335,20 @@ pub struct MatchConfig {
     pub allowed_origins: Vec<String>,
     /// Maximum rate of requests from one address; `None`: no limit. Default: 5.
     pub requests_per_second: Option<u32>,
+    /// Reverse proxies in front of the port (default: none).
+    pub proxies: ProxyConfig,
+}
+
+/// The reverse proxies in front of an HTTP port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProxyConfig {
+    /// Number of proxies, each of which appends the address of its client to `X-Forwarded-For`.
+    /// With 0 (default), the header is ignored.
+    pub count: u8,
+    /// Networks of the proxies that connect to the port; empty (default): this machine and private
+    /// networks.
+    pub networks: Vec<AddressPrefix>,
 }
 
 /// Settings of the HTTP port for operators: `[admin]`.
@@ -354,6 +368,8 @@ pub struct AdminConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins of the web pages of other servers that may use the admin API (default: none).
     pub allowed_origins: Vec<String>,
+    /// Reverse proxies in front of the port (default: none).
+    pub proxies: ProxyConfig,
 }
 
 /// Settings of server queries: `[query]`.

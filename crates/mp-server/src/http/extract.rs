@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 
 use super::Problem;
 
-/// Address of the client's socket: of the reverse proxy, if there is one.
+/// Address of the client: of its socket, or from the header of a
+/// [trusted proxy](super::TrustedProxies).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientAddress(pub(crate) SocketAddr);
 

@@ -1,9 +1,9 @@
 //! The HTTP server: a thread of its own that serves routers on any number of listeners.
 //!
 //! ```text
-//!  HttpListener ── accepted connections ──► BrowserGuard ──► router of handlers
-//!       (HttpLimits: number, sizes, times)   (Host, Origin, CORS)    │ Problem: errors as JSON
-//!                                                                    ▼
+//!  HttpListener ── connections ──► TrustedProxies ──► BrowserGuard ──► router of handlers
+//!   (HttpLimits: number,     (X-Forwarded-For)   (Host, Origin, CORS)  │ Problem: errors as JSON
+//!    sizes, times)                                                     ▼
 //!                                             RoomsHandle: messages to the thread of the endpoints
 //! ```
 //!
@@ -16,6 +16,7 @@ mod browser_guard;
 mod extract;
 mod problem;
 mod server;
+mod trusted_proxies;
 mod whole_number;
 mod write_timeout;
 
@@ -25,4 +26,5 @@ pub(crate) use browser_guard::{AllowedHosts, BrowserGuard};
 pub(crate) use extract::{ClientAddress, Json, OptionalJson, Path, Query, object};
 pub(crate) use problem::{Problem, ProblemBody};
 pub(crate) use server::{HttpLimits, HttpListener, HttpServer};
+pub(crate) use trusted_proxies::TrustedProxies;
 pub(crate) use whole_number::{WHOLE_NUMBER_MAX, optional_whole_number, whole_number};

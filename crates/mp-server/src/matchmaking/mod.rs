@@ -38,7 +38,7 @@ use crate::Failure;
 use crate::config::{IdentityConfig, IdentityMethod, MatchConfig};
 use crate::http::{
     AddressLimiter, AllowedHosts, BrowserGuard, ClientAddress, HttpLimits, HttpListener,
-    HttpServer, Problem,
+    HttpServer, Problem, TrustedProxies,
 };
 use crate::rooms::RoomsHandle;
 
@@ -93,7 +93,8 @@ impl Matchmaking {
         let guard = BrowserGuard::new(AllowedHosts::Any, config.allowed_origins.clone());
         let http = HttpServer::start().map_err(|error| cannot_start(&error))?;
         let limits = HttpLimits { body_size: BODY_BYTES_MAX, ..HttpLimits::default() };
-        http.serve(listener, guard.protect(limited), limits).map_err(|e| cannot_start(&e))?;
+        let router = TrustedProxies::new(&config.proxies).apply(guard.protect(limited));
+        http.serve(listener, router, limits).map_err(|e| cannot_start(&e))?;
         tracing::info!(%address, "matchmaking");
         Ok(Some(Self { http }))
     }

@@ -337,3 +337,20 @@ fn stopping_server_refuses_seats() {
     });
     assert_eq!(server.server.wait().code(), Some(0));
 }
+
+#[test]
+fn rates_are_those_of_clients_behind_a_trusted_proxy() {
+    let rate = ("MP_MATCH__REQUESTS_PER_SECOND", "1");
+    let ask = |server: &MatchServer, client: &str| {
+        let request = Request::new("GET", "/v1/lobby/arena").header("X-Forwarded-For", client);
+        request.send(server.address).status
+    };
+    let proxied = MatchServer::with(&[rate, ("MP_MATCH__TRUSTED_PROXIES", "1")]);
+    let clients = || (0..100).map(|number| format!("203.0.113.{number}"));
+    assert!(clients().all(|client| ask(&proxied, &client) == 200));
+    while ask(&proxied, "203.0.113.1, 203.0.113.200") == 200 {}
+
+    let networks = ("MP_MATCH__PROXY_NETWORKS", "192.0.2.1");
+    let elsewhere = MatchServer::with(&[rate, ("MP_MATCH__TRUSTED_PROXIES", "1"), networks]);
+    assert!(clients().any(|client| ask(&elsewhere, &client) == 429));
+}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use httparse::{EMPTY_HEADER, Header, Request, Status};
@@ -225,16 +225,7 @@ fn response(key: &str, protocol: Option<&str>, headers: &[String]) -> Vec<u8> {
 /// client, so that the last `proxies` entries are those of trusted proxies; a client can forge the
 /// others.
 fn forwarded_for(headers: &[Header<'_>], proxies: usize) -> Option<SocketAddr> {
-    let entry = elements(headers, "X-Forwarded-For").nth_back(proxies.checked_sub(1)?)?;
-    let address: SocketAddr = entry.parse().ok().or_else(|| {
-        let bracketed = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']'));
-        let ip = match bracketed {
-            Some(ip) => IpAddr::V6(ip.parse().ok()?),
-            None => entry.parse().ok()?,
-        };
-        Some(SocketAddr::new(ip, 0))
-    })?;
-    Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    mp_core::forwarded_address(elements(headers, "X-Forwarded-For"), proxies)
 }
 
 /// Returns whether a request for a WebSocket is from a web page that may not connect. Browsers

@@ -1,6 +1,6 @@
 //! Settings of matchmaking.
 
-use super::{Builder, not_zero, seconds, some_seconds};
+use super::{Builder, not_zero, proxies, seconds, some_seconds};
 use crate::config::types::{MatchConfig, QueueConfig};
 use crate::config::values::Table;
 
@@ -13,6 +13,7 @@ impl Builder<'_> {
             public_host: table.text("public_host"),
             allowed_origins: table.list("allowed_origins"),
             requests_per_second: not_zero(table, "requests_per_second"),
+            proxies: proxies(table),
         }
     }
 

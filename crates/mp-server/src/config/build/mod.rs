@@ -18,8 +18,8 @@ use crate::config::rules;
 use crate::config::section::{Section, Shape, section};
 use crate::config::types::{
     AdminConfig, AgonesConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat,
-    QueryConfig, RateConfig, RoomConfig, Secret, ShutdownConfig, TemplateConfig, TlsConfig,
-    Transport, WebRtcConfig, WebSocketConfig,
+    ProxyConfig, QueryConfig, RateConfig, RoomConfig, Secret, ShutdownConfig, TemplateConfig,
+    TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
 };
 use crate::config::values::{DEFAULT, Origin, Table, Values};
 use crate::config::{Config, Sources};
@@ -273,7 +273,16 @@ fn admin(values: &Values) -> AdminConfig {
         token_file: table.text("token_file").map(Into::into),
         allowed_hosts: table.list("allowed_hosts"),
         allowed_origins: table.list("allowed_origins"),
+        proxies: proxies(table),
     }
+}
+
+/// Returns the proxies in front of the HTTP port of a section.
+fn proxies(table: &Table) -> ProxyConfig {
+    // Texts that are no networks have been reported.
+    let networks = table.list("proxy_networks");
+    let networks = networks.iter().filter_map(|text| text.parse().ok()).collect();
+    ProxyConfig { count: table.number("trusted_proxies").unwrap_or_default(), networks }
 }
 
 fn query(values: &Values) -> QueryConfig {

@@ -1,5 +1,6 @@
 //! Settings of the HTTP port for operators.
 
+use super::proxies::{PROXY_NETWORKS, TRUSTED_PROXIES};
 use crate::config::key::{Key, Kind, Preset};
 use crate::config::rules::{ADMIN_TOKEN, FILE, HOST_NAME, LISTEN_ADMIN, ORIGIN};
 
@@ -56,4 +57,6 @@ could otherwise use the port.",
         "Origins of the web pages of other servers that may use the admin API",
     )
     .example(r#"["https://ops.example.com"]"#),
+    TRUSTED_PROXIES,
+    PROXY_NETWORKS,
 ];

@@ -1,5 +1,6 @@
 //! Settings of the HTTP port for matchmaking.
 
+use super::proxies::{PROXY_NETWORKS, TRUSTED_PROXIES};
 use crate::config::key::{Key, Kind, Preset};
 use crate::config::rules::{LISTEN_MATCH, ORIGIN, PUBLIC_HOST};
 
@@ -41,6 +42,8 @@ stands for all",
         "Maximum rate of requests from one IP address; 0: no limit
 
 Ten seconds of requests may be sent at once. All addresses of an IPv6 network of 64 bits count as one. \
-Behind a reverse proxy, all players have its address: use 0, and the limits of the proxy.",
+Behind a reverse proxy, all players have its address unless trusted_proxies is set.",
     ),
+    TRUSTED_PROXIES,
+    PROXY_NETWORKS,
 ];

@@ -10,6 +10,7 @@ mod link;
 mod listeners;
 mod matchmaking;
 mod process;
+mod proxies;
 mod query;
 mod rooms;
 mod transports;
