@@ -45,8 +45,8 @@ pub use queue::{GroupId, PartyRequest, Queue, QueueEnd, QueueRefusal, QueueSetti
 pub use refusal::{CreateRefusal, JoinRefusal, MoveRefusal, Removal, RoomEnd};
 pub use resume::{Resume, ResumeTicket, resumed_id};
 pub use rooms::{
-    JoinDecision, QueueState, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats,
-    SamePlayer, Shortage,
+    JoinDecision, MoveTarget, QueueState, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings,
+    RoomsStats, SamePlayer, Shortage,
 };
 pub use router::{RoomRegistry, RoomRouter};
 pub use selection::Selection;

@@ -116,8 +116,13 @@ mp_core::reasons! {
         RoomFull = "room_full" => "the room is full",
         /// The other room is locked.
         RoomLocked = "room_locked" => "the room is locked",
-        /// The other room has a code.
+        /// The other room has a code, and none is given.
         RoomPrivate = "room_private" => "the room is private",
+        /// The other room has another code.
+        WrongCode = "wrong_code" => "the code is wrong",
+        /// The ticket of the seat is unknown, was used, has expired, or is for another room or
+        /// player.
+        InvalidTicket = "invalid_ticket" => "the ticket is unknown, used, expired, or for another room or player",
         /// A player of the other room has the same peer id.
         DuplicateId = "duplicate_id" => "a player of the room has the same peer id",
         /// The thread of the other room is overloaded: its players keep what is left.

@@ -21,6 +21,7 @@ use mp_core::{Instant, ReasonCounts};
 
 pub use self::info::{RoomInfo, RoomState, RoomsStats};
 use self::kept::KeptPlaces;
+pub use self::moves::MoveTarget;
 use self::moves::Moves;
 pub use self::output::{JoinDecision, RoomOutput};
 use self::players::Players;

@@ -36,6 +36,13 @@ struct Seat {
     identity: Arc<Identity>,
 }
 
+/// A seat that a player has taken, and that its ticket may get back.
+#[derive(Debug)]
+pub(super) struct TakenSeat {
+    ticket: TicketHash,
+    seat: Seat,
+}
+
 impl Seats {
     pub(super) fn len(&self) -> usize {
         self.by_ticket.len()
@@ -57,11 +64,11 @@ impl Seats {
         self.by_ticket.insert(ticket, seat);
     }
 
-    pub(super) fn remove(&mut self, ticket: TicketHash) {
-        if let Some(seat) = self.by_ticket.remove(&ticket) {
-            self.by_subject.remove(&seat.identity, ticket);
-            self.expiries.remove(&(seat.expires, ticket));
-        }
+    pub(super) fn remove(&mut self, ticket: TicketHash) -> Option<TakenSeat> {
+        let seat = self.by_ticket.remove(&ticket)?;
+        self.by_subject.remove(&seat.identity, ticket);
+        self.expiries.remove(&(seat.expires, ticket));
+        Some(TakenSeat { ticket, seat })
     }
 }
 
@@ -96,7 +103,7 @@ impl Rooms {
         for other in replaced {
             self.disconnect(now, other, Removal::Replaced);
         }
-        self.remove_seat(ticket);
+        self.take_seat(ticket);
         self.seats.taken += 1;
         self.players.insert(connection, seat.identity);
         self.enter(now, seat.room, connection, claimed_id);
@@ -116,8 +123,8 @@ impl Rooms {
 
     /// Frees the seat of a ticket. Returns false if there is none.
     pub fn cancel_seat(&mut self, now: Instant, ticket: TicketHash) -> bool {
-        let Some(room) = self.remove_seat(ticket) else { return false };
-        self.update_deadline(now, room);
+        let Some(TakenSeat { seat, .. }) = self.take_seat(ticket) else { return false };
+        self.update_deadline(now, seat.room);
         true
     }
 
@@ -181,13 +188,21 @@ impl Rooms {
         Ok(())
     }
 
-    fn remove_seat(&mut self, ticket: TicketHash) -> Option<RoomId> {
-        let id = self.seats.by_ticket.get(&ticket)?.room;
-        self.seats.remove(ticket);
-        if let Some(room) = self.rooms.get_mut(&id) {
+    /// Removes the seat of a ticket, whose place is free then.
+    pub(super) fn take_seat(&mut self, ticket: TicketHash) -> Option<TakenSeat> {
+        let taken = self.seats.remove(ticket)?;
+        if let Some(room) = self.rooms.get_mut(&taken.seat.room) {
             room.remove_seat(ticket);
         }
-        Some(id)
+        Some(taken)
+    }
+
+    /// Reserves a seat again that was taken, unless its room has ended.
+    pub(super) fn return_seat(&mut self, TakenSeat { ticket, seat }: TakenSeat) {
+        if let Some(room) = self.rooms.get_mut(&seat.room) {
+            room.add_seat(ticket);
+            self.seats.insert(ticket, seat);
+        }
     }
 }
 

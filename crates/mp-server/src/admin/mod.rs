@@ -59,6 +59,7 @@ pub(crate) use self::bans::NewBan;
 pub(crate) use self::bots::NewBots;
 pub(crate) use self::context::Operated;
 pub(crate) use self::link::{Direction, Link};
+pub(crate) use self::moves::MovePeer;
 pub(crate) use self::rooms::{NewRoom, RoomSettings};
 pub(crate) use self::token::{Scope, Token};
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use mp_core::{PeerId, Reason as _};
-use mp_rooms::MoveRefusal;
+use mp_rooms::{Code, MoveRefusal, MoveTarget, Ticket};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,12 +18,21 @@ use crate::http::{Json, Path, Problem};
 pub(crate) struct MovePeer {
     /// Name of the room to which the player moves.
     pub(crate) to: String,
+    /// Code of that room, if it is private, 1 to 64 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 64)]
+    pub(crate) code: Option<String>,
+    /// Ticket of a seat in that room, with which the player enters even if it is locked or private.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^mpt_[A-Za-z0-9_-]{22}$")]
+    pub(crate) seat: Option<String>,
 }
 
 /// Move a player to another room without a new connection
 ///
 /// Both rooms are of templates with `moves = true`. The response follows when the player has
-/// arrived. If the move is refused or fails, the player stays.
+/// arrived. If the move is refused or fails, the player stays. A room that is private needs its
+/// code, and one that is locked a seat.
 #[utoipa::path(
     post,
     path = "/v1/rooms/{room}/peers/{peer}/move",
@@ -40,12 +49,20 @@ pub(crate) struct MovePeer {
 pub(super) async fn post(
     State(context): State<AdminContext>,
     Path((name, id)): Path<(String, i32)>,
-    Json(MovePeer { to }): Json<MovePeer>,
+    Json(MovePeer { to, code, seat }): Json<MovePeer>,
 ) -> Result<StatusCode, Problem> {
     let unknown = || Problem::not_found("unknown_peer", format!("{name} has no player {id}"));
     let room = find(&context, &name).await?.id;
     let peer = PeerId::new(id).ok_or_else(unknown)?;
-    let target = find(&context, &to).await?.id;
+    let mut target = MoveTarget::new(find(&context, &to).await?.id);
+    if let Some(code) = code {
+        let code = Code::new(&code).map_err(|error| Problem::bad_request("invalid_code", error))?;
+        target = target.code(code);
+    }
+    if let Some(seat) = seat {
+        let invalid = || Problem::bad_request("invalid_ticket", "the seat is not a ticket");
+        target = target.seat(Ticket::parse(&seat).ok_or_else(invalid)?.hash());
+    }
     match context.rooms().move_peer(room, peer, target).await {
         Ok(()) => {
             tracing::info!(room = name, %peer, to, "an operator has moved a player");

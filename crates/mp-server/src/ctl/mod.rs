@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use self::client::Client;
 use self::link_args::LinkArgs;
 use self::token_args::NewTokenArgs;
-use crate::admin::{Announcement, Link, NewBan, NewBots, NewRoom, RoomSettings};
+use crate::admin::{Announcement, Link, MovePeer, NewBan, NewBots, NewRoom, RoomSettings};
 use crate::{Failure, output};
 
 /// Operate a running server through its admin API
@@ -117,6 +117,12 @@ enum Verb {
         peer: i32,
         /// Name of the other room
         to: String,
+        /// Code of the other room, if it is private
+        #[arg(long)]
+        code: Option<String>,
+        /// Ticket of a seat in the other room, with which the player enters even if it is locked
+        #[arg(long, value_name = "TICKET")]
+        seat: Option<String>,
     },
     /// Simulate a bad link to a player; without conditions, show them (servers with --dev)
     Link {
@@ -326,10 +332,10 @@ fn call(verb: Verb) -> (Call, Show) {
             let text = format!("{peer} is disconnected, and may join again");
             (call.with(json!({"reason": reason})), done(text))
         }
-        Verb::Move { room: name, peer, to } => {
+        Verb::Move { room: name, peer, to, code, seat } => {
             let call = Call::new("POST", format!("{}/peers/{peer}/move", room(&name)));
             let text = format!("{peer} is in {to} now");
-            (call.with(json!({"to": to})), done(text))
+            (call.with(json!(MovePeer { to, code, seat })), done(text))
         }
         Verb::Link { room: name, peer, clear, conditions } => {
             let path = format!("{}/peers/{peer}/link", room(&name));

@@ -175,7 +175,7 @@ fn network(snapshot: &Snapshot) -> Vec<Family> {
         ),
         Family::counters(
             "mp_peers_joined",
-            "Players that entered a room",
+            "Players that entered the rooms of the server, without moves",
             by_transport(|it| it.endpoint.assigned_connections),
         ),
         Family::counters("mp_peers_left", "Players that left a room", left),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use mp_actor::MovePeerError;
 use mp_core::PeerId;
-use mp_rooms::{ListenerConnection, MoveRefusal, RoomId};
+use mp_rooms::{ListenerConnection, MoveRefusal, MoveTarget, RoomId};
 use tokio::sync::oneshot;
 
 use super::handle::{RoomsHandle, ServerEnded};
@@ -53,15 +53,17 @@ struct RunningMove {
 type MoveReply = oneshot::Sender<Result<(), MovePlayerError>>;
 
 impl RoomsHandle {
-    /// Moves a player of `room` to the room `to`, and waits until it has arrived. Its client stays
+    /// Moves a player of `room` to another room, and waits until it has arrived. Its client stays
     /// connected, and can be an unmodified Godot game: it receives despawns of the old room's
     /// nodes, and then spawns of the new room's. The templates of both rooms have `moves = true`.
     ///
-    /// The registry first reserves a place in the new room. The player keeps its peer id, its
-    /// identity ([`RoomContext::identity`](crate::RoomContext::identity) knows it in the new room
-    /// before the hook [`on_peer_expected`](mp_scene::BranchBuilder::on_peer_expected) runs) and
-    /// the state of its rate limits. It is not authenticated again, and may enter a room other than
-    /// that of its token. The limits of calls per method start anew in each room.
+    /// A [`RoomId`] is a target for rooms that are neither private nor locked; for others,
+    /// [`MoveTarget`] has their code or a seat. The registry first reserves a place in the new
+    /// room, or takes the seat. The player keeps its peer id, its identity
+    /// ([`RoomContext::identity`](crate::RoomContext::identity) knows it in the new room before the
+    /// hook [`on_peer_expected`](mp_scene::BranchBuilder::on_peer_expected) runs) and the state of
+    /// its rate limits. It is not authenticated again, and may enter a room other than that of its
+    /// token. The limits of calls per method start anew in each room.
     ///
     /// The move goes on if the returned future is dropped.
     ///
@@ -72,18 +74,19 @@ impl RoomsHandle {
         &self,
         room: RoomId,
         peer: PeerId,
-        to: RoomId,
+        to: impl Into<MoveTarget>,
     ) -> Result<(), MovePlayerError> {
         let (reply, ended) = oneshot::channel();
+        let to = to.into();
         self.call(move |host| host.start_move(room, peer, to, reply)).await?;
         ended.await.unwrap_or(Err(MovePlayerError::Ended))
     }
 }
 
 impl RoomsHost {
-    fn start_move(&mut self, from: RoomId, peer: PeerId, to: RoomId, reply: MoveReply) {
-        let now = self.now();
-        let connection = match self.rooms.start_move(now, from, peer, to) {
+    fn start_move(&mut self, from: RoomId, peer: PeerId, target: MoveTarget, reply: MoveReply) {
+        let (now, to) = (self.now(), target.room());
+        let connection = match self.rooms.start_move(now, from, peer, target) {
             Ok(connection) => connection,
             Err(refusal) => {
                 let _ = reply.send(Err(MovePlayerError::Refused(refusal)));

@@ -2,7 +2,10 @@
 
 use mp_identity::{Identity, Subject};
 
+use super::seats::ticket;
 use super::*;
+use crate::limits::SEAT_TIMEOUT;
+use crate::matchmaking::{MatchRequest, MatchVerb};
 use crate::refusal::MoveRefusal;
 
 fn moving() -> Template {
@@ -22,7 +25,11 @@ fn two_rooms() -> (Registry, RoomId, RoomId) {
 }
 
 impl Registry {
-    fn start_move(&mut self, from: RoomId, to: RoomId) -> Result<ListenerConnection, MoveRefusal> {
+    fn start_move(
+        &mut self,
+        from: RoomId,
+        to: impl Into<MoveTarget>,
+    ) -> Result<ListenerConnection, MoveRefusal> {
         self.rooms.start_move(self.now, from, peer(2), to)
     }
 
@@ -187,4 +194,107 @@ fn identity_and_ownership_survive_a_move() {
     assert_eq!(registry.rooms.players.owned(kay().subject().unwrap()), 1);
     registry.rooms.close(lobby);
     assert_eq!(registry.rooms.players.owned(kay().subject().unwrap()), 0);
+}
+
+#[test]
+fn private_room_accepts_a_move_with_its_code() {
+    let (mut registry, lobby, arena) = two_rooms();
+    registry.rooms.set_code(arena, Some(code("1")));
+    assert_eq!(registry.start_move(lobby, arena), Err(MoveRefusal::RoomPrivate));
+    let wrong = MoveTarget::new(arena).code(code("2"));
+    assert_eq!(registry.start_move(lobby, wrong), Err(MoveRefusal::WrongCode));
+    let right = MoveTarget::new(arena).code(code("1"));
+    registry.rooms.set_locked(arena, true);
+    assert_eq!(registry.start_move(lobby, right.clone()), Err(MoveRefusal::RoomLocked));
+    registry.rooms.set_locked(arena, false);
+    assert_eq!(registry.start_move(lobby, right), Ok(connection(0)));
+    assert!(registry.end_move(true));
+    assert_eq!(registry.players([lobby, arena]), ([0, 1], 1));
+}
+
+/// Reserves a seat of `arena` for ticket 1, and closes the room for all others.
+fn reserve(registry: &mut Registry, arena: RoomId) -> MoveTarget {
+    registry.seat(1, MatchVerb::JoinById(arena)).unwrap();
+    registry.rooms.set_max_players(arena, 1);
+    registry.rooms.set_code(arena, Some(code("1")));
+    registry.rooms.set_overloaded(arena, true);
+    registry.rooms.set_locked(arena, true);
+    MoveTarget::new(arena).seat(ticket(1))
+}
+
+#[test]
+fn player_moves_by_a_seat_to_a_room_that_refuses_all_others_and_the_ticket_is_used() {
+    let (mut registry, lobby, arena) = two_rooms();
+    let target = reserve(&mut registry, arena);
+    assert_eq!(registry.start_move(lobby, target.clone()), Ok(connection(0)));
+    assert_eq!(registry.take(1, 1), [refused(1, JoinRefusal::InvalidTicket)]);
+    assert_eq!(registry.rooms.get(arena).map(|it| (it.players, it.seats)), Some((1, 0)));
+    assert!(registry.end_move(true));
+    let stats = registry.rooms.stats();
+    assert_eq!((stats.players, stats.seats, stats.taken_seats), (1, 0, 1));
+    assert_eq!(registry.start_move(arena, lobby), Ok(connection(0)));
+    assert!(registry.end_move(true));
+    assert_eq!(registry.start_move(lobby, target), Err(MoveRefusal::InvalidTicket));
+}
+
+#[test]
+fn seat_of_a_player_who_does_not_arrive_is_reserved_again_for_the_same_time() {
+    for leaves in [true, false] {
+        let (mut registry, lobby, arena) = two_rooms();
+        let target = reserve(&mut registry, arena);
+        registry.start_move(lobby, target).unwrap();
+        match leaves {
+            true => drop(registry.rooms.left(registry.now, connection(0))),
+            false => assert!(registry.end_move(false)),
+        }
+        assert_eq!(registry.rooms.get(arena).map(|it| (it.players, it.seats)), Some((0, 1)));
+        assert_eq!(registry.rooms.stats().taken_seats, 0);
+        registry.pass(SEAT_TIMEOUT / 2);
+        assert_eq!(registry.take(1, 1), [admitted(1, arena)]);
+
+        let (mut registry, lobby, arena) = two_rooms();
+        let target = reserve(&mut registry, arena);
+        registry.start_move(lobby, target).unwrap();
+        registry.pass(SEAT_TIMEOUT);
+        assert!(registry.end_move(false));
+        registry.pass(Duration::ZERO);
+        assert_eq!(registry.rooms.get(arena).map(|it| (it.players, it.seats)), Some((0, 0)));
+    }
+}
+
+#[test]
+fn seat_that_is_unknown_expired_or_of_another_room_or_player_admits_no_player() {
+    let invalid = Err(MoveRefusal::InvalidTicket);
+    let (mut registry, lobby, arena) = two_rooms();
+    let target = MoveTarget::new(arena).seat(ticket(1));
+    assert_eq!(registry.start_move(lobby, target.clone()), invalid);
+    let other = registry.open("other");
+    registry.seat(1, MatchVerb::JoinById(other)).unwrap();
+    assert_eq!(registry.start_move(lobby, target.clone()), invalid);
+    registry.seat(2, MatchVerb::JoinById(arena)).unwrap();
+    registry.now += SEAT_TIMEOUT;
+    assert_eq!(registry.start_move(lobby, MoveTarget::new(arena).seat(ticket(2))), invalid);
+
+    for (owner, is_admitted) in [("kay", true), ("lou", false)] {
+        let mut registry = Registry::new([moving()]);
+        let (lobby, arena) = (registry.open("lobby"), registry.open("arena"));
+        let join = Join::new(connection(0), PeerId::new(2), Ok(Selection::new(name("lobby"))));
+        let player = |sub| Arc::new(Identity::new(Subject::new(sub).unwrap()));
+        registry.rooms.join_as(registry.now, join, player("kay"));
+        let (verb, request) = (MatchVerb::JoinById(arena), MatchRequest::new(name("arena")));
+        let of = ticket(1);
+        let owner = player(owner);
+        registry.rooms.request_seat_as(registry.now, verb, &request, of, &owner).unwrap();
+        let target = MoveTarget::new(arena).seat(of);
+        assert_eq!(registry.start_move(lobby, target).is_ok(), is_admitted, "{owner:?}");
+    }
+}
+
+#[test]
+fn peer_id_is_unique_in_a_room_that_a_player_enters_by_a_seat() {
+    let (mut registry, lobby, arena) = two_rooms();
+    registry.seat(1, MatchVerb::JoinById(arena)).unwrap();
+    registry.join_as(9, 2, Selection::new(name("arena")));
+    let target = MoveTarget::new(arena).seat(ticket(1));
+    assert_eq!(registry.start_move(lobby, target), Err(MoveRefusal::DuplicateId));
 }

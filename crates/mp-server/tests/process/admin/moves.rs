@@ -1,6 +1,6 @@
 use std::io::Write as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::http::{Request, Response};
 use super::{ALL, AdminServer, PEERS, READ, ctl, events::Viewer};
@@ -24,8 +24,12 @@ impl AdminServer {
     }
 
     fn move_peer(&self, from: &str, peer: i32, to: &str) -> Response {
+        self.move_by(from, peer, &json!({"to": to}))
+    }
+
+    fn move_by(&self, from: &str, peer: i32, body: &Value) -> Response {
         let path = format!("/v1/rooms/{from}/peers/{peer}/move");
-        Request::new("POST", &path).token(PEERS).json(&json!({"to": to})).send(self.address)
+        Request::new("POST", &path).token(PEERS).json(body).send(self.address)
     }
 
     fn peers(&self, room: &str) -> Vec<i64> {
@@ -64,8 +68,10 @@ fn player_moves_to_another_room_and_back_over_one_connection() {
     assert_eq!(server.move_peer("arena", id, "default").status, 204);
     assert_eq!((server.peers("default"), server.peers("arena")), (vec![i64::from(id)], vec![]));
     while server.metric("mp_room_moves_total{result=\"moved\"}") != 2.0 {}
-    let joined = server.metric("mp_peers_left_total{transport=\"websocket\",reason=\"moved\"}");
-    assert_eq!(joined, 0.0, "the player has not left the server");
+    let left = server.metric("mp_peers_left_total{transport=\"websocket\",reason=\"moved\"}");
+    assert_eq!(left, 0.0, "the player has not left the server");
+    let joined = server.metric("mp_peers_joined_total{transport=\"websocket\"}");
+    assert_eq!(joined, 1.0, "a player who moves joins the server once");
 }
 
 #[test]
@@ -102,6 +108,30 @@ fn refused_move_says_why_and_the_player_stays() {
 }
 
 #[test]
+fn player_moves_to_a_private_room_with_its_code_and_by_no_invalid_seat() {
+    let server = AdminServer::with_arena();
+    let player = super::peers::join(&server);
+    let id = player.id.get();
+    let patch = |settings: Value| {
+        let patch = Request::new("PATCH", "/v1/rooms/arena").token(ALL).json(&settings);
+        assert_eq!(patch.send(server.address).status, 200, "{settings}");
+    };
+    patch(json!({"code": "1"}));
+    let ticket = format!("mpt_{}", "A".repeat(22));
+    for (entry, status, code) in [
+        (json!({"to": "arena", "code": ""}), 400, "invalid_code"),
+        (json!({"to": "arena", "code": "2"}), 409, "wrong_code"),
+        (json!({"to": "arena", "seat": "x"}), 400, "invalid_ticket"),
+        (json!({"to": "arena", "seat": ticket}), 409, "invalid_ticket"),
+    ] {
+        let outcome = server.move_by("default", id, &entry).outcome();
+        assert_eq!(outcome, (status, code.to_owned()), "{entry}");
+    }
+    assert_eq!(server.move_by("default", id, &json!({"to": "arena", "code": "1"})).status, 204);
+    assert_eq!(server.peers("arena"), [i64::from(id)]);
+}
+
+#[test]
 fn ctl_moves_a_player() {
     let server = AdminServer::with_arena();
     let player = super::peers::join(&server);
@@ -111,6 +141,13 @@ fn ctl_moves_a_player() {
     ctl::ok(&server, &["lock", "default"]);
     let locked = ctl::error(&server, PEERS, &["move", "arena", &id, "default"]);
     assert!(locked.contains("stays in arena: the room is locked"), "{locked}");
-    let scope = ctl::error(&server, READ, &["move", "arena", &id, "default"]);
+    let ticket = format!("mpt_{}", "A".repeat(22));
+    let by_seat = ["move", "arena", &id, "default", "--seat", &ticket];
+    let unknown = ctl::error(&server, PEERS, &by_seat);
+    assert!(unknown.contains("stays in arena: the ticket is unknown"), "{unknown}");
+    ctl::ok(&server, &["unlock", "default"]);
+    ctl::ok(&server, &["set", "default", "--code", "1"]);
+    ctl::ok(&server, &["move", "arena", &id, "default", "--code", "1"]);
+    let scope = ctl::error(&server, READ, &["move", "default", &id, "arena"]);
     assert!(scope.contains("scope peers"), "{scope}");
 }
