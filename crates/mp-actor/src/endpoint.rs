@@ -302,10 +302,10 @@ where
 
     fn handle(
         &mut self,
-        DisconnectConnection(connection, reason, last): DisconnectConnection,
+        DisconnectConnection(connection, request): DisconnectConnection,
         ctx: &mut Context<Self>,
     ) {
-        self.endpoint.disconnect(self.timer.now(), connection, reason, last);
+        self.endpoint.disconnect(self.timer.now(), connection, request);
         self.host.record_call();
         after_input(self, ctx);
     }

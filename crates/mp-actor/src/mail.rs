@@ -3,8 +3,8 @@
 use actix::dev::{SendError, ToEnvelope};
 use actix::prelude::*;
 use mp_core::{
-    AddressPrefix, BranchId, ConnectionId, ConnectionStats, DisconnectReason, EndpointId,
-    EndpointStats, OutgoingPacket, PeerId, ReceiveLimits, Route, ToBranch, ToEndpoint,
+    AddressPrefix, BranchId, ConnectionId, ConnectionStats, DisconnectRequest, EndpointId,
+    EndpointStats, PeerId, ReceiveLimits, Route, ToBranch, ToEndpoint,
 };
 use mp_host::{Mailbox, TrySendError};
 
@@ -60,14 +60,10 @@ pub(crate) struct SetReceiveLimits(pub(crate) ReceiveLimits);
 #[rtype(result = "usize")]
 pub(crate) struct DisconnectAddresses(pub(crate) AddressPrefix);
 
-/// A request to disconnect a connection, which receives the packet before the end.
+/// A request to disconnect a connection.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct DisconnectConnection(
-    pub(crate) ConnectionId,
-    pub(crate) DisconnectReason,
-    pub(crate) Option<OutgoingPacket>,
-);
+pub(crate) struct DisconnectConnection(pub(crate) ConnectionId, pub(crate) DisconnectRequest);
 
 /// The decision about an undecided connection.
 #[derive(Clone, Debug, Message)]

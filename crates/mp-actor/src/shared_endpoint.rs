@@ -5,8 +5,8 @@ use std::fmt;
 use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{
-    AddressPrefix, ConnectionId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId,
-    EndpointStats, MultiplayerPeer, OutgoingPacket, PeerId, ReceiveLimits, Route,
+    AddressPrefix, ConnectionId, ConnectionRouter, DisconnectRequest, Endpoint, EndpointId,
+    EndpointStats, MultiplayerPeer, PeerId, ReceiveLimits, Route,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -239,16 +239,11 @@ impl SharedEndpoint {
         self.kick.send(DisconnectAddresses(prefix)).await.map_err(|_| CallError::Ended)
     }
 
-    /// Disconnects a connection, whether or not it is assigned to a branch. It receives `last`
-    /// before the end; see [`Endpoint::disconnect`]. Does nothing if there is no such connection.
-    pub fn disconnect(
-        &self,
-        connection: ConnectionId,
-        reason: DisconnectReason,
-        last: Option<OutgoingPacket>,
-    ) {
+    /// Disconnects a connection, whether or not it is assigned to a branch; see
+    /// [`Endpoint::disconnect`]. Does nothing if there is no such connection.
+    pub fn disconnect(&self, connection: ConnectionId, request: DisconnectRequest) {
         // At most one per connection, whose number is bounded.
-        control_to(&self.disconnect, DisconnectConnection(connection, reason, last));
+        control_to(&self.disconnect, DisconnectConnection(connection, request));
     }
 
     /// Passes a decision about a connection that its router left [undecided](Route::Undecided) to

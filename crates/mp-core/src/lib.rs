@@ -55,8 +55,9 @@ pub use bytes;
 pub use connection_conditions::{ConditionsError, ConnectionConditions, LinkSimulation, LinkStats};
 pub use duration_histogram::DurationHistogram;
 pub use endpoint::{
-    AnnouncedId, AssignedId, BranchRate, CarriedSession, ConnectionRouter, Endpoint, EndpointInfo,
-    EndpointStats, NewConnection, ReceiveLimits, Route, ToBranch, ToEndpoint,
+    AnnouncedId, AssignedId, BranchRate, CarriedSession, ConnectionRouter, DisconnectRequest,
+    Endpoint, EndpointInfo, EndpointStats, NewConnection, ReceiveLimits, Route, ToBranch,
+    ToEndpoint,
 };
 pub use error_chain::ErrorChain;
 pub use forwarded::forwarded_address;

@@ -65,6 +65,12 @@ pub trait MultiplayerPeer {
         close_mode: CloseMode,
     );
 
+    /// Sets the text that the remote peer receives when its connection is
+    /// [rejected](DisconnectReason::Rejected), in place of the code of the reason. A protocol whose
+    /// disconnect packet has no text ignores it, as the default does; one with a limited length
+    /// truncates it (WebSocket: 123 bytes). Unknown connections are ignored.
+    fn set_close_text(&mut self, _connection: ConnectionId, _text: &str) {}
+
     /// Closes all connections immediately, with one disconnect packet each. No events follow. The
     /// next [`flush`](Self::flush) sends the disconnect packets. [`send`](Self::send) returns
     /// [`SendError::NotConnected`] from now on.
@@ -203,6 +209,9 @@ macro_rules! forward {
                 close_mode: CloseMode,
             ) {
                 (**self).disconnect(connection, reason, close_mode);
+            }
+            fn set_close_text(&mut self, connection: ConnectionId, text: &str) {
+                (**self).set_close_text(connection, text);
             }
             fn close(&mut self) {
                 (**self).close();

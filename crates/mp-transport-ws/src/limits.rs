@@ -78,6 +78,9 @@ pub(crate) const FRAME_READ_BYTES: usize = 512;
 /// Maximum number of frames in the bytes of one receive call: each frame has at least two bytes.
 pub(crate) const FRAMES_PER_RECEIVE_MAX: usize = CONNECTION_BYTES_PER_POLL;
 
+/// Maximum length of a close reason in bytes: a control frame carries 125, two of them the code.
+pub(crate) const CLOSE_REASON_BYTES_MAX: usize = 123;
+
 /// Time that the remote peer has to answer a close frame, or to close a connection that was
 /// rejected.
 pub const CLOSE_FRAME_TIMEOUT: Duration = DRAIN_TIMEOUT;

@@ -77,9 +77,6 @@ enum Role {
     Client(Option<Box<ConnectAttempt>>),
 }
 
-/// Maximum length of a close reason in bytes: a control frame carries 125, two of them the code.
-const CLOSE_REASON_BYTES_MAX: usize = 123;
-
 impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// Returns the address on which a server listens.
     ///
@@ -114,12 +111,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     pub fn close_peer(&mut self, connection: ConnectionId, code: u16, reason: &str) {
         let now = self.now;
         let Some(entry) = self.connections.get_mut(connection) else { return };
-        let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);
-        while !reason.is_char_boundary(end) {
-            end -= 1;
-        }
         let (why, close_mode) = (DisconnectReason::Kicked, CloseMode::Graceful);
-        entry.connection.close_with(now, why, close_mode, code, &reason[..end]);
+        entry.connection.close_with(now, why, close_mode, code, reason);
         entry.resume();
         self.connections.update(connection.slot as usize);
     }

@@ -231,7 +231,7 @@ impl Identified<'_> {
             }
             let id = id_of(&to_kick)?;
             self.operate(&["kick", "default", &id, "--reason", "be nice"])?;
-            let removal = way.removal("kicked", "be nice");
+            let removal = way.kick("be nice");
             expect_lines(&mut to_kick, &[&announcement[..], &removal].concat())?;
             self.operate(&["ban", "--sub", &banned])?;
             let removal = way.removal("banned", "you are banned from this server");

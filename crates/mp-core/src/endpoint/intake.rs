@@ -111,6 +111,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     ) {
         let is_answered = !replies.is_empty();
         self.send(replies);
+        if let Route::RejectWith { code, .. } = &route {
+            self.peer.set_close_text(connection, code);
+        }
         match route {
             Route::Branch(branch) | Route::Admit(branch) | Route::Resume(branch, _)
                 if self.accepts_connections(branch) =>

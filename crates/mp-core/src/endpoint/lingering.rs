@@ -1,12 +1,45 @@
 //! Connections that are closed some time after their last packet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::{ConnectionRouter, Endpoint};
+use super::{ConnectionRouter, Endpoint, Route};
 use crate::limits::{LINGER_TIME, LINGERING_CONNECTIONS_MAX};
 use crate::{
     CloseMode, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent,
 };
+
+/// A request to disconnect a connection.
+#[derive(Clone, Debug)]
+pub struct DisconnectRequest {
+    reason: DisconnectReason,
+    text: Option<Arc<str>>,
+    last: Option<OutgoingPacket>,
+}
+
+impl DisconnectRequest {
+    /// Returns a request without a text and a last packet.
+    pub fn new(reason: DisconnectReason) -> Self {
+        Self { reason, text: None, last: None }
+    }
+
+    /// Sets a text for people in place of that of a [rejection](DisconnectReason::Rejected). A
+    /// WebSocket client receives `CODE: TEXT` as the reason of the close frame, truncated to 123
+    /// bytes; a client that authenticates receives both in its last authentication packet.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// Sets a packet that the client receives before the end. The connection lingers for
+    /// [`LINGER_TIME`].
+    #[must_use]
+    pub fn last_packet(mut self, packet: OutgoingPacket) -> Self {
+        self.last = Some(packet);
+        self
+    }
+}
 
 /// Connections that belong to no branch any more and are closed after [`LINGER_TIME`], so that
 /// their client receives the last packet before the end. Packets from them are dropped. Times are
@@ -67,21 +100,30 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     }
 
     /// Disconnects a connection, whether or not it is assigned to a branch: the branch is notified
-    /// at once. The client receives `last` before the end, if there is such a packet and the
+    /// at once. The client receives the last packet before the end, if there is one and the
     /// connection is assigned to a branch; the router replies to the others as to those that it
     /// rejects. Does nothing if there is no such connection.
     pub fn disconnect(
         &mut self,
         now: Instant,
         connection: ConnectionId,
-        reason: DisconnectReason,
-        last: Option<OutgoingPacket>,
+        request: DisconnectRequest,
     ) {
+        let DisconnectRequest { reason, text, last } = request;
         self.has_input = true;
         self.advance(now);
         let Some(branch) = self.forget_route(connection, reason) else {
-            return self.decide(connection, super::Route::Reject(reason));
+            let route = match (reason, text) {
+                (DisconnectReason::Rejected(rejection), Some(text)) => {
+                    Route::RejectWith { reason, code: rejection.code().into(), text }
+                }
+                _ => Route::Reject(reason),
+            };
+            return self.decide(connection, route);
         };
+        if let (DisconnectReason::Rejected(rejection), Some(text)) = (reason, text) {
+            self.peer.set_close_text(connection, &format!("{}: {text}", rejection.code()));
+        }
         self.queue(branch, PeerEvent::Disconnected { connection, reason });
         match last {
             Some(packet) => {

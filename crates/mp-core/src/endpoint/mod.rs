@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub use self::carried::{AnnouncedId, AssignedId, CarriedSession};
 use self::conditions::InitialConditions;
+pub use self::lingering::DisconnectRequest;
 use self::lingering::Lingering;
 use self::moves::HeldEvents;
 pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};

@@ -76,7 +76,8 @@ pub enum Route {
     /// receives the reply before the end.
     Reject(DisconnectReason),
     /// Same as [`Reject`](Self::Reject), with a code and a text for the client in place of those of
-    /// the reason, for example from a service that has decided. The router sends them.
+    /// the reason, for example from a service that has decided. The router sends them. The code is
+    /// the reason of WebSocket's close frame, too.
     RejectWith {
         /// The reason.
         reason: DisconnectReason,

@@ -2,8 +2,8 @@
 
 use mp_core::limits::{LINGER_TIME, LINGERING_CONNECTIONS_MAX};
 use mp_core::{
-    ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket, Rejection,
-    Route, StateMachine,
+    ConnectionId, ConnectionRouter, DisconnectReason, DisconnectRequest, NewConnection,
+    OutgoingPacket, Rejection, Route, StateMachine,
 };
 
 use crate::world::*;
@@ -36,6 +36,10 @@ impl ConnectionRouter for Explaining {
         }
         decision
     }
+}
+
+fn bye(connection: ConnectionId) -> DisconnectRequest {
+    DisconnectRequest::new(FULL).last_packet(packet(connection, "bye"))
 }
 
 /// Returns a world with a connected client.
@@ -82,7 +86,7 @@ fn rejected_connection_receives_the_routers_reply_before_its_end() {
 fn disconnected_connection_leaves_its_branch_at_once_and_receives_its_last_packet() {
     let (mut world, client, connection) = with_client();
     world.endpoint.decide(connection, Route::Branch(LOBBY));
-    world.endpoint.disconnect(world.now, connection, FULL, Some(packet(connection, "bye")));
+    world.endpoint.disconnect(world.now, connection, bye(connection));
     world.turn();
     assert_eq!(world.ends(LOBBY), [(connection, FULL)]);
     assert_lingers(world, client, "bye");
@@ -91,7 +95,7 @@ fn disconnected_connection_leaves_its_branch_at_once_and_receives_its_last_packe
 #[test]
 fn undecided_connection_is_disconnected_as_if_it_was_rejected() {
     let (mut world, client, connection) = with_client();
-    world.endpoint.disconnect(world.now, connection, FULL, Some(packet(connection, "bye")));
+    world.endpoint.disconnect(world.now, connection, bye(connection));
     assert_lingers(world, client, "full");
 }
 
@@ -99,7 +103,7 @@ fn undecided_connection_is_disconnected_as_if_it_was_rejected() {
 fn connection_without_a_last_packet_is_closed_at_once() {
     let (mut world, mut client, connection) = with_client();
     world.endpoint.decide(connection, Route::Branch(LOBBY));
-    world.endpoint.disconnect(world.now, connection, FULL, None);
+    world.endpoint.disconnect(world.now, connection, DisconnectRequest::new(FULL));
     world.turn();
     client.turn();
     assert!(client.disconnect_reason().is_some());

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mp_core::{GateLimits, Rate, ReceiveLimits, TransferMode};
+use mp_core::{AddressPrefix, GateLimits, Rate, ReceiveLimits, TransferMode};
 use mp_rooms::{RoomHost, SamePlayer};
 
 use super::address::BindAddress;

@@ -296,7 +296,7 @@ fn service_accepts_and_refuses_players() {
         let said = server.by_enet("token=ticket").await.expect_err("it is refused");
         assert_eq!(said, r#"{"code":"too_young","text":"Sorry"}"#);
     });
-    assert_eq!(server.close_reason("token=ticket"), "call_out_refused");
+    assert_eq!(server.close_reason("token=ticket"), "too_young");
 }
 
 #[test]

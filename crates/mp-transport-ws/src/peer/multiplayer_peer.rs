@@ -95,6 +95,12 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         self.update(connection.slot as usize);
     }
 
+    fn set_close_text(&mut self, connection: ConnectionId, text: &str) {
+        if let Some(entry) = self.connections.get_mut(connection) {
+            entry.connection.set_close_text(text);
+        }
+    }
+
     fn close(&mut self) {
         self.is_closed = true;
         self.session.status = ConnectionStatus::Disconnected;

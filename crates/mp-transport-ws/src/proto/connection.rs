@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     unfinished: Option<Instant>,
     /// Deadline of the handshake, or of the remote peer's response to a close frame.
     deadline: Option<Instant>,
+    /// Reason of the close frame if the local peer rejects the connection, in place of the code.
+    close_text: Option<Box<str>>,
     heartbeat: Heartbeat,
     keepalive: Keepalive,
     stats: ConnectionStats,
@@ -133,6 +135,7 @@ impl Connection {
             deadline: Some(deadline),
             heartbeat: Heartbeat { interval, ..Heartbeat::default() },
             keepalive: Keepalive::default(),
+            close_text: None,
             stats: ConnectionStats::default(),
         }
     }

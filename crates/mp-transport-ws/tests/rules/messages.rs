@@ -118,6 +118,9 @@ fn close_code_is_the_reason_and_last_close_has_its_text() {
     }
 }
 
+const KICKED: DisconnectReason =
+    DisconnectReason::Rejected(Rejection::new("kicked", "you were disconnected"));
+
 #[test]
 fn close_frame_has_code_and_text_of_the_disconnect_reason() {
     for (reason, expected) in [
@@ -139,6 +142,22 @@ fn close_frame_has_code_and_text_of_the_disconnect_reason() {
         // The remote peer does not answer the close frame, so the connection times out.
         world.pass(Duration::from_secs(3));
         assert_eq!(end_of(&world.turn(&mut server)), Some(reason));
+    }
+    for (reason, text, expected) in [
+        (KICKED, "kicked: be nice".to_owned(), "kicked: be nice".to_owned()),
+        (KICKED, "ü".repeat(100), "ü".repeat(61)),
+        (DisconnectReason::DuplicateId, "be nice".to_owned(), "peer id already in use".to_owned()),
+    ] {
+        for close_mode in [CloseMode::Graceful, CloseMode::Drain] {
+            let mut world = World::new(StreamConditions::default());
+            let mut server = world.server(ServerOptions::default());
+            let (mut raw_peer, id) = world.joined(&mut server);
+            server.set_close_text(id, &text);
+            server.disconnect(id, reason, close_mode);
+            world.turn(&mut server);
+            let close = &frames(&mut raw_peer.take())[0];
+            assert_eq!(close.payload[2..], *expected.as_bytes(), "{close_mode:?}");
+        }
     }
     let mut world = World::new(StreamConditions::default());
     let mut server = world.server(ServerOptions::default());

@@ -46,11 +46,21 @@ impl Way {
         }
     }
 
-    /// Returns the lines of a client that is disconnected with a code and a text.
+    /// Returns the lines of a client that is disconnected with a code and its text.
     pub(super) fn removal(self, code: &str, text: &str) -> Vec<String> {
-        let mut lines = vec![format!("{code}: {text}"), "disconnected".to_owned()];
+        self.end(&format!("{code}: {text}"), code)
+    }
+
+    /// Returns the lines of a client that an operator disconnects with a text.
+    pub(super) fn kick(self, text: &str) -> Vec<String> {
+        let said = format!("kicked: {text}");
+        self.end(&said, &said)
+    }
+
+    fn end(self, said: &str, reason: &str) -> Vec<String> {
+        let mut lines = vec![said.to_owned(), "disconnected".to_owned()];
         if self != Self::Enet {
-            lines.push(format!("reason {code}"));
+            lines.push(format!("reason {reason}"));
         }
         lines
     }

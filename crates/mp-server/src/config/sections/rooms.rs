@@ -106,8 +106,8 @@ new one.",
         "Send players the server's announcements, and the reason why it disconnects them, as raw packets
 
 Godot passes them to the signal peer_packet, with the id 1: {\"code\": \"kicked\", \"text\": …}; the \
-codes are announcement, draining, replaced, banned and kicked. Over WebSocket the close reason is \
-the code in any case.",
+codes are announcement, draining, replaced, banned and kicked. Over WebSocket the close reason \
+begins with the code in any case.",
     )
     .now(),
     Key::new("metadata", Kind::Table, Preset::EmptyTable, "Texts for lists of rooms")

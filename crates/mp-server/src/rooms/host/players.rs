@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mp_actor::SharedEndpoint;
-use mp_core::{ConnectionId, Instant, PeerId, Route};
+use mp_core::{ConnectionId, DisconnectRequest, Instant, PeerId, Route};
 use mp_identity::Subject;
 use mp_rooms::{
     JoinDecision, JoinRefusal, ListenerConnection, Notice, NoticeText, Removal, RoomId,
@@ -88,14 +88,19 @@ impl RoomsHost {
         text: Option<&NoticeText>,
     ) {
         tracing::debug!(%connection, %removal, "player disconnected");
-        let notice = || Notice::removal(removal, text).packet(connection.connection);
-        let last = room.filter(|&room| self.notifies(room)).map(|_| notice());
+        let mut request = DisconnectRequest::new(removal.disconnect_reason());
+        if let Some(text) = text {
+            request = request.text(text.as_str());
+        }
         if let Some(room) = room {
+            if self.notifies(room) {
+                let notice = Notice::removal(removal, text);
+                request = request.last_packet(notice.packet(connection.connection));
+            }
             self.left(room, connection);
         }
         if let Some(listening) = self.listeners.get(&connection.listener) {
-            let reason = removal.disconnect_reason();
-            listening.endpoint.disconnect(connection.connection, reason, last);
+            listening.endpoint.disconnect(connection.connection, request);
         }
     }
 

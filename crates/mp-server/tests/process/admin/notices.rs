@@ -52,7 +52,7 @@ fn kicked_player_receives_the_reason_and_then_the_code() {
     let (status, _) = send(&server, PEERS, "DELETE", &path, &json!({"reason": "be nice"}));
     assert_eq!(status, 204);
     assert_eq!(kicked.notice(), json!({"code": "kicked", "text": "be nice"}));
-    assert_eq!(kicked.close_reason(), "kicked");
+    assert_eq!(kicked.close_reason(), "kicked: be nice");
 
     let path = format!("/v1/rooms/default/peers/{}", other.id);
     assert_eq!(server.ask(PEERS, "DELETE", &path).status, 204);

@@ -3,7 +3,7 @@
 use mp_core::{CloseMode, DisconnectReason, Instant};
 
 use super::{Connection, Phase};
-use crate::limits::CLOSE_FRAME_TIMEOUT;
+use crate::limits::{CLOSE_FRAME_TIMEOUT, CLOSE_REASON_BYTES_MAX};
 
 /// The result of a connection that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +33,27 @@ impl Connection {
         self.phase = Phase::Ended(end);
     }
 
+    /// Sets the reason of the close frame if the connection is rejected.
+    pub(crate) fn set_close_text(&mut self, text: &str) {
+        self.close_text = Some(truncated(text).into());
+    }
+
     /// Closes the connection with the close code for `reason`.
     pub(crate) fn close(&mut self, now: Instant, reason: DisconnectReason, close_mode: CloseMode) {
-        let text = reason.to_string();
+        let (text, close_text) = (reason.to_string(), self.close_text.clone());
         let (code, text) = match reason {
             DisconnectReason::Closed | DisconnectReason::Kicked => (1000, ""),
             DisconnectReason::BranchPanicked => (1011, text.as_str()),
-            DisconnectReason::Rejected(rejection) => (1008, rejection.code()),
+            DisconnectReason::Rejected(rejection) => {
+                (1008, close_text.as_deref().unwrap_or_else(|| rejection.code()))
+            }
             _ => (1008, text.as_str()),
         };
         self.close_with(now, reason, close_mode, code, text);
     }
 
-    /// Closes the connection with a custom close code and text.
+    /// Closes the connection with a custom close code, and a text that is truncated to
+    /// [`CLOSE_REASON_BYTES_MAX`].
     pub(crate) fn close_with(
         &mut self,
         now: Instant,
@@ -54,7 +62,7 @@ impl Connection {
         code: u16,
         text: &str,
     ) {
-        let end = ConnectionEnd { reason: Some(reason) };
+        let (end, text) = (ConnectionEnd { reason: Some(reason) }, truncated(text));
         let goes =
             matches!(self.phase, Phase::Open | Phase::Closing(Closing { is_draining: true, .. }));
         match close_mode {
@@ -126,4 +134,13 @@ impl Connection {
         }
         out.append(&mut self.wire);
     }
+}
+
+/// Returns as much of a text as a close frame carries, without a part of a character.
+fn truncated(text: &str) -> &str {
+    let mut end = text.len().min(CLOSE_REASON_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
