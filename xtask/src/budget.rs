@@ -38,7 +38,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("silent players", 45),
     ("Godot's projects", 20),
     ("requests", 5),
-    ("moves between rooms", 5),
+    ("moves between rooms", 10),
     ("Godot's DTLS", 6),
     ("reverse proxies", 10),
     ("first server", 10),
@@ -66,7 +66,7 @@ const SECONDS: &[(&str, u64)] = &[
 const RESERVED: &[(&str, u64)] = &[
     ("WebRTC", 53),
     ("API", 3 * 60),
-    ("server", 6 * 60 - 20 - 20 - 160),
+    ("server", 6 * 60 - 20 - 20 - 160 - 5),
     ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5),
     ("bots", 3 * 60 - 70 - 90 - 20),
     ("relay", 6 * 60 - 12 - 10),

@@ -1,7 +1,7 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
 //! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `openapi`, `rooms`,
-//! `links`, `bots`, `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`, `sim-faults`,
-//! `projects`, `godot`.
+//! `moves`, `links`, `bots`, `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`,
+//! `sim-faults`, `projects`, `godot`.
 
 mod bench;
 mod bots;
@@ -19,6 +19,7 @@ mod instructions;
 mod interop;
 mod links;
 mod live_page;
+mod moves;
 mod one_room;
 mod openapi;
 mod operate;
@@ -171,6 +172,9 @@ enum Command {
     /// and are kicked, banned, replaced and notified. Each must receive what the documentation
     /// says.
     Rooms,
+    /// Moves Godot players between rooms ten times to and fro, with `mp-server ctl move`, over ENet
+    /// and WebSocket. Each must have the nodes of its room, and report no error.
+    Moves,
     /// Connects Godot players to a room that one of them hosts. The others, over ENet and
     /// WebSocket, must see the host as a Godot server.
     Hosted,
@@ -314,6 +318,9 @@ fn main() -> ExitCode {
         }
         Command::Rooms => godot::find().and_then(|godot| rooms::play(&godot)).map(|done| {
             println!("rooms: {done}");
+        }),
+        Command::Moves => godot::find().and_then(|godot| moves::play(&godot)).map(|done| {
+            println!("moves: {done}");
         }),
         Command::Hosted => godot::find().and_then(|godot| hosted::play(&godot)).map(|done| {
             println!("hosted: {done}");

@@ -66,8 +66,8 @@ fn libraries() -> Result<Vec<String>, String> {
 }
 
 /// Members of the workspace that are not published.
-const NOT_PACKAGED: [&str; 5] =
-    ["mp-examples", "mp-interop", "mp-interop-enet", "mp-soak", "xtask"];
+const NOT_PACKAGED: [&str; 6] =
+    ["mp-examples", "mp-interop", "mp-interop-enet", "mp-moves", "mp-soak", "xtask"];
 
 const NOT_INSTALLED: &str = "cargo-semver-checks is not installed; run `cargo install --locked \
                              cargo-semver-checks@0.51.0`, which needs Rust 1.93 or later";

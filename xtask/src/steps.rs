@@ -19,6 +19,7 @@ use crate::instructions::{self, InstructionsArgs};
 use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::links;
 use crate::live_page;
+use crate::moves;
 use crate::one_room;
 use crate::openapi;
 use crate::operate;
@@ -140,12 +141,7 @@ fn tests(steps: &mut Steps) {
         run(command.env("GODOT", &godot.path))?;
         Ok("Godot, a server and a player with the macros share a room".to_owned())
     });
-    steps.with_godot("moves between rooms", &godot, |godot| {
-        let mut command = cargo();
-        command.args(["test", "--quiet", "-p", "mp", "--test", "godot_moves", "--", "--ignored"]);
-        run(command.env("GODOT", &godot.path))?;
-        Ok("players over ENet and WebSocket moved ten times to and fro".to_owned())
-    });
+    steps.with_godot("moves between rooms", &godot, moves::play);
     steps.with_godot("reverse proxies", &godot, proxy::play);
     steps.run("first server", operate::play);
     steps.run("admin API", openapi::check);

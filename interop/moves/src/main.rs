@@ -1,0 +1,16 @@
+//! The server of `cargo xtask moves`: mp-server with the room type `game`, whose players are the
+//! Godot project beside this program. An operator moves them between rooms.
+//!
+//! A room prints `misrouted PEER TEXT` for a call that its player made in another room, and when a
+//! player has left `left ROOM PEER` with statistics of the visit.
+
+mod nodes;
+mod room;
+
+use std::process::ExitCode;
+
+use mp_server::ServerBuilder;
+
+fn main() -> ExitCode {
+    ServerBuilder::new().room_type("game", room::room).run(std::env::args_os())
+}
