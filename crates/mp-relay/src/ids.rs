@@ -1,15 +1,19 @@
 //! The ids of a host, and those that replace them towards the guests.
 //!
 //! A host counts its path ids and net ids from 1, like each `SceneMultiplayer`. A guest accepts a
-//! path id of peer 1 once. So each host's ids are replaced with ids that the room has never used.
+//! path id of peer 1 once. So each host's ids are replaced with ids that the room has never used. A
+//! node that a host announces in place of its predecessor keeps the net ids that the guests know.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
+use mp_core::PeerId;
 use mp_scene::codec::godot::IdMap;
-use mp_scene::{IdBlocks, IdCounter};
+use mp_scene::{IdBlocks, IdCounter, SceneMessage};
 
 use crate::SeatStats;
-use crate::limits::{HOST_NET_IDS_MAX, HOST_PATHS_MAX};
+use crate::clock::SyncClock;
+use crate::limits::{HOST_NET_IDS_MAX, HOST_PATH_BYTES_MAX, HOST_PATHS_MAX, PATH_RECEIVERS_MAX};
 
 /// The ids of one host.
 #[derive(Debug, Default)]
@@ -19,23 +23,64 @@ pub(crate) struct HostIds {
     by_room_id: BTreeMap<u32, u32>,
     /// The host's path ids in the order in which they may be discarded.
     oldest: VecDeque<u32>,
+    /// `None`: the paths themselves are not kept.
+    kept: Option<KeptPaths>,
     /// The room's net ids by those of the host, of nodes and synchronizers.
     net_ids: BTreeMap<u32, u32>,
+    /// Nodes by the room's net id.
     nodes: BTreeMap<u32, Node>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Size of the paths that are kept.
+#[derive(Clone, Copy, Debug, Default)]
+struct KeptPaths {
+    bytes: usize,
+    receivers: usize,
+}
+
+/// A path that a host has announced.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct AnnouncedPath {
+    path: String,
+    checksum: [u8; 32],
+}
+
+impl AnnouncedPath {
+    pub(crate) fn new(path: String, checksum: [u8; 32]) -> Self {
+        Self { path, checksum }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns whether the path contains a node with this name.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.path.split('/').any(|part| part == name)
+    }
+
+    /// Returns the message that announces the path with an id.
+    pub(crate) fn message(&self, id: u32) -> SceneMessage {
+        SceneMessage::SimplifyPath { id, checksum: self.checksum, path: self.path.clone() }
+    }
+}
+
+#[derive(Debug)]
 struct PathId {
     room_id: u32,
     /// True if the id was used since it was last considered for removal.
     is_used: bool,
+    announced: Option<Rc<AnnouncedPath>>,
+    /// Guests to which the path was announced.
+    receivers: BTreeSet<PeerId>,
 }
 
 /// A node that the host has announced.
 #[derive(Debug, Default)]
 struct Node {
+    net_id: u32,
     synchronizers: BTreeSet<u32>,
-    /// Number of guests that have the node.
+    /// Number of guests to which the host has announced the node.
     guests: usize,
 }
 
@@ -58,8 +103,19 @@ impl RoomIds {
 }
 
 impl HostIds {
+    /// Creates the ids of a host whose paths are kept, with the guests that receive them.
+    pub(crate) fn with_paths() -> Self {
+        Self { kept: Some(KeptPaths::default()), ..Self::default() }
+    }
+
     /// Adds a path id that the host announces. Does nothing if it is known.
-    pub(crate) fn add_path(&mut self, room: &mut RoomIds, stats: &mut SeatStats, id: u32) {
+    pub(crate) fn add_path(
+        &mut self,
+        room: &mut RoomIds,
+        stats: &mut SeatStats,
+        id: u32,
+        path: AnnouncedPath,
+    ) {
         if self.paths.contains_key(&id) {
             return;
         }
@@ -68,9 +124,33 @@ impl HostIds {
             stats.discarded_paths += 1;
         }
         let room_id = room.paths.next();
-        self.paths.insert(id, PathId { room_id, is_used: false });
+        let announced = self.kept.as_mut().and_then(|kept| {
+            let bytes = kept.bytes + path.path.len();
+            (bytes <= HOST_PATH_BYTES_MAX).then(|| {
+                kept.bytes = bytes;
+                Rc::new(path)
+            })
+        });
+        let receivers = BTreeSet::new();
+        self.paths.insert(id, PathId { room_id, is_used: false, announced, receivers });
         self.by_room_id.insert(room_id, id);
         self.oldest.push_back(id);
+    }
+
+    /// Records that a path is announced to a guest, if paths are kept.
+    pub(crate) fn add_receiver(&mut self, id: u32, guest: PeerId) {
+        let (Some(kept), Some(path)) = (&mut self.kept, self.paths.get_mut(&id)) else { return };
+        if kept.receivers < PATH_RECEIVERS_MAX && path.receivers.insert(guest) {
+            kept.receivers += 1;
+        }
+    }
+
+    /// Forgets the paths that a guest has received.
+    pub(crate) fn remove_receiver(&mut self, guest: PeerId) {
+        let Some(kept) = &mut self.kept else { return };
+        for path in self.paths.values_mut() {
+            kept.receivers -= usize::from(path.receivers.remove(&guest));
+        }
     }
 
     /// Removes the oldest path id that was not used since it was last considered.
@@ -82,7 +162,10 @@ impl HostIds {
                 continue;
             }
             self.by_room_id.remove(&path.room_id);
-            self.paths.remove(&id);
+            if let (Some(path), Some(kept)) = (self.paths.remove(&id), &mut self.kept) {
+                kept.bytes -= path.announced.map_or(0, |announced| announced.path.len());
+                kept.receivers -= path.receivers.len();
+            }
             return;
         }
     }
@@ -97,44 +180,93 @@ impl HostIds {
         self.paths.contains_key(&id)
     }
 
-    /// Adds a node that is announced to one more guest. Returns false, and changes nothing, if
-    /// there are too many.
+    /// Returns the path with an id of the host, if it is kept.
+    pub(crate) fn announced(&self, id: u32) -> Option<&Rc<AnnouncedPath>> {
+        self.paths.get(&id)?.announced.as_ref()
+    }
+
+    /// Returns the path with an id of the room, if it is kept.
+    pub(crate) fn announced_by_room(&self, room_id: u32) -> Option<&Rc<AnnouncedPath>> {
+        self.announced(self.host_path(room_id)?)
+    }
+
+    /// Returns the paths that all `guests` have received.
+    pub(crate) fn received_by_all(&self, guests: &[PeerId]) -> BTreeSet<&str> {
+        let by_all = |path: &&PathId| guests.iter().all(|guest| path.receivers.contains(guest));
+        let paths = self.paths.values().filter(by_all);
+        paths.filter_map(|path| path.announced.as_deref().map(AnnouncedPath::path)).collect()
+    }
+
+    /// Returns the room's net id of a node that the host has announced.
+    pub(crate) fn node(&self, net_id: u32) -> Option<u32> {
+        self.net_ids.get(&net_id).copied().filter(|&id| self.has_node(id))
+    }
+
+    /// Returns whether the host has announced a node, by the room's net id.
+    pub(crate) fn has_node(&self, room_id: u32) -> bool {
+        self.nodes.contains_key(&room_id)
+    }
+
+    /// Returns the room's net ids of synchronizers.
+    pub(crate) fn synchronizers(&self, net_ids: &[u32]) -> Vec<u32> {
+        net_ids.iter().filter_map(|id| self.net_ids.get(id)).copied().collect()
+    }
+
+    /// Adds a node that is announced to one more guest. Returns the room's net id of the node;
+    /// `None`, and changes nothing, if there are too many. `known` are the room's net ids of the
+    /// node and its synchronizers if guests have the node of an earlier host.
     pub(crate) fn add_node(
         &mut self,
         room: &mut RoomIds,
         net_id: u32,
         synchronizers: &[u32],
-    ) -> bool {
+        known: Option<(u32, &[u32])>,
+    ) -> Option<u32> {
         let all = synchronizers.iter().chain([&net_id]);
         let new: BTreeSet<u32> = all.copied().filter(|id| !self.net_ids.contains_key(id)).collect();
         if self.net_ids.len() + new.len() > HOST_NET_IDS_MAX {
-            return false;
+            return None;
+        }
+        if let Some((known_id, known_synchronizers)) = known {
+            self.net_ids.entry(net_id).or_insert(known_id);
+            for (&id, &known) in synchronizers.iter().zip(known_synchronizers) {
+                self.net_ids.entry(id).or_insert(known);
+            }
         }
         for id in new {
-            self.net_ids.insert(id, room.net_ids.next());
+            self.net_ids.entry(id).or_insert_with(|| room.net_ids.next());
         }
-        let node = self.nodes.entry(net_id).or_default();
+        let room_id = self.net_ids.get(&net_id).copied()?;
+        let node = self.nodes.entry(room_id).or_default();
+        node.net_id = net_id;
         node.synchronizers.extend(synchronizers);
         node.guests += 1;
+        Some(room_id)
+    }
+
+    /// Removes a node, by the room's net id, from one guest. With the last one its net ids are
+    /// forgotten, and true is returned.
+    pub(crate) fn remove_node(&mut self, room_id: u32) -> bool {
+        let Some(node) = self.nodes.get_mut(&room_id) else { return false };
+        node.guests -= 1;
+        if node.guests > 0 {
+            return false;
+        }
+        let Node { net_id, synchronizers, .. } = std::mem::take(node);
+        self.nodes.remove(&room_id);
+        for id in synchronizers.into_iter().chain([net_id]) {
+            self.net_ids.remove(&id);
+        }
         true
     }
 
-    /// Removes a node from one guest. Its net ids are forgotten with the last one.
-    pub(crate) fn remove_node(&mut self, net_id: u32) {
-        let Some(node) = self.nodes.get_mut(&net_id) else { return };
-        node.guests -= 1;
-        if node.guests == 0 {
-            let synchronizers = std::mem::take(&mut node.synchronizers);
-            self.nodes.remove(&net_id);
-            for id in synchronizers.into_iter().chain([net_id]) {
-                self.net_ids.remove(&id);
-            }
-        }
-    }
-
-    /// Returns the ids for a packet; unknown ones are counted.
-    pub(crate) fn map<'a>(&'a mut self, stats: &'a mut SeatStats) -> CountedIds<'a> {
-        CountedIds { ids: self, stats }
+    /// Returns the ids for a packet to a guest; unknown ones are counted.
+    pub(crate) fn map<'a>(
+        &'a mut self,
+        stats: &'a mut SeatStats,
+        clock: &'a mut SyncClock,
+    ) -> CountedIds<'a> {
+        CountedIds { ids: self, stats, clock }
     }
 }
 
@@ -143,6 +275,7 @@ impl HostIds {
 pub(crate) struct CountedIds<'a> {
     ids: &'a mut HostIds,
     stats: &'a mut SeatStats,
+    clock: &'a mut SyncClock,
 }
 
 impl CountedIds<'_> {
@@ -165,45 +298,95 @@ impl IdMap for CountedIds<'_> {
         let net_id = self.ids.net_ids.get(&id).copied();
         self.counted(net_id)
     }
+
+    fn sync_time(&mut self, time: u16) -> u16 {
+        self.clock.map(time)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn path() -> AnnouncedPath {
+        AnnouncedPath::new("Flag".to_owned(), [b'0'; 32])
+    }
+
+    /// Returns the room's ids for those of the host.
+    fn mapped<const N: usize>(ids: &mut HostIds, net_ids: [u32; N]) -> [Option<u32>; N] {
+        let (mut stats, mut clock) = (SeatStats::default(), SyncClock::default());
+        let mut map = ids.map(&mut stats, &mut clock);
+        net_ids.map(|id| map.net_id(id))
+    }
+
     #[test]
     fn unused_paths_are_discarded_before_used_ones() {
-        let (mut ids, mut room, mut stats) =
-            (HostIds::default(), RoomIds::default(), SeatStats::default());
+        let (mut ids, mut room) = (HostIds::with_paths(), RoomIds::default());
+        let (mut stats, mut clock) = (SeatStats::default(), SyncClock::default());
         let max = HOST_PATHS_MAX as u32;
-        (1..=max).for_each(|id| ids.add_path(&mut room, &mut stats, id));
-        assert_eq!(ids.map(&mut stats).path_id(1), Some(1));
-        ids.add_path(&mut room, &mut stats, max + 1);
+        (1..=max).for_each(|id| ids.add_path(&mut room, &mut stats, id, path()));
+        let guest = PeerId::new(5).unwrap();
+        ids.add_receiver(2, guest);
+        assert_eq!(ids.map(&mut stats, &mut clock).path_id(1), Some(1));
+        ids.add_path(&mut room, &mut stats, max + 1, path());
         assert_eq!([1, 2, 3].map(|id| ids.has_path(id)), [true, false, true]);
         assert_eq!((ids.host_path(1), ids.host_path(2)), (Some(1), None));
         assert_eq!((stats.discarded_paths, ids.paths.len()), (1, HOST_PATHS_MAX));
+        let kept = ids.kept.unwrap();
+        assert_eq!((kept.bytes, kept.receivers), (HOST_PATHS_MAX * "Flag".len(), 0));
+    }
+
+    #[test]
+    fn paths_are_kept_up_to_a_sum_of_bytes() {
+        let (mut ids, mut room) = (HostIds::with_paths(), RoomIds::default());
+        let mut stats = SeatStats::default();
+        let long = || AnnouncedPath::new("A".repeat(HOST_PATH_BYTES_MAX / 2 + 1), [b'0'; 32]);
+        ids.add_path(&mut room, &mut stats, 1, long());
+        ids.add_path(&mut room, &mut stats, 2, long());
+        assert!(ids.announced(1).is_some() && ids.announced(2).is_none() && ids.has_path(2));
+    }
+
+    #[test]
+    fn paths_that_all_guests_have_received_are_known() {
+        let (mut ids, mut room) = (HostIds::with_paths(), RoomIds::default());
+        let mut stats = SeatStats::default();
+        ids.add_path(&mut room, &mut stats, 1, path());
+        let guests = [3, 4].map(|id| PeerId::new(id).unwrap());
+        ids.add_receiver(1, guests[0]);
+        assert!(ids.received_by_all(&guests).is_empty());
+        ids.add_receiver(1, guests[1]);
+        assert!(ids.received_by_all(&guests).contains("Flag"));
+        ids.remove_receiver(guests[0]);
+        assert!(ids.received_by_all(&guests).is_empty());
     }
 
     #[test]
     fn net_ids_are_forgotten_with_the_last_guest() {
-        let (mut ids, mut room, mut stats) =
-            (HostIds::default(), RoomIds::default(), SeatStats::default());
-        assert!(ids.add_node(&mut room, 10, &[11]));
-        assert!(ids.add_node(&mut room, 10, &[11]));
-        ids.remove_node(10);
-        assert_eq!([10, 11].map(|id| ids.map(&mut stats).net_id(id)), [Some(1), Some(2)]);
-        ids.remove_node(10);
-        assert_eq!([10, 11].map(|id| ids.map(&mut stats).net_id(id)), [None, None]);
-        assert_eq!((stats.unknown_ids, ids.net_ids.len(), ids.nodes.len()), (2, 0, 0));
+        let (mut ids, mut room) = (HostIds::default(), RoomIds::default());
+        let node = ids.add_node(&mut room, 10, &[11], None).unwrap();
+        assert_eq!(ids.add_node(&mut room, 10, &[11], None), Some(node));
+        assert!(!ids.remove_node(node));
+        assert_eq!(mapped(&mut ids, [10, 11]), [Some(1), Some(2)]);
+        assert!(ids.remove_node(node));
+        assert_eq!(mapped(&mut ids, [10, 11]), [None, None]);
+        assert_eq!((ids.net_ids.len(), ids.nodes.len()), (0, 0));
+    }
+
+    #[test]
+    fn node_of_an_earlier_host_keeps_its_net_ids() {
+        let (mut ids, mut room) = (HostIds::default(), RoomIds::default());
+        assert_eq!(ids.add_node(&mut room, 1, &[2], Some((70, &[71]))), Some(70));
+        assert_eq!(mapped(&mut ids, [1, 2]), [Some(70), Some(71)]);
+        assert_eq!((ids.node(1), ids.synchronizers(&[2])), (Some(70), vec![71]));
     }
 
     #[test]
     fn node_beyond_the_limit_is_refused_as_a_whole() {
         let (mut ids, mut room) = (HostIds::default(), RoomIds::default());
         let many: Vec<u32> = (2..=HOST_NET_IDS_MAX as u32).collect();
-        assert!(ids.add_node(&mut room, 1, &many));
-        assert!(!ids.add_node(&mut room, 100_000, &[100_001]));
-        assert!(ids.add_node(&mut room, 1, &many), "a known node needs no new ids");
+        assert!(ids.add_node(&mut room, 1, &many, None).is_some());
+        assert!(ids.add_node(&mut room, 100_000, &[100_001], None).is_none());
+        assert!(ids.add_node(&mut room, 1, &many, None).is_some(), "a known node needs no new ids");
         assert_eq!((ids.net_ids.len(), ids.nodes.len()), (HOST_NET_IDS_MAX, 1));
     }
 }

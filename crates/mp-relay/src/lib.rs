@@ -13,12 +13,19 @@
 //! # Ok::<(), mp_scene::BuildError>(())
 //! ```
 //!
+//! With a [`Migration`] the game outlives its host: a guest takes the host's place, and guests may
+//! join meanwhile.
+//!
 //! The crate reads no clock and opens no socket.
 
+mod cache;
+mod clock;
 mod ids;
 pub mod limits;
+mod migration;
 mod seat;
 mod stats;
 
-pub use seat::{HOST_LEFT, HostSeat};
+pub use migration::Migration;
+pub use seat::{HOST_LEFT, HostSeat, STATE_UNAVAILABLE};
 pub use stats::SeatStats;

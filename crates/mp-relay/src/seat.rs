@@ -3,16 +3,19 @@
 mod announcing;
 mod guest;
 mod host;
+mod succession;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mp_core::{Channel, DisconnectReason, Packet, PeerId, Rejection, TransferMode};
+use mp_core::{Channel, DisconnectReason, Instant, Packet, PeerId, Rejection, TransferMode};
 use mp_scene::{IdBlocks, RelayContext, RelayDecision, RelayPolicy, SceneMessage};
 
-use crate::SeatStats;
 use crate::ids::{HostIds, RoomIds};
+use crate::{Migration, SeatStats};
 use guest::Guest;
+pub use succession::STATE_UNAVAILABLE;
+use succession::Succession;
 
 /// The reason with which guests are disconnected when their host has left.
 pub const HOST_LEFT: Rejection = Rejection::new("host_left", "the host of the room has left");
@@ -31,7 +34,8 @@ type Rule = Box<dyn FnMut(PeerId) -> bool>;
 /// * Guests relay to each other as in Godot.
 ///
 /// When the host leaves, guests are disconnected with [`HOST_LEFT`], as if their server had closed.
-/// The next client that the rule accepts is the next host.
+/// The next client that the rule accepts is the next host. With a [`Migration`], a guest becomes the
+/// host instead and the game goes on.
 pub struct HostSeat {
     rule: Rule,
     occupant: Option<PeerId>,
@@ -43,6 +47,10 @@ pub struct HostSeat {
     room_ids: RoomIds,
     /// Number of announced nodes of all guests.
     announced_nodes: usize,
+    /// Number of guests since the room was created.
+    joined: u64,
+    /// `None`: the game ends with its host.
+    succession: Option<Succession>,
     stats: SeatStats,
 }
 
@@ -64,8 +72,18 @@ impl HostSeat {
             ids: HostIds::default(),
             room_ids: RoomIds::default(),
             announced_nodes: 0,
+            joined: 0,
+            succession: None,
             stats: SeatStats::default(),
         }
+    }
+
+    /// Lets the game go on when the host has left. The room records the nodes and properties of the
+    /// host for it, up to [`CACHE_BYTES_MAX`](crate::limits::CACHE_BYTES_MAX).
+    pub fn migration(mut self, settings: Migration) -> Self {
+        self.succession = Some(Succession::new(settings));
+        self.ids = HostIds::with_paths();
+        self
     }
 
     /// Returns the host; `None` if there is none.
@@ -78,28 +96,27 @@ impl HostSeat {
         self.stats
     }
 
+    /// Returns the number of nodes that are recorded for a [`Migration`], and their size in bytes.
+    pub fn cache_size(&self) -> (usize, usize) {
+        let cache = self.succession.as_ref().map(|succession| &succession.cache);
+        cache.map_or((0, 0), |cache| (cache.len(), cache.bytes()))
+    }
+
     /// Makes `peer` the host, and announces the guests to it.
     fn seat(&mut self, cx: &mut RelayContext<'_>, peer: PeerId) {
         self.occupant = Some(peer);
         self.stats.hosts += 1;
         tracing::debug!(%peer, "the peer hosts the room");
-        for (&guest, state) in &mut self.guests {
-            cx.send_message(PeerId::SERVER, peer, &SceneMessage::AddPeer(guest));
-            for path in state.take_waiting_paths() {
-                cx.forward(guest, &[peer], INTERNAL, &path);
-            }
-        }
+        let guests: Vec<PeerId> = self.guests.keys().copied().collect();
+        self.announce_all_to_host(cx, peer, &guests);
     }
 
-    /// Handles that the host has left: the game of the guests ends.
+    /// Ends the game of the guests: there is no host any more.
     fn end_game(&mut self, cx: &mut RelayContext<'_>) {
-        self.occupant = None;
-        self.unannounced.clear();
-        self.ids = HostIds::default();
-        self.announced_nodes = 0;
-        for guest in std::mem::take(&mut self.guests).into_keys() {
+        for &guest in self.guests.keys() {
             cx.disconnect(guest, DisconnectReason::Rejected(HOST_LEFT));
         }
+        self.clear();
     }
 
     /// Removes a guest, and notifies the host and the other guests.
@@ -107,10 +124,10 @@ impl HostSeat {
         let Some(guest) = self.guests.remove(&peer) else { return };
         self.unannounced.retain(|_, unannounced| *unannounced != peer);
         let is_announced = guest.is_announced();
-        for net_id in guest.into_nodes() {
-            self.ids.remove_node(net_id);
-            self.announced_nodes -= 1;
+        for (id, is_of_host) in guest.into_nodes() {
+            self.forget_node(id, is_of_host);
         }
+        self.ids.remove_receiver(peer);
         if let Some(host) = self.occupant {
             cx.send_message(PeerId::SERVER, host, &SceneMessage::DelPeer(peer));
         }
@@ -128,21 +145,27 @@ impl RelayPolicy for HostSeat {
     }
 
     fn peer_connected(&mut self, cx: &mut RelayContext<'_>, peer: PeerId) {
-        if self.occupant.is_none() && (self.rule)(peer) {
+        let is_paused = self.succession.as_ref().is_some_and(Succession::is_paused);
+        if self.occupant.is_none() && !is_paused && (self.rule)(peer) {
             return self.seat(cx, peer);
         }
-        self.guests.insert(peer, Guest::default());
+        self.joined += 1;
+        self.guests.insert(peer, Guest::new(self.joined));
         match self.occupant {
             Some(host) => self.announce_to_host(cx, host, peer),
+            None if is_paused => self.admit_late(cx, peer),
             None => self.announce_to_guests(cx, peer),
         }
     }
 
     fn peer_disconnected(&mut self, cx: &mut RelayContext<'_>, peer: PeerId) {
-        if self.occupant == Some(peer) {
-            self.end_game(cx);
+        if self.occupant != Some(peer) {
+            return self.remove_guest(cx, peer);
+        }
+        if self.succession.is_some() && !self.guests.is_empty() {
+            self.pause(cx);
         } else {
-            self.remove_guest(cx, peer);
+            self.end_game(cx);
         }
     }
 
@@ -163,11 +186,23 @@ impl RelayPolicy for HostSeat {
         RelayDecision::Handled
     }
 
+    fn process(&mut self, cx: &mut RelayContext<'_>, now: Instant) {
+        self.process_succession(cx, now);
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.succession.as_ref()?.next_timeout()
+    }
+
     fn clear(&mut self) {
         self.occupant = None;
         self.guests.clear();
         self.unannounced.clear();
         self.ids = HostIds::default();
+        if let Some(succession) = &mut self.succession {
+            succession.clear();
+            self.ids = HostIds::with_paths();
+        }
         self.announced_nodes = 0;
     }
 }

@@ -6,6 +6,8 @@
 pub struct SeatStats {
     /// Clients that became the host.
     pub hosts: u64,
+    /// Guests that became the host because the host had left. They count as hosts as well.
+    pub promotions: u64,
     /// Packets of guests that were dropped because there was no host.
     pub unhosted_packets: u64,
     /// Relayed packets that were dropped because their target is not in the room.
@@ -18,4 +20,20 @@ pub struct SeatStats {
     pub refused_announcements: u64,
     /// Path ids of the host that newer ones replaced.
     pub discarded_paths: u64,
+    /// Packets of a new host that were dropped because it had sent them as a guest.
+    pub outdated_packets: u64,
+    /// Nodes of an earlier host that a new host has announced again and that guests have kept. Each
+    /// counts once per guest.
+    pub kept_nodes: u64,
+    /// Nodes of an earlier host that guests have lost because the new host did not announce them.
+    /// Each counts once per guest.
+    pub lost_nodes: u64,
+    /// Guests that received their nodes from the room because there was no host.
+    pub late_guests: u64,
+    /// Guests that were rejected because there was no host and the nodes exceeded
+    /// [`CACHE_BYTES_MAX`](crate::limits::CACHE_BYTES_MAX).
+    pub rejected_guests: u64,
+    /// Nodes that late guests did not receive because they were hidden from others. Each counts
+    /// once per guest.
+    pub withheld_nodes: u64,
 }

@@ -23,10 +23,17 @@ impl HostSeat {
         guest: PeerId,
     ) {
         cx.send_message(PeerId::SERVER, host, &SceneMessage::AddPeer(guest));
+        let id = self.ask_host(cx, host);
+        self.unannounced.insert(id, guest);
+    }
+
+    /// Sends the host a path, which it confirms after it has handled all packets before it. Returns
+    /// the path id.
+    pub(super) fn ask_host(&mut self, cx: &mut RelayContext<'_>, host: PeerId) -> u32 {
         let id = self.room_ids.next_path();
         let (checksum, path) = (*NO_METHODS, ".".to_owned());
         cx.send_message(PeerId::SERVER, host, &SceneMessage::SimplifyPath { id, checksum, path });
-        self.unannounced.insert(id, guest);
+        id
     }
 
     /// Handles that the host has confirmed a path id. Returns false if it is not one of

@@ -1,6 +1,6 @@
 //! The guests of a room, and their packets.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mp_core::{Packet, PeerId, Target};
@@ -9,36 +9,76 @@ use mp_scene::{Codec, ConfirmedNode, PacketKind, RelayContext, RelayDecision, Sc
 
 use super::{HostSeat, INTERNAL};
 use crate::SeatStats;
-use crate::limits::{WAITING_PATH_BYTES_MAX, WAITING_PATHS_MAX};
+use crate::clock::SyncClock;
+use crate::limits::{GUEST_PATH_BYTES_MAX, GUEST_PATHS_MAX};
 
 /// The state of a guest.
 #[derive(Debug, Default)]
 pub(super) struct Guest {
-    /// The host's net ids of the nodes that were announced to the guest.
-    nodes: BTreeSet<u32>,
-    /// SIMPLIFY_PATHs for peer 1 that wait for a host. A guest does not repeat them.
-    waiting_paths: Vec<Bytes>,
-    waiting_bytes: usize,
+    /// The nodes of the guest by the room's net id. True: the present host has announced the node;
+    /// false: an earlier one, or the room itself.
+    nodes: BTreeMap<u32, bool>,
+    clock: SyncClock,
+    /// Guests with a lower number joined earlier.
+    number: u64,
+    /// SIMPLIFY_PATHs for peer 1 that the next host receives. A guest does not repeat them.
+    paths: Vec<Bytes>,
+    path_bytes: usize,
     is_announced: bool,
 }
 
 impl Guest {
-    /// Returns whether a node was announced to the guest.
-    pub(super) fn has_node(&self, net_id: u32) -> bool {
-        self.nodes.contains(&net_id)
+    pub(super) fn new(number: u64) -> Self {
+        Self { number, ..Self::default() }
     }
 
-    pub(super) fn add_node(&mut self, net_id: u32) {
-        self.nodes.insert(net_id);
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
-    /// Removes a node; returns whether the guest had it.
-    pub(super) fn remove_node(&mut self, net_id: u32) -> bool {
-        self.nodes.remove(&net_id)
+    pub(super) fn clock_mut(&mut self) -> &mut SyncClock {
+        &mut self.clock
     }
 
-    pub(super) fn into_nodes(self) -> BTreeSet<u32> {
+    /// Returns whether the guest has a node.
+    pub(super) fn has_node(&self, id: u32) -> bool {
+        self.nodes.contains_key(&id)
+    }
+
+    /// Returns whether the present host has announced a node to the guest.
+    pub(super) fn has_node_of_host(&self, id: u32) -> bool {
+        self.nodes.get(&id) == Some(&true)
+    }
+
+    /// Adds a node that the present host has announced. Returns whether the guest had it before.
+    pub(super) fn add_node(&mut self, id: u32) -> bool {
+        self.nodes.insert(id, true).is_some()
+    }
+
+    /// Adds a node that the room has announced.
+    pub(super) fn add_node_of_room(&mut self, id: u32) {
+        self.nodes.insert(id, false);
+    }
+
+    /// Removes a node. Returns whether the present host has announced it; `None` if the guest does
+    /// not have it.
+    pub(super) fn remove_node(&mut self, id: u32) -> Option<bool> {
+        self.nodes.remove(&id)
+    }
+
+    pub(super) fn into_nodes(self) -> BTreeMap<u32, bool> {
         self.nodes
+    }
+
+    /// Returns the nodes that the present host has not announced.
+    pub(super) fn nodes_of_others(&self) -> Vec<u32> {
+        self.nodes.iter().filter(|(_, of_host)| !**of_host).map(|(&id, _)| id).collect()
+    }
+
+    /// Begins to record the nodes of another host.
+    pub(super) fn change_host(&mut self) {
+        self.nodes.values_mut().for_each(|of_host| *of_host = false);
+        self.clock.change_host();
     }
 
     /// Returns whether the other guests know the guest.
@@ -50,21 +90,25 @@ impl Guest {
         self.is_announced = true;
     }
 
-    pub(super) fn take_waiting_paths(&mut self) -> Vec<Bytes> {
-        self.waiting_bytes = 0;
-        std::mem::take(&mut self.waiting_paths)
+    pub(super) fn paths(&self) -> &[Bytes] {
+        &self.paths
     }
 
-    /// Keeps a SIMPLIFY_PATH until there is a host.
+    pub(super) fn forget_paths(&mut self) {
+        self.path_bytes = 0;
+        self.paths.clear();
+    }
+
+    /// Keeps a SIMPLIFY_PATH for the next host.
     fn keep_path(&mut self, stats: &mut SeatStats, packet: &Bytes) {
-        let bytes = self.waiting_bytes + packet.len();
-        if self.waiting_paths.len() >= WAITING_PATHS_MAX || bytes > WAITING_PATH_BYTES_MAX {
+        let bytes = self.path_bytes + packet.len();
+        if self.paths.len() >= GUEST_PATHS_MAX || bytes > GUEST_PATH_BYTES_MAX {
             stats.refused_announcements += 1;
             return;
         }
-        self.waiting_bytes = bytes;
+        self.path_bytes = bytes;
         // A copy, so that no larger buffer of the transport is kept.
-        self.waiting_paths.push(Bytes::copy_from_slice(packet));
+        self.paths.push(Bytes::copy_from_slice(packet));
     }
 }
 
@@ -136,10 +180,12 @@ impl HostSeat {
                 cx.send_message(from, host, &SceneMessage::ConfirmPath { node, checksum_ok });
             }
             Ok(SceneMessage::SimplifyPath { .. }) => {
-                match (self.occupant, self.guests.get_mut(&from)) {
-                    (Some(host), _) => cx.forward(from, &[host], INTERNAL, &packet.payload),
-                    (None, Some(guest)) => guest.keep_path(&mut self.stats, &packet.payload),
-                    (None, None) => {}
+                let is_kept = self.occupant.is_none() || self.succession.is_some();
+                if let Some(guest) = self.guests.get_mut(&from).filter(|_| is_kept) {
+                    guest.keep_path(&mut self.stats, &packet.payload);
+                }
+                if let Some(host) = self.occupant {
+                    cx.forward(from, &[host], INTERNAL, &packet.payload);
                 }
             }
             _ => return RelayDecision::Malformed,

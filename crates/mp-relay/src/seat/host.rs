@@ -6,7 +6,19 @@ use mp_scene::codec::{DecodeError, Limits, godot};
 use mp_scene::{Codec, ConfirmedNode, PacketKind, RelayContext, RelayDecision, SceneMessage};
 
 use super::HostSeat;
+use super::succession::Succession;
+use crate::ids::AnnouncedPath;
 use crate::limits::ANNOUNCED_NODES_MAX;
+
+/// The result of a SPAWN for a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announcement {
+    /// The guest receives it.
+    New,
+    /// The guest has the node from an earlier host.
+    Kept,
+    Dropped,
+}
 
 impl HostSeat {
     pub(super) fn receive_from_host(
@@ -15,6 +27,10 @@ impl HostSeat {
         host: PeerId,
         packet: &Packet,
     ) -> RelayDecision {
+        if self.is_outdated(&packet.payload) {
+            self.stats.outdated_packets += 1;
+            return RelayDecision::Handled;
+        }
         if Codec::default().kind(&packet.payload) != Some(PacketKind::Relay) {
             return self.receive_for_room(cx, host, &packet.payload, || RelayDecision::Pass);
         }
@@ -71,8 +87,9 @@ impl HostSeat {
             _ => return RelayDecision::Handled,
         }
         match Codec::default().decode(packet, &Limits::default()) {
-            Ok(SceneMessage::SimplifyPath { id, .. }) => {
-                self.ids.add_path(&mut self.room_ids, &mut self.stats, id);
+            Ok(SceneMessage::SimplifyPath { id, checksum, path }) => {
+                let path = AnnouncedPath::new(path, checksum);
+                self.ids.add_path(&mut self.room_ids, &mut self.stats, id, path);
                 // Without the confirmation the host would send the path in each call to all.
                 let (node, checksum_ok) = (ConfirmedNode::Id(id), true);
                 cx.send_message(
@@ -83,7 +100,7 @@ impl HostSeat {
                 RelayDecision::Handled
             }
             Ok(SceneMessage::ConfirmPath { node: ConfirmedNode::Id(id), .. })
-                if self.confirm_announcement(cx, id) =>
+                if self.confirm_announcement(cx, id) || self.confirm_promotion(id) =>
             {
                 RelayDecision::Handled
             }
@@ -101,62 +118,128 @@ impl HostSeat {
         packet: &Packet,
         inner: &Bytes,
     ) -> Result<(), DecodeError> {
-        match Codec::default().kind(inner) {
+        let kind = Codec::default().kind(inner);
+        let mut is_kept = false;
+        match kind {
             Some(PacketKind::Path) => {
                 let message = Codec::default().decode(inner, &Limits::default())?;
-                if let SceneMessage::SimplifyPath { id, .. } = message {
-                    self.ids.add_path(&mut self.room_ids, &mut self.stats, id);
+                if let SceneMessage::SimplifyPath { id, checksum, path } = message {
+                    let path = AnnouncedPath::new(path, checksum);
+                    self.ids.add_path(&mut self.room_ids, &mut self.stats, id, path);
+                    self.ids.add_receiver(id, guest);
                 }
             }
-            Some(PacketKind::Spawn) if !self.announce_node(guest, inner)? => return Ok(()),
+            Some(PacketKind::Spawn) => match self.announce_node(cx, guest, inner)? {
+                Announcement::New => {}
+                Announcement::Kept => is_kept = true,
+                Announcement::Dropped => return Ok(()),
+            },
             Some(PacketKind::Despawn) if !self.has_node(guest, godot::despawn_id(inner)?) => {
                 self.stats.unknown_ids += 1;
                 return Ok(());
             }
             _ => {}
         }
-        if let Some(mapped) = godot::map_ids(inner, &mut self.ids.map(&mut self.stats))? {
-            cx.forward(PeerId::SERVER, &[guest], (packet.mode, packet.channel), &mapped);
+        let Some(state) = self.guests.get_mut(&guest) else { return Ok(()) };
+        let mut ids = self.ids.map(&mut self.stats, state.clock_mut());
+        if let Some(mapped) = godot::map_ids(inner, &mut ids)? {
+            self.record(kind, &mapped);
+            if !is_kept {
+                cx.forward(PeerId::SERVER, &[guest], (packet.mode, packet.channel), &mapped);
+            }
         }
-        if Codec::default().kind(inner) == Some(PacketKind::Despawn) {
+        if kind == Some(PacketKind::Despawn) {
             self.withdraw_node(guest, godot::despawn_id(inner)?);
         }
         Ok(())
     }
 
-    /// Records that a node is announced to a guest. Returns false if the SPAWN is dropped.
-    fn announce_node(&mut self, guest: PeerId, spawn: &Bytes) -> Result<bool, DecodeError> {
+    /// Records a packet for a guest in the cache.
+    fn record(&mut self, kind: Option<PacketKind>, mapped: &Bytes) {
+        let Some(Succession { cache, .. }) = &mut self.succession else { return };
+        match kind {
+            Some(PacketKind::Spawn) => {
+                if let Ok((_, id, _)) = godot::spawn_ids(mapped) {
+                    cache.record_spawn(id, mapped);
+                }
+            }
+            Some(PacketKind::Sync) => cache.record_sync(mapped, &self.ids),
+            Some(PacketKind::Delta) => cache.record_delta(mapped, &self.ids),
+            _ => {}
+        }
+    }
+
+    /// Records that a node is announced to a guest.
+    fn announce_node(
+        &mut self,
+        cx: &mut RelayContext<'_>,
+        guest: PeerId,
+        spawn: &Bytes,
+    ) -> Result<Announcement, DecodeError> {
         let (spawner, net_id, synchronizers) = godot::spawn_ids(spawn)?;
         if !self.ids.has_path(spawner) {
             self.stats.unknown_ids += 1;
-            return Ok(false);
+            return Ok(Announcement::Dropped);
         }
-        let Some(guest) = self.guests.get_mut(&guest) else { return Ok(false) };
-        if guest.has_node(net_id) {
+        let known = self.ids.node(net_id);
+        let Some(state) = self.guests.get(&guest) else { return Ok(Announcement::Dropped) };
+        if known.is_some_and(|id| state.has_node_of_host(id)) {
             // The guest refuses it.
-            return Ok(true);
+            return Ok(Announcement::New);
         }
-        if self.announced_nodes >= ANNOUNCED_NODES_MAX
-            || !self.ids.add_node(&mut self.room_ids, net_id, &synchronizers)
-        {
+        let identity = match self.succession {
+            Some(_) if known.is_none() => Some(godot::spawn_identity(spawn)?),
+            _ => None,
+        };
+        let earlier = identity.as_ref().and_then(|identity| {
+            self.find_earlier_node(cx, spawner, identity, synchronizers.len())
+        });
+        let earlier = earlier.as_ref().map(|(id, synchronizers)| (*id, &synchronizers[..]));
+        let added = (self.announced_nodes < ANNOUNCED_NODES_MAX)
+            .then(|| self.ids.add_node(&mut self.room_ids, net_id, &synchronizers, earlier));
+        let Some(id) = added.flatten() else {
             self.stats.refused_announcements += 1;
-            return Ok(false);
+            return Ok(Announcement::Dropped);
+        };
+        if let (Some(identity), Some(Succession { cache, .. })) = (identity, &mut self.succession) {
+            match self.ids.announced(spawner) {
+                Some(path) => {
+                    let synchronizers = self.ids.synchronizers(&synchronizers);
+                    cache.insert(id, path.clone(), &identity, synchronizers);
+                }
+                None => cache.set_incomplete(),
+            }
         }
-        guest.add_node(net_id);
+        let Some(state) = self.guests.get_mut(&guest) else { return Ok(Announcement::Dropped) };
+        if state.add_node(id) {
+            self.stats.kept_nodes += 1;
+            return Ok(Announcement::Kept);
+        }
         self.announced_nodes += 1;
-        Ok(true)
+        Ok(Announcement::New)
     }
 
     fn has_node(&self, guest: PeerId, net_id: u32) -> bool {
-        self.guests.get(&guest).is_some_and(|guest| guest.has_node(net_id))
+        let id = self.ids.node(net_id);
+        id.is_some_and(|id| self.guests.get(&guest).is_some_and(|guest| guest.has_node(id)))
     }
 
     fn withdraw_node(&mut self, guest: PeerId, net_id: u32) {
-        let was_announced =
-            self.guests.get_mut(&guest).is_some_and(|guest| guest.remove_node(net_id));
-        if was_announced {
-            self.ids.remove_node(net_id);
-            self.announced_nodes -= 1;
+        let Some(id) = self.ids.node(net_id) else { return };
+        let removed = self.guests.get_mut(&guest).and_then(|guest| guest.remove_node(id));
+        if let Some(is_of_host) = removed {
+            self.forget_node(id, is_of_host);
+        }
+    }
+
+    /// Forgets that a guest has a node, which the present host has announced or another.
+    pub(super) fn forget_node(&mut self, id: u32, is_of_host: bool) {
+        self.announced_nodes -= 1;
+        if is_of_host
+            && self.ids.remove_node(id)
+            && let Some(Succession { cache, .. }) = &mut self.succession
+        {
+            cache.remove(id);
         }
     }
 }

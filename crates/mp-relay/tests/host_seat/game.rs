@@ -1,6 +1,8 @@
 //! A small game, in a room whose host is a client.
 
-use mp_relay::{HostSeat, SeatStats};
+use std::time::Duration;
+
+use mp_relay::{HostSeat, Migration, SeatStats};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 use mp_scene::{SetupError, TreeError};
@@ -161,4 +163,74 @@ pub fn calls(lan: &mut Lan, id: PeerId, path: &str) -> Vec<(i32, i64)> {
 /// Returns the signals of a peer since the last call.
 pub fn signals(lan: &mut Lan, id: PeerId) -> Vec<Signal> {
     std::iter::from_fn(|| lan.branch(id).next_signal()).collect()
+}
+
+/// Returns a room whose next host receives the packet `host` after [`GRACE`].
+pub fn lasting_seat() -> HostSeat {
+    HostSeat::first().migration(Migration::with_packet(&b"host"[..]).grace(GRACE))
+}
+
+pub const GRACE: Duration = Duration::from_millis(200);
+
+/// Returns a room as [`hosted_room`] that outlives its host.
+pub fn lasting_room(guests: usize) -> Lan {
+    let mut lan = room(lasting_seat());
+    assert_eq!(lan.join(game(HOST)).unwrap(), HOST);
+    lan.settle();
+    for _ in 0..guests {
+        join(&mut lan);
+    }
+    lan
+}
+
+/// Waits for a time, and until packets of its end are received.
+pub fn wait_for(lan: &mut Lan, time: Duration) {
+    for _ in 0..time.as_millis() / Lan::STEP.as_millis() + 4 {
+        lan.step();
+    }
+}
+
+/// Runs the code of a game that has become the host: it takes authority over the nodes of the
+/// server, and adds its units again.
+pub fn take_over(lan: &mut Lan, id: PeerId) {
+    let units = units(lan, id);
+    let scene = lan.scene(id);
+    for (name, ..) in &units {
+        let node = scene.find(&format!("Units/{name}")).unwrap();
+        scene.remove(node).unwrap();
+    }
+    for path in ["Units", "Spawner", "Flag"] {
+        give(scene, path, id).unwrap();
+    }
+    for (name, hp, steps) in units {
+        spawn(lan, id, &name, hp);
+        unit_at(lan, id, &format!("Units/{name}")).steps = steps;
+    }
+}
+
+/// Runs [`take_over`] if a peer has received the message for the next host. Returns whether it has.
+pub fn take_over_when_asked(lan: &mut Lan, id: PeerId) -> bool {
+    let is_message = |signal: &Signal| matches!(signal, Signal::PeerPacket { from: SERVER, data } if data == "host");
+    let is_asked = signals(lan, id).iter().any(is_message);
+    if is_asked {
+        take_over(lan, id);
+    }
+    is_asked
+}
+
+/// Closes the host's transport. The next host takes over, and is returned.
+pub fn migrate(lan: &mut Lan, host: PeerId, next: PeerId) {
+    leave(lan, host);
+    wait_for_host(lan, next);
+}
+
+/// Waits until a guest is the host and has taken over.
+pub fn wait_for_host(lan: &mut Lan, next: PeerId) {
+    for _ in 0..100 {
+        lan.step();
+        if take_over_when_asked(lan, next) {
+            return lan.settle();
+        }
+    }
+    panic!("{next} is not asked to host");
 }

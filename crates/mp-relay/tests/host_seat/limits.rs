@@ -1,113 +1,16 @@
 //! Untrusted packets of hosts and guests.
 
 use bytes::{Bytes, BytesMut};
-use mp_core::{
-    ConnectionId, Instant, MemoryMultiplayerPeer, MultiplayerPeer, OutgoingPacket, PeerEvent,
-    Prefix,
-};
 use mp_relay::HostSeat;
-use mp_relay::limits::{WAITING_PATH_BYTES_MAX, WAITING_PATHS_MAX};
-use mp_scene::codec::{Limits, Objects};
-use mp_scene::prelude::*;
-use mp_scene::{ConfirmedNode, SceneMessage, Spawn, SpawnSource};
+use mp_relay::limits::{GUEST_PATH_BYTES_MAX, GUEST_PATHS_MAX};
+use mp_scene::{ConfirmedNode, SceneMessage};
 
 use crate::game::*;
-
-/// A client that sends what a test makes it send.
-struct RawClient {
-    transport: MemoryMultiplayerPeer,
-    server: ConnectionId,
-}
-
-impl RawClient {
-    fn join(lan: &mut mp_scene::testing::Lan, id: i32) -> Self {
-        let mut transport = lan.peer(SERVER).address().connect(peer(id));
-        lan.settle();
-        transport.poll(Instant::ZERO);
-        let server = std::iter::from_fn(|| transport.next_event()).find_map(|event| match event {
-            PeerEvent::Connected { connection, .. } => Some(connection),
-            _ => None,
-        });
-        Self { transport, server: server.expect("a connection") }
-    }
-
-    fn close(mut self, lan: &mut mp_scene::testing::Lan) {
-        self.transport.close();
-        self.transport.flush(Instant::ZERO);
-        lan.settle();
-    }
-
-    fn send_bytes(&mut self, payload: Bytes) {
-        let (to, mode, channel) = (self.server.into(), TransferMode::Reliable, Channel(0));
-        let prefix = Prefix::EMPTY;
-        self.transport.send(OutgoingPacket { to, mode, channel, prefix, payload }).unwrap();
-        self.transport.flush(Instant::ZERO);
-    }
-
-    fn send(&mut self, message: &SceneMessage) {
-        self.send_bytes(encode(message));
-    }
-
-    fn relay(&mut self, to: PeerId, message: &SceneMessage) {
-        self.send(&SceneMessage::Relay { peer: to.get(), inner: encode(message) });
-    }
-
-    fn payloads(&mut self) -> Vec<Bytes> {
-        self.transport.poll(Instant::ZERO);
-        let events = std::iter::from_fn(|| self.transport.next_event());
-        let packets = events.filter_map(|event| match event {
-            PeerEvent::Packet(packet) => Some(packet.payload),
-            _ => None,
-        });
-        packets.collect()
-    }
-
-    /// Confirms the paths that the room has announced.
-    fn confirm(&mut self) {
-        for message in self.received() {
-            if let SceneMessage::SimplifyPath { id, .. } = message {
-                let (node, checksum_ok) = (ConfirmedNode::Id(id), true);
-                self.send(&SceneMessage::ConfirmPath { node, checksum_ok });
-            }
-        }
-    }
-
-    fn received(&mut self) -> Vec<SceneMessage> {
-        let decode = |packet| Codec::default().decode(&packet, &Limits::default()).unwrap();
-        self.payloads().into_iter().map(decode).collect()
-    }
-}
-
-fn encode(message: &SceneMessage) -> Bytes {
-    let mut payload = BytesMut::new();
-    Codec::default().encode(message, Objects::Ids, &mut payload).unwrap();
-    payload.freeze()
-}
-
-fn path(id: u32, path: &str) -> SceneMessage {
-    SceneMessage::SimplifyPath { id, checksum: [b'0'; 32], path: path.to_owned() }
-}
-
-fn spawned(spawner: u32, net_id: u32) -> SceneMessage {
-    let (source, name) = (SpawnSource::Scene(0), format!("Unit{net_id}"));
-    let (synchronizers, state) = (vec![net_id + 1], Bytes::new());
-    SceneMessage::Spawn(Spawn { source, spawner, net_id, synchronizers, name, state })
-}
-
-/// Returns a room with a host and a guest without scenes.
-fn raw_room() -> (mp_scene::testing::Lan, RawClient, RawClient) {
-    let mut lan = room(HostSeat::first());
-    let mut host = RawClient::join(&mut lan, 2);
-    let mut guest = RawClient::join(&mut lan, 3);
-    host.confirm();
-    lan.settle();
-    guest.received();
-    (lan, host, guest)
-}
+use crate::raw::*;
 
 #[test]
 fn packets_with_unknown_ids_are_dropped_and_counted() {
-    let (mut lan, mut host, mut guest) = raw_room();
+    let (mut lan, mut host, mut guest) = raw_room(HostSeat::first());
     host.relay(peer(3), &spawned(5, 10));
     host.relay(peer(3), &SceneMessage::Despawn(10));
     lan.settle();
@@ -126,7 +29,7 @@ fn packets_with_unknown_ids_are_dropped_and_counted() {
 
 #[test]
 fn guests_know_each_other_after_the_host_has_handled_the_new_one() {
-    let (mut lan, mut host, mut first) = raw_room();
+    let (mut lan, mut host, mut first) = raw_room(HostSeat::first());
     let mut second = RawClient::join(&mut lan, 4);
     let hello = SceneMessage::Raw(Bytes::from_static(b"hello"));
     first.relay(peer(4), &hello);
@@ -152,7 +55,7 @@ fn guests_know_each_other_after_the_host_has_handled_the_new_one() {
 
 #[test]
 fn room_confirms_paths_of_the_host() {
-    let (mut lan, mut host, _guest) = raw_room();
+    let (mut lan, mut host, _guest) = raw_room(HostSeat::first());
     host.received();
     host.send(&path(5, "Flag"));
     lan.settle();
@@ -162,7 +65,7 @@ fn room_confirms_paths_of_the_host() {
 
 #[test]
 fn ids_of_two_hosts_differ() {
-    let (mut lan, mut host, mut guest) = raw_room();
+    let (mut lan, mut host, mut guest) = raw_room(HostSeat::first());
     let mut seen = Vec::new();
     for next in [4, 6] {
         host.relay(peer(next - 1), &path(1, "Spawner"));
@@ -188,7 +91,7 @@ fn ids_of_two_hosts_differ() {
 
 #[test]
 fn sys_messages_and_truncated_packets_of_the_host_are_malformed() {
-    let (mut lan, mut host, mut guest) = raw_room();
+    let (mut lan, mut host, mut guest) = raw_room(HostSeat::first());
     host.relay(peer(3), &SceneMessage::AddPeer(peer(9)));
     for command in 0..7_u8 {
         let inner = Bytes::from(vec![command]);
@@ -203,7 +106,7 @@ fn sys_messages_and_truncated_packets_of_the_host_are_malformed() {
 
 #[test]
 fn packets_for_the_host_under_its_own_id_are_dropped_and_counted() {
-    let (mut lan, mut host, mut guest) = raw_room();
+    let (mut lan, mut host, mut guest) = raw_room(HostSeat::first());
     host.received();
     guest.relay(HOST, &SceneMessage::Raw(Bytes::from_static(b"hello")));
     guest.relay(peer(77), &SceneMessage::Raw(Bytes::from_static(b"hello")));
@@ -214,7 +117,7 @@ fn packets_for_the_host_under_its_own_id_are_dropped_and_counted() {
 
 #[test]
 fn ids_of_a_node_are_forgotten_with_the_last_guest_that_leaves() {
-    let (mut lan, mut host, guest) = raw_room();
+    let (mut lan, mut host, guest) = raw_room(HostSeat::first());
     host.relay(peer(3), &path(5, "Spawner"));
     host.relay(peer(3), &spawned(5, 10));
     lan.settle();
@@ -233,7 +136,7 @@ fn ids_of_a_node_are_forgotten_with_the_last_guest_that_leaves() {
 fn bytes_of_paths_that_wait_for_a_host_are_limited() {
     let mut lan = room(HostSeat::with_rule(|_| false));
     let mut guest = RawClient::join(&mut lan, 3);
-    let long = "A".repeat(WAITING_PATH_BYTES_MAX / 2);
+    let long = "A".repeat(GUEST_PATH_BYTES_MAX / 2);
     (1..=3).for_each(|id| guest.send(&path(id, &long)));
     lan.settle();
     assert_eq!(stats(&mut lan).refused_announcements, 2);
@@ -244,12 +147,12 @@ fn paths_that_wait_for_a_host_are_limited() {
     let mut lan = room(HostSeat::with_rule(|peer| peer.get() == 4));
     let mut guest = RawClient::join(&mut lan, 3);
     let more = 5;
-    for id in 0..WAITING_PATHS_MAX + more {
+    for id in 0..GUEST_PATHS_MAX + more {
         guest.send(&path(id as u32, "A"));
     }
     lan.settle();
     assert_eq!(stats(&mut lan).refused_announcements, more as u64);
     let mut host = RawClient::join(&mut lan, 4);
     let relayed = host.received();
-    assert_eq!(relayed.len(), 1 + WAITING_PATHS_MAX, "ADD_PEER and the paths");
+    assert_eq!(relayed.len(), 1 + GUEST_PATHS_MAX, "ADD_PEER and the paths");
 }

@@ -4,6 +4,9 @@
 mod calls;
 mod game;
 mod hosts;
+mod late_join;
 mod limits;
+mod migration;
 mod nodes;
 mod random;
+mod raw;

@@ -10,16 +10,19 @@ use super::sync::{
     next_delta_element, next_sync_element,
 };
 use super::{
-    COMMAND_MASK, CONFIRM_PATH, DESPAWN, RAW, REMOTE_CALL, SIMPLIFY_PATH, SPAWN, SYNC, rpc,
+    COMMAND_MASK, CONFIRM_PATH, DESPAWN, RAW, REMOTE_CALL, SIMPLIFY_PATH, SPAWN, SYNC, cstring,
+    rpc, spawn,
 };
 use crate::codec::DecodeError;
 
 /// Offsets of fields in SIMPLIFY_PATH, SPAWN and DESPAWN.
 const SIMPLIFY_ID_AT: usize = 34;
 const CONFIRM_ID_AT: usize = 2;
+const SPAWN_SCENE_AT: usize = 1;
 const SPAWN_SPAWNER_AT: usize = 2;
 const SPAWN_NET_ID_AT: usize = 6;
 const SPAWN_COUNT_AT: usize = 10;
+const SPAWN_NAME_LEN_AT: usize = 14;
 const SPAWN_SYNCHRONIZERS_AT: usize = 18;
 const DESPAWN_NET_ID_AT: usize = 1;
 
@@ -31,6 +34,11 @@ pub trait IdMap {
     /// Returns the replacement of a net id, of a node or a synchronizer; `None` if the id is
     /// unknown. It is less than 2³¹.
     fn net_id(&mut self, id: u32) -> Option<u32>;
+
+    /// Returns the replacement of the sequence number of a SYNC. Default: the same number.
+    fn sync_time(&mut self, time: u16) -> u16 {
+        time
+    }
 }
 
 /// Returns `packet` with other ids. Returns `None` if nothing is left to send because ids are
@@ -117,6 +125,52 @@ pub fn spawn_ids(packet: &Bytes) -> Result<(u32, u32, Vec<u32>), DecodeError> {
     Ok((spawner, net_id, ids))
 }
 
+/// The name of a spawned node, and the source from which it is created, in its encoding: two SPAWNs
+/// with equal sources create the same node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpawnIdentity {
+    /// The node's name.
+    pub name: String,
+    /// The index of the scene, or the data of a custom spawn.
+    pub source: Bytes,
+}
+
+/// Returns the name and the source of the node in a SPAWN. The data of a custom spawn is not
+/// decoded.
+///
+/// # Errors
+///
+/// If the packet is shorter than these fields.
+pub fn spawn_identity(packet: &Bytes) -> Result<SpawnIdentity, DecodeError> {
+    let truncated = |field| move || DecodeError::Truncated(field);
+    let name_at = SPAWN_SYNCHRONIZERS_AT + spawned_synchronizers(packet)?.len();
+    let name_len = u32_at(packet, SPAWN_NAME_LEN_AT, "the head of a SPAWN")? as usize;
+    let rest = packet.get(name_at..).unwrap_or_default();
+    let name = rest.get(..name_len).ok_or_else(truncated("the name of a SPAWN"))?;
+    let scene = packet[SPAWN_SCENE_AT];
+    let source_at = name_at + name_len;
+    let source = match scene {
+        spawn::CUSTOM => {
+            let size = u32_at(packet, source_at, "the data of a SPAWN")? as usize;
+            let data = packet.get(source_at + 4..).and_then(|rest| rest.get(..size));
+            packet.slice_ref(data.ok_or_else(truncated("the data of a SPAWN"))?)
+        }
+        _ => packet.slice(SPAWN_SCENE_AT..=SPAWN_SCENE_AT),
+    };
+    Ok(SpawnIdentity { name: cstring(name), source })
+}
+
+/// Returns a SPAWN with another path id of its spawner.
+///
+/// # Errors
+///
+/// If the packet is shorter than the id.
+pub fn with_spawner(packet: &Bytes, spawner: u32) -> Result<Bytes, DecodeError> {
+    u32_at(packet, SPAWN_SPAWNER_AT, "the head of a SPAWN")?;
+    Ok(with_u32s(packet, [(SPAWN_SPAWNER_AT, spawner)]))
+}
+
 /// Returns the net id in a DESPAWN.
 ///
 /// # Errors
@@ -149,7 +203,9 @@ fn map_spawn(packet: &Bytes, ids: &mut dyn IdMap) -> Result<Option<Bytes>, Decod
 /// An element beyond the end of the packet ends it, as at its receiver.
 fn map_sync(packet: &Bytes, ids: &mut dyn IdMap) -> Result<Option<Bytes>, DecodeError> {
     let mut mapped = BytesMut::with_capacity(packet.len());
-    mapped.put_slice(packet.get(..SYNC_HEAD).ok_or(DecodeError::Truncated("the head of a SYNC"))?);
+    let head = packet.get(..SYNC_HEAD).ok_or(DecodeError::Truncated("the head of a SYNC"))?;
+    mapped.put_u8(head[0]);
+    mapped.put_u16_le(ids.sync_time(u16::from_le_bytes([head[1], head[2]])));
     let mut rest = packet.slice(SYNC_HEAD..);
     while let Some(Ok((id, values))) = next_sync_element(&mut rest) {
         if let Some(id) = synchronizer_id(id, ids) {
@@ -264,6 +320,15 @@ mod tests {
         for len in 0..26 {
             assert!(spawn_ids(&packet.slice(..len)).is_err(), "{len} bytes");
         }
+        let identity = spawn_identity(&packet).unwrap();
+        assert_eq!((&*identity.name, &identity.source[..]), ("Unit", &[2, 7][..]));
+        for len in 0..packet.len() - 2 {
+            assert!(spawn_identity(&packet.slice(..len)).is_err(), "{len} bytes");
+        }
+        assert_eq!(
+            with_spawner(&packet, 1_001),
+            with_spawner(&encode(&spawn(9, 2, [3, 4])), 1_001)
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! 4 to 7.
 
 pub mod compressed;
+pub mod elements;
 mod id_map;
 mod path;
 mod rpc;
@@ -15,7 +16,9 @@ pub mod variant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub use id_map::{IdMap, despawn_id, map_ids, spawn_ids};
+pub use id_map::{
+    IdMap, SpawnIdentity, despawn_id, map_ids, spawn_identity, spawn_ids, with_spawner,
+};
 pub(crate) use id_map::{RelayedAnnouncement, confirm_path, relayed_announcement, with_sync_time};
 pub(crate) use rpc::EncodedArguments;
 pub use sync::{BY_PATH as SYNCHRONIZER_BY_PATH, next_delta_element, next_sync_element};

@@ -24,7 +24,7 @@ use super::{DESPAWN, SPAWN, cstring};
 use crate::codec::{DecodeError, EncodeError};
 use crate::message::{Spawn, SpawnSource};
 
-const CUSTOM: u8 = 255;
+pub(super) const CUSTOM: u8 = 255;
 
 pub(super) fn encode_spawn(spawn: &Spawn, out: &mut BytesMut) -> Result<(), EncodeError> {
     let start = out.len();

@@ -428,6 +428,9 @@ impl Session {
         self.stats.stray_packets += self.unadmitted.sweep(now);
         self.moves.sweep(now);
         self.end_expired_keeps(cx, now);
+        if self.is_server() {
+            self.policy.process(cx.sender, &mut self.stats, now);
+        }
         silent
     }
 
@@ -470,8 +473,13 @@ impl Session {
     /// Returns the time of the next [`process`](Self::process).
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let sweeps = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
-        let others = [self.next_auth_timeout(), self.silence.next_due(), self.moves.next_sweep()];
-        let others = others.into_iter().chain([self.kept.next_expiry()]);
+        let others = [
+            self.next_auth_timeout(),
+            self.silence.next_due(),
+            self.moves.next_sweep(),
+            self.kept.next_expiry(),
+            self.policy.next_timeout(),
+        ];
         sweeps.into_iter().chain(others).flatten().min()
     }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use bytes::Bytes;
-use mp_core::{Channel, DisconnectReason, Packet, PeerId, Prefix, TransferMode};
+use mp_core::{Channel, DisconnectReason, Instant, Packet, PeerId, Prefix, TransferMode};
 
 use super::super::Refusal;
 use super::super::sender::{SendOptions, Sender};
@@ -36,6 +36,18 @@ pub trait RelayPolicy: Any + fmt::Debug {
         from: PeerId,
         packet: &Packet,
     ) -> RelayDecision;
+
+    /// Handles the timeouts that have expired at `now`. Called at the end of each turn, after the
+    /// packets and the changes of connections. Does nothing by default.
+    fn process(&mut self, cx: &mut RelayContext<'_>, now: Instant) {
+        let _ = (cx, now);
+    }
+
+    /// Returns the time of the next [`process`](Self::process); `None` if nothing is due. Default:
+    /// `None`.
+    fn next_timeout(&self) -> Option<Instant> {
+        None
+    }
 
     /// Forgets all peers: the session has ended.
     fn clear(&mut self);
@@ -132,6 +144,16 @@ impl PolicySlot {
         if let Some(policy) = &mut self.0 {
             policy.peer_disconnected(&mut RelayContext { sender, stats }, peer);
         }
+    }
+
+    pub(super) fn process(&mut self, sender: &mut Sender, stats: &mut SessionStats, now: Instant) {
+        if let Some(policy) = &mut self.0 {
+            policy.process(&mut RelayContext { sender, stats }, now);
+        }
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.0.as_ref()?.next_timeout()
     }
 }
 

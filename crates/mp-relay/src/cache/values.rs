@@ -1,0 +1,57 @@
+//! [`Values`]: the last values of a synchronizer.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use bytes::{Bytes, BytesMut};
+use mp_scene::codec::godot::elements::{put_delta, put_sync, split_values};
+
+use super::Budget;
+
+/// The last values of a synchronizer, encoded.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    /// On-change properties by the bit of the DELTA.
+    on_change: BTreeMap<u8, Bytes>,
+    /// All always-properties; empty if there was no SYNC.
+    always: Bytes,
+}
+
+/// Size in bytes of an entry of [`Values::on_change`] besides the value.
+const ENTRY: usize = 2 * size_of::<(u8, Bytes)>();
+
+impl Values {
+    /// Returns the size in bytes of the values.
+    pub(super) fn size(&self) -> usize {
+        let on_change: usize = self.on_change.values().map(|value| ENTRY + value.len()).sum();
+        on_change + self.always.len()
+    }
+
+    pub(super) fn record_sync(&mut self, budget: &mut Budget, values: &[u8]) {
+        budget.store(&mut self.always, values);
+    }
+
+    /// Records an element of a DELTA. Values that cannot be decoded are ignored, as by guests.
+    pub(super) fn record_delta(&mut self, budget: &mut Budget, mask: u64, values: &Bytes) {
+        for (bit, value) in split_values(mask, values).into_iter().flatten() {
+            let slot = match self.on_change.entry(bit) {
+                Entry::Occupied(slot) => slot.into_mut(),
+                Entry::Vacant(slot) if budget.replace(0, ENTRY) => slot.insert(Bytes::new()),
+                Entry::Vacant(_) => continue,
+            };
+            budget.store(slot, &value);
+        }
+    }
+
+    /// Appends the elements of a DELTA and a SYNC with all values.
+    pub(super) fn put(&self, id: u32, delta: &mut BytesMut, sync: &mut BytesMut) {
+        let kept = self.on_change.iter().filter(|(_, value)| !value.is_empty());
+        let kept = kept.map(|(&bit, value)| (bit, &value[..]));
+        if kept.clone().next().is_some() {
+            put_delta(id, kept, delta);
+        }
+        if !self.always.is_empty() {
+            put_sync(id, &self.always, sync);
+        }
+    }
+}
