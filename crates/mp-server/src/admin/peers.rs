@@ -142,16 +142,11 @@ pub(super) async fn page(
     let branch = rooms.branch(room).await?;
     let shows_addresses = token.scopes().contains(&Scope::Peers);
     let mut peers = Vec::with_capacity(players.len());
-    for players in players.chunks(STATS_AT_ONCE) {
-        let asked = players.iter().map(|player| {
-            let peer = branch.as_ref()?.peer(player.id)?;
-            Some(tokio::spawn(async move { peer.stats().await }))
-        });
-        let asked: Vec<_> = asked.collect();
-        for (player, stats) in players.iter().zip(asked) {
-            // Players who leave meanwhile are not listed.
-            let Some(stats) = stats else { continue };
-            let Ok(Ok(stats)) = stats.await else { continue };
+    for player in players {
+        // Players who leave meanwhile are not listed.
+        if let Some(peer) = branch.as_ref().and_then(|branch| branch.peer(player.id))
+            && let Ok(stats) = peer.stats().await
+        {
             let transport = stats.endpoint.and_then(|endpoint| rooms.transport_of(endpoint));
             peers.push(Peer {
                 subject: player.identity.as_ref().and_then(|it| Some(it.subject()?.to_string())),
@@ -205,8 +200,5 @@ pub(super) async fn kick(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Number of players whose statistics are requested at the same time. Each request passes the
-/// threads of the room and of its endpoint, which answer many in one turn.
-const STATS_AT_ONCE: usize = 64;
 /// Maximum size of a reason in bytes.
 const REASON_MAX: usize = 256;
