@@ -14,8 +14,8 @@ use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
 use super::{
-    announce, bans, bots, events, join, link, moves, own_token, peers, room_events, rooms, server,
-    setup, status,
+    announce, bans, bots, events, join, link, moves, nodes, own_token, peers, room_events, rooms,
+    server, setup, status,
 };
 use crate::ServerEnded;
 use crate::http::{Problem, ProblemBody};
@@ -48,6 +48,7 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::get))
         .routes(routes!(peers::list))
+        .routes(routes!(nodes::get))
         .routes(routes!(events::get))
         .routes(routes!(room_events::get))
         .routes(routes!(join::get))

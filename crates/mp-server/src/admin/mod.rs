@@ -25,6 +25,7 @@ mod join;
 mod link;
 mod metrics;
 mod moves;
+mod nodes;
 mod own_token;
 mod peers;
 mod room_events;

@@ -99,6 +99,11 @@ enum Verb {
         /// Name of the room
         room: String,
     },
+    /// Show the nodes of a room, with the values of synchronized properties
+    Nodes {
+        /// Name of the room
+        room: String,
+    },
     /// Disconnect a player, who may join again
     Kick {
         /// Name of the room
@@ -326,6 +331,9 @@ fn call(verb: Verb) -> (Call, Show) {
         }
         Verb::Peers { room: name } => {
             (Call::new("GET", format!("{}/peers", room(&name))), Box::new(print::peers))
+        }
+        Verb::Nodes { room: name } => {
+            (Call::new("GET", format!("{}/nodes", room(&name))), Box::new(print::nodes))
         }
         Verb::Kick { room: name, peer, reason } => {
             let call = Call::new("DELETE", format!("{}/peers/{peer}", room(&name)));

@@ -133,6 +133,42 @@ pub(super) fn link(response: &Value) -> String {
     )
 }
 
+/// Returns the nodes as a tree, and a line for each property of a synchronizer.
+pub(super) fn nodes(response: &Value) -> String {
+    if response["relay"] == true {
+        return "a relay room: the server passes packets on, and has no nodes of its own\n"
+            .to_owned();
+    }
+    let mut lines = Vec::new();
+    for node in response["nodes"].as_array().into_iter().flatten() {
+        let depth = node["depth"].as_u64().unwrap_or_default() as usize;
+        let name = |name: &Value| format!("{}{}", "  ".repeat(depth.min(DEPTH_MAX)), text(name));
+        let origin = match &node["spawned_by"] {
+            Value::Null => "scene".to_owned(),
+            peer => format!("spawned by {}", text(peer)),
+        };
+        lines.push(vec![
+            name(&node["name"]),
+            text(&node["kind"]),
+            text(&node["authority"]),
+            origin,
+        ]);
+        for property in node["properties"].as_array().into_iter().flatten() {
+            let mode = text(&property["mode"]).replace('_', " ");
+            let value = text(&property["value"]);
+            lines.push(vec![format!("  {}", name(&property["path"])), mode, String::new(), value]);
+        }
+    }
+    let omitted = match response["omitted"].as_u64() {
+        None | Some(0) => String::new(),
+        Some(omitted) => format!("and {omitted} more nodes\n"),
+    };
+    table(&["NODE", "KIND", "AUTHORITY", "ORIGIN OR VALUE"], &lines) + &omitted
+}
+
+/// Maximum depth that is shown.
+const DEPTH_MAX: usize = 32;
+
 pub(super) fn bans(response: &Value) -> String {
     let row = |ban: &Value| {
         let ends = &ban["ends"];
@@ -193,6 +229,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn nodes_are_indented_and_names_have_no_control_characters() {
+        let sync = json!({"name": "S\u{1b}", "depth": 1, "kind": "synchronizer", "authority": 7,
+            "spawned_by": 7, "properties": [{"path": ".:health", "mode": "on_change", "value": "42"}]});
+        let root = json!({"name": "root", "depth": 0, "kind": "node", "authority": 1});
+        let response = json!({"relay": false, "nodes": [root, sync], "omitted": 3});
+        let expected = "NODE          KIND          AUTHORITY  ORIGIN OR VALUE\n\
+             root          node          1          scene\n  \
+             S           synchronizer  7          spawned by 7\n    \
+             .:health  on change                42\n\
+             and 3 more nodes\n";
+        assert_eq!(nodes(&response), expected);
+        assert!(nodes(&json!({"relay": true})).starts_with("a relay room"));
+    }
 
     #[test]
     fn columns_are_aligned_and_control_characters_are_left_out() {

@@ -1,5 +1,6 @@
 //! Rooms and endpoints over the memory network.
 
+mod inspection;
 mod moves;
 
 use std::sync::Arc;

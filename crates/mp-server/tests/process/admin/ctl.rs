@@ -51,6 +51,8 @@ fn every_verb_operates_a_running_server() {
     let mut player = super::peers::join(&server);
     let id = player.id.to_string();
     assert!(ok(&server, &["peers", "default"]).contains(&id));
+    let relay = "a relay room: the server passes packets on, and has no nodes of its own\n";
+    assert_eq!(ok(&server, &["nodes", "default"]), relay);
     let link = ["link", "default", &id];
     ok(&server, &[&link[..], &["--latency", "50ms", "--rate", "100000"]].concat());
     ok(&server, &[&link[..], &["--latency", "0.2s", "--direction", "to"]].concat());

@@ -109,6 +109,30 @@ fn viewer_of_a_room_receives_its_players_and_its_end() {
 }
 
 #[test]
+fn viewer_of_a_relay_room_receives_its_traffic_which_ends_with_the_viewer() {
+    let server = AdminServer::start();
+    let nodes = || server.ask(READ, "GET", "/v1/rooms/default/nodes").json();
+    assert_eq!(nodes(), json!({"relay": true, "nodes": [], "omitted": 0}));
+    let mut viewer = Viewer::of(&server, "/v1/rooms/default/events");
+    let sys = |nodes: &Value| {
+        let kinds = nodes["traffic"]["kinds"].as_array()?.iter();
+        let sys =
+            kinds.filter(|kind| kind["kind"] == "sys").map(|kind| kind["packets_sent"].as_u64());
+        sys.flatten().next()
+    };
+    assert_eq!(sys(&viewer.next("nodes")), Some(0));
+    let _players = [RawPlayer::join(server.server.ws), RawPlayer::join(server.server.ws)];
+    // Both are announced to each other.
+    while sys(&viewer.next("nodes")) != Some(2) {}
+    assert_eq!(sys(&nodes()), Some(2));
+    drop(viewer);
+    // The server notices the end of a connection a moment later.
+    while !nodes()["traffic"].is_null() {}
+    let unknown = server.ask(READ, "GET", "/v1/rooms/other/nodes");
+    assert_eq!(unknown.outcome(), (404, "unknown_room".to_owned()));
+}
+
+#[test]
 fn number_of_viewers_is_bounded_and_a_viewer_who_leaves_makes_place() {
     let server = AdminServer::start();
     let mut viewers: Vec<_> = (0..16).map(|_| Viewer::open(&server)).collect();
