@@ -1,9 +1,10 @@
 // Opens the live page of an mp-server in a headless browser, and checks what it shows and does:
 //
-//     node live_page.js BROWSER PROFILE SETUP_LINK FOLDER PLAYERS
+//     node live_page.js BROWSER PROFILE SETUP_LINK FOLDER PLAYERS GAME_PAGE
 //
 // The server has PLAYERS players of the room `default` over ENet, whose traffic does not stop. The
-// script makes the first token with SETUP_LINK. It prints `drain` when the server may get SIGTERM,
+// script makes the first token with SETUP_LINK. GAME_PAGE is the page of a room with nodes, on another
+// server, which needs no token. It prints `drain` when the server may get SIGTERM,
 // and `draining` when the page shows that; then the players may leave. Writes screenshots in FOLDER.
 // Exits with 1 after the first failed check.
 
@@ -20,7 +21,7 @@ const ROOMS = 1000;
 /** A text that would run if it became markup. */
 const MARKUP = '<script>document.hacked = true</script><img src=x onerror="document.hacked = true">';
 
-const [browser, profile, link, folder, players] = process.argv.slice(2);
+const [browser, profile, link, folder, players, gamePage] = process.argv.slice(2);
 const origin = new URL(link).origin;
 const page = new Page(browser, profile, DESKTOP);
 const {
@@ -123,6 +124,65 @@ async function useBots() {
 	await until('that the bots have left', bots(0));
 }
 
+/** The room with nodes: its tables show what the server sends and receives, and names as text. */
+async function seeNodes() {
+	await page.open(gamePage);
+	const hostile = '<img src=x onerror=hacked=1>';
+	const nodes = await until('the nodes', async () => {
+		const all = await rows('Nodes');
+		return all.length > 20 && all;
+	});
+	const node = (name) => nodes.find(([shown]) => shown === name);
+	assert.deepStrictEqual(node(hostile), [hostile, 'node', 'server', 'scene', '–']);
+	assert.deepStrictEqual(node('Mover1').slice(1, 4), ['node', 'server', 'spawned by server']);
+	assert.deepStrictEqual(node('.:name_tag').slice(1, 4), ['with the node', '', hostile]);
+	const first = node('.:position')[3];
+	await until('another position', async () => (
+		(await rows('Nodes')).find(([shown]) => shown === '.:position')[3] !== first));
+
+	await until('the calls of players', async () => {
+		const calls = await rows('Traffic by methods');
+		const note = calls.find(([method, of]) => method === 'note' && of === 'Log');
+		return note?.[2] === 'player and server' && note[3].endsWith('/s') && !note[3].startsWith('0 ');
+	});
+	await click('Properties');
+	await until('the positions', async () => (
+		(await rows('Traffic by properties')).some(([property, of, when, , sent]) => (
+			property === '.:position' && of === 'Movers/Mover1/Sync' && when === 'always' && sent.endsWith('/s')))));
+	await click('Kinds');
+	await until('the kinds', async () => {
+		const kinds = (await rows('Traffic by kinds')).map(([kind]) => kind);
+		return kinds.includes('sync') && kinds.includes('rpc');
+	});
+	assert.ok(!await page.evaluate("'hacked' in window"), 'no name of a node runs');
+	assert.strictEqual(await page.evaluate("document.querySelectorAll('main img').length"), 0);
+	for (const view of ['Nodes', 'Methods']) {
+		await click(view);
+		await checkView(`game-${view.toLowerCase()}`);
+	}
+	for (const [size, kind] of [[DESKTOP, 'desktop'], [PHONE, 'phone']]) {
+		await resize(size);
+		for (const [title, name] of [['Nodes', 'tree'], ['Traffic by method, node and property', 'traffic']]) {
+			await page.evaluate(`[...document.querySelectorAll('h2')]
+				.find((it) => it.textContent === ${JSON.stringify(title)}).scrollIntoView()`);
+			for (const theme of ['light', 'dark']) {
+				await page.screenshot(theme, path.join(folder, `game-${name}-${kind}-${theme}.png`));
+			}
+		}
+	}
+	await resize(DESKTOP);
+}
+
+/** The relay room: methods are numbers, and there are no nodes. */
+async function seeRelayedCalls() {
+	await go('#/rooms/default');
+	await until('the calls between players', async () => (
+		(await rows('Traffic by methods')).some(([method, of, between]) => (
+			method === 'method 0' && of === 'Main' && between === 'players'))));
+	await until('that a relay room has no nodes', async () => (
+		(await text('main')).includes('This is a relay room')));
+}
+
 async function banAndUnban() {
 	await go('#/bans');
 	await click('Ban an address');
@@ -209,10 +269,12 @@ async function seeTheEnd() {
 }
 
 async function play() {
+	await seeNodes();
 	await signIn();
 	const kinds = await compareWithMetrics(players);
 	await showMarkupAsText();
 	await useRoom();
+	await seeRelayedCalls();
 	await banAndUnban();
 	await seeSettings();
 	await createRooms();

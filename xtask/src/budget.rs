@@ -29,7 +29,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("mp.js", 2),
     ("web page", 45),
     ("live page, scripts", 2),
-    ("live page", 30),
+    ("live page", 45),
     ("one room", 8),
     ("rooms", 30),
     ("hosted room", 12),
@@ -57,7 +57,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("additional suite, webrtc, server", 60),
     ("simulated worlds", 100),
     ("soak", 160),
-    ("instructions", 70),
+    ("instructions", 75),
     ("benchmarks run", 125),
 ];
 
@@ -67,7 +67,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("WebRTC", 53),
     ("API", 3 * 60),
     ("server", 6 * 60 - 20 - 20 - 160 - 5),
-    ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5),
+    ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5),
     ("bots", 3 * 60 - 70 - 90 - 20),
     ("relay", 6 * 60 - 12 - 10),
     ("cluster", 4 * 60),

@@ -11,7 +11,7 @@ use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
 use crate::web::browser;
 use crate::web_page::node;
-use crate::workspace::{program, root, run, target};
+use crate::workspace::{binary, cargo, program, root, run, target};
 
 /// Runs the tests of the page's scripts.
 ///
@@ -62,6 +62,7 @@ fn simulate_link(godot: &Godot, folder: &Path) -> Result<String, String> {
 fn operate(folder: &Path) -> Result<String, String> {
     let server = program("mp-server", "MP_SERVER_BIN")?;
     let browser = browser()?; // may take minutes, once
+    let game = Game::start(&server, folder)?;
     let log = |who: &str| folder.join(format!("{who}.log"));
     let [enet, ws, admin] = [free_port()?, free_port()?, free_port()?];
     let mut command = Command::new(&server);
@@ -87,6 +88,7 @@ fn operate(folder: &Path) -> Result<String, String> {
     let mut command = Command::new(node()?);
     command.arg(root().join("interop/web/live_page.js")).arg(browser);
     command.arg(folder.join("profile")).args([link, &folder.to_string_lossy(), PLAYERS]);
+    command.arg(&game.page);
     let mut page = Process::start("page", &mut command, &log("page"))?;
     let has_printed = |line: &'static str| {
         move |page: &Process| page.output().lines().any(|printed| printed == line)
@@ -98,7 +100,8 @@ fn operate(folder: &Path) -> Result<String, String> {
     bots.interrupt();
     page.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     if !page.ended().is_some_and(|status| status.success()) {
-        return Err(format!("{}{}{}", page.output(), page.errors(), bots.errors()));
+        let players = [bots.errors(), game.players.errors()].concat();
+        return Err(format!("{}{}{players}", page.output(), page.errors()));
     }
     running.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     if !running.errors().contains("test of the page") {
@@ -107,7 +110,68 @@ fn operate(folder: &Path) -> Result<String, String> {
     Ok(page.output().lines().last().unwrap_or_default().to_owned())
 }
 
+/// A server whose room has nodes, with players. It ends with this value.
+struct Game {
+    _server: Process,
+    players: Process,
+    /// Address of its page, which needs no token.
+    page: String,
+}
+
+impl Game {
+    /// Starts the example `game_room` of mp-server, and bots of `program` as players.
+    fn start(program: &Path, folder: &Path) -> Result<Self, String> {
+        let example = ["--package", "mp-server", "--example", "game_room"];
+        run(cargo().args(["build", "--quiet"]).args(example))?;
+        let [enet, ws, admin] = [free_port()?, free_port()?, free_port()?];
+        let mut command = Command::new(binary("examples/game_room"));
+        command.args(["--dev", "--webrtc", "off", "--enet", &format!("127.0.0.1:{enet}")]);
+        command.args([
+            "--ws",
+            &format!("127.0.0.1:{ws}"),
+            "--admin",
+            &format!("127.0.0.1:{admin}"),
+        ]);
+        let mut server = Process::start("game", &mut command, &folder.join("game.log"))?;
+        let is_listening = |server: &Process| server.errors().contains("admin API address=");
+        if !server.wait_until(now() + PROCESS_TIMEOUT, is_listening) {
+            return Err(format!("the server with nodes does not listen: {}", server.errors()));
+        }
+        let scenario = folder.join("game.toml");
+        let text = format!("server = \"enet://127.0.0.1:{enet}\"\n{GAME}");
+        fs::write(&scenario, text).map_err(|e| format!("{}: {e}", scenario.display()))?;
+        let mut command = Command::new(program);
+        command.arg("bots").arg(&scenario).arg("--quiet");
+        let players =
+            Process::start("game players", &mut command, &folder.join("game-players.log"))?;
+        let page = format!("http://127.0.0.1:{admin}/#/rooms/default");
+        Ok(Self { _server: server, players, page })
+    }
+}
+
 const PLAYERS: &str = "3";
+
+/// Players who call a node of the server, and each other.
+const GAME: &str = r#"
+[[phase]]
+joins_per_second = 10
+players = 2
+for = "600s"
+
+[[node]]
+path = "Log"
+methods = ["note", "noted"]
+
+[[do]]
+connect = "10s"
+
+[[do]]
+rpc = "note"
+path = "Log"
+args = [{ letters = 20 }]
+per_second = 5
+for = "600s"
+"#;
 
 /// Players who call each other until they are interrupted.
 const SCENARIO: &str = r#"

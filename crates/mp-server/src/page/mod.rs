@@ -29,12 +29,13 @@ macro_rules! files {
 const INDEX: &str = "index.html";
 
 /// All files. Those but the page itself have paths below `/page/`.
-const FILES: [File; 30] = files! {
+const FILES: [File; 33] = files! {
     "index.html" "icon.svg"
     "theme.css" "layout.css" "controls.css" "table.css" "plot.css"
     "early_theme.js" "main.js" "api.js" "bans.js" "bots.js" "dialog.js" "dom.js" "events.js" "format.js"
-    "join_lines.js" "link.js" "metrics.js" "model.js" "overview.js" "peers.js" "plot.js" "room.js"
-    "rooms.js" "server.js" "session.js" "sign_in.js" "table.js" "theme.js"
+    "join_lines.js" "link.js" "metrics.js" "model.js" "nodes.js" "overview.js" "peers.js" "plot.js"
+    "rates.js" "room.js" "rooms.js" "server.js" "session.js" "sign_in.js" "table.js" "theme.js"
+    "traffic.js"
 };
 
 /// Returns the routes: the page at `/`, and at `/setup` for the link that makes the first token.

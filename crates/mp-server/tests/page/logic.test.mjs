@@ -9,8 +9,10 @@ import * as format from "../../src/page/files/format.js";
 import { positions } from "../../src/page/files/link.js";
 import { History, parse, quantile, sum } from "../../src/page/files/metrics.js";
 import { Model } from "../../src/page/files/model.js";
+import { lines } from "../../src/page/files/nodes.js";
 import { resent, withRates } from "../../src/page/files/peers.js";
 import { line, roundUp } from "../../src/page/files/plot.js";
+import { byNode, keyed, Rates } from "../../src/page/files/rates.js";
 import { arrange } from "../../src/page/files/table.js";
 
 test("events are found in pieces of any size, and comments are skipped", () => {
@@ -202,4 +204,43 @@ test("a slider of times reaches the current value", () => {
   assert.equal(positions({ max: 1, step: 0.005 }, 0.2).max, 1);
   const { max, start, at } = positions({ max: 1, step: 0.005 }, 4);
   assert.deepEqual([max, start, at(0.5)], [4, 4, 0.5]);
+});
+
+const traffic = (kind, node, member, received, sent, relayed = false) => ({
+  kind, node, member, relayed, packets_received: received > 0 ? 1 : 0, bytes_received: received,
+  packets_sent: sent > 0 ? 1 : 0, bytes_sent: sent,
+});
+
+test("rates of rows are means of five seconds, and rows without earlier counters begin at zero", () => {
+  const rates = new Rates();
+  const at = (time, bytes) => rates.push(time, [keyed(traffic("rpc", "Log", "note", bytes, 0))])[0];
+  assert.equal(at(0, 100).receiving, null);
+  assert.equal(at(1, 150).receiving, 50);
+  for (let time = 2; time <= 20; time += 1) at(time, 150 + (time - 1) * 10);
+  assert.equal(at(21, 350).receiving, 10);
+  const added = rates.push(22, [keyed(traffic("rpc", "Log", "note", 360, 0)), keyed(traffic("rpc", "Log", "late", 50, 0))]);
+  assert.deepEqual(added.map(({ receiving }) => receiving), [10, 10]);
+  assert.equal(at(23, 5).receiving, null, "the accounting has started again");
+});
+
+test("traffic is summed up by node, and packets without a node are left out", () => {
+  const rows = [traffic("rpc", "Log", "a", 1, 2), traffic("sync", "Log", "", 10, 20), traffic("raw", "", "", 5, 5)];
+  assert.deepEqual(byNode(rows), [{
+    key: "Log", node: "Log", packets_received: 2, bytes_received: 11, packets_sent: 2, bytes_sent: 22,
+  }]);
+});
+
+test("nodes are followed by their properties, with the bytes of both", () => {
+  const property = { path: ".:health", mode: "on_change", spawn: true, value: "42" };
+  const nodes = [
+    { path: ".", name: "Game", depth: 0, authority: 1, kind: "node" },
+    { path: "Sync", name: "Sync", depth: 1, authority: 7, spawned_by: 7, kind: "synchronizer", properties: [property] },
+  ];
+  const rows = [traffic("delta", "Sync", "", 0, 16), traffic("delta", "Sync", ".:health", 0, 4), traffic("spawn", "Sync", ".:health", 3, 0)];
+  const shown = lines({ nodes, traffic: { rows } });
+  assert.deepEqual(shown.map(({ name, level, bytes }) => [name, level, bytes]), [["Game", 0, 0], ["Sync", 1, 23], [".:health", 2, 7]]);
+  assert.deepEqual(shown.map(({ authority, value }) => [authority, value]), [
+    ["server", "scene"], ["player 7", "spawned by player 7"], ["", "42"],
+  ]);
+  assert.deepEqual(lines({ nodes: [] }), []);
 });

@@ -1,4 +1,4 @@
-// A room: its players, and what an operator may do with it.
+// A room: its players, traffic and nodes, and what an operator may do with it.
 
 import { path } from "./api.js";
 import { askForBots, BOTS } from "./bots.js";
@@ -6,9 +6,11 @@ import { ask, notify } from "./dialog.js";
 import { element, setText } from "./dom.js";
 import { byteRate, count } from "./format.js";
 import { JoinLines } from "./join_lines.js";
+import { Nodes } from "./nodes.js";
 import { Peers } from "./peers.js";
 import { Plot } from "./plot.js";
 import { state } from "./rooms.js";
+import { RoomTraffic } from "./traffic.js";
 
 const ROOM = "/v1/rooms/{room}";
 const ANNOUNCE = "/v1/rooms/{room}/announce";
@@ -28,10 +30,8 @@ export class Room {
   #lock;
   #more = element("p", { class: "empty", hidden: true });
   #error = element("p", { class: "reasons", role: "alert", hidden: true });
-  #nodes = element("section", { class: "panel", hidden: true },
-    element("h2", {}, "Nodes"),
-    element("p", { class: "empty" },
-      "This is a relay room: the server passes packets on between players, and has no nodes of its own."));
+  #traffic = new RoomTraffic();
+  #nodes = new Nodes();
   #peers;
   /** Traffic of all players: `{ time, received, sent }`. */
   #rates = [];
@@ -66,8 +66,9 @@ export class Room {
       element("div", { class: "tiles" }, this.#plot.element),
       element("section", { class: "panel" },
         element("h2", {}, "Players"), this.#peers.element, this.#more),
-      new JoinLines(api, access, name).element,
-      this.#nodes);
+      this.#traffic.element,
+      this.#nodes.element,
+      new JoinLines(api, access, name).element);
     this.#stream = api.stream(path(`${ROOM}/events?limit=${PLAYERS_MAX}`, { room: name }), {
       opened: () => this.#fail(null),
       event: (event, data) => this.#handle(event, JSON.parse(data)),
@@ -88,6 +89,10 @@ export class Room {
       this.#draw(this.#peers.set(data.peers));
       this.#more.hidden = data.next === undefined;
       setText(this.#more, `Only the first ${count(PLAYERS_MAX)} players are shown.`);
+    }
+    if (event === "nodes") {
+      this.#traffic.set(data.traffic);
+      this.#nodes.set(data);
     }
     if (event === "closed") {
       this.#stream.close();
@@ -110,7 +115,6 @@ export class Room {
     this.#room = room;
     setText(this.#state, state(room));
     setText(this.#lock, room.locked ? "Unlock" : "Lock");
-    this.#nodes.hidden = room.type !== "relay";
     const { players, max_players: max, template, type } = room;
     const metadata = Object.entries(room.metadata).map(([key, value]) => `${key}: ${value}`);
     setText(this.#facts, [
