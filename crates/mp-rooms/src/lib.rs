@@ -50,4 +50,4 @@ pub use rooms::{
 };
 pub use router::{RoomRegistry, RoomRouter};
 pub use selection::Selection;
-pub use template::{Metadata, RoomHost, Template};
+pub use template::{HostMigration, Metadata, NextHost, RoomHost, Template};

@@ -41,6 +41,10 @@ pub const EMPTY_TIMEOUT: Duration = Duration::from_secs(300);
 /// of a room restarts its game in that time.
 pub const DEPARTURE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Default of [`HostMigration::grace`](crate::HostMigration::grace): a player who has lost the
+/// connection often returns within it.
+pub const HOST_GRACE: Duration = Duration::from_secs(30);
+
 /// Default of [`Template::seat_timeout`](crate::Template::seat_timeout): a client resolves the
 /// address and completes its handshake in that time, also after a retry.
 pub const SEAT_TIMEOUT: Duration = Duration::from_secs(15);

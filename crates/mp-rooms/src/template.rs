@@ -6,7 +6,9 @@ use std::time::Duration;
 use mp_core::ReceiveLimits;
 use mp_identity::Role;
 
-use crate::limits::{DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, MAX_PLAYERS_DEFAULT, SEAT_TIMEOUT};
+use crate::limits::{
+    DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, HOST_GRACE, MAX_PLAYERS_DEFAULT, SEAT_TIMEOUT,
+};
 use crate::name::{Code, RoomName};
 use crate::queue::QueueSettings;
 
@@ -23,6 +25,35 @@ pub enum RoomHost {
     /// The first client that joins.
     First,
     /// The first client that joins with a role. Others may join before and wait.
+    Role(Role),
+}
+
+/// The settings with which rooms go on when their [host](RoomHost) has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostMigration {
+    /// The player who becomes the host.
+    pub next: NextHost,
+    /// Time for which the game is paused before. Default: [`HOST_GRACE`].
+    pub grace: Duration,
+    /// Text that the player receives as a raw packet of peer 1. Default: `become_host`.
+    pub message: String,
+}
+
+impl HostMigration {
+    /// Returns the settings with defaults.
+    pub fn new(next: NextHost) -> Self {
+        Self { next, grace: HOST_GRACE, message: "become_host".to_owned() }
+    }
+}
+
+/// The player who becomes the host when the host has left. Spectators do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NextHost {
+    /// The player who has been in the room for the longest time.
+    Oldest,
+    /// As `Oldest`, among the players with a role.
     Role(Role),
 }
 
@@ -50,6 +81,9 @@ pub struct Template {
     pub relay: bool,
     /// The client that is peer 1 for the others. Default: none.
     pub host: RoomHost,
+    /// The settings with which the rooms go on when the host has left; `None`: the players are
+    /// disconnected. Default: `None`.
+    pub migration: Option<HostMigration>,
     /// Code that players need to join; `None`: none. Default: `None`.
     pub code: Option<Code>,
     /// True if rooms refuse all players until they are unlocked. Default: no.
@@ -94,6 +128,7 @@ impl Template {
             departure_timeout: Some(DEPARTURE_TIMEOUT),
             relay: true,
             host: RoomHost::None,
+            migration: None,
             code: None,
             locked: false,
             metadata: Metadata::new(),

@@ -124,6 +124,7 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.departure_timeout = given.departure_timeout;
     template.relay = given.relay;
     template.host = given.host;
+    template.migration.clone_from(&given.migration);
     template.code = code(given.private, given.code.as_ref())?;
     template.locked = given.locked;
     template.own_thread = given.own_thread;

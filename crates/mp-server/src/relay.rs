@@ -1,7 +1,9 @@
 //! The relay room: a branch without nodes.
 
-use mp_relay::HostSeat;
-use mp_rooms::RoomHost;
+use mp_core::PeerId;
+use mp_identity::Role;
+use mp_relay::{HostSeat, Migration};
+use mp_rooms::{HostMigration, NextHost, RoomHost};
 use mp_scene::{Branch, BuildError};
 
 use crate::RoomContext;
@@ -14,14 +16,33 @@ use crate::RoomContext;
 /// Returns no error at present.
 pub fn relay(context: &RoomContext) -> Result<Branch, BuildError> {
     let room = Branch::builder("/root");
-    match context.template().host {
-        RoomHost::First => room.relay_policy(HostSeat::first()),
+    let seat = match context.template().host {
+        RoomHost::First => HostSeat::first(),
         RoomHost::Role(role) => {
             let context = context.clone();
-            let has_role = move |peer| context.identity(peer).is_some_and(|it| it.role() == role);
-            room.relay_policy(HostSeat::with_rule(has_role))
+            HostSeat::with_rule(move |peer| role_of(&context, peer) == Some(role))
         }
-        _ => room,
-    }
-    .build()
+        _ => return room.build(),
+    };
+    let seat = match &context.template().migration {
+        Some(settings) => seat.migration(migration(context, settings)),
+        None => seat,
+    };
+    room.relay_policy(seat).build()
+}
+
+/// Returns how a room goes on when its host has left.
+fn migration(context: &RoomContext, settings: &HostMigration) -> Migration {
+    let (context, next) = (context.clone(), settings.next);
+    let may_host = move |peer| match (next, role_of(&context, peer)) {
+        (NextHost::Role(role), found) => found == Some(role),
+        (_, found) => found != Some(Role::Spectator),
+    };
+    Migration::with_packet(settings.message.clone())
+        .grace(settings.grace)
+        .choice(move |guests| guests.iter().copied().find(|&guest| may_host(guest)))
+}
+
+fn role_of(context: &RoomContext, peer: PeerId) -> Option<Role> {
+    context.identity(peer).map(|identity| identity.role())
 }

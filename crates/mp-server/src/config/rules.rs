@@ -109,6 +109,10 @@ pub(crate) static SHORT_TEXT: TextRule = rule("TEXT", "a text of 1 to 64 bytes",
     (1..=64).contains(&text.len()) && !text.chars().any(char::is_control)
 });
 
+/// Content of a packet of the program.
+pub(crate) static PACKET: TextRule =
+    rule("TEXT", "a text of 1 to 1024 bytes", |text| (1..=1_024).contains(&text.len()));
+
 /// Key of the metadata of rooms.
 pub(crate) static METADATA_KEY: TextRule =
     rule("KEY,…", "a key of at most 256 bytes", |text| (1..=256).contains(&text.len()));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mp_core::{AddressPrefix, GateLimits, Rate, ReceiveLimits, TransferMode};
-use mp_rooms::{RoomHost, SamePlayer};
+use mp_rooms::{HostMigration, RoomHost, SamePlayer};
 
 use super::address::BindAddress;
 
@@ -253,6 +253,9 @@ pub struct TemplateConfig {
     pub relay: bool,
     /// Player that is peer 1 for the others of its room (default: none).
     pub host: RoomHost,
+    /// Settings with which the rooms go on when the host has left; `None`: the players are
+    /// disconnected (default).
+    pub migration: Option<HostMigration>,
     /// True to leave the rooms out of lists and to admit only players who know the code (default:
     /// false).
     pub private: bool,

@@ -1,11 +1,11 @@
-//! The setting `host` of a template.
+//! The settings of a template about its host.
 
 use std::time::Duration;
 
 use mp_identity::Role;
-use mp_rooms::RoomHost;
+use mp_rooms::{HostMigration, NextHost, RoomHost};
 
-use super::{Builder, some_seconds};
+use super::{Builder, seconds, some_seconds};
 use crate::config::values::Table;
 use crate::plan::RELAY;
 
@@ -28,17 +28,14 @@ impl Builder<'_> {
             _ => return RoomHost::None,
         };
         let room_type = table.text("type").unwrap_or_else(|| RELAY.to_owned());
-        let method = self.values.single("identity").text("method").unwrap_or_default();
         let problem = if room_type != RELAY {
             let message = format!("has no effect on rooms of the type {room_type:?}");
             Some((message, "omit it, or the type".to_owned()))
         } else if table.switch("relay") == Some(false) {
             let message = "has no effect: the rooms do not relay packets".to_owned();
             Some((message, "omit it, or set relay = true".to_owned()))
-        } else if matches!(host, RoomHost::Role(_)) && !["token", "call-out"].contains(&&*method) {
-            let message = "finds no host: players have no roles".to_owned();
-            let help = "set identity.method to \"token\" or \"call-out\", or host = \"first\"";
-            Some((message, help.to_owned()))
+        } else if matches!(host, RoomHost::Role(_)) && !self.has_roles() {
+            Some((NO_ROLES.to_owned(), format!("{SET_METHOD}, or host = \"first\"")))
         } else {
             None
         };
@@ -47,4 +44,58 @@ impl Builder<'_> {
         }
         host
     }
+
+    /// Returns how rooms go on when their host has left, and checks that they can.
+    pub(super) fn migration(&mut self, table: &Table) -> Option<HostMigration> {
+        let next = match table.text("next_host").as_deref() {
+            Some("oldest") => NextHost::Oldest,
+            Some("role:host") => NextHost::Role(Role::Host),
+            _ => {
+                self.report_unused_migration(table);
+                return None;
+            }
+        };
+        let problem = if matches!(table.text("host").as_deref(), None | Some("none")) {
+            let message = "has no effect: the rooms have no host".to_owned();
+            Some((message, "omit it, or set host = \"first\"".to_owned()))
+        } else if matches!(next, NextHost::Role(_)) && !self.has_roles() {
+            Some((NO_ROLES.to_owned(), format!("{SET_METHOD}, or next_host = \"oldest\"")))
+        } else {
+            None
+        };
+        if let Some((message, help)) = problem {
+            self.report(table, "next_host", message, Some(help));
+        }
+        let mut migration = HostMigration::new(next);
+        migration.grace = seconds(table, "host_grace");
+        if let Some(message) = table.text("host_message") {
+            migration.message = message;
+        }
+        Some(migration)
+    }
+
+    /// Reports settings that differ from their defaults although there is no next host.
+    fn report_unused_migration(&mut self, table: &Table) {
+        let default = HostMigration::new(NextHost::Oldest);
+        let is_message = |message: &String| *message != default.message;
+        for (key, is_set) in [
+            ("host_grace", seconds(table, "host_grace") != default.grace),
+            ("host_message", table.text("host_message").as_ref().is_some_and(is_message)),
+        ] {
+            if is_set && table.entry(key).is_some() {
+                let message = "has no effect: the rooms have no next host".to_owned();
+                let help = "omit it, or set next_host = \"oldest\"".to_owned();
+                self.report(table, key, message, Some(help));
+            }
+        }
+    }
+
+    /// Returns whether players have roles.
+    fn has_roles(&self) -> bool {
+        let method = self.values.single("identity").text("method").unwrap_or_default();
+        ["token", "call-out"].contains(&&*method)
+    }
 }
+
+const NO_ROLES: &str = "finds no host: players have no roles";
+const SET_METHOD: &str = "set identity.method to \"token\" or \"call-out\"";

@@ -203,6 +203,7 @@ impl Builder<'_> {
                 departure_timeout: some_seconds(table, "departure_timeout"),
                 relay: table.switch("relay").unwrap_or(true),
                 host: self.host(table),
+                migration: self.migration(table),
                 private,
                 code,
                 locked: table.switch("locked").unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! Settings of rooms and their templates.
 
 use crate::config::key::{Key, Kind, Preset};
-use crate::config::rules::{CODE, METADATA_KEY, NAME, WORDS};
+use crate::config::rules::{CODE, METADATA_KEY, NAME, PACKET, WORDS};
 
 pub(super) const TEMPLATE: &[Key] = &[
     Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms").now(),
@@ -53,7 +53,35 @@ grows with the square of this number.",
         "Player that is the server of the others: the first one, or the first with the role host
 
 The host runs the game with authority over its nodes, and the others see it as peer 1. It needs \
-no open port. They are disconnected when it leaves. Rooms of other types have no host.",
+no open port. They are disconnected when it leaves, unless there is a next_host. Rooms of other \
+types have no host.",
+    )
+    .now(),
+    Key::new(
+        "next_host",
+        Kind::Word(&["none", "oldest", "role:host"]),
+        Preset::Text("none"),
+        "Player that becomes the host when the host has left: the one that has been in the room for \
+the longest time, or the first of those with the role host
+
+The others keep their connections and nodes. Players who join meanwhile receive the nodes from the \
+room. Spectators do not become hosts.",
+    )
+    .now(),
+    Key::new(
+        "host_grace",
+        Kind::Seconds { min: 0, max: 3_600 },
+        Preset::Number(30),
+        "Seconds for which the game is paused when the host has left, before next_host is the host",
+    )
+    .now(),
+    Key::new(
+        "host_message",
+        Kind::Text(&PACKET),
+        Preset::Text("become_host"),
+        "Text that the next host receives as a raw packet
+
+Godot passes it to the signal peer_packet, with the id 1.",
     )
     .now(),
     Key::new(
