@@ -29,3 +29,6 @@ func _process(_delta: float) -> void:
 	elif place == 7 and not has_meta("moved"):
 		set_meta("moved", true)
 		print("moved ", name)
+	elif place == 9 and not has_meta("ran"):
+		set_meta("ran", true)
+		print("ran ", name)

@@ -32,7 +32,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("live page", 45),
     ("one room", 8),
     ("rooms", 30),
-    ("hosted room", 12),
+    ("hosted room", 32),
     ("simulated links", 15),
     ("bots", 90),
     ("silent players", 45),
@@ -68,7 +68,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("API", 3 * 60),
     ("server", 6 * 60 - 20 - 20 - 160 - 5),
     ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5),
-    ("relay", 6 * 60 - 12 - 10),
+    ("relay", 6 * 60 - 20 - 12 - 10),
     ("cluster", 4 * 60),
 ];
 

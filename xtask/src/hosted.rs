@@ -1,6 +1,8 @@
 //! A game that one of its players hosts, through a room of mp-server: real Godot clients, one of
 //! them with authority over the nodes of the server.
 
+mod migration;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +19,7 @@ use crate::workspace::{program, root, target};
 ///
 /// Returns the first client that does not see what it should, with its output.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
-    let room = Room::start(godot)?;
+    let room = Room::start(godot, "server", "")?;
     let mut host = room.join("host", Way::Enet, true)?;
     let host_id = id(&mut host)?;
     let mut guests =
@@ -54,7 +56,10 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     for guest in [&mut ws, &mut late] {
         expect(guest, "disconnected")?;
     }
-    Ok("spawns, properties, calls and late guests, over ENet and WebSocket; the host is killed"
+    drop(room);
+    migration::play(godot)?;
+    Ok("spawns, properties, calls and late guests, over ENet and WebSocket; the host is killed, and \
+        a guest goes on"
         .to_owned())
 }
 
@@ -106,9 +111,10 @@ enum Way {
 }
 
 impl<'g> Room<'g> {
-    fn start(godot: &'g Godot) -> Result<Self, String> {
+    /// Starts a server whose template has more `settings`. `who` is the name of its log.
+    fn start(godot: &'g Godot, who: &str, settings: &str) -> Result<Self, String> {
         let (enet, websocket) = (free_port()?, free_port()?);
-        let mut config = "[template.default]\nhost = \"first\"\n".to_owned();
+        let mut config = format!("[template.default]\nhost = \"first\"\n{settings}");
         for (transport, port) in [("enet", enet), ("websocket", websocket)] {
             let written = writeln!(
                 config,
@@ -116,13 +122,13 @@ impl<'g> Room<'g> {
             );
             written.map_err(|error| error.to_string())?;
         }
-        let file = log("mp-server").with_extension("toml");
+        let file = log(who).with_extension("toml");
         let folder = file.parent().map_or_else(target, ToOwned::to_owned);
         fs::create_dir_all(folder).map_err(|error| error.to_string())?;
         fs::write(&file, config).map_err(|error| format!("{}: {error}", file.display()))?;
         let mut command = Command::new(program("mp-server", "MP_SERVER_BIN")?);
         command.arg("--config").arg(&file);
-        let mut server = Process::start("server", &mut command, &log("server"))?;
+        let mut server = Process::start(who, &mut command, &log(who))?;
         let listens = |server: &Process| server.output().contains("--help");
         if !server.wait_until(now() + PROCESS_TIMEOUT, listens) {
             return Err(format!("mp-server does not listen: {}", server.errors()));
@@ -131,14 +137,16 @@ impl<'g> Room<'g> {
     }
 
     fn join(&self, who: &str, way: Way, is_host: bool) -> Result<Process, String> {
+        self.start_player(who, way, if is_host { &["--host"] } else { &[] })
+    }
+
+    fn start_player(&self, who: &str, way: Way, args: &[&str]) -> Result<Process, String> {
         let mut command = self.godot.command(&root().join("interop/hosted"));
         match way {
             Way::Enet => command.arg(format!("--port={}", self.enet)),
             Way::WebSocket => command.arg(format!("--url=ws://127.0.0.1:{}", self.websocket)),
         };
-        if is_host {
-            command.arg("--host");
-        }
+        command.args(args);
         Process::start(who, &mut command, &log(who))
     }
 }
