@@ -40,6 +40,7 @@ const PROTOCOL: &[&str] = &[
     "crates/mp-transport-enet/src/dtls",
     "crates/mp-transport-enet/src/proto",
     "crates/mp-transport-ws/src/proto",
+    "crates/mp-tunnel/src/host",
     "crates/mp-wire/src/decoder",
     "crates/mp-wire/src/proxy/forwarder",
 ];

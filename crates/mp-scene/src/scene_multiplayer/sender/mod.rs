@@ -112,8 +112,18 @@ impl Sender {
 
     /// Closes the connection to `peer`, if it has its own. Its route stays.
     pub(super) fn disconnect(&mut self, peer: PeerId, reason: DisconnectReason) {
+        self.disconnect_with(peer, reason, CloseMode::Graceful);
+    }
+
+    /// Closes the connection to `peer` in the way `close_mode`.
+    pub(super) fn disconnect_with(
+        &mut self,
+        peer: PeerId,
+        reason: DisconnectReason,
+        close_mode: CloseMode,
+    ) {
         if let Some((endpoint, connection)) = self.routes.connection(peer) {
-            self.close(endpoint, connection, reason);
+            self.close_with(endpoint, connection, reason, close_mode);
         }
     }
 
@@ -124,9 +134,18 @@ impl Sender {
         connection: ConnectionId,
         reason: DisconnectReason,
     ) {
+        self.close_with(endpoint, connection, reason, CloseMode::Graceful);
+    }
+
+    fn close_with(
+        &mut self,
+        endpoint: EndpointId,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+        close_mode: CloseMode,
+    ) {
         tracing::debug!(?endpoint, %connection, %reason, "disconnecting");
         if let Some(outbox) = self.outboxes.get_mut(&endpoint) {
-            let close_mode = CloseMode::Graceful;
             outbox.command(ToEndpoint::Disconnect { connection, reason, close_mode });
         }
     }

@@ -4,7 +4,9 @@ use std::any::Any;
 use std::fmt;
 
 use bytes::Bytes;
-use mp_core::{Channel, DisconnectReason, Instant, Packet, PeerId, Prefix, TransferMode};
+use mp_core::{
+    Channel, CloseMode, DisconnectReason, Instant, Packet, PeerId, Prefix, TransferMode,
+};
 
 use super::super::Refusal;
 use super::super::sender::{SendOptions, Sender};
@@ -28,8 +30,15 @@ pub trait RelayPolicy: Any + fmt::Debug {
     /// Handles the end of a peer's session. The peer is no longer admitted.
     fn peer_disconnected(&mut self, cx: &mut RelayContext<'_>, peer: PeerId);
 
-    /// Decides about a packet that was received from an admitted peer. AUTH, ADD_PEER and DEL_PEER
-    /// are not passed to the policy.
+    /// Returns whether the policy receives all packets of admitted peers, whatever they contain, so
+    /// that peers may speak another protocol than SceneMultiplayer's. Default: no.
+    fn receives_all(&self) -> bool {
+        false
+    }
+
+    /// Decides about a packet that was received from an admitted peer. AUTH, ADD_PEER, DEL_PEER and
+    /// packets of unknown kinds are not passed to the policy, unless it
+    /// [receives all](Self::receives_all).
     fn receive(
         &mut self,
         cx: &mut RelayContext<'_>,
@@ -98,6 +107,12 @@ impl RelayContext<'_> {
     /// Closes the connection of a peer. [`RelayPolicy::peer_disconnected`] follows in a later turn.
     pub fn disconnect(&mut self, peer: PeerId, reason: DisconnectReason) {
         self.sender.disconnect(peer, reason);
+    }
+
+    /// Same as [`disconnect`](Self::disconnect), after the packets that were sent to the peer
+    /// before.
+    pub fn disconnect_after_packets(&mut self, peer: PeerId, reason: DisconnectReason) {
+        self.sender.disconnect_with(peer, reason, CloseMode::Drain);
     }
 }
 
@@ -183,14 +198,20 @@ impl Session {
             return None;
         }
         let Self { policy: PolicySlot(Some(policy)), stats, .. } = self else { return None };
-        let kind = cx.sender.wire().kind(&packet.payload)?;
-        if matches!(kind, PacketKind::Auth | PacketKind::Sys) {
+        // Packets of a policy that receives all need not be SceneMultiplayer's.
+        let kind = match policy.receives_all() {
+            true => None,
+            false => Some(cx.sender.wire().kind(&packet.payload)?),
+        };
+        if matches!(kind, Some(PacketKind::Auth | PacketKind::Sys)) {
             return None;
         }
         let before = stats.relayed_packets;
         let mut relay = RelayContext { sender: cx.sender, stats };
         let decision = policy.receive(&mut relay, from, packet);
-        if matches!(decision, RelayDecision::Handled | RelayDecision::Inner(_)) {
+        if let Some(kind) = kind
+            && matches!(decision, RelayDecision::Handled | RelayDecision::Inner(_))
+        {
             let receivers = (stats.relayed_packets - before) as usize;
             let content = match kind {
                 PacketKind::Relay => godot::relayed(&packet.payload),
