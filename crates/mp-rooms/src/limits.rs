@@ -41,8 +41,8 @@ pub const EMPTY_TIMEOUT: Duration = Duration::from_secs(300);
 /// of a room restarts its game in that time.
 pub const DEPARTURE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Default of [`HostMigration::grace`](crate::HostMigration::grace): a player who has lost the
-/// connection often returns within it.
+/// Default of [`Template::host_grace`](crate::Template::host_grace): longer than a router or a
+/// server takes to restart its connections, and shorter than players wait.
 pub const HOST_GRACE: Duration = Duration::from_secs(30);
 
 /// Default of [`Template::seat_timeout`](crate::Template::seat_timeout): a client resolves the

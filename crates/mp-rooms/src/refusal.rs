@@ -44,6 +44,8 @@ mp_core::reasons! {
         RoomLocked = "room_locked" => "the room is locked",
         /// The room is private, and the code is missing or wrong.
         WrongCode = "wrong_code" => "the room is private, and the code is missing or wrong",
+        /// The room is hosted by a program, and the token of the client is not its key.
+        WrongHostKey = "wrong_host_key" => "the host key is wrong",
         /// The ticket is unknown, was used, or has expired.
         InvalidTicket = "invalid_ticket" => "the ticket is unknown, used or expired",
         /// The resume ticket is unknown, was used, or has expired.

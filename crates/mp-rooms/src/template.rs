@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mp_core::ReceiveLimits;
-use mp_identity::Role;
+use mp_identity::{Role, Token};
 
 use crate::limits::{
     DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, HOST_GRACE, MAX_PLAYERS_DEFAULT, SEAT_TIMEOUT,
@@ -26,6 +26,10 @@ pub enum RoomHost {
     First,
     /// The first client that joins with a role. Others may join before and wait.
     Role(Role),
+    /// A program beside the game, which passes on the packets of all clients. It joins with the
+    /// role [`Host`](Role::Host), or with the [key](Template::host_key) of the template. Only it
+    /// creates rooms on demand.
+    Tunnel,
 }
 
 /// The settings with which rooms go on when their [host](RoomHost) has left.
@@ -34,8 +38,6 @@ pub enum RoomHost {
 pub struct HostMigration {
     /// The player who becomes the host.
     pub next: NextHost,
-    /// Time for which the game is paused before. Default: [`HOST_GRACE`].
-    pub grace: Duration,
     /// Text that the player receives as a raw packet of peer 1. Default: `become_host`.
     pub message: String,
 }
@@ -43,7 +45,7 @@ pub struct HostMigration {
 impl HostMigration {
     /// Returns the settings with defaults.
     pub fn new(next: NextHost) -> Self {
-        Self { next, grace: HOST_GRACE, message: "become_host".to_owned() }
+        Self { next, message: "become_host".to_owned() }
     }
 }
 
@@ -84,6 +86,13 @@ pub struct Template {
     /// The settings with which the rooms go on when the host has left; `None`: the players are
     /// disconnected. Default: `None`.
     pub migration: Option<HostMigration>,
+    /// Key with which a client has the role of a host in rooms with [`RoomHost::Tunnel`]; `None`:
+    /// its identity decides. Default: `None`.
+    pub host_key: Option<Token>,
+    /// Time for which a room waits when its host has left: the host of a tunnel can come back, or
+    /// the game is paused before the next host of [`migration`](Self::migration) goes on. Default:
+    /// [`HOST_GRACE`].
+    pub host_grace: Duration,
     /// Code that players need to join; `None`: none. Default: `None`.
     pub code: Option<Code>,
     /// True if rooms refuse all players until they are unlocked. Default: no.
@@ -129,6 +138,8 @@ impl Template {
             relay: true,
             host: RoomHost::None,
             migration: None,
+            host_key: None,
+            host_grace: HOST_GRACE,
             code: None,
             locked: false,
             metadata: Metadata::new(),

@@ -14,6 +14,7 @@ use crate::ctl::CtlArgs;
 use crate::doctor::DoctorArgs;
 use crate::inspect::InspectArgs;
 use crate::token::TokenArgs;
+use crate::tunnel::TunnelArgs;
 
 /// A relay room for Godot 4 games.
 ///
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     Inspect(InspectArgs),
     Token(TokenArgs),
+    Tunnel(Box<TunnelArgs>),
     /// Print a Grafana dashboard for the metrics of the server
     ///
     /// Import it in Grafana: mp-server dashboard > grafana.json

@@ -84,6 +84,7 @@ mod server;
 mod service;
 mod shutdown;
 mod token;
+mod tunnel;
 mod webrtc;
 
 use std::ffi::OsString;
@@ -128,6 +129,7 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
         Some(Command::Bots(args)) => return bots::run(args),
         Some(Command::Cert(args)) => return cert::make(args),
         Some(Command::Token(args)) => return token::run(args),
+        Some(Command::Tunnel(args)) => return tunnel::run(args),
         Some(Command::Config(args)) => return config_command::run(args),
         Some(Command::Ctl(args)) => return ctl::run(args.clone()),
         Some(Command::Doctor(args)) => return doctor::run(args),

@@ -1,5 +1,6 @@
 //! [`RoomsPlan`]: the rooms of a configuration, and how the clients of its listeners select them.
 
+use mp_identity::Token;
 use mp_rooms::{
     Code, InvalidName, Listener, QueueSettings, RoomName, Rooms, RoomsSettings, Selection,
     Template, Unselected,
@@ -125,6 +126,8 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.relay = given.relay;
     template.host = given.host;
     template.migration.clone_from(&given.migration);
+    template.host_key = given.host_key.as_ref().map(host_key).transpose()?;
+    template.host_grace = given.host_grace;
     template.code = code(given.private, given.code.as_ref())?;
     template.locked = given.locked;
     template.own_thread = given.own_thread;
@@ -173,6 +176,10 @@ fn room(given: &RoomConfig, base: &Template) -> Result<(RoomName, Template), Str
 fn staying(mut template: Template) -> Template {
     (template.empty_timeout, template.departure_timeout) = (None, None);
     template
+}
+
+fn host_key(key: &Secret) -> Result<Token, String> {
+    Token::new(key.reveal()).map_err(|error| error.to_string())
 }
 
 fn code(is_private: bool, code: Option<&Secret>) -> Result<Option<Code>, String> {

@@ -83,7 +83,7 @@ pub fn has_secret(line: &str) -> bool {
 /// contain one of these words.
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["secret", "code", "token", "password"].iter().any(|word| name.contains(word))
+    ["secret", "code", "token", "password", "host_key"].iter().any(|word| name.contains(word))
 }
 
 /// Length in bytes of longer lines, which are not printed.

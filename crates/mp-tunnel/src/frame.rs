@@ -103,6 +103,9 @@ mp_core::reasons! {
         NotHost = "not_host" => "the server does not accept this program as a host",
         /// Another program hosts the room.
         HostPresent = "host_present" => "another program hosts the room",
+        /// The room does not answer as one whose host is a game behind a tunnel. Rooms do not send
+        /// it.
+        NoTunnel = "no_tunnel" => "the room has not host = \"tunnel\"",
         /// The room has another version of the protocol.
         OtherVersion = "other_version" => "the server has another version of the tunnel",
     }

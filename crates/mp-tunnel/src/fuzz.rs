@@ -12,7 +12,7 @@ use crate::{HostOutput, TunnelHost};
 /// Passes the [`pieces`] of the input to a host as packets of its room.
 pub fn tunnel_frames(data: &[u8]) {
     let mut host = TunnelHost::new();
-    host.link_connected();
+    host.link_connected(Instant::ZERO);
     let session = SessionId::random(&mut mp_core::Rng::seed_from_u64(1));
     let (is_resumed, received) = (false, 0);
     let grace = std::time::Duration::from_secs(1);

@@ -39,5 +39,5 @@ pub const ACKNOWLEDGED_BYTES: usize = 64 * 1024;
 /// that sends more before is disconnected.
 pub const EARLY_BYTES_MAX: usize = 256 * 1024;
 
-/// Time in which a host sends its first frame.
+/// Time in which a host sends its first frame, and in which the room answers it.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);

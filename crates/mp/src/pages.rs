@@ -36,6 +36,7 @@ macro_rules! links {
 [testing.md]: crate::guide::testing
 [transports.md]: crate::guide::transports
 [troubleshooting.md]: crate::guide::troubleshooting
+[tunnel.md]: crate::guide::tunnel
 [visibility.md]: crate::guide::visibility
 [webrtc.md]: crate::guide::webrtc
 
@@ -78,6 +79,7 @@ pub mod guide {
     page!(deployment, "deployment.md");
     page!(bots, "bots.md");
     page!(hosted_games, "hosted-games.md");
+    page!(tunnel, "tunnel.md");
     page!(resume, "resume.md");
     page!(guarantees, "guarantees.md");
     page!(troubleshooting, "troubleshooting.md");

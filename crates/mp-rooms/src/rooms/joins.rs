@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mp_core::{Instant, PeerId};
-use mp_identity::{Identity, Subject};
+use mp_identity::{Identity, Role, Subject};
 
 use super::{JoinDecision, Rooms, Shortage};
 use crate::join::{Join, ListenerConnection};
@@ -11,7 +11,7 @@ use crate::limits::{WAITING_MAX, WAITING_PER_ROOM_MAX};
 use crate::name::{RoomId, RoomName};
 use crate::refusal::{CreateRefusal, JoinRefusal, Removal};
 use crate::selection::Selection;
-use crate::template::Template;
+use crate::template::{RoomHost, Template};
 
 impl Rooms {
     /// Handles the request of a connection to join a room. The decision follows as an output, at
@@ -52,6 +52,25 @@ impl Rooms {
         }
         self.players.insert(connection, identity);
         self.enter(now, id, connection, claimed_id);
+    }
+
+    /// Returns whether the token of a join is the [host key](Template::host_key) of the selected
+    /// room; `None` if the room has no key, or the join no token.
+    pub fn has_host_key(&self, join: &Join) -> Option<bool> {
+        let token = join.credentials.token.as_ref()?;
+        let selection = join.selection.as_ref().ok()?;
+        let existing = self.names.get(&selection.room).and_then(|id| self.rooms.get(id));
+        let (template, key) = match (existing, self.reserved.get(&selection.room)) {
+            (Some(room), _) => (&room.template, &room.host_key),
+            (None, Some(reserved)) => (reserved, &reserved.host_key),
+            (None, None) => {
+                let named = selection.template.as_ref().or(self.settings.default_template.as_ref());
+                let template = self.templates.get(named?)?;
+                (template, &template.host_key)
+            }
+        };
+        let key = key.as_ref().filter(|_| template.host == RoomHost::Tunnel)?;
+        Some(key == token)
     }
 
     /// Adds a connection to a room that does not refuse it.
@@ -148,6 +167,10 @@ impl Rooms {
             return Ok(id);
         }
         let template = self.template_of(selection)?;
+        if template.host == RoomHost::Tunnel && identity.role() != Role::Host {
+            // A wrong name and a room that waits for its host have the same reason.
+            return Err(JoinRefusal::UnknownRoom);
+        }
         if self.waiting >= WAITING_MAX {
             return Err(JoinRefusal::TooManyWaiting);
         }

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use mp_core::{Instant, ReasonCounts};
+use mp_identity::Token;
 
 pub use self::info::{RoomInfo, RoomState, RoomsStats};
 use self::kept::KeptPlaces;
@@ -35,7 +36,7 @@ use crate::limits::ROOMS_MAX;
 use crate::matchmaking::MatchRefusal;
 use crate::name::{Code, RoomId, RoomName};
 use crate::refusal::{CreateRefusal, JoinRefusal, RoomEnd};
-use crate::template::{Metadata, Template};
+use crate::template::{Metadata, RoomHost, Template};
 
 /// Settings of a registry.
 #[derive(Clone, Debug)]
@@ -316,6 +317,13 @@ impl Rooms {
     /// Sets the code of a room; `None`: the room is public. Returns false if there is no such room.
     pub fn set_code(&mut self, id: RoomId, code: Option<Code>) -> bool {
         self.rooms.get_mut(&id).map(|room| room.code = code).is_some()
+    }
+
+    /// Sets the [host key](Template::host_key) of a room, in place of the former one. Returns false
+    /// if there is no such room, or it has no host of a tunnel.
+    pub fn set_host_key(&mut self, id: RoomId, key: Token) -> bool {
+        let room = self.rooms.get_mut(&id).filter(|it| it.template.host == RoomHost::Tunnel);
+        room.map(|room| room.host_key = Some(key)).is_some()
     }
 
     /// Sets the maximum number of players of a room. Players beyond it stay. Returns false if there

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mp_core::{Instant, PeerId};
-use mp_identity::{Identity, Subject};
+use mp_identity::{Identity, Role, Subject};
 
 use super::{RoomOutput, Rooms};
 use crate::join::ListenerConnection;
@@ -29,7 +29,8 @@ pub enum SamePlayer {
     Allow,
 }
 
-/// The identities of the connections that have one with a subject.
+/// The identities of the connections that have one with a subject, or another role than that of a
+/// player.
 #[derive(Debug, Default)]
 pub(super) struct Players {
     identities: BTreeMap<ListenerConnection, Arc<Identity>>,
@@ -51,8 +52,11 @@ pub(super) struct OwnPlaces {
 
 impl Players {
     pub(super) fn insert(&mut self, connection: ListenerConnection, identity: Arc<Identity>) {
-        let Some(subject) = identity.subject() else { return };
-        self.connections.entry(subject.clone()).or_default().insert(connection);
+        if let Some(subject) = identity.subject() {
+            self.connections.entry(subject.clone()).or_default().insert(connection);
+        } else if identity.role() == Role::Player {
+            return;
+        }
         self.identities.insert(connection, identity);
     }
 
@@ -145,8 +149,8 @@ impl Rooms {
         self.identity_of(self.connection_of(room, peer)?)
     }
 
-    /// Returns the identity of a connection that waits or was admitted; `None` if it has no
-    /// subject.
+    /// Returns the identity of a connection that waits or was admitted; `None` if it is a
+    /// player without a subject.
     pub fn identity_of(&self, connection: ListenerConnection) -> Option<&Arc<Identity>> {
         self.players.identities.get(&connection)
     }

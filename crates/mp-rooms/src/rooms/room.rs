@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_core::{Instant, PeerId};
-use mp_identity::Subject;
+use mp_identity::{Subject, Token};
 
 use super::players::OwnPlaces;
 use crate::join::ListenerConnection;
@@ -21,6 +21,8 @@ pub(super) struct Room {
     pub(super) template: Arc<Template>,
     pub(super) max_players: u16,
     pub(super) code: Option<Code>,
+    /// Key of a host of the room.
+    pub(super) host_key: Option<Token>,
     pub(super) is_locked: bool,
     /// True while its thread does not keep up, so that it refuses players.
     pub(super) is_overloaded: bool,
@@ -49,6 +51,7 @@ impl Room {
             name,
             max_players: template.max_players,
             code: template.code.clone(),
+            host_key: template.host_key.clone(),
             is_locked: template.locked,
             is_overloaded: false,
             metadata: template.metadata.clone(),

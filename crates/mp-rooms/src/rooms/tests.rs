@@ -8,6 +8,7 @@ mod moves;
 mod players;
 mod queues;
 mod seats;
+mod tunnels;
 
 use std::time::Duration;
 

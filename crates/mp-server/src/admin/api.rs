@@ -14,8 +14,8 @@ use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
 use super::{
-    announce, bans, bots, events, join, link, moves, nodes, own_token, peers, room_events, rooms,
-    server, setup, status,
+    announce, bans, bots, events, host_key, join, link, moves, nodes, own_token, peers,
+    room_events, rooms, server, setup, status,
 };
 use crate::ServerEnded;
 use crate::http::{Problem, ProblemBody};
@@ -56,6 +56,7 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
     let of_rooms = OpenApiRouter::new()
         .routes(routes!(rooms::create))
         .routes(routes!(rooms::change, rooms::close))
+        .routes(routes!(host_key::post))
         .routes(routes!(announce::to_room))
         .routes(routes!(announce::to_all));
     let of_peers = OpenApiRouter::new()

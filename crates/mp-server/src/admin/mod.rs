@@ -21,6 +21,7 @@ mod context;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod events;
 mod health;
+mod host_key;
 mod join;
 mod link;
 mod metrics;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use mp_core::AddressPrefix;
-use mp_identity::HttpUrl;
+use mp_identity::{HttpUrl, Token as IdentityToken};
 use mp_rooms::{Code, RoomName};
 
 use crate::admin::Token;
@@ -136,6 +136,17 @@ pub(crate) static CODE: TextRule = TextRule {
     is_valid: |text| Code::new(text).is_ok(),
     is_secret: true,
 };
+
+/// Key of the hosts of tunnels.
+pub(crate) static HOST_KEY: TextRule = TextRule {
+    noun: "KEY",
+    takes: "16 to 4096 bytes long",
+    is_valid: |text| text.len() >= HOST_KEY_BYTES_MIN && IdentityToken::new(text).is_ok(),
+    is_secret: true,
+};
+
+/// Bytes of a key of hosts: more than can be guessed, if they are random.
+const HOST_KEY_BYTES_MIN: usize = 16;
 
 /// Path of a file.
 pub(crate) static FILE: TextRule =

@@ -256,6 +256,10 @@ pub struct TemplateConfig {
     /// Settings with which the rooms go on when the host has left; `None`: the players are
     /// disconnected (default).
     pub migration: Option<HostMigration>,
+    /// Key of the hosts of tunnels; `None`: their identity decides (default).
+    pub host_key: Option<Secret>,
+    /// Time for which a game waits when its host has left (default: 30 s).
+    pub host_grace: Duration,
     /// True to leave the rooms out of lists and to admit only players who know the code (default:
     /// false).
     pub private: bool,

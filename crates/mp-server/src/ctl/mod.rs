@@ -84,6 +84,13 @@ enum Verb {
         /// Name of the room
         room: String,
     },
+    /// Make a key with which mp-server tunnel hosts a room, of a template with host = "tunnel"
+    ///
+    /// The key is valid until the room closes or has another one. It is printed alone.
+    HostKey {
+        /// Name of the room
+        room: String,
+    },
     /// Let a room refuse new players
     Lock {
         /// Name of the room
@@ -320,6 +327,9 @@ fn call(verb: Verb) -> (Call, Show) {
         }
         Verb::Close { room: name } => {
             (Call::new("DELETE", room(&name)), done(format!("{name} is closed")))
+        }
+        Verb::HostKey { room: name } => {
+            (Call::new("POST", room(&name) + "/host-key"), Box::new(print::host_key))
         }
         Verb::Lock { room: name } => {
             let text = format!("{name} refuses new players");

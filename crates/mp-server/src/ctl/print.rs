@@ -203,6 +203,10 @@ pub(super) fn announced(response: &Value) -> String {
     )
 }
 
+pub(super) fn host_key(response: &Value) -> String {
+    format!("{}\n", text(&response["key"]))
+}
+
 pub(super) fn reloaded(response: &Value) -> String {
     let list = |key: &str| {
         let paths = response[key].as_array().map(|it| it.iter().map(text).collect::<Vec<_>>());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mp_actor::{BranchRef, SharedEndpoint};
 use mp_core::{PeerId, ReceiveLimits};
-use mp_identity::{AuthStats, Identity};
+use mp_identity::{AuthStats, Identity, Token};
 use mp_rooms::{
     Code, CreateRefusal, ListenerId, Metadata, RoomId, RoomInfo, RoomName, Rooms, RoomsStats,
     Shortage, Template,
@@ -185,6 +185,17 @@ impl RoomsHandle {
     /// [`ServerEnded`].
     pub async fn set_code(&self, room: RoomId, code: Option<Code>) -> Result<bool, ServerEnded> {
         self.change(room, move |rooms| rooms.set_code(room, code)).await
+    }
+
+    /// Sets the key of a host of the room, in place of that of its template. Returns false if there
+    /// is no such room, or its host is not a game behind a tunnel
+    /// ([`RoomHost::Tunnel`](mp_rooms::RoomHost::Tunnel)).
+    ///
+    /// # Errors
+    ///
+    /// [`ServerEnded`].
+    pub async fn set_host_key(&self, room: RoomId, key: Token) -> Result<bool, ServerEnded> {
+        self.change(room, move |rooms| rooms.set_host_key(room, key)).await
     }
 
     /// Sets the maximum number of players. Players beyond it stay. Returns false if there is no

@@ -32,6 +32,7 @@ use super::placement::{Placement, ThreadNumber};
 use super::queue::Arrivals;
 use super::stats::StatsPublisher;
 use crate::bans::BanRegistry;
+use crate::http::AddressLimiter;
 use crate::http_client::HttpClient;
 use crate::identity::Authentication;
 use crate::metrics::Metrics;
@@ -66,6 +67,8 @@ pub(crate) struct RoomsHost {
     pub(super) is_open: bool,
     /// Source of resume tickets, once there was one.
     ticket_rng: Option<Rng>,
+    /// Joins of an address that guess names, codes or keys.
+    failed_joins: AddressLimiter,
     /// Client for the authenticator's HTTP requests, if its method has any.
     http: Option<HttpClient>,
     /// Properties of the rooms that exist or are being started.
@@ -132,6 +135,7 @@ impl RoomsHost {
             addresses: BTreeMap::new(),
             is_open: authentication.is_open,
             ticket_rng: None,
+            failed_joins: AddressLimiter::new(FAILED_JOINS_MAX, FAILED_JOIN_INTERVAL),
             shared: BTreeMap::new(),
             clock,
             listeners: BTreeMap::new(),
@@ -243,5 +247,9 @@ impl RoomsHost {
     }
 }
 
+/// Number of joins with a wrong name, code or key that an address makes at once.
+const FAILED_JOINS_MAX: u64 = 60;
+/// Time after which an address may make another such join: it takes ages to find a code of 40 bits.
+const FAILED_JOIN_INTERVAL: Duration = Duration::from_secs(1);
 /// Capacity of the queue of events other than joins, whose senders wait.
 const EVENTS_MAX: usize = 256;

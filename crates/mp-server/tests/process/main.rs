@@ -33,4 +33,5 @@ mod several_rooms;
 mod signaling_port;
 mod tls_peers;
 mod token;
+mod tunnel;
 mod webrtc;

@@ -10,8 +10,8 @@ use mp_core::{Channel, Instant, PeerId, TransferMode};
 
 pub use self::output::{HostOutput, LinkEvent};
 use crate::TunnelStats;
-use crate::frame::{Frame, GuestEnd, GuestNumber, MalformedFrame, SessionId, VERSION};
-use crate::limits::{EARLY_BYTES_MAX, FRAME_OVERHEAD, GUESTS_MAX, PAUSE_BYTES};
+use crate::frame::{Frame, GuestEnd, GuestNumber, HostRefusal, MalformedFrame, SessionId, VERSION};
+use crate::limits::{EARLY_BYTES_MAX, FRAME_OVERHEAD, GUESTS_MAX, HELLO_TIMEOUT, PAUSE_BYTES};
 use crate::link::{GuestPacket, LinkEnd, Received};
 use crate::order::Orders;
 
@@ -42,8 +42,8 @@ pub struct TunnelHost {
 enum LinkState {
     /// There is no connection; the session ends at this time.
     Down(Option<Instant>),
-    /// `Hello` was sent.
-    Greeting,
+    /// `Hello` was sent; the room answers until this time.
+    Greeting(Instant),
     Up,
     /// The room has refused the host.
     Refused,
@@ -96,8 +96,8 @@ impl TunnelHost {
     }
 
     /// Handles that a connection to the room is established.
-    pub fn link_connected(&mut self) {
-        self.link = LinkState::Greeting;
+    pub fn link_connected(&mut self, now: Instant) {
+        self.link = LinkState::Greeting(now + HELLO_TIMEOUT);
         let (session, received) = (self.session, self.end.received());
         self.send(&Frame::Hello { version: VERSION, session, received });
     }
@@ -105,7 +105,12 @@ impl TunnelHost {
     /// Handles a packet of the room.
     pub fn link_packet(&mut self, packet: Bytes) {
         let handled = match self.link {
-            LinkState::Greeting => self.receive_welcome(packet),
+            LinkState::Greeting(_) => {
+                if self.receive_welcome(packet).is_err() {
+                    self.refuse(HostRefusal::NoTunnel);
+                }
+                Ok(())
+            }
             LinkState::Up => self.receive(packet),
             // Late packets of a link that is closed.
             LinkState::Down(_) | LinkState::Refused => return,
@@ -180,8 +185,14 @@ impl TunnelHost {
         self.send_outgoing();
     }
 
-    /// Ends the session if the link was not established again in time.
+    /// Ends the session if the link was not established again in time, and the link if the room does
+    /// not answer.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if let LinkState::Greeting(deadline) = self.link
+            && now >= deadline
+        {
+            self.refuse(HostRefusal::NoTunnel);
+        }
         if let LinkState::Down(Some(ends)) = self.link
             && now >= ends
         {
@@ -195,7 +206,8 @@ impl TunnelHost {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.link {
             LinkState::Down(ends) => ends,
-            LinkState::Greeting | LinkState::Up | LinkState::Refused => None,
+            LinkState::Greeting(deadline) => Some(deadline),
+            LinkState::Up | LinkState::Refused => None,
         }
     }
 
@@ -211,10 +223,7 @@ impl TunnelHost {
                 (session, is_resumed, received, grace)
             }
             Frame::Reject(refusal) => {
-                self.link = LinkState::Refused;
-                self.stats.refused_hosts += 1;
-                self.outputs.push_back(HostOutput::Event(LinkEvent::Refused(refusal)));
-                self.outputs.push_back(HostOutput::CloseLink);
+                self.refuse(refusal);
                 return Ok(());
             }
             _ => return Err(MalformedFrame),
@@ -233,6 +242,14 @@ impl TunnelHost {
         }
         self.outputs.push_back(HostOutput::Event(LinkEvent::Hosting { is_resumed }));
         Ok(())
+    }
+
+    /// Handles that the room does not accept this host.
+    fn refuse(&mut self, refusal: HostRefusal) {
+        self.link = LinkState::Refused;
+        self.stats.refused_hosts += 1;
+        self.outputs.push_back(HostOutput::Event(LinkEvent::Refused(refusal)));
+        self.outputs.push_back(HostOutput::CloseLink);
     }
 
     /// Handles a frame of the session.

@@ -153,7 +153,7 @@ impl<R: FnMut(Status)> Runner<R> {
             match link.receive(now, |packet| host.link_packet(packet)) {
                 LinkState::Pending => return Ok(()),
                 // There may be further events.
-                LinkState::Connected => self.host.link_connected(),
+                LinkState::Connected => self.host.link_connected(now),
                 LinkState::Ended { reason, rejection } => {
                     self.link = None;
                     self.host.link_lost(now);

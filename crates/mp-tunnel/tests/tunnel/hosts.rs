@@ -2,7 +2,7 @@
 
 use mp_core::{PeerEvent, TransferMode};
 use mp_scene::prelude::*;
-use mp_tunnel::{HostRefusal, LinkEvent, TunnelHost};
+use mp_tunnel::{HostOutput, HostRefusal, LinkEvent, TunnelHost};
 
 use crate::world::*;
 
@@ -50,8 +50,8 @@ fn another_host_is_refused_while_there_is_one() {
     let mut raw = Raw::connect(&mut world.room, peer(1_001));
     world.settle();
     raw.events();
-    other.link_connected();
-    let Some(mp_tunnel::HostOutput::ToLink { mode, frame }) = other.next_output() else {
+    other.link_connected(world.now);
+    let Some(HostOutput::ToLink { mode, frame }) = other.next_output() else {
         panic!("no first frame");
     };
     raw.send(mode, Channel(0), frame);
@@ -63,7 +63,7 @@ fn another_host_is_refused_while_there_is_one() {
     }
     let outputs: Vec<_> = std::iter::from_fn(|| other.next_output()).collect();
     let refused = LinkEvent::Refused(HostRefusal::HostPresent);
-    assert!(outputs.contains(&mp_tunnel::HostOutput::Event(refused)), "{outputs:?}");
+    assert!(outputs.contains(&HostOutput::Event(refused)), "{outputs:?}");
     assert!(world.host.is_hosting());
     assert_eq!(world.game.scene(SERVER).peers(), [guest]);
 }
@@ -75,8 +75,8 @@ fn client_without_the_role_of_a_host_is_refused_as_one() {
     world.settle();
     raw.events();
     let mut host = TunnelHost::new();
-    host.link_connected();
-    let Some(mp_tunnel::HostOutput::ToLink { mode, frame }) = host.next_output() else {
+    host.link_connected(world.now);
+    let Some(HostOutput::ToLink { mode, frame }) = host.next_output() else {
         panic!("no first frame");
     };
     raw.send(mode, Channel(0), frame);
@@ -114,4 +114,19 @@ fn host_that_sends_nothing_is_disconnected() {
         world.step();
     }
     assert!(!is_connected(&mut raw));
+}
+
+#[test]
+fn room_that_does_not_answer_as_one_of_tunnels_is_reported() {
+    for answers in [false, true] {
+        let mut host = TunnelHost::new();
+        host.link_connected(mp_core::Instant::ZERO);
+        match answers {
+            true => host.link_packet(b"\x07\x01\x02\x00\x00\x00".as_slice().into()),
+            false => host.handle_timeout(host.poll_timeout().unwrap()),
+        }
+        let outputs: Vec<_> = std::iter::from_fn(|| host.next_output()).collect();
+        let refused = HostOutput::Event(LinkEvent::Refused(HostRefusal::NoTunnel));
+        assert_eq!(outputs[1..], [refused, HostOutput::CloseLink]);
+    }
 }

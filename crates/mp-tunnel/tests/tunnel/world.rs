@@ -186,7 +186,7 @@ impl World {
         let events = self.link.as_mut().map(Raw::events).unwrap_or_default();
         for event in events {
             match event {
-                PeerEvent::Connected { .. } => self.host.link_connected(),
+                PeerEvent::Connected { .. } => self.host.link_connected(self.now),
                 PeerEvent::Packet(packet) => self.host.link_packet(packet.payload),
                 PeerEvent::Disconnected { .. } => {
                     self.link = None;

@@ -54,7 +54,7 @@ fn seat_occupies_a_place_until_its_owner_takes_it() {
 fn token_that_begins_like_a_ticket_is_one_or_is_refused() {
     let ticket_of = |token: &str| {
         let mut join = Join::new(connection(0), None, Err(JoinRefusal::NoRoomSelected));
-        join.credentials.token = Some(mp_identity::Token::new(token).unwrap());
+        join.credentials.token = Some(Token::new(token).unwrap());
         join.ticket().map(|ticket| ticket.map(|ticket| ticket.hash()))
     };
     let valid = Ticket::random(&mut Rng::seed_from_u64(1));

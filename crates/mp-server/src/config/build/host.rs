@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use mp_identity::Role;
+use mp_rooms::limits::HOST_GRACE;
 use mp_rooms::{HostMigration, NextHost, RoomHost};
 
 use super::{Builder, seconds, some_seconds};
+use crate::config::rules::OFF;
+use crate::config::types::Secret;
 use crate::config::values::Table;
 use crate::plan::RELAY;
 
@@ -25,6 +28,7 @@ impl Builder<'_> {
         let host = match table.text("host").as_deref() {
             Some("first") => RoomHost::First,
             Some("role:host") => RoomHost::Role(Role::Host),
+            Some("tunnel") => RoomHost::Tunnel,
             _ => return RoomHost::None,
         };
         let room_type = table.text("type").unwrap_or_else(|| RELAY.to_owned());
@@ -36,6 +40,14 @@ impl Builder<'_> {
             Some((message, "omit it, or set relay = true".to_owned()))
         } else if matches!(host, RoomHost::Role(_)) && !self.has_roles() {
             Some((NO_ROLES.to_owned(), format!("{SET_METHOD}, or host = \"first\"")))
+        } else if host == RoomHost::Tunnel
+            && table.text("host_key").is_none()
+            && !self.has_roles()
+            && self.values.single("admin").text("address").as_deref() == Some(OFF)
+        {
+            let message = "finds no host: there are no keys and no roles".to_owned();
+            let help = "add a host_key, set identity.method to \"token\", or enable [admin]";
+            Some((message, help.to_owned()))
         } else {
             None
         };
@@ -45,18 +57,31 @@ impl Builder<'_> {
         host
     }
 
+    /// Returns the key of the hosts of tunnels.
+    pub(super) fn host_key(&mut self, table: &Table, host: RoomHost) -> Option<Secret> {
+        let key = table.text("host_key").map(Secret::new)?;
+        if host != RoomHost::Tunnel {
+            let message = "has no effect: the rooms are not hosted through a tunnel";
+            self.report(table, "host_key", message, Some("set host = \"tunnel\"".to_owned()));
+        }
+        Some(key)
+    }
+
     /// Returns how rooms go on when their host has left, and checks that they can.
-    pub(super) fn migration(&mut self, table: &Table) -> Option<HostMigration> {
+    pub(super) fn migration(&mut self, table: &Table, host: RoomHost) -> Option<HostMigration> {
         let next = match table.text("next_host").as_deref() {
             Some("oldest") => NextHost::Oldest,
             Some("role:host") => NextHost::Role(Role::Host),
             _ => {
-                self.report_unused_migration(table);
+                self.report_unused_migration(table, host);
                 return None;
             }
         };
-        let problem = if matches!(table.text("host").as_deref(), None | Some("none")) {
+        let problem = if host == RoomHost::None {
             let message = "has no effect: the rooms have no host".to_owned();
+            Some((message, "omit it, or set host = \"first\"".to_owned()))
+        } else if host == RoomHost::Tunnel {
+            let message = "has no effect: only the game behind the tunnel is the host".to_owned();
             Some((message, "omit it, or set host = \"first\"".to_owned()))
         } else if matches!(next, NextHost::Role(_)) && !self.has_roles() {
             Some((NO_ROLES.to_owned(), format!("{SET_METHOD}, or next_host = \"oldest\"")))
@@ -67,7 +92,6 @@ impl Builder<'_> {
             self.report(table, "next_host", message, Some(help));
         }
         let mut migration = HostMigration::new(next);
-        migration.grace = seconds(table, "host_grace");
         if let Some(message) = table.text("host_message") {
             migration.message = message;
         }
@@ -75,11 +99,12 @@ impl Builder<'_> {
     }
 
     /// Reports settings that differ from their defaults although there is no next host.
-    fn report_unused_migration(&mut self, table: &Table) {
+    fn report_unused_migration(&mut self, table: &Table, host: RoomHost) {
         let default = HostMigration::new(NextHost::Oldest);
         let is_message = |message: &String| *message != default.message;
+        let is_grace = host != RoomHost::Tunnel && seconds(table, "host_grace") != HOST_GRACE;
         for (key, is_set) in [
-            ("host_grace", seconds(table, "host_grace") != default.grace),
+            ("host_grace", is_grace),
             ("host_message", table.text("host_message").as_ref().is_some_and(is_message)),
         ] {
             if is_set && table.entry(key).is_some() {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use mp_core::TransferMode;
+use mp_rooms::RoomHost;
 use mp_toml::did_you_mean;
 
 use crate::config::env;
@@ -195,6 +196,8 @@ impl Builder<'_> {
                 self.report(table, "private", NEEDS_CODE, Some(help));
             }
             let auto_create = table.switch("auto_create").unwrap_or(true);
+            let host = self.host(table);
+            let is_matched = auto_create && host != RoomHost::Tunnel;
             let template = TemplateConfig {
                 room_type: table.text("type").unwrap_or_else(|| "relay".to_owned()),
                 max_players: table.number("max_players").unwrap_or(256),
@@ -202,8 +205,10 @@ impl Builder<'_> {
                 empty_timeout: some_seconds(table, "empty_timeout"),
                 departure_timeout: some_seconds(table, "departure_timeout"),
                 relay: table.switch("relay").unwrap_or(true),
-                host: self.host(table),
-                migration: self.migration(table),
+                host,
+                host_key: self.host_key(table, host),
+                host_grace: seconds(table, "host_grace"),
+                migration: self.migration(table, host),
                 private,
                 code,
                 locked: table.switch("locked").unwrap_or_default(),
@@ -213,7 +218,7 @@ impl Builder<'_> {
                 notify: table.switch("notify").unwrap_or_default(),
                 metadata: table.texts("metadata").unwrap_or_default(),
                 rates: rates(table),
-                matchmaking: table.switch("matchmaking").unwrap_or(auto_create),
+                matchmaking: table.switch("matchmaking").unwrap_or(is_matched),
                 seat_timeout: seconds(table, "seat_timeout"),
                 player_metadata: table.list("player_metadata"),
                 queue: self.queue(table),

@@ -1,7 +1,7 @@
 //! Settings of rooms and their templates.
 
 use crate::config::key::{Key, Kind, Preset};
-use crate::config::rules::{CODE, METADATA_KEY, NAME, PACKET, WORDS};
+use crate::config::rules::{CODE, HOST_KEY, METADATA_KEY, NAME, PACKET, WORDS};
 
 pub(super) const TEMPLATE: &[Key] = &[
     Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms").now(),
@@ -48,13 +48,32 @@ grows with the square of this number.",
     .now(),
     Key::new(
         "host",
-        Kind::Word(&["none", "first", "role:host"]),
+        Kind::Word(&["none", "first", "role:host", "tunnel"]),
         Preset::Text("none"),
-        "Player that is the server of the others: the first one, or the first with the role host
+        "Player that is the server of the others: the first one, the first with the role host, or a game beside mp-server tunnel
 
 The host runs the game with authority over its nodes, and the others see it as peer 1. It needs \
-no open port. They are disconnected when it leaves, unless there is a next_host. Rooms of other \
-types have no host.",
+no open port. They are disconnected when it leaves, unless there is a next_host. With tunnel the \
+host is a game that calls create_server as ever: mp-server tunnel connects it with the room. Rooms \
+of other types have no host.",
+    )
+    .now(),
+    Key::new(
+        "host_key",
+        Kind::Text(&HOST_KEY),
+        Preset::Unset("none"),
+        "Key of the hosts of rooms with host = \"tunnel\"; without one they need a token with the role host",
+    )
+    .example(r#""a key of 16 characters or more""#)
+    .now(),
+    Key::new(
+        "host_grace",
+        Kind::Seconds { min: 0, max: 3_600 },
+        Preset::Number(30),
+        "Seconds for which a game waits when its host has left
+
+mp-server tunnel can come back in this time. With next_host, the game is paused before that player \
+is the host.",
     )
     .now(),
     Key::new(
@@ -66,13 +85,6 @@ the longest time, or the first of those with the role host
 
 The others keep their connections and nodes. Players who join meanwhile receive the nodes from the \
 room. Spectators do not become hosts.",
-    )
-    .now(),
-    Key::new(
-        "host_grace",
-        Kind::Seconds { min: 0, max: 3_600 },
-        Preset::Number(30),
-        "Seconds for which the game is paused when the host has left, before next_host is the host",
     )
     .now(),
     Key::new(

@@ -1,9 +1,13 @@
 //! Joins before the registry decides about them: their credentials.
 
+use std::sync::Arc;
+
 use mp_core::host::unix_now;
 use mp_core::{DisconnectReason, Instant, Rejection, Route};
-use mp_identity::{AuthRejection, AuthStats, FetchId, HttpRequest, Identity, Subject};
-use mp_rooms::{Join, JoinRefusal, ListenerConnection};
+use mp_identity::{
+    AuthRefusal, AuthRejection, AuthStats, FetchId, HttpRequest, Identity, Role, Subject,
+};
+use mp_rooms::{Join, JoinDecision, JoinRefusal, ListenerConnection};
 
 use super::{HostEvent, RoomsHost};
 use crate::rooms::admission::{AdmissionOutput, Applicant};
@@ -35,8 +39,25 @@ impl RoomsHost {
 
     /// Turns the credentials of a join into an identity, at once or later.
     pub(super) fn authenticate(&mut self, now: Instant, join: Join) {
+        if let Some(address) = join.credentials.address
+            && self.failed_joins.check(now, address).is_err()
+        {
+            return self.reject(join.connection, &AuthRefusal::TooManyAttempts.into());
+        }
         if self.join_by_ticket(now, &join) {
             return;
+        }
+        match self.rooms.has_host_key(&join) {
+            Some(true) => {
+                let identity = Identity::anonymous().with_role(Role::Host);
+                return self.rooms.join_as(now, join, Arc::new(identity));
+            }
+            // Elsewhere the token may be that of a player.
+            Some(false) if self.is_open => {
+                self.decide(join.connection, JoinDecision::Refuse(JoinRefusal::WrongHostKey));
+                return;
+            }
+            _ => {}
         }
         // The registry refuses these joins of any player.
         let is_refused = match join.selection {
@@ -47,6 +68,18 @@ impl RoomsHost {
         match is_refused {
             true => self.rooms.join(now, join),
             false => self.admission.begin_join(now, unix_now(), join),
+        }
+    }
+
+    /// Counts a refused join for the address of the player, if it may have guessed a name, a code
+    /// or a key.
+    pub(super) fn count_failed_join(&self, connection: ListenerConnection, refusal: JoinRefusal) {
+        let is_guess = matches!(
+            refusal,
+            JoinRefusal::UnknownRoom | JoinRefusal::WrongCode | JoinRefusal::WrongHostKey
+        );
+        if let Some(&address) = self.addresses.get(&connection).filter(|_| is_guess) {
+            self.failed_joins.charge(self.clock.now(), address);
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_actor::{BranchRef, EndReason, StartError};
-use mp_rooms::{RoomId, RoomName, Template};
+use mp_rooms::{RoomHost, RoomId, RoomName, Template};
 use mp_scene::{Branch, IdBlocks, Keep, Signal};
 use tokio::sync::oneshot;
 
@@ -59,7 +59,12 @@ impl RoomsHost {
         let identities = Identities::default();
         let shared = SharedWithRoom { identities: identities.clone(), notify: template.notify };
         self.shared.insert(room, shared);
-        let (silence, drain) = (self.settings.silence, self.drain.clone());
+        // A probe would be a packet of SceneMultiplayer. The game itself detects silent players.
+        let silence = match template.host {
+            RoomHost::Tunnel => Duration::ZERO,
+            _ => self.settings.silence,
+        };
+        let drain = self.drain.clone();
         let receive_limits = template.receive_limits;
         let rooms = self.own_handle.clone();
         let starter = mp_actor::branch(move || {

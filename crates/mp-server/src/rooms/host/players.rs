@@ -130,6 +130,7 @@ impl RoomsHost {
             JoinDecision::Resume { room, peer, of } => (room, Some((peer, of))),
             JoinDecision::Refuse(refusal) => {
                 tracing::debug!(%connection, %refusal, "join refused");
+                self.count_failed_join(of, refusal);
                 return endpoint.decide(connection, Route::Reject(refusal.disconnect_reason()));
             }
             _ => return mp_core::bug!("unknown decision of the registry"),

@@ -4,6 +4,7 @@ mod bots;
 mod ctl;
 mod events;
 mod health;
+mod host_key;
 pub(crate) mod http;
 mod link;
 mod metrics;
