@@ -2,6 +2,7 @@ extends Node
 ## A player of a game that one of them hosts, over ENet (--port) or WebSocket (--url). With --host
 ## it is the host: an ordinary client of the room that has authority over the nodes of the server.
 ## With --after=FILE it connects when the file exists.
+## With --serve=PORT it is a server of Godot, which knows nothing of rooms.
 ##
 ## Every 0.2 s the host calls all players, and a guest calls the server and the other guests.
 ## Prints each of these once: `connected ID`, `peer ID`, `gone ID`, `says SENDER TEXT` (a call of
@@ -9,7 +10,7 @@ extends Node
 ## guests), `hosts` and `disconnected`. The texts are `even` and `odd`; a guest that has become the
 ## host says `even again` and `odd again`.
 
-var options := {"port": "", "url": "", "host": null, "after": ""}
+var options := {"port": "", "url": "", "host": null, "after": "", "serve": ""}
 var is_host := false
 ## True if the player has become the host in place of another.
 var is_next_host := false
@@ -31,6 +32,13 @@ func _ready() -> void:
 	while options["after"] != "" and not FileAccess.file_exists(options["after"]):
 		await get_tree().create_timer(0.05).timeout
 	var peer: MultiplayerPeer
+	if options["serve"] != "":
+		is_host = true
+		peer = ENetMultiplayerPeer.new()
+		peer.create_server(int(options["serve"]))
+		multiplayer.multiplayer_peer = peer
+		_on_connected()
+		return
 	if options["url"] != "":
 		peer = WebSocketMultiplayerPeer.new()
 		peer.create_client(options["url"])
@@ -41,7 +49,7 @@ func _ready() -> void:
 
 
 ## Returns the id by which the local peer knows a player of the game. The host is 1 for the others,
-## and has another id for itself.
+## and has another id for itself, unless it is a server of Godot.
 func id_of(player: int) -> int:
 	return multiplayer.get_unique_id() if is_host and player == 1 else player
 

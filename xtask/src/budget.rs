@@ -33,6 +33,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("one room", 8),
     ("rooms", 30),
     ("hosted room", 32),
+    ("tunnel", 40),
     ("simulated links", 15),
     ("bots", 90),
     ("silent players", 45),
@@ -68,7 +69,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("API", 3 * 60),
     ("server", 6 * 60 - 20 - 20 - 160 - 5),
     ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5),
-    ("relay", 6 * 60 - 20 - 12 - 10),
+    ("relay", 6 * 60 - 20 - 12 - 10 - 40),
     ("cluster", 4 * 60),
 ];
 

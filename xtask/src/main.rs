@@ -36,6 +36,7 @@ mod soak;
 mod steps;
 mod suite;
 mod tool;
+mod tunnel;
 mod web;
 mod web_page;
 mod workspace;
@@ -178,6 +179,9 @@ enum Command {
     /// Connects Godot players to a room that one of them hosts. The others, over ENet and
     /// WebSocket, must see the host as a Godot server.
     Hosted,
+    /// Lets Godot players join, through a room, a game that hosts with `create_server` and knows
+    /// nothing of rooms. Game, server and tunnel are killed and started again.
+    Tunnel,
     /// Simulates bad links of Godot players with `mp-server ctl link`, over ENet and WebSocket. The
     /// round trip that the game measures must grow by the latency.
     Links,
@@ -324,6 +328,9 @@ fn main() -> ExitCode {
         }),
         Command::Hosted => godot::find().and_then(|godot| hosted::play(&godot)).map(|done| {
             println!("hosted: {done}");
+        }),
+        Command::Tunnel => godot::find().and_then(|godot| tunnel::play(&godot)).map(|done| {
+            println!("tunnel: {done}");
         }),
         Command::Links => godot::find().and_then(|godot| links::play(&godot)).map(|done| {
             println!("links: {done}");

@@ -33,6 +33,7 @@ use crate::rooms;
 use crate::silence;
 use crate::soak::{self, SoakArgs};
 use crate::suite::Suite;
+use crate::tunnel;
 use crate::web_page;
 use crate::workspace::{cargo, run, target};
 use crate::worlds::{self, WorldsArgs};
@@ -129,6 +130,7 @@ fn tests(steps: &mut Steps) {
     steps.with_godot("one room", &godot, one_room::play);
     steps.with_godot("rooms", &godot, rooms::play);
     steps.with_godot("hosted room", &godot, hosted::play);
+    steps.with_godot("tunnel", &godot, tunnel::play);
     steps.with_godot("simulated links", &godot, links::play);
     steps.with_godot("bots", &godot, bots::play);
     steps.with_godot("silent players", &godot, silence::play);
