@@ -10,5 +10,5 @@ use mp_server::config::Config;
 fn errors_have_line_caret_reason_and_way_out() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config");
     let errors = |_: &str, text: &str| Config::parse(text).unwrap_err().to_string();
-    assert_eq!(mp_toml::testing::compare_errors(&folder, errors), 10);
+    assert_eq!(mp_toml::testing::compare_errors(&folder, errors), 11);
 }
