@@ -1,5 +1,7 @@
 //! The builder of a branch: nodes, hooks and settings.
 
+mod hooks;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -11,7 +13,8 @@ use crate::api::MultiplayerApi;
 use crate::codec::Codec;
 use crate::scene_multiplayer::{GodotQuirks, RelayPolicy, SceneMultiplayer};
 use crate::tree::{NodeId, NodeRef, Tree, TreeError};
-use crate::{Branch, IdBlocks, Keep, PeerDrop, Scene, Signal};
+use crate::{Branch, IdBlocks, PeerDrop, Scene, Signal};
+pub(crate) use hooks::Hooks;
 
 /// Builds a [`Branch`].
 ///
@@ -43,18 +46,6 @@ pub struct BranchBuilder {
     hooks: Hooks,
 }
 
-/// Hooks of the program.
-#[derive(Default)]
-pub(crate) struct Hooks {
-    signal: Vec<SignalHook>,
-    expected: Vec<ExpectedHook>,
-    moving: Vec<MovingHook>,
-    dropped: Vec<DroppedHook>,
-    resumed: Vec<ResumedHook>,
-    process: Vec<ProcessHook>,
-    tick_period: Option<Duration>,
-}
-
 /// The authority of a peer that moves to another branch
 /// ([`on_peer_moving`](BranchBuilder::on_peer_moving)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,12 +63,6 @@ pub enum PeerAuthority {
 pub type SetupError = Box<dyn Error + Send + Sync>;
 
 type Setup = Box<dyn FnOnce(&mut Scene) -> Result<(), SetupError>>;
-pub(crate) type SignalHook = Box<dyn FnMut(&mut Scene, &Signal)>;
-type ExpectedHook = Box<dyn FnMut(&mut Scene, PeerId) -> bool>;
-type MovingHook = Box<dyn FnMut(&mut Scene, PeerId) -> PeerAuthority>;
-pub(crate) type DroppedHook = Box<dyn FnMut(&mut Scene, PeerId, DisconnectReason) -> PeerDrop>;
-pub(crate) type ResumedHook = Box<dyn FnMut(&mut Scene, PeerId, PeerId)>;
-type ProcessHook = Box<dyn FnMut(&mut Scene, Duration)>;
 
 #[derive(Default)]
 struct Setups(Vec<Setup>);
@@ -125,7 +110,7 @@ impl BranchBuilder {
 
     /// Adds a hook for all signals. Hooks run in the order in which they were added.
     pub fn on_signal(mut self, hook: impl FnMut(&mut Scene, &Signal) + 'static) -> Self {
-        self.hooks.signal.push(Box::new(hook));
+        self.hooks.add_signal(Box::new(hook));
         self
     }
 
@@ -180,7 +165,7 @@ impl BranchBuilder {
     /// argument is the time since the last tick, zero at the first.
     #[doc(alias = "_process")]
     pub fn on_process(mut self, hook: impl FnMut(&mut Scene, Duration) + 'static) -> Self {
-        self.hooks.process.push(Box::new(hook));
+        self.hooks.add_process(Box::new(hook));
         self
     }
 
@@ -188,7 +173,7 @@ impl BranchBuilder {
     /// tick [`on_process`](Self::on_process) hooks run and synchronizers are checked. A branch with
     /// neither has no ticks.
     pub fn tick_rate(mut self, per_second: u32) -> Self {
-        self.hooks.tick_period = Some(Duration::from_secs(1) / per_second.max(1));
+        self.hooks.set_tick_period(Duration::from_secs(1) / per_second.max(1));
         self
     }
 
@@ -263,7 +248,7 @@ impl BranchBuilder {
         mut self,
         hook: impl FnMut(&mut Scene, PeerId) -> bool + 'static,
     ) -> Self {
-        self.hooks.expected.push(Box::new(hook));
+        self.hooks.add_expected(Box::new(hook));
         self
     }
 
@@ -274,7 +259,7 @@ impl BranchBuilder {
         mut self,
         hook: impl FnMut(&mut Scene, PeerId) -> PeerAuthority + 'static,
     ) -> Self {
-        self.hooks.moving.push(Box::new(hook));
+        self.hooks.add_moving(Box::new(hook));
         self
     }
 
@@ -298,7 +283,7 @@ impl BranchBuilder {
         mut self,
         hook: impl FnMut(&mut Scene, PeerId, DisconnectReason) -> PeerDrop + 'static,
     ) -> Self {
-        self.hooks.dropped.push(Box::new(hook));
+        self.hooks.add_dropped(Box::new(hook));
         self
     }
 
@@ -323,7 +308,7 @@ impl BranchBuilder {
         mut self,
         hook: impl FnMut(&mut Scene, PeerId, PeerId) + 'static,
     ) -> Self {
-        self.hooks.resumed.push(Box::new(hook));
+        self.hooks.add_resumed(Box::new(hook));
         self
     }
 
@@ -346,7 +331,7 @@ impl BranchBuilder {
         if let Some(blocks) = &self.moves {
             multiplayer.enable_moves(blocks);
         }
-        if !self.hooks.dropped.is_empty() {
+        if self.hooks.keeps_peers() {
             multiplayer.enable_keeping();
         }
         if let Some(policy) = self.relay_policy {
@@ -420,92 +405,6 @@ impl SetupResult for Result<NodeId, TreeError> {
 impl<N> SetupResult for Result<NodeRef<N>, TreeError> {
     fn into_result(self) -> Result<(), SetupError> {
         Ok(self.map(drop)?)
-    }
-}
-
-impl Hooks {
-    const DEFAULT_TICK_PERIOD: Duration = Duration::from_nanos(1_000_000_000 / 60);
-
-    pub(crate) fn run_signal(&mut self, scene: &mut Scene, signal: &Signal) {
-        for hook in &mut self.signal {
-            hook(scene, signal);
-        }
-    }
-
-    /// Returns whether all hooks accept a peer that is about to move to the branch.
-    pub(crate) fn run_expected(&mut self, scene: &mut Scene, peer: PeerId) -> bool {
-        self.expected.iter_mut().all(|hook| hook(scene, peer))
-    }
-
-    pub(crate) fn run_moving(&mut self, scene: &mut Scene, peer: PeerId) -> PeerAuthority {
-        let mut authority = PeerAuthority::Return;
-        for hook in &mut self.moving {
-            if hook(scene, peer) == PeerAuthority::Keep {
-                authority = PeerAuthority::Keep;
-            }
-        }
-        authority
-    }
-
-    pub(crate) fn add_signal(&mut self, hook: SignalHook) {
-        self.signal.push(hook);
-    }
-
-    pub(crate) fn add_dropped(&mut self, hook: DroppedHook) {
-        self.dropped.push(hook);
-    }
-
-    pub(crate) fn add_resumed(&mut self, hook: ResumedHook) {
-        self.resumed.push(hook);
-    }
-
-    /// Returns the terms on which a peer is kept whose connection was lost; `None`: it leaves.
-    pub(crate) fn run_dropped(
-        &mut self,
-        scene: &mut Scene,
-        peer: PeerId,
-        reason: DisconnectReason,
-    ) -> Option<Keep> {
-        let mut longest: Option<Keep> = None;
-        for hook in &mut self.dropped {
-            if let PeerDrop::Keep(keep) = hook(scene, peer, reason)
-                && longest.is_none_or(|longest| keep.time() > longest.time())
-            {
-                longest = Some(keep);
-            }
-        }
-        longest
-    }
-
-    pub(crate) fn run_resumed(&mut self, scene: &mut Scene, old: PeerId, new: PeerId) {
-        for hook in &mut self.resumed {
-            hook(scene, old, new);
-        }
-    }
-
-    pub(crate) fn run_process(&mut self, scene: &mut Scene, delta: Duration) {
-        for hook in &mut self.process {
-            hook(scene, delta);
-        }
-    }
-
-    /// Returns whether there is a hook to run at ticks.
-    pub(crate) fn has_process(&self) -> bool {
-        !self.process.is_empty()
-    }
-
-    /// Returns the time between ticks.
-    pub(crate) fn tick_period(&self) -> Duration {
-        self.tick_period.unwrap_or(Self::DEFAULT_TICK_PERIOD)
-    }
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moves = self.expected.len() + self.moving.len();
-        let drops = self.dropped.len() + self.resumed.len();
-        let (signals, ticks) = (self.signal.len(), self.process.len());
-        write!(f, "{signals} for signals, {moves} for moves, {drops} for drops, {ticks} for ticks")
     }
 }
 

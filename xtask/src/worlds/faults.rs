@@ -38,7 +38,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "missing-del-peer",
         what: "the server does not notify the other clients that a peer has left",
-        file: "crates/mp-scene/src/scene_multiplayer/session/mod.rs",
+        file: "crates/mp-scene/src/scene_multiplayer/session/membership.rs",
         right: "cx.sender.send_to_all(&others, &SceneMessage::DelPeer(peer));",
         wrong: "let _ = others;",
     },
@@ -108,7 +108,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "kick-without-event",
         what: "no event reports that the program has disconnected a peer",
-        file: "crates/mp-scene/src/scene_multiplayer/session/mod.rs",
+        file: "crates/mp-scene/src/scene_multiplayer/session/membership.rs",
         right: "cx.events.push(ApiEvent::PeerGone(peer));",
         wrong: "",
     },

@@ -8,9 +8,11 @@
 //! nodes and synchronizes properties, `sender` encodes and queues packets.
 
 mod api_impl;
+mod authentication;
 mod call;
 mod error;
 mod events;
+mod inspection;
 mod moves;
 mod packet_stats;
 mod paths;
@@ -38,11 +40,10 @@ pub use quirks::GodotQuirks;
 pub(crate) use refusal::NotAccepted;
 pub use refusal::{Refusal, Refusals};
 
-use crate::InspectedProperty;
 use crate::api::ApiEvent;
 use crate::codec::{Codec, Objects};
 use crate::ids::IdBlocks;
-use crate::tree::{NodeId, NodeTree};
+use crate::tree::NodeTree;
 use paths::Paths;
 use replication::Replication;
 use sender::Sender;
@@ -234,25 +235,6 @@ impl SceneMultiplayer {
         self.sender.is_paused(peer)
     }
 
-    /// Sets whether peers must authenticate (default: false). Godot authenticates if an
-    /// `auth_callback` is set; mp emits [`Signal::PeerAuth`](crate::Signal::PeerAuth) instead of
-    /// calling one.
-    ///
-    /// Both peers must authenticate. If only one does, the connection is closed with
-    /// [`OneSidedAuthentication`](DisconnectReason::OneSidedAuthentication) when the first packet
-    /// shows the mismatch, or else after the [timeout](Self::set_auth_timeout).
-    #[doc(alias = "set_auth_callback")]
-    pub fn set_authentication(&mut self, required: bool) {
-        self.session.set_authentication(required);
-    }
-
-    /// Sets the time in which a peer must authenticate, in whole milliseconds (default: 3 s; zero:
-    /// no limit). A peer that takes longer is disconnected. Time in which the process did not run
-    /// (stopped, suspended, a turn of seconds) does not count.
-    pub fn set_auth_timeout(&mut self, timeout: Duration) {
-        self.session.set_auth_timeout(timeout);
-    }
-
     /// Sets the time without a packet after which a peer is disconnected (default: 30 s; zero: no
     /// limit), on transports whose connections outlive the program of the remote peer: WebRTC. The
     /// silence of all peers begins again.
@@ -272,44 +254,6 @@ impl SceneMultiplayer {
     /// Returns the time without a packet after which a peer is disconnected; zero: no limit.
     pub fn silence_timeout(&self) -> Duration {
         self.session.silence_timeout()
-    }
-
-    /// Sends bytes to an authenticating peer, which receives them as
-    /// [`Signal::PeerAuth`](crate::Signal::PeerAuth).
-    ///
-    /// # Errors
-    ///
-    /// See [`AuthError`].
-    pub fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
-        self.session.send_auth(&mut self.sender, peer, data)
-    }
-
-    /// Completes the authentication of `peer` on the local side. The peer is admitted when it has
-    /// completed, too.
-    ///
-    /// # Errors
-    ///
-    /// See [`AuthError`].
-    pub fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError> {
-        self.with_session(|session, cx| session.complete_auth(cx, peer))
-    }
-
-    /// Returns whether peers must authenticate.
-    #[doc(alias = "get_auth_callback")]
-    pub fn authentication(&self) -> bool {
-        self.session.authentication()
-    }
-
-    /// Returns the time in which a peer must authenticate; zero: no limit.
-    #[doc(alias = "get_auth_timeout")]
-    pub fn auth_timeout(&self) -> Duration {
-        self.session.auth_timeout()
-    }
-
-    /// Returns the authenticating peers, in the order in which they connected.
-    #[doc(alias = "get_authenticating_peers")]
-    pub fn authenticating_peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
-        self.session.authenticating_peers()
     }
 
     /// Returns whether clients see each other.
@@ -394,94 +338,6 @@ impl SceneMultiplayer {
     /// Returns the endpoints that serve the branch.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = (EndpointId, EndpointInfo)> {
         self.session.endpoints()
-    }
-
-    /// Returns the statistics.
-    pub fn stats(&self) -> SceneStats {
-        let (session, paths) = (self.session.stats(), self.paths.stats());
-        let replication = self.replication.stats();
-        SceneStats {
-            packets_received: session.packets_received,
-            malformed_packets: session.malformed_packets,
-            refused_calls: paths.refused_calls,
-            // Counted by the scene.
-            refused_answers: 0,
-            refused_announcements: paths.refused_announcements + replication.refused_announcements,
-            relayed_packets: session.relayed_packets,
-            refused_relays: session.refused_relays,
-            stray_packets: session.stray_packets + paths.stray_packets + self.sender.unroutable(),
-            duplicate_ids: session.duplicate_ids,
-            silent_peers: session.silent_peers,
-            outbox_drops: self.sender.outbox_drops(),
-            paused_drops: self.sender.paused_drops(),
-            kept_peers: session.kept_peers,
-            refused_keeps: session.refused_keeps,
-            resumed_peers: session.resumed_peers,
-            expired_keeps: session.expired_keeps,
-            kept_drops: self.sender.kept_drops(),
-            skipped_steps: replication.skipped_steps,
-            refused_elements: paths.refused_elements + replication.refused_elements,
-            repeated_paths: paths.repeated_paths,
-            discarded_paths: paths.discarded_paths,
-            moved_packets: session.moved_packets + paths.moved_packets + replication.moved_packets,
-            old_syncs: replication.old_syncs,
-            oversized_states: self.replication.oversized_states(),
-            stalls: self.clock.stalls(),
-        }
-    }
-
-    /// Returns the number of refused packets by reason.
-    pub fn refusals(&self) -> Refusals {
-        let mut sum = *self.session.refusals();
-        sum.add_all(self.paths.refusals());
-        sum.add_all(self.replication.refusals());
-        sum
-    }
-
-    /// Returns the number of refused calls by reason. It is a part of [`refusals`](Self::refusals).
-    pub fn call_refusals(&self) -> Refusals {
-        *self.paths.call_refusals()
-    }
-
-    /// Returns the number of packets, and their bytes, by kind.
-    pub fn packet_stats(&self) -> PacketStats {
-        PacketStats { received: self.received, sent: *self.sender.sent() }
-    }
-
-    /// Counts traffic by method, node and property until the viewer and all others are dropped.
-    /// Without a viewer nothing is counted. With one, a call and a relayed packet cost a table
-    /// lookup, and a property a few instructions for each step, whatever the number of receivers.
-    ///
-    /// Sent packets count when they are made, also those for paused peers.
-    pub fn view_traffic(&mut self) -> TrafficViewer {
-        self.end_accounting();
-        self.traffic.view(self.packet_stats())
-    }
-
-    /// Returns the traffic since there is a [viewer](Self::view_traffic); `None` without one.
-    pub fn traffic(&self) -> Option<TrafficReport> {
-        self.traffic.report(&self.packet_stats())
-    }
-
-    /// Ends the accounting if all viewers have been dropped.
-    fn end_accounting(&mut self) {
-        if self.traffic.end_without_viewer() {
-            self.replication.forget_rows();
-        }
-    }
-
-    /// Returns the peer that has announced a spawned node.
-    pub(crate) fn spawner_of(&self, node: NodeId) -> Option<PeerId> {
-        self.replication.spawned_by(node, self.unique_id())
-    }
-
-    /// Returns the properties of the synchronizer at `node`; `None` if there is none.
-    pub(crate) fn inspect_synchronizer(
-        &self,
-        tree: &mut dyn NodeTree,
-        node: NodeId,
-    ) -> Option<Vec<InspectedProperty>> {
-        self.replication.inspect_synchronizer(tree, node)
     }
 
     /// Applies the program's changes of the tree, and receives the packets that they release.

@@ -260,6 +260,7 @@ fn getters_have_doc_aliases_of_godots_names() {
         include_str!("../../src/replication/spawner.rs"),
         include_str!("../../src/replication/synchronizer.rs"),
         include_str!("../../src/scene.rs"),
+        include_str!("../../src/scene_multiplayer/authentication.rs"),
         include_str!("../../src/scene_multiplayer/mod.rs"),
         include_str!("../../src/tree/arena.rs"),
     ]
