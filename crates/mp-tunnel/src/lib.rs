@@ -15,7 +15,7 @@
 //!
 //! * [`TunnelSeat`] is the room's end, a relay policy. The link is an ordinary connection of the
 //!   room, so identities, bans, limits and back-pressure apply to it and to the guests.
-//! * [`TunnelHost`] is the end beside the game, a state machine without I/O, and [`run`] the loop
+//! * [`TunnelHost`] is the end beside the game, a state machine without I/O, and [`run()`] the loop
 //!   around it with sockets.
 //! * Reliable packets of the guests are numbered and kept until they are acknowledged, so that a
 //!   link that was lost is resumed without loss. Unreliable packets stay unreliable over ENet.

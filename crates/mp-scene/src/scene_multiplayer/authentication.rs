@@ -12,8 +12,8 @@ impl SceneMultiplayer {
     /// calling one.
     ///
     /// Both peers must authenticate. If only one does, the connection is closed with
-    /// [`OneSidedAuthentication`](DisconnectReason::OneSidedAuthentication) when the first packet
-    /// shows the mismatch, or else after the [timeout](Self::set_auth_timeout).
+    /// [`OneSidedAuthentication`](mp_core::DisconnectReason::OneSidedAuthentication) when the first
+    /// packet shows the mismatch, or else after the [timeout](Self::set_auth_timeout).
     #[doc(alias = "set_auth_callback")]
     pub fn set_authentication(&mut self, required: bool) {
         self.session.set_authentication(required);

@@ -45,8 +45,9 @@ fn examples_in_the_default_text_are_valid() {
     // [listen] and [[listen]] exclude each other.
     let (before, rest) = text.split_once("\n[listen]\n").unwrap();
     let (_, in_full) = rest.split_once("\n[[listen]]\n").unwrap();
-    let text =
-        format!("{before}\n[[listen]]\n{in_full}").replace("private = false", "private = true");
+    let text = format!("{before}\n[[listen]]\n{in_full}")
+        .replace("private = false", "private = true")
+        .replace("\nhost = \"none\"", "\nhost = \"tunnel\"");
     let text = text.replacen("trusted_proxies = 1\n", "", 1);
     let config = Config::parse(&text).unwrap_or_else(|errors| panic!("{text}\n{errors}"));
     assert_eq!(config.rooms[0].name, "lobby");

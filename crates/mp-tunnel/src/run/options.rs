@@ -10,7 +10,7 @@ use mp_transport_enet::{ClientOptions, DtlsClientOptions};
 
 use crate::{HostRefusal, LinkEvent};
 
-/// Settings of [`run`](super::run).
+/// Settings of [`run`](super::run()).
 #[derive(Clone, Debug)]
 #[must_use = "nothing starts before `run`"]
 pub struct TunnelOptions {
