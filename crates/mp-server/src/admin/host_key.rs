@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::context::AdminContext;
 use super::rooms::find;
-use crate::http::{Json, Path, Problem, ProblemBody};
+use crate::http::{Json, Path, Problem};
 
 /// The key of a host.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
@@ -26,10 +26,11 @@ pub(crate) struct HostKey {
 #[utoipa::path(
     post,
     path = "/v1/rooms/{room}/host-key",
+    operation_id = "make_host_key",
     tag = "rooms",
     security(("token" = ["rooms"])),
-    params(("room" = String, Path, description = "Name of the room")),
-    responses((status = 201, body = HostKey), (status = "default", body = ProblemBody))
+    params(("room" = String, Path, description = "Name of the room", example = "default")),
+    responses((status = 201, body = HostKey), Problem)
 )]
 pub(super) async fn post(
     State(context): State<AdminContext>,
