@@ -172,9 +172,19 @@ impl Area {
 
 /// Workloads and contenders that the smoke test leaves out: only an optimized server completes them
 /// in time, or others are like them.
-pub(crate) const NOT_IN_SMOKE: [&str; 8] = [
+pub(crate) const NOT_IN_SMOKE: [&str; 18] = [
     FULL_ROOM,
     WEBRTC_RELAY,
+    "echo-64x8",
+    "echo-reliable-64x8",
+    "echo-reliable-500x1",
+    "fan-32",
+    "fan-499",
+    "relay-ring-64",
+    "sync-100x8",
+    "sync-1000x128",
+    "ws-64x16",
+    "webrtc-64x16",
     "mp, 1,024",
     "mp, 2,048",
     "mp, 4,095",
