@@ -31,8 +31,9 @@ pub const GRACE: Duration = Duration::from_secs(30);
 pub const TAKE_OVER: Duration = Duration::from_secs(1);
 
 /// Size in bytes of the nodes and properties that a room with a [`Migration`](crate::Migration)
-/// keeps: about 7,000 nodes with two synchronizers and four properties, at 1,200 bytes. Beyond it the game goes on, but guests that join without
-/// a host are rejected, and the next host spawns the remaining nodes anew.
+/// keeps: about 7,000 nodes with two synchronizers and four properties, at 1,200 bytes. Beyond it the
+/// game goes on, but guests that join without a host are rejected, and the next host spawns the
+/// remaining nodes anew.
 pub const CACHE_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
 /// Bytes of the host's paths that a room with a [`Migration`](crate::Migration) keeps: 65,536 paths
