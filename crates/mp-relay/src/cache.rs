@@ -16,7 +16,8 @@ use crate::ids::{AnnouncedPath, HostIds};
 use budget::Budget;
 use values::Values;
 
-/// The nodes and properties that a host has announced, as its guests know them: with the room's ids.
+/// The nodes and properties that a host has announced, as its guests know them: with the room's
+/// ids.
 ///
 /// Its size is bounded. Beyond the bound it is *incomplete*, until the next host has announced its
 /// nodes.

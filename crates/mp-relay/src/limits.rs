@@ -22,8 +22,8 @@ pub const GUEST_PATHS_MAX: usize = 1_024;
 /// Bytes of the paths of a guest that a room keeps: 1,024 paths of 64 bytes.
 pub const GUEST_PATH_BYTES_MAX: usize = 64 * 1_024;
 
-/// Default time between the departure of a host and the choice of another one: a player who has lost
-/// the connection often returns within it.
+/// Default time between the departure of a host and the choice of another one: a player who has
+/// lost the connection often returns within it.
 pub const GRACE: Duration = Duration::from_secs(30);
 
 /// Time in which a new host announces the nodes of its predecessor again, after it has received its
@@ -31,8 +31,8 @@ pub const GRACE: Duration = Duration::from_secs(30);
 pub const TAKE_OVER: Duration = Duration::from_secs(1);
 
 /// Size in bytes of the nodes and properties that a room with a [`Migration`](crate::Migration)
-/// keeps: about 7,000 nodes with two synchronizers and four properties, at 1,200 bytes. Beyond it the
-/// game goes on, but guests that join without a host are rejected, and the next host spawns the
+/// keeps: about 7,000 nodes with two synchronizers and four properties, at 1,200 bytes. Beyond it
+/// the game goes on, but guests that join without a host are rejected, and the next host spawns the
 /// remaining nodes anew.
 pub const CACHE_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
@@ -41,6 +41,6 @@ pub const CACHE_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 pub const HOST_PATH_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
 /// Pairs of a host's path and a guest that has received it, in a room with a
-/// [`Migration`](crate::Migration): 4,096 paths at 64 guests. Properties of nodes with further paths
-/// are withheld from guests that join without a host.
+/// [`Migration`](crate::Migration): 4,096 paths at 64 guests. Properties of nodes with further
+/// paths are withheld from guests that join without a host.
 pub const PATH_RECEIVERS_MAX: usize = 1 << 18;

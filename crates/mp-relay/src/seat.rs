@@ -34,8 +34,8 @@ type Rule = Box<dyn FnMut(PeerId) -> bool>;
 /// * Guests relay to each other as in Godot.
 ///
 /// When the host leaves, guests are disconnected with [`HOST_LEFT`], as if their server had closed.
-/// The next client that the rule accepts is the next host. With a [`Migration`], a guest becomes the
-/// host instead and the game goes on.
+/// The next client that the rule accepts is the next host. With a [`Migration`], a guest becomes
+/// the host instead and the game goes on.
 pub struct HostSeat {
     rule: Rule,
     occupant: Option<PeerId>,

@@ -8,10 +8,10 @@
 //!                                                                             for each guest
 //! ```
 //!
-//! The game needs no open port: the program beside it dials out. It opens one connection to the game
-//! for each guest, which claims the guest's id, and passes packets on as they are. Neither it nor
-//! the room knows SceneMultiplayer: the game announces players, spawns nodes and relays packets as
-//! it does on a local network.
+//! The game needs no open port: the program beside it dials out. It opens one connection to the
+//! game for each guest, which claims the guest's id, and passes packets on as they are. Neither it
+//! nor the room knows SceneMultiplayer: the game announces players, spawns nodes and relays packets
+//! as it does on a local network.
 //!
 //! * [`TunnelSeat`] is the room's end, a relay policy. The link is an ordinary connection of the
 //!   room, so identities, bans, limits and back-pressure apply to it and to the guests.

@@ -1,10 +1,10 @@
 //! Announces guests to each other, once the host has announced its nodes to the newest one.
 //!
 //! A Godot server sends a new client its nodes before any other client can send to it. The host is
-//! notified of a new guest as late as the other guests, which could announce their own synchronizers
-//! below nodes that the new guest does not have yet. Godot refuses such an announcement and never
-//! repeats it. So the room sends the host a path after ADD_PEER: packets that the host has sent to
-//! the guest by then precede its confirmation.
+//! notified of a new guest as late as the other guests, which could announce their own
+//! synchronizers below nodes that the new guest does not have yet. Godot refuses such an
+//! announcement and never repeats it. So the room sends the host a path after ADD_PEER: packets
+//! that the host has sent to the guest by then precede its confirmation.
 
 use mp_core::PeerId;
 use mp_scene::{RelayContext, SceneMessage};

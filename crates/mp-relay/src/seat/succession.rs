@@ -9,8 +9,8 @@
 //! | it announces a node again | none, if the guest has the node |
 //! | [`TAKE_OVER`] after it has confirmed the second path | DESPAWN of the nodes that it has not announced to a guest |
 //!
-//! DEL_PEER and ADD_PEER make the new host's `SceneMultiplayer` announce its paths again, and forget
-//! those of the others, which they have announced to peer 1.
+//! DEL_PEER and ADD_PEER make the new host's `SceneMultiplayer` announce its paths again, and
+//! forget those of the others, which they have announced to peer 1.
 
 use bytes::Bytes;
 use mp_core::{DisconnectReason, Instant, PeerId, Rejection};

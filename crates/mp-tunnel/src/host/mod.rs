@@ -18,8 +18,8 @@ use crate::order::Orders;
 /// The program beside a game, as a state machine: it has one link to a room of mp-server, and one
 /// connection to the game for each guest of the room.
 ///
-/// The caller reports what happens on both sides, and handles the [outputs](Self::next_output) after
-/// each report.
+/// The caller reports what happens on both sides, and handles the [outputs](Self::next_output)
+/// after each report.
 ///
 /// * A guest's connection to the game claims the guest's id.
 /// * When the link is lost, connections to the game are paused for the time that the room grants.
@@ -185,8 +185,8 @@ impl TunnelHost {
         self.send_outgoing();
     }
 
-    /// Ends the session if the link was not established again in time, and the link if the room does
-    /// not answer.
+    /// Ends the session if the link was not established again in time, and the link if the room
+    /// does not answer.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let LinkState::Greeting(deadline) = self.link
             && now >= deadline

@@ -1,4 +1,4 @@
-//! What a [`TunnelHost`](super::TunnelHost) requests and reports.
+//! Requests and reports of a [`TunnelHost`](super::TunnelHost).
 
 use bytes::Bytes;
 use mp_core::{Channel, PeerId, TransferMode};

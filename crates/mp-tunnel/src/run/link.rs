@@ -161,8 +161,8 @@ impl Link {
         [self.peer.poll_timeout(), self.deadline].into_iter().flatten().min()
     }
 
-    /// Sends the credentials, and that the authentication is complete. A server that does not expect
-    /// them takes this program for a guest.
+    /// Sends the credentials, and that the authentication is complete. A server that does not
+    /// expect them takes this program for a guest.
     fn authenticate(&mut self) {
         let Some(credentials) = self.credentials.take() else { return };
         self.send(RELIABLE, [AUTH, &credentials[..]].concat().into());

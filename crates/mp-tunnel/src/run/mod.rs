@@ -22,12 +22,13 @@ use crate::frame::GuestNumber;
 use crate::{HostOutput, HostRefusal, LinkEvent, TunnelHost, TunnelStats};
 
 /// Hosts a game in a room until `stop` completes. Lost connections are established again, and
-/// `report` receives what the user may want to know. Returns the counters. Requires a tokio runtime.
+/// `report` receives what the user may want to know. Returns the counters. Requires a tokio
+/// runtime.
 ///
 /// # Errors
 ///
-/// [`TunnelError`] if an option is invalid, or the server refuses this host before it has ever accepted
-/// it.
+/// [`TunnelError`] if an option is invalid, or the server refuses this host before it has ever
+/// accepted it.
 pub async fn run(
     options: TunnelOptions,
     stop: impl Future<Output = ()>,

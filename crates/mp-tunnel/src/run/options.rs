@@ -100,6 +100,6 @@ pub enum TunnelError {
     Refused(HostRefusal),
 }
 
-/// Bytes of reliable packets that wait for the game on one connection. More means that the game does
-/// not run, or is too slow for its guest.
+/// Bytes of reliable packets that wait for the game on one connection. More means that the game
+/// does not run, or is too slow for its guest.
 const GAME_QUEUE_BYTES: usize = 32 * 1024 * 1024;

@@ -79,7 +79,7 @@ fn guests_leave_when_the_link_does_not_come_back_in_time() {
 #[test]
 fn guest_that_sends_more_than_the_link_delivers_is_disconnected_and_the_others_stay() {
     let mut world = World::new();
-    let polite = world.join();
+    let guest = world.join();
     let mut flooding = Raw::connect(&mut world.room, peer(500));
     world.settle();
     flooding.events();
@@ -97,5 +97,5 @@ fn guest_that_sends_more_than_the_link_delivers_is_disconnected_and_the_others_s
         |event: &mp_core::PeerEvent| matches!(event, mp_core::PeerEvent::Disconnected { .. });
     assert!(flooding.events().iter().any(ended));
     assert_eq!(world.stats().overloaded_guests, 1);
-    assert_eq!(world.game.scene(SERVER).peers(), [polite]);
+    assert_eq!(world.game.scene(SERVER).peers(), [guest]);
 }
