@@ -32,6 +32,7 @@ const PROTOCOL: &[&str] = &[
     "crates/mp-bots/src/client",
     "crates/mp-bots/src/player",
     "crates/mp-bots/src/scenario",
+    "crates/mp-cluster/src",
     "crates/mp-core/src",
     "crates/mp-host/src",
     "crates/mp-identity/src",

@@ -1,0 +1,102 @@
+//! The body of this crate's fuzz target. It accepts any bytes and panics if a property does not
+//! hold. See `fuzz/` in the repository.
+
+use bytes::Bytes;
+use mp_core::fuzz::pieces;
+use mp_core::{
+    Channel, ConnectionId, Connections, EndpointId, Instant, OutgoingPacket, Packet, PeerEvent,
+    Prefix, TransferMode,
+};
+use mp_rooms::RoomName;
+
+use crate::limits::WINDOW_FRAMES;
+use crate::wire::frame::{Body, FrameHeader, GatewaySide, Mark, Piece};
+use crate::wire::item::{Item, Stream};
+use crate::{ClusterId, ClusterNodeId, Epoch, FrameCodec, Gateways, LinkId};
+
+/// Passes the [`pieces`] of the input to the gateways of a node, which owns every room.
+pub fn cluster_frames(data: &[u8]) {
+    let codec = codec();
+    let mut gateways = Gateways::new(cluster(), ClusterNodeId::new(1), EndpointId(0));
+    let mut now = Instant::ZERO;
+    for bytes in pieces(data) {
+        let bytes = Bytes::copy_from_slice(bytes);
+        if let Ok(frame) = codec.decode(&bytes) {
+            let again = codec.encode(&frame.header, &frame.body);
+            if !frame.is_newer {
+                assert_eq!(codec.decode(&again).as_ref(), Ok(&frame));
+            }
+        }
+        gateways.handle_frame(now, &bytes, |_| Some(Epoch::FIRST));
+        now += crate::limits::BEAT_INTERVAL;
+        let mut opened = Vec::new();
+        while let Some((link, _)) = gateways.next_opened() {
+            opened.push(link);
+        }
+        for link in opened {
+            let Some(far) = gateways.far_mut(link) else { continue };
+            let mut messages = 0;
+            far.deliver(&mut |_| {
+                messages += 1;
+                Ok(())
+            });
+            assert!(messages <= 3 * WINDOW_FRAMES, "{messages} messages of one frame");
+        }
+        gateways.handle_timeout(now);
+        gateways.transmit(now, true, |_, _| {});
+    }
+}
+
+/// Returns frames of all kinds, as seed inputs.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let connection = ConnectionId { slot: 3, generation: 1 };
+    let mut packet = Packet {
+        from: connection,
+        mode: TransferMode::Reliable,
+        channel: Channel(2),
+        payload: Bytes::from_static(b"payload"),
+    };
+    let to = Connections::Many([connection, ConnectionId { slot: 4, generation: 0 }].into());
+    let send = OutgoingPacket {
+        to,
+        mode: TransferMode::Unreliable,
+        channel: Channel(0),
+        prefix: Prefix::new(b"relay"),
+        payload: Bytes::from_static(b"sent"),
+    };
+    let received = Item::Event(PeerEvent::Packet(packet.clone()));
+    packet.mode = TransferMode::Unreliable;
+    let items = [received, Item::Event(PeerEvent::Packet(packet)), Item::Send(send)];
+    let pieces = items.iter().map(|item| {
+        let mut bytes = Vec::new();
+        item.encode(&mut bytes);
+        (Piece::Whole, bytes.into())
+    });
+    let marks = vec![
+        Mark { stream: Stream::Link, back: 2 },
+        Mark { stream: Stream::Connection(connection), back: 0 },
+    ];
+    let bodies = [
+        Body::Batch { sequence: 1, chain: marks.clone(), pieces: pieces.collect() },
+        Body::Beat { next: 2, has_lost: true },
+        Body::Marks { sequence: 2, marks },
+        Body::End(crate::GatewayEnd::DataLost),
+    ];
+    let header = FrameHeader {
+        node: ClusterNodeId::new(2),
+        link: LinkId(1),
+        side: GatewaySide::Near,
+        room: RoomName::new("arena").expect("a name"),
+        epoch: Epoch::FIRST,
+        credit: 1,
+    };
+    bodies.iter().map(|body| codec().encode(&header, body).to_vec()).collect()
+}
+
+fn cluster() -> ClusterId {
+    ClusterId::named("fuzz")
+}
+
+fn codec() -> FrameCodec {
+    FrameCodec::new(cluster())
+}

@@ -1,0 +1,270 @@
+//! [`NearGateway`]: the branch of another node, at its endpoint.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use mp_core::{
+    BranchId, CloseMode, ConnectionId, Connections, DisconnectReason, Instant, OutgoingPacket,
+    PeerEvent, ToBranch, ToEndpoint,
+};
+
+use super::incoming::Arrival;
+use super::link::{Link, LinkRoute};
+use super::{GatewayEnd, GatewayStats};
+use crate::limits::CONNECTIONS_MAX;
+use crate::wire::frame::{Frame, FrameCodec, GatewaySide};
+use crate::wire::item::{Item, Stream, connection_of};
+
+/// A gateway that stands for a branch on another node, towards an endpoint of this node.
+#[derive(Debug)]
+pub struct NearGateway {
+    link: Link,
+    /// The id under which the endpoint serves the room.
+    branch: BranchId,
+    connections: BTreeSet<ConnectionId>,
+    /// Connections that this gateway closes, whose end the endpoint has not reported.
+    closing: BTreeSet<ConnectionId>,
+    /// Messages for the endpoint.
+    messages: VecDeque<ToEndpoint>,
+    has_left: bool,
+    /// True if the endpoint has sent its last message.
+    is_closed: bool,
+}
+
+impl NearGateway {
+    pub(crate) fn new(codec: FrameCodec, route: LinkRoute, branch: BranchId, now: Instant) -> Self {
+        Self {
+            link: Link::new(codec, route, GatewaySide::Near, now),
+            branch,
+            connections: BTreeSet::new(),
+            closing: BTreeSet::new(),
+            messages: VecDeque::new(),
+            has_left: false,
+            is_closed: false,
+        }
+    }
+
+    pub(crate) fn route(&self) -> &LinkRoute {
+        self.link.route()
+    }
+
+    /// Returns whether the gateway accepts a message of the endpoint. Otherwise the mailbox between
+    /// them fills, and the endpoint pauses its connections.
+    pub fn has_capacity(&self) -> bool {
+        self.link.ended().is_some() || self.link.outgoing.has_capacity()
+    }
+
+    /// Passes a message of the endpoint on.
+    pub fn handle_message(&mut self, message: ToBranch) {
+        match message {
+            ToBranch::Opened(_, info) => self.link.push(&Item::Opened(info)),
+            ToBranch::Events(_, events) => {
+                events.into_iter().for_each(|event| self.handle_event(event));
+            }
+            ToBranch::Closed(_, reason) => {
+                self.link.push(&Item::Closed(reason));
+                self.is_closed = true;
+                self.has_left = true;
+                self.messages.clear();
+                self.connections.clear();
+                self.closing.clear();
+            }
+            _ => mp_core::bug!("a gateway does not know a message: {message:?}"),
+        }
+    }
+
+    fn handle_event(&mut self, event: PeerEvent) {
+        let Some(connection) = connection_of(&event) else {
+            return self.link.push(&Item::Event(event));
+        };
+        match &event {
+            PeerEvent::Connected { .. } | PeerEvent::Moved { .. } | PeerEvent::Resumed { .. } => {
+                if self.connections.len() >= CONNECTIONS_MAX {
+                    self.link.stats.refused_connections += 1;
+                    return self.close(connection, DisconnectReason::Refused);
+                }
+                self.connections.insert(connection);
+            }
+            PeerEvent::Disconnected { .. } => {
+                self.closing.remove(&connection);
+                self.link.incoming().forget(connection);
+                if !self.connections.remove(&connection) {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        if self.closing.contains(&connection) {
+            self.link.stats.late_items += 1;
+            return;
+        }
+        self.link.push(&Item::Event(event));
+    }
+
+    /// Handles a frame of the far gateway.
+    pub(crate) fn handle_frame(&mut self, now: Instant, frame: Frame) {
+        self.link.handle_frame(now, frame);
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.link.handle_timeout(now);
+    }
+
+    /// Ends the link, and closes the connections with the reason.
+    pub fn end(&mut self, end: GatewayEnd) {
+        self.link.end(end, true);
+    }
+
+    /// Returns the next frame to send.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
+        self.link.poll_transmit(now)
+    }
+
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) and
+    /// [`poll_transmit`](Self::poll_transmit) are due; `None` if the link has ended.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.link.poll_timeout()
+    }
+
+    /// Offers the messages of the branch to the endpoint, until one is not accepted.
+    pub fn deliver(&mut self, accept: &mut dyn FnMut(ToEndpoint) -> Result<(), ToEndpoint>) {
+        loop {
+            if self.messages.is_empty() && !self.receive() {
+                return;
+            }
+            let Some(message) = self.messages.pop_front() else { continue };
+            if let Err(message) = accept(message) {
+                self.messages.push_front(message);
+                return;
+            }
+        }
+    }
+
+    /// Returns the reason why the link has ended.
+    pub fn ended(&self) -> Option<GatewayEnd> {
+        self.link.ended()
+    }
+
+    /// Returns whether the gateway has nothing left to send or to deliver, and the endpoint has
+    /// closed. It may be dropped.
+    pub fn is_finished(&self) -> bool {
+        self.is_closed && (self.link.is_finished() || self.link.outgoing.is_idle())
+    }
+
+    /// Returns the counters.
+    pub fn stats(&self) -> GatewayStats {
+        self.link.stats
+    }
+
+    /// Moves a batch that was received, or the end, to the messages. Returns false if there is
+    /// none.
+    fn receive(&mut self) -> bool {
+        if self.link.ended().is_some() {
+            return self.leave();
+        }
+        let mut packets = Vec::new();
+        let mut has_received = false;
+        while let Some(arrival) = self.link.pop() {
+            has_received = true;
+            let is_last = matches!(arrival, Arrival::Delivered(_));
+            match arrival {
+                Arrival::Item(item) => self.handle_item(item, &mut packets),
+                Arrival::Gap(Stream::Link) => self.end(GatewayEnd::DataLost),
+                Arrival::Gap(Stream::Connection(connection)) => {
+                    self.flush(&mut packets);
+                    if self.connections.contains(&connection) && !self.closing.contains(&connection)
+                    {
+                        self.link.stats.broken_connections += 1;
+                        self.close(connection, GatewayEnd::DataLost.disconnect_reason());
+                    }
+                }
+                Arrival::Malformed => self.end(GatewayEnd::MalformedFrame),
+                Arrival::Delivered(_) => {}
+            }
+            if is_last {
+                break;
+            }
+        }
+        self.flush(&mut packets);
+        let connections = &self.connections;
+        self.link.incoming().prune(connections.len(), |it| connections.contains(&it));
+        has_received
+    }
+
+    fn handle_item(&mut self, item: Item, packets: &mut Vec<OutgoingPacket>) {
+        self.link.stats.items_received += 1;
+        let message = match item {
+            Item::Send(packet) => {
+                packets.extend(self.without_closing(packet));
+                return;
+            }
+            Item::Disconnect { connection, reason, close_mode } => {
+                let is_live = self.connections.contains(&connection);
+                if !is_live || close_mode == CloseMode::Immediate {
+                    // The endpoint does not report this end.
+                    self.connections.remove(&connection);
+                    let disconnected = PeerEvent::Disconnected { connection, reason };
+                    self.link.push(&Item::Event(disconnected));
+                }
+                if !is_live {
+                    return;
+                }
+                ToEndpoint::Disconnect { connection, reason, close_mode }
+            }
+            Item::Hold(connection) => ToEndpoint::Hold { connection },
+            Item::Return(connection) => {
+                // An endpoint returns a connection that moves to its own branch.
+                let (branch, carried) = (self.branch, Box::default());
+                ToEndpoint::Move { connection, branch, carried }
+            }
+            Item::Refuse(refuses) => ToEndpoint::RefuseNewConnections(refuses),
+            Item::Leave { reason, close_mode } => {
+                self.has_left = true;
+                ToEndpoint::Leave { reason, close_mode }
+            }
+            Item::Opened(_) | Item::Event(_) | Item::Closed(_) => {
+                return self.end(GatewayEnd::MalformedFrame);
+            }
+        };
+        self.flush(packets);
+        self.messages.push_back(message);
+    }
+
+    /// Returns the packet without the connections that are being closed because packets before it
+    /// are missing.
+    fn without_closing(&mut self, mut packet: OutgoingPacket) -> Option<OutgoingPacket> {
+        let closing = &self.closing;
+        if packet.to.as_slice().iter().any(|to| closing.contains(to)) {
+            let to: Vec<_> =
+                packet.to.as_slice().iter().filter(|to| !closing.contains(to)).copied().collect();
+            self.link.stats.late_items += 1;
+            if to.is_empty() {
+                return None;
+            }
+            packet.to = Connections::Many(to.into());
+        }
+        Some(packet)
+    }
+
+    fn flush(&mut self, packets: &mut Vec<OutgoingPacket>) {
+        if !packets.is_empty() {
+            self.messages.push_back(ToEndpoint::Send(std::mem::take(packets)));
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId, reason: DisconnectReason) {
+        self.closing.insert(connection);
+        let close_mode = CloseMode::Graceful;
+        self.messages.push_back(ToEndpoint::Disconnect { connection, reason, close_mode });
+    }
+
+    /// Leaves the endpoint, once, because the link has ended.
+    fn leave(&mut self) -> bool {
+        let Some(end) = self.link.ended().filter(|_| !self.has_left) else { return false };
+        self.has_left = true;
+        let (reason, close_mode) = (end.disconnect_reason(), CloseMode::Drain);
+        self.messages.push_back(ToEndpoint::Leave { reason, close_mode });
+        true
+    }
+}

@@ -1,0 +1,265 @@
+//! [`Gateways`]: all gateways of a node.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use mp_core::{BranchId, EndpointId, Instant, ReasonCounts};
+use mp_rooms::RoomName;
+
+use crate::gateway::link::LinkRoute;
+use crate::gateway::{FarGateway, GatewayEnd, GatewayStats, NearGateway};
+use crate::id::{ClusterId, ClusterNodeId, Epoch, LinkId};
+use crate::limits::{LINKS_MAX, NODES_MAX};
+use crate::wire::frame::{Body, Frame, FrameCodec, FrameHeader, FrameRefusal, GatewaySide};
+
+/// A link that another node has opened: the node and its number of the link.
+pub type FarLink = (ClusterNodeId, LinkId);
+
+/// The gateways of a node. It finds the gateway of each frame, and accepts links for its rooms.
+#[derive(Debug)]
+pub struct Gateways {
+    codec: FrameCodec,
+    node: ClusterNodeId,
+    near: BTreeMap<LinkId, NearGateway>,
+    far: BTreeMap<FarLink, FarGateway>,
+    next_link: LinkId,
+    next_endpoint: EndpointId,
+    /// The newest link of each node. A frame that the bus repeats does not open it again.
+    newest: BTreeMap<ClusterNodeId, LinkId>,
+    /// Replies about links that do not exist.
+    replies: VecDeque<(ClusterNodeId, Bytes)>,
+    /// Links of nodes that sent a frame for a room of this node.
+    opened: VecDeque<FarLink>,
+    /// Counters of gateways that have ended.
+    ended: GatewayStats,
+    refused: ReasonCounts<FrameRefusal>,
+}
+
+/// Counters of the gateways of a node, since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GatewaysStats {
+    /// Links from endpoints of this node.
+    pub near: usize,
+    /// Links to rooms of this node.
+    pub far: usize,
+    /// Counters of all gateways, also of those that have ended.
+    pub gateways: GatewayStats,
+    /// Frames that were refused before they reached a gateway.
+    pub refused_frames: ReasonCounts<FrameRefusal>,
+}
+
+impl Gateways {
+    /// Returns the gateways of a node without links. Its far gateways are endpoints with the ids
+    /// from `endpoints` on, which no other endpoint of the process may have.
+    pub fn new(cluster: ClusterId, node: ClusterNodeId, endpoints: EndpointId) -> Self {
+        Self {
+            codec: FrameCodec::new(cluster),
+            node,
+            near: BTreeMap::new(),
+            far: BTreeMap::new(),
+            next_link: LinkId(1),
+            next_endpoint: endpoints,
+            newest: BTreeMap::new(),
+            replies: VecDeque::new(),
+            opened: VecDeque::new(),
+            ended: GatewayStats::default(),
+            refused: ReasonCounts::default(),
+        }
+    }
+
+    /// Replaces the codec, for tests of nodes of different versions.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_codec(mut self, codec: FrameCodec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Opens a link to a room of another node, for an endpoint that serves it as `branch`. Returns
+    /// `None` if the node has too many links.
+    pub fn open(
+        &mut self,
+        now: Instant,
+        room: RoomName,
+        owner: (ClusterNodeId, Epoch),
+        branch: BranchId,
+    ) -> Option<LinkId> {
+        if self.near.len() >= LINKS_MAX {
+            return None;
+        }
+        let link = self.next_link;
+        self.next_link = LinkId(link.0 + 1);
+        let (there, epoch) = owner;
+        let route = LinkRoute { here: self.node, there, link, room, epoch };
+        self.near.insert(link, NearGateway::new(self.codec, route, branch, now));
+        Some(link)
+    }
+
+    /// Returns a link that this node has opened, until it is finished.
+    pub fn near_mut(&mut self, link: LinkId) -> Option<&mut NearGateway> {
+        self.near.get_mut(&link)
+    }
+
+    /// Returns a link that another node has opened, until it is finished.
+    pub fn far_mut(&mut self, link: FarLink) -> Option<&mut FarGateway> {
+        self.far.get_mut(&link)
+    }
+
+    /// Returns the next link that another node has opened, with its room. The program attaches the
+    /// gateway to the branch of the room.
+    pub fn next_opened(&mut self) -> Option<(FarLink, RoomName)> {
+        loop {
+            let link = self.opened.pop_front()?;
+            if let Some(far) = self.far.get(&link) {
+                return Some((link, far.route().room.clone()));
+            }
+        }
+    }
+
+    /// Handles a message of the bus. `epoch_of` returns the epoch in which this node owns a room.
+    pub fn handle_frame(
+        &mut self,
+        now: Instant,
+        bytes: &Bytes,
+        epoch_of: impl Fn(&RoomName) -> Option<Epoch>,
+    ) {
+        let handled = self.codec.decode(bytes).and_then(|frame| match frame.header.side {
+            GatewaySide::Near => self.handle_near(now, frame, epoch_of),
+            GatewaySide::Far => self.handle_far(now, frame),
+        });
+        if let Err(refusal) = handled {
+            self.refused.count(refusal);
+        }
+    }
+
+    fn handle_far(&mut self, now: Instant, frame: Frame) -> Result<(), FrameRefusal> {
+        let near = self.near.get_mut(&frame.header.link);
+        let Some(near) = near.filter(|near| near.route().there == frame.header.node) else {
+            return self.refuse(&frame);
+        };
+        near.handle_frame(now, frame);
+        Ok(())
+    }
+
+    fn handle_near(
+        &mut self,
+        now: Instant,
+        frame: Frame,
+        epoch_of: impl Fn(&RoomName) -> Option<Epoch>,
+    ) -> Result<(), FrameRefusal> {
+        let FrameHeader { node, link, ref room, epoch, .. } = frame.header;
+        if let Some(far) = self.far.get_mut(&(node, link)) {
+            far.handle_frame(now, frame);
+            return Ok(());
+        }
+        let is_known = self.newest.contains_key(&node);
+        let is_new = self.newest.get(&node).is_none_or(|newest| *newest < link);
+        let has_capacity =
+            self.far.len() < LINKS_MAX && (is_known || self.newest.len() < NODES_MAX);
+        let is_end = matches!(frame.body, Body::End(_));
+        if !is_new || is_end || !has_capacity || epoch_of(room) != Some(epoch) {
+            return self.refuse(&frame);
+        }
+        self.newest.insert(node, link);
+        let route = LinkRoute { here: self.node, there: node, link, room: room.clone(), epoch };
+        let mut far = FarGateway::new(self.codec, route, self.next_endpoint, now);
+        self.next_endpoint = EndpointId(self.next_endpoint.0.wrapping_add(1));
+        far.handle_frame(now, frame);
+        self.far.insert((node, link), far);
+        self.opened.push_back((node, link));
+        Ok(())
+    }
+
+    /// Replies that the link does not exist, so that the sender need not wait for a timeout.
+    fn refuse(&mut self, frame: &Frame) -> Result<(), FrameRefusal> {
+        let is_end = matches!(frame.body, Body::End(_));
+        if !is_end && self.replies.len() < NODES_MAX {
+            let side = match frame.header.side {
+                GatewaySide::Near => GatewaySide::Far,
+                GatewaySide::Far => GatewaySide::Near,
+            };
+            let header = FrameHeader { node: self.node, side, ..frame.header.clone() };
+            // The credit of the frame is that of the other direction.
+            let header = FrameHeader { credit: 1, ..header };
+            let bytes = self.codec.encode(&header, &Body::End(GatewayEnd::UnknownLink));
+            self.replies.push_back((frame.header.node, bytes));
+        }
+        Err(FrameRefusal::UnknownLink)
+    }
+
+    /// Forgets a node that has left the cluster. Its links end.
+    pub fn forget_node(&mut self, node: ClusterNodeId) {
+        self.newest.remove(&node);
+        let near = self.near.values_mut().filter(|near| near.route().there == node);
+        near.for_each(|near| near.end(GatewayEnd::NodeLost));
+        let far = self.far.range_mut((node, LinkId(0))..=(node, LinkId(u64::MAX)));
+        far.for_each(|(_, far)| far.end(GatewayEnd::NodeLost));
+    }
+
+    /// Ends the links to rooms of this node, without a frame, because its lease has expired.
+    pub fn fence(&mut self) {
+        self.far.values_mut().for_each(|far| far.end(GatewayEnd::LeaseLost));
+        self.replies.clear();
+    }
+
+    /// Does what is due at `now`, and removes gateways that are finished.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let ended = &mut self.ended;
+        self.near.retain(|_, near| {
+            near.handle_timeout(now);
+            let is_finished = near.is_finished();
+            if is_finished {
+                ended.add(&near.stats());
+            }
+            !is_finished
+        });
+        self.far.retain(|_, far| {
+            far.handle_timeout(now);
+            let is_finished = far.is_finished();
+            if is_finished {
+                ended.add(&far.stats());
+            }
+            !is_finished
+        });
+    }
+
+    /// Calls `send` with each frame to send and its node. `may_speak`: the node has its lease.
+    /// Without it, nothing is sent for its rooms.
+    pub fn transmit(
+        &mut self,
+        now: Instant,
+        may_speak: bool,
+        mut send: impl FnMut(ClusterNodeId, Bytes),
+    ) {
+        for near in self.near.values_mut() {
+            while let Some(bytes) = near.poll_transmit(now) {
+                send(near.route().there, bytes);
+            }
+        }
+        if may_speak {
+            self.replies.drain(..).for_each(|(node, bytes)| send(node, bytes));
+            for far in self.far.values_mut() {
+                while let Some(bytes) = far.poll_transmit(now) {
+                    send(far.route().there, bytes);
+                }
+            }
+        }
+    }
+
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) and
+    /// [`transmit`](Self::transmit) are due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let near = self.near.values().filter_map(NearGateway::poll_timeout);
+        near.chain(self.far.values().filter_map(FarGateway::poll_timeout)).min()
+    }
+
+    /// Returns the counters.
+    pub fn stats(&self) -> GatewaysStats {
+        let mut gateways = self.ended;
+        self.near.values().for_each(|near| gateways.add(&near.stats()));
+        self.far.values().for_each(|far| gateways.add(&far.stats()));
+        let (near, far) = (self.near.len(), self.far.len());
+        GatewaysStats { near, far, gateways, refused_frames: self.refused }
+    }
+}

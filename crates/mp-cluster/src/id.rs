@@ -1,0 +1,93 @@
+//! Identifiers of a cluster: [`ClusterId`], [`ClusterNodeId`], [`LinkId`] and [`Epoch`].
+
+use std::fmt;
+
+use mp_core::Rng;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A cluster. Two clusters may share a bus: nodes refuse the frames of another cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClusterId(u64);
+
+impl ClusterId {
+    /// Returns the id of the cluster with this name.
+    pub fn named(name: &str) -> Self {
+        let hash: [u8; 32] = Sha256::digest(name.as_bytes()).into();
+        Self(hash.iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
+    }
+}
+
+/// A start of a server process in a cluster. A process that is started again is another node, so
+/// that nothing that was meant for the earlier process reaches it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClusterNodeId(u64);
+
+impl ClusterNodeId {
+    /// Returns a random id. The generator must be seeded by the operating system
+    /// ([`os_seed`](mp_core::host::os_seed)) and not be used by another node.
+    pub fn random(rng: &mut Rng) -> Self {
+        Self(rng.next_u64())
+    }
+
+    /// Returns the id with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ClusterNodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for ClusterNodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClusterNodeId({self})")
+    }
+}
+
+/// A pair of gateways, among those that the node of the near gateway has opened. Numbers ascend and
+/// are not reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LinkId(pub(crate) u64);
+
+/// The number of owners that a room has had. Each node that adopts a room increases it, so that
+/// frames and decisions of an earlier owner are recognized and refused.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Epoch(pub(crate) u64);
+
+impl Epoch {
+    /// The epoch of a room's first owner.
+    pub const FIRST: Self = Self(1);
+
+    /// Returns the epoch with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the epoch of the next owner.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,73 @@
+//! Limits of this crate. Each constant documents the reason for its value.
+
+use std::time::Duration;
+
+/// Bytes of a frame. NATS carries messages of up to 1 MiB by default.
+pub const FRAME_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes of items from which a batch is full: a batch of an endpoint
+/// ([`BATCH_BYTES_MAX`](mp_core::limits::BATCH_BYTES_MAX)) fits into one or two frames.
+pub const BATCH_BYTES_MAX: usize = mp_core::limits::BATCH_BYTES_MAX;
+
+/// Items of a batch: those of a batch of an endpoint.
+pub const BATCH_ITEMS_MAX: usize = mp_core::limits::BATCH_EVENTS_MAX;
+
+/// Bytes of an item beyond which it is sent in parts, so that a full batch and one more item fit
+/// into a frame.
+pub const PART_BYTES_MAX: usize = 128 * 1024;
+
+/// Bytes of an item, such as a packet or the session of a peer that moves: the largest packet of a
+/// transport by default, and the ids of its connections.
+pub const ITEM_BYTES_MAX: usize = mp_core::limits::PACKET_BYTES_MAX + PART_BYTES_MAX;
+
+/// Connections of a link: more than an ENet host has.
+pub const CONNECTIONS_MAX: usize = 4_096;
+
+/// Path ids of a peer that moves, of each kind: the limit of a moving peer in mp-scene, and those
+/// of the branch.
+pub const CARRIED_IDS_MAX: usize = 4 * 65_536;
+
+/// Bytes of a path in the session of a peer that moves.
+pub const PATH_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of the URL of a connection, without its query.
+pub const URL_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of the text of a rejection; its code has at most 64.
+pub const REJECTION_TEXT_BYTES_MAX: usize = 512;
+
+/// Different rejections that a process accepts from other nodes. They are never freed: servers have
+/// dozens, fixed in their source text.
+pub const REJECTIONS_MAX: usize = 512;
+
+/// Batches that a gateway queues for its remote gateway. At the limit it accepts no message, so
+/// that its endpoint pauses connections, and its branch applies its own limits.
+pub const QUEUED_BATCHES_MAX: usize = mp_core::limits::MAILBOX_BATCHES;
+
+/// Frames that a gateway may send before the remote gateway has delivered the first of them.
+pub const WINDOW_FRAMES: u64 = 64;
+
+/// Bytes that a gateway may send before the remote gateway has delivered the first of them: the
+/// window at full batches. A single frame may always be sent.
+pub const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+
+/// Time for which frames wait for an earlier one. NATS keeps the order of a publisher's messages
+/// except when a route between its servers changes.
+pub const REORDER_TIME: Duration = Duration::from_millis(100);
+
+/// Interval of frames without content, by which a gateway shows that it exists, and which frames it
+/// has sent.
+pub const BEAT_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Silence after which the remote gateway counts as lost: twelve beats, and as long as a lease.
+pub const LINK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Links of a node, from or to other nodes, of each kind.
+pub const LINKS_MAX: usize = 65_536;
+
+/// Nodes of a cluster whose links are known.
+pub const NODES_MAX: usize = 1_024;
+
+// A full batch with the longest part, and the chain of all connections.
+const _: () = assert!(BATCH_BYTES_MAX + PART_BYTES_MAX + 21 * CONNECTIONS_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(WINDOW_FRAMES as usize * BATCH_BYTES_MAX == WINDOW_BYTES);
