@@ -131,7 +131,7 @@ impl Tree {
         for leaving in leaving.into_iter().rev() {
             let Some(entry) = self.nodes.remove(leaving.0) else { continue };
             self.changes.push(TreeChange::Removed(leaving));
-            self.life.forget(leaving, &entry.life);
+            self.life.forget(&entry.life);
             if leaving == node {
                 object = entry.object.map(|object| object as Box<dyn Any>);
             }

@@ -10,9 +10,12 @@ use crate::tree::{NodeId, TreeChange, TreeError};
 pub(super) struct TreeLife {
     /// Topmost nodes of the subtrees that have entered and are not ready, in order.
     entered: Vec<NodeId>,
-    /// Nodes to process, in tree order unless `is_unordered`.
+    /// Nodes to process, in tree order unless `is_unordered`, and `stopped` others.
     processed: Vec<NodeId>,
     is_unordered: bool,
+    /// Number of nodes in `processed` that have left or are not to be processed. They stay until
+    /// the list is next read, or they are half of it, so that removing a node takes constant time.
+    stopped: usize,
     /// True once the tree has [started](Tree::start).
     is_started: bool,
     /// Number of subtrees whose [`exit_tree`](crate::tree::Node::exit_tree) methods are running.
@@ -27,6 +30,8 @@ pub(super) struct NodeLife {
     /// True once [`ready`](crate::tree::Node::ready) has run.
     pub(super) is_ready: bool,
     is_processed: bool,
+    /// True if the node is in [`TreeLife::processed`].
+    is_listed: bool,
     is_leaving: bool,
 }
 
@@ -36,11 +41,9 @@ impl TreeLife {
         self.is_unordered = true;
     }
 
-    /// Removes a node that has left the tree.
-    pub(super) fn forget(&mut self, node: NodeId, life: &NodeLife) {
-        if life.is_processed {
-            self.processed.retain(|&other| other != node);
-        }
+    /// Notes that a node has left the tree.
+    pub(super) fn forget(&mut self, life: &NodeLife) {
+        self.stopped += usize::from(life.is_processed);
     }
 }
 
@@ -55,14 +58,39 @@ impl Tree {
         let node = node.into();
         let life = &mut self.entry_mut(node)?.life;
         match (mem::replace(&mut life.is_processed, on), on) {
-            (true, false) => self.life.processed.retain(|&other| other != node),
+            (true, false) => {
+                self.life.stopped += 1;
+                self.remove_many_stopped();
+            }
+            (false, true) if mem::replace(&mut life.is_listed, true) => self.life.stopped -= 1,
             (false, true) => {
                 self.life.processed.push(node);
                 self.life.is_unordered = true;
+                self.remove_many_stopped();
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Removes stopped nodes from the list once they are more than half of it.
+    fn remove_many_stopped(&mut self) {
+        if self.life.stopped > self.life.processed.len() / 2 {
+            self.remove_stopped();
+        }
+    }
+
+    /// Removes the nodes from the list that have left or are not to be processed.
+    fn remove_stopped(&mut self) {
+        if mem::take(&mut self.life.stopped) == 0 {
+            return;
+        }
+        let nodes = &mut self.nodes;
+        self.life.processed.retain(|node| {
+            let Some(entry) = nodes.get_mut(node.0) else { return false };
+            entry.life.is_listed = entry.life.is_processed;
+            entry.life.is_listed
+        });
     }
 
     /// Returns whether [`Node::process`](crate::tree::Node::process) of a node is called at ticks.
@@ -72,11 +100,12 @@ impl Tree {
 
     /// Returns whether any node is processed.
     pub(crate) fn has_processing(&self) -> bool {
-        !self.life.processed.is_empty()
+        self.life.processed.len() > self.life.stopped
     }
 
     /// Returns the nodes to process, parents first and siblings in their order.
     pub(crate) fn processed(&mut self) -> Vec<NodeId> {
+        self.remove_stopped();
         if mem::take(&mut self.life.is_unordered) {
             let mut processed = mem::take(&mut self.life.processed);
             processed.sort_by_cached_key(|&node| self.position(node));
@@ -190,7 +219,8 @@ impl Tree {
     pub(super) fn restart_life(&mut self, node: NodeId) {
         // The node is in the tree.
         let _ = self.set_process(node, false);
-        self.nodes[node.0].life = NodeLife::default();
+        let life = &mut self.nodes[node.0].life;
+        *life = NodeLife { is_listed: life.is_listed, ..NodeLife::default() };
         self.note_process(node);
         self.enter(node);
         self.note_entered(node);
@@ -205,5 +235,64 @@ impl Tree {
         let mut position: Vec<_> = steps.collect();
         position.reverse();
         position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Group;
+
+    fn tree(count: usize) -> (Tree, Vec<NodeId>) {
+        let mut tree = Tree::new("/root/Game").unwrap();
+        let root = tree.root();
+        let add = |number| tree.add(root, &format!("N{number}"), Group).unwrap().id();
+        let nodes = (0..count).map(add).collect();
+        (tree, nodes)
+    }
+
+    #[test]
+    fn a_node_that_stops_and_starts_between_ticks_is_processed_once_and_in_its_place() {
+        let (mut tree, nodes) = tree(3);
+        let before = tree.processed();
+        for on in [false, true, false, true] {
+            tree.set_process(nodes[0], on).unwrap();
+        }
+        assert_eq!(tree.processed(), before);
+    }
+
+    #[test]
+    fn nodes_that_stop_or_leave_are_not_processed() {
+        let (mut tree, nodes) = tree(20);
+        tree.set_process(nodes[3], false).unwrap();
+        tree.remove(nodes[4]).unwrap();
+        let processed = tree.processed();
+        assert!(
+            nodes
+                .iter()
+                .all(|node| processed.contains(node) == ![nodes[3], nodes[4]].contains(node))
+        );
+    }
+
+    #[test]
+    fn a_tree_without_ticks_does_not_keep_nodes_that_have_left() {
+        let (mut tree, _) = tree(0);
+        for _ in 0..1_000 {
+            let root = tree.root();
+            let node = tree.add(root, "N", Group).unwrap().id();
+            tree.remove(node).unwrap();
+        }
+        assert!(tree.life.processed.len() < 10, "{}", tree.life.processed.len());
+    }
+
+    #[test]
+    fn no_node_is_processed_once_all_have_stopped() {
+        let (mut tree, nodes) = tree(3);
+        let root = tree.root();
+        for node in nodes.into_iter().chain([root]) {
+            assert!(tree.has_processing());
+            tree.set_process(node, false).unwrap();
+        }
+        assert!(!tree.has_processing());
     }
 }
