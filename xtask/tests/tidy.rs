@@ -36,6 +36,7 @@ const PROTOCOL: &[&str] = &[
     "crates/mp-core/src",
     "crates/mp-host/src",
     "crates/mp-identity/src",
+    "crates/mp-record/src",
     "crates/mp-rooms/src",
     "crates/mp-scene/src",
     "crates/mp-transport-enet/src/dtls",

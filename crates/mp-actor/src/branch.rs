@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerId};
-use mp_host::{BranchEnd, BranchHost};
+use mp_host::{BranchEnd, BranchHost, Recorded};
 use mp_scene::{Branch, BranchEvent, SceneMultiplayer, Signal};
 use tracing::Span;
 
@@ -29,7 +29,7 @@ use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 /// [`guarded`](Self::guarded), so that its panics end only this branch.
 pub(crate) struct BranchActor {
     /// `None` after the branch has ended.
-    branch: Option<Branch>,
+    branch: Option<Recorded<Branch>>,
     host: BranchHost<EndpointMailbox>,
     shared: Arc<Shared>,
     pub(crate) peers: PeerActors,
@@ -54,7 +54,7 @@ pub(crate) type CallBody = dyn FnOnce(&mut BranchActor, &mut Context<BranchActor
 
 impl BranchActor {
     pub(crate) fn start(
-        branch: Branch,
+        branch: Recorded<Branch>,
         authenticators: Authenticators,
         shared: Arc<Shared>,
         reporter: Option<BranchReporter>,
@@ -85,7 +85,7 @@ impl BranchActor {
     pub(crate) fn guarded<R>(
         &mut self,
         ctx: &mut Context<Self>,
-        run: impl FnOnce(&mut Branch, &mut BranchHost<EndpointMailbox>) -> R,
+        run: impl FnOnce(&mut Recorded<Branch>, &mut BranchHost<EndpointMailbox>) -> R,
     ) -> Option<R> {
         #[cfg(debug_assertions)]
         let _turn = crate::watchdog::Turn::begin();
@@ -134,7 +134,7 @@ impl BranchActor {
 
     /// Passes the branch's events to peers, channels and subscribers, in order.
     fn report(&mut self, ctx: &mut Context<Self>) {
-        while let Some(event) = self.branch.as_mut().and_then(Branch::next_event) {
+        while let Some(event) = self.branch.as_mut().and_then(|it| it.machine().next_event()) {
             let signal = match event {
                 BranchEvent::Signal(signal) => signal,
                 BranchEvent::PeerGone(peer) => {
@@ -186,7 +186,7 @@ impl BranchActor {
         }
         let mut conditions = std::mem::take(&mut self.conditions);
         let evaluated = self.guarded(ctx, |branch, _| {
-            conditions.evaluate(branch.scene());
+            conditions.evaluate(branch.machine().scene());
             conditions
         });
         self.conditions = evaluated.unwrap_or_default();
@@ -206,14 +206,14 @@ impl BranchActor {
         if reporter.end_turn(began, self.timer.now())
             && let Some(branch) = &mut self.branch
         {
-            reporter.report(branch);
+            reporter.report(branch.machine());
         }
         reporter.due()
     }
 
     /// Returns the branch's SceneMultiplayer, unless the branch has ended.
     fn multiplayer(&mut self) -> Option<&mut SceneMultiplayer> {
-        Some(self.branch.as_mut()?.scene().multiplayer_mut())
+        Some(self.branch.as_mut()?.machine().scene().multiplayer_mut())
     }
 
     /// Ends the branch in the only way: notifies the endpoints, the peers' actors, the directories
@@ -230,7 +230,7 @@ impl BranchActor {
         self.conditions = Conditions::default();
         if let Some(mut reporter) = self.reporter.take() {
             // A protocol of the program may panic.
-            let _ = catch_unwind(AssertUnwindSafe(|| reporter.report(&mut branch)));
+            let _ = catch_unwind(AssertUnwindSafe(|| reporter.report(branch.machine())));
         }
         // Dropping nodes runs code of the program, too.
         let is_dropped = catch_unwind(AssertUnwindSafe(|| drop(branch))).is_ok();
@@ -333,7 +333,7 @@ impl Handler<BranchCall> for BranchActor {
     fn handle(&mut self, BranchCall(run): BranchCall, ctx: &mut Context<Self>) {
         if let Some(branch) = &mut self.branch {
             let now = self.timer.now();
-            branch.scene().set_now(now);
+            branch.call(now).scene().set_now(now);
             self.begin_input(now);
             run(self, ctx);
         }

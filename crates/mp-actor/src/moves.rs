@@ -50,7 +50,7 @@ impl BranchRef {
     /// See [`MovePeerError`]. The peer then stays in this branch, or its connection has ended.
     pub async fn move_peer(&self, peer: PeerId, target: &Self) -> Result<(), MovePeerError> {
         let accepted = target.caller().call_queued(move |actor, ctx| {
-            actor.guarded(ctx, |branch, _| branch.expect_peer(peer))
+            actor.guarded(ctx, |branch, _| branch.machine().expect_peer(peer))
         });
         accepted.await??;
         if let Err(error) = self.start_move(peer, target).await {
@@ -84,14 +84,14 @@ impl BranchRef {
         serve.send(Serve(target.caller().clone())).await.map_err(|_| CallError::Ended)?;
         let to = target.id();
         let moved = self.caller().call_queued(move |actor, ctx| {
-            actor.guarded(ctx, |branch, _| branch.move_peer(peer, to))
+            actor.guarded(ctx, |branch, _| branch.machine().move_peer(peer, to))
         });
         Ok(moved.await??)
     }
 
     async fn cancel_move(&self, peer: PeerId) {
         let cancelled = self.caller().call_queued(move |actor, ctx| {
-            actor.guarded(ctx, |branch, _| branch.cancel_expected(peer))
+            actor.guarded(ctx, |branch, _| branch.machine().cancel_expected(peer))
         });
         // A branch that has ended expects no peer.
         let _ = cancelled.await;

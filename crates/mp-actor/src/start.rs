@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{BranchId, BranchRate, MultiplayerPeer, ReceiveLimits};
+use mp_host::{BranchRecorder, Recorded};
 use mp_scene::{Branch, BuildError, Signal};
 use std::future::Future;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ where
         rate: None,
         collector: None,
         span: Span::none(),
+        recorder: None,
     }
 }
 
@@ -68,6 +70,7 @@ pub struct BranchStarter<F> {
     rate: Option<BranchRate>,
     collector: Option<BranchStatsCollector>,
     span: Span,
+    recorder: Option<Box<dyn BranchRecorder + Send>>,
 }
 
 impl<F> BranchStarter<F>
@@ -189,6 +192,13 @@ where
         self
     }
 
+    /// Passes the input and the output of the branch to `recorder`, from its first message on.
+    /// Default: nothing is recorded.
+    pub fn record(mut self, recorder: Box<dyn BranchRecorder + Send>) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// Starts the branch without a transport. It is offline, like Godot's with an
     /// `OfflineMultiplayerPeer`, until [`add_endpoint`](BranchRef::add_endpoint).
     ///
@@ -202,6 +212,7 @@ where
         };
         let (build, auth, mailbox, rate) = (self.build, self.auth, self.mailbox, self.rate);
         let (reporter, span) = (self.collector.map(BranchReporter::new), self.span);
+        let recorder = self.recorder;
         let (reply, response) = oneshot::channel();
         let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
@@ -215,8 +226,9 @@ where
                 let guarded = guard.downgrade();
                 let shared = Shared::new(id, root_path, authenticates, mailbox, rate, guarded);
                 let shared = Arc::new(shared);
+                let recorder = recorder.map(|recorder| recorder as Box<dyn BranchRecorder>);
                 let address = BranchActor::start(
-                    branch,
+                    Recorded::new(branch, recorder),
                     Authenticators::from(auth),
                     Arc::clone(&shared),
                     reporter,

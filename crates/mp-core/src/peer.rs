@@ -287,6 +287,7 @@ forward!(&mut P);
 
 /// Godot's `MultiplayerPeer.ConnectionStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ConnectionStatus {
     /// Not in a session (0).
     Disconnected = 0,

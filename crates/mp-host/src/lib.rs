@@ -25,7 +25,9 @@ mod budget;
 mod endpoint;
 pub mod limits;
 mod mailbox;
+mod recorded;
 
 pub use branch::{BranchEnd, BranchHost, BranchHostStats, HostEvent, HostedBranch};
 pub use endpoint::{EndpointHost, HostedEndpoint};
 pub use mailbox::{LocalMailbox, Mailbox, TrySendError};
+pub use recorded::{BranchRecorder, Recorded};

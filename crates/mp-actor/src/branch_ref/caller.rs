@@ -28,7 +28,7 @@ impl BranchCaller {
         &self,
         call: impl FnOnce(&mut Scene) -> R + Send + 'static,
     ) -> Result<R, CallError> {
-        self.call(|actor, ctx| actor.guarded(ctx, |branch, _| call(branch.scene()))).await
+        self.call(|actor, ctx| actor.guarded(ctx, |branch, _| call(branch.machine().scene()))).await
     }
 
     /// Runs `call` in the branch's turn. If it returns `None`, the branch has ended.

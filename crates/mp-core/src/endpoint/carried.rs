@@ -7,6 +7,7 @@
 /// A Godot client keeps its session with peer 1: it forgets neither the path ids that it has
 /// assigned nor those that it was sent, and accepts each of the latter only once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CarriedSession {
     /// Path ids that branches have announced to the remote peer.
     pub announced: Vec<AnnouncedId>,
@@ -22,6 +23,7 @@ pub struct CarriedSession {
 
 /// A path id that a branch has announced to a remote peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AnnouncedId {
     /// The path id.
     pub id: u32,
@@ -31,6 +33,7 @@ pub struct AnnouncedId {
 
 /// A path id that a remote peer has assigned to one of its nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AssignedId {
     /// The path id.
     pub id: u32,

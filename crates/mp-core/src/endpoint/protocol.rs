@@ -80,6 +80,7 @@ pub enum ToEndpoint {
 
 /// Properties of an endpoint that serves a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EndpointInfo {
     /// Local peer id on the endpoint.
     pub unique_id: PeerId,

@@ -18,6 +18,11 @@ impl Seeds {
         Self(texts.iter().map(|text| text.as_bytes().to_vec()).collect())
     }
 
+    /// Returns `inputs` as they are.
+    pub fn bytes(inputs: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        Self(inputs.into_iter().collect())
+    }
+
     /// Returns one input, whose [`pieces`](super::pieces) are `datagrams`.
     pub fn pieces(datagrams: &[Vec<u8>]) -> Self {
         Self(vec![datagrams.iter().flat_map(|bytes| piece(&[], bytes)).collect()])

@@ -1,0 +1,7 @@
+//! Recorded rooms, their files, and replays.
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+
+mod damage;
+mod replay;
+mod secrets;
+mod world;
