@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mp_core::PeerId;
 use mp_signaling::{Message, MessageKind};
-use mp_transport_webrtc::{IceCandidate, SdpKind, Signal, WebRtcMultiplayerPeer};
+use mp_transport_webrtc::{SdpKind, WebRtcMultiplayerPeer};
 use tungstenite::{Error, WebSocket};
 
 use crate::lobby::PATH;
@@ -64,22 +64,8 @@ impl LobbyMember {
             }
         }
         while let Some(signal) = peer.next_signal() {
-            match signal {
-                Signal::SessionDescriptionCreated { peer, kind, sdp } => {
-                    let kind = match kind {
-                        SdpKind::Offer => MessageKind::Offer,
-                        SdpKind::Answer => MessageKind::Answer,
-                    };
-                    self.send(&Message::new(kind, peer.get(), sdp))?;
-                }
-                Signal::IceCandidateCreated {
-                    peer,
-                    candidate: IceCandidate { media, index, name },
-                } => {
-                    let data = format!("\n{media}\n{index}\n{name}");
-                    self.send(&Message::new(MessageKind::Candidate, peer.get(), data))?;
-                }
-                _ => {}
+            if let Some(message) = Message::from_signal(signal) {
+                send(&mut self.socket, &message)?;
             }
         }
         Ok(())
@@ -99,22 +85,13 @@ impl LobbyMember {
                 peer.set_remote_description(id, SdpKind::Answer, &message.data)?;
             }
             MessageKind::Candidate => {
-                let mut parts = message.data.split('\n').filter(|part| !part.is_empty());
-                if let (Some(media), Some(index), Some(name)) =
-                    (parts.next(), parts.next(), parts.next())
-                {
-                    let (media, name) = (media.to_owned(), name.to_owned());
-                    let candidate = IceCandidate { media, index: index.parse()?, name };
+                if let Some(candidate) = message.candidate() {
                     peer.add_ice_candidate(id, &candidate)?;
                 }
             }
             _ => {}
         }
         Ok(())
-    }
-
-    fn send(&mut self, message: &Message) -> ScenarioResult {
-        send(&mut self.socket, message)
     }
 }
 

@@ -136,7 +136,7 @@ const AFTER_HELP: &str = r#"`mp-server bots record ADDRESS` writes a scenario fr
 
 A scenario, for example bots.toml:
 
-  server = "enet://127.0.0.1:7777"      # or enets:// (DTLS), ws://, wss://; a list is used in turn
+  server = "enet://127.0.0.1:7777"      # or enets:// (DTLS), ws://, wss://, webrtc://; a list is used in turn
 
   [[phase]]                             # players join at this rate, whether or not the server keeps up
   joins_per_second = 20
@@ -174,8 +174,11 @@ A scenario, for example bots.toml:
   lost_reliable = 0
 
 Texts may contain {bot} (number of the player) and {peer} (its id). [[answer]] with rpc = "ping" and
-with = "pong" replies to other players. [link] sets latency, jitter and loss of the players' links (ENet),
-[tls] sets ca, name or insecure, and first_peer_id and seed make runs repeatable.
+with = "pong" replies to other players. [link] sets latency, jitter and loss of the players' links (ENet
+and WebRTC), [tls] sets ca, name or insecure, and first_peer_id and seed make runs repeatable.
+
+webrtc://HOST:PORT/PATH#LOBBY is the address of signaling, on the WebSocket port of mp-server. The path is
+/webrtc by default; without a lobby, the server's default is joined. webrtcs:// is signaling over TLS.
 
 Exit codes: 0 if the run is complete, 2 if the scenario is invalid or no player could connect, 3 if a
 threshold is exceeded or results could not be written. Ctrl-C ends the run early with its results."#;

@@ -146,7 +146,7 @@ pub(crate) fn run(args: &TunnelArgs) -> Result<(), Failure> {
 /// Returns the address of the room, with the credentials.
 fn link(args: &TunnelArgs, room: &RoomName) -> Result<LinkAddress, Failure> {
     let ServerAddress { url, transport, host, port } = &args.server;
-    let is_encrypted = url.starts_with("wss:") || *transport == BotTransport::EnetDtls;
+    let is_encrypted = args.server.is_over_tls() || *transport == BotTransport::EnetDtls;
     if !is_encrypted && !args.insecure {
         return Err(Failure::Refused(format!(
             "--server {url} is not encrypted; use wss:// or enets://, or pass --insecure"
@@ -175,6 +175,11 @@ fn link(args: &TunnelArgs, room: &RoomName) -> Result<LinkAddress, Failure> {
     Ok(match transport {
         BotTransport::WebSocket => {
             LinkAddress::WebSocket { url: format!("{}?{query}", page(args, room)), tls }
+        }
+        BotTransport::WebRtc => {
+            return Err(Failure::Refused(format!(
+                "--server {url}: the program connects by WebSocket or ENet; use wss:// or enets://"
+            )));
         }
         BotTransport::Enet | BotTransport::EnetDtls => LinkAddress::Enet {
             host: host.clone(),

@@ -141,18 +141,6 @@ impl LobbyHost {
 
     fn handle_signal(&mut self, signal: Signal) {
         match signal {
-            Signal::SessionDescriptionCreated { peer, kind, sdp } => {
-                let kind = match kind {
-                    SdpKind::Offer => MessageKind::Offer,
-                    SdpKind::Answer => MessageKind::Answer,
-                };
-                self.server.send_from_host(&self.name, peer, kind, sdp);
-            }
-            Signal::IceCandidateCreated { peer, candidate } => {
-                let data =
-                    format!("\n{}\n{}\n{}", candidate.media, candidate.index, candidate.name);
-                self.server.send_from_host(&self.name, peer, MessageKind::Candidate, data);
-            }
             Signal::PeerRemoved { peer } => self.remove(peer, CloseReason::ConnectionEnded),
             Signal::Failed { peer, error } => {
                 let cause = ErrorChain::new(&error);
@@ -165,7 +153,12 @@ impl LobbyHost {
                 // For a peer that was not added it does nothing.
                 let _ = self.room.remove_peer(peer);
             }
-            _ => {}
+            signal => {
+                let Some(message) = Message::from_signal(signal) else { return };
+                if let Some(peer) = message.peer() {
+                    self.server.send_from_host(&self.name, peer, message.kind, message.data);
+                }
+            }
         }
     }
 

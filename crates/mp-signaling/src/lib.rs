@@ -16,6 +16,8 @@ mod lobby;
 mod message;
 mod output;
 mod server;
+#[cfg(feature = "webrtc")]
+mod webrtc;
 
 #[cfg(feature = "host")]
 pub use host::LobbyHost;

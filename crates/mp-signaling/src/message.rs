@@ -124,16 +124,12 @@ impl Message {
         PeerId::new(self.id)
     }
 
-    /// Returns whether `data` is a candidate that the demo's clients can parse. They split it at
+    /// Returns the mid, index and text of the candidate in `data`. The demo's clients split it at
     /// line feeds and need three parts, of which the second is a number.
-    pub(crate) fn is_usable_candidate(&self) -> bool {
+    pub(crate) fn candidate_parts(&self) -> Option<(&str, u16, &str)> {
         let mut parts = self.data.split('\n').filter(|part| !part.is_empty());
-        let (Some(_), Some(index), Some(_), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return false;
-        };
-        index.parse::<u16>().is_ok()
+        let (media, index, name) = (parts.next()?, parts.next()?, parts.next()?);
+        Some((media, index.parse().ok()?, name)).filter(|_| parts.next().is_none())
     }
 }
 
@@ -200,7 +196,7 @@ mod tests {
     #[test]
     fn candidates_have_three_parts() {
         let is_usable =
-            |data: &str| Message::new(MessageKind::Candidate, 1, data).is_usable_candidate();
+            |data: &str| Message::new(MessageKind::Candidate, 1, data).candidate_parts().is_some();
         assert!(is_usable("\n0\n0\ncandidate:1 1 UDP 1 192.0.2.1 9 typ host"));
         for data in ["", "\n0\n0\n", "\n\n0\ncandidate:1", "\n0\nx\ncandidate:1", "\n0\n0\na\nb"] {
             assert!(!is_usable(data), "{data:?}");

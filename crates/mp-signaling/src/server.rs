@@ -326,7 +326,7 @@ impl SignalingServer {
         let Some(to) = message.peer() else {
             return self.close(socket, CloseReason::NoDestination);
         };
-        if message.kind == MessageKind::Candidate && !message.is_usable_candidate() {
+        if message.kind == MessageKind::Candidate && message.candidate_parts().is_none() {
             self.stats.dropped_candidates += 1;
             return;
         }

@@ -14,6 +14,7 @@ use mp_transport_ws::WebSocketMultiplayerPeer;
 use mp_transport_ws::io::TokioTcp;
 use mp_udp::{ShapedSocket, TokioUdpSocket};
 
+use super::webrtc::WebRtcBotPeer;
 use crate::bot::{BotPeer, Dial, Transport};
 use crate::scenario::{BotTransport, Scenario, ServerAddress, TlsSettings};
 
@@ -39,7 +40,7 @@ impl Servers {
         if let Some(server) = web_socket
             && scenario.link != LinkConditions::default()
         {
-            return Err(format!("[link] applies to ENet only, and {} is not", server.url));
+            return Err(format!("[link] does not apply to WebSocket ({})", server.url));
         }
         let resolved = scenario.servers.iter().map(|server| {
             let address = (server.host.as_str(), server.port).to_socket_addrs();
@@ -77,6 +78,10 @@ impl Servers {
 
     fn create(&self, number: u32, rng: &mut Rng) -> Result<Transport, String> {
         let (server, address) = self.of(number);
+        if server.transport == BotTransport::WebRtc {
+            let peer = WebRtcBotPeer::new(server, *address, &self.tls, (self.link, rng))?;
+            return Ok(Box::new(peer));
+        }
         if server.transport == BotTransport::WebSocket {
             let options = mp_transport_ws::ClientOptions::default()
                 .seed(rng.next_seed())

@@ -2,6 +2,7 @@
 
 mod cpu;
 mod dial;
+mod webrtc;
 mod worker;
 
 use std::sync::Arc;

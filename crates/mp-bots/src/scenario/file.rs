@@ -83,8 +83,12 @@ fn read(scenario: &mut Scenario, top: &Table<'_, '_>) {
         if let Some(server) =
             scenario.servers.iter().find(|it| it.transport == BotTransport::WebSocket)
         {
-            let message = format!("link conditions apply to ENet only, and {} is not", server.url);
-            table.add(table.span(), message, "use an enet:// server, or remove [link]");
+            let message = format!("link conditions do not apply to WebSocket ({})", server.url);
+            table.add(
+                table.span(),
+                message,
+                "use an enet:// or webrtc:// server, or remove [link]",
+            );
         }
     }
     scenario.phases = phases(top);
@@ -117,13 +121,14 @@ fn servers(top: &Table<'_, '_>) -> Vec<ServerAddress> {
 }
 
 /// Help for wrong addresses.
-const ADDRESS_HELP: &str = "for example \"enet://127.0.0.1:7777\", \"enets://game.example.org:7777\" (DTLS), \"ws://127.0.0.1:7778/room\" or \"wss://…\"";
+const ADDRESS_HELP: &str = "for example \"enet://127.0.0.1:7777\", \"enets://game.example.org:7777\" (DTLS), \"ws://127.0.0.1:7778/room\" or \"webrtc://127.0.0.1:7778/webrtc\"; wss:// and webrtcs:// for TLS";
 
 impl std::str::FromStr for ServerAddress {
     type Err = String;
 
     /// Parses `enet://HOST:PORT`, `enets://HOST:PORT` (DTLS), `ws://HOST[:PORT][/PATH]` or
-    /// `wss://HOST[:PORT][/PATH]`.
+    /// `webrtc://HOST[:PORT][/PATH][#LOBBY]`, the address of signaling, whose path is `/webrtc` by
+    /// default. With TLS the schemes are `wss` and `webrtcs`.
     fn from_str(url: &str) -> Result<Self, String> {
         let (scheme, rest) = url
             .split_once("://")
@@ -133,10 +138,12 @@ impl std::str::FromStr for ServerAddress {
             "enets" => (BotTransport::EnetDtls, None),
             "ws" => (BotTransport::WebSocket, Some(80)),
             "wss" => (BotTransport::WebSocket, Some(443)),
+            "webrtc" => (BotTransport::WebRtc, Some(80)),
+            "webrtcs" => (BotTransport::WebRtc, Some(443)),
             _ => return Err(format!("the transport {scheme:?} is unknown")),
         };
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        if transport != BotTransport::WebSocket && authority.len() != rest.len() {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if default_port.is_none() && authority.len() != rest.len() {
             return Err(format!("{url:?} has a path, which ENet does not"));
         }
         let after_host = authority.rfind(']').map_or(0, |end| end + 1);

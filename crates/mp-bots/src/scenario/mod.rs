@@ -55,7 +55,7 @@ pub struct Scenario {
 pub struct ServerAddress {
     /// Address as in the scenario, such as `enet://127.0.0.1:7777` or `wss://game.example.org/a`.
     pub url: String,
-    /// BotTransport.
+    /// Transport.
     pub transport: BotTransport,
     /// Host name or IP address.
     pub host: String,
@@ -72,6 +72,15 @@ pub enum BotTransport {
     EnetDtls,
     /// WebSocket, with TLS if the URL begins with `wss`.
     WebSocket,
+    /// WebRTC. The URL is that of signaling, with TLS if it begins with `webrtcs`.
+    WebRtc,
+}
+
+impl ServerAddress {
+    /// Returns whether the URL is that of a WebSocket or signaling session over TLS.
+    pub fn is_over_tls(&self) -> bool {
+        self.url.starts_with("wss:") || self.url.starts_with("webrtcs:")
+    }
 }
 
 /// Verification of servers with TLS or DTLS. By default the system's certificates are trusted.

@@ -70,6 +70,11 @@ impl ProxyArgs {
         let server: ServerAddress = url.parse().map_err(|error: String| {
             Failure::Refused(format!("{error}; write for example {scheme}://127.0.0.1:7777"))
         })?;
+        if server.transport == BotTransport::WebRtc {
+            return Err(Failure::Refused(format!(
+                "{url}: a proxy cannot read WebRTC, whose players encrypt end to end; pass an enet:// or ws:// address"
+            )));
+        }
         let is_web_socket = server.transport == BotTransport::WebSocket;
         let after_scheme = url.split_once("://").map_or("", |(_, rest)| rest);
         if is_web_socket && after_scheme.trim_end_matches('/').contains(['/', '?']) {
@@ -89,9 +94,7 @@ impl ProxyArgs {
         let refused = |error: TlsError| Failure::Refused(ErrorChain::new(&error).to_string());
         let (host, port) = (server.host.as_str(), server.port);
         let target = match server.transport {
-            BotTransport::WebSocket => {
-                ProxyTarget::web_socket(host, port, server.url.starts_with("wss:"))
-            }
+            BotTransport::WebSocket => ProxyTarget::web_socket(host, port, server.is_over_tls()),
             transport => ProxyTarget::enet(host, port, transport == BotTransport::EnetDtls),
         };
         let mut trust = match self.tls_insecure {

@@ -82,6 +82,38 @@ fn bots_over_enet_and_websocket_meet_in_a_room_and_are_reported() {
 }
 
 #[test]
+fn bots_over_webrtc_play_with_those_of_other_transports() {
+    let server = Server::start(&[]);
+    let addresses = [format!("webrtc://{}", server.ws), format!("enet://{}", server.enet)];
+    let [webrtc, enet] = addresses.each_ref().map(String::as_str);
+    // One joins after the other, so that the last one receives announcements of both kinds.
+    let scenario = SCENARIO.replace("players = 2", "players = 4");
+    let (output, folder) =
+        bots(&scenario, &["--server", webrtc, "--server", enet, "--json", "report.json"]);
+    assert_passes(&output);
+    let table = text(&output.stdout);
+    assert!(table.contains("4 started, 4 joined, 0 failed, 4 left"), "{table}");
+    let json = fs::read_to_string(folder.path().join("report.json")).unwrap();
+    for part in ["\"rejected_packets\": 0,", "\"malformed\": 0,", "\"lost_reliable\": 0,"] {
+        assert!(json.contains(part), "no {part:?} in {json}");
+    }
+}
+
+#[test]
+fn webrtc_bots_that_signaling_refuses_name_its_reason() {
+    let server = Server::start(&[]);
+    let address = format!("webrtc://{}#another", server.ws);
+    let (output, _) = bots(SCENARIO, &["--server", &address, "--quiet"]);
+    assert_eq!(output.status.code(), Some(2));
+    let refused = "signaling closed: Lobby does not exist";
+    let expected = format!("mp-server: cannot reach {address}: {refused}\n");
+    assert_eq!(text(&output.stderr), expected);
+    let (output, _) = bots(SCENARIO, &["--server", "webrtc://127.0.0.1:1", "--quiet"]);
+    let expected = "mp-server: cannot reach webrtc://127.0.0.1:1: refused\n";
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(2), expected));
+}
+
+#[test]
 fn exceeded_threshold_fails_with_3_after_the_report() {
     let server = Server::start(&[]);
     let address = format!("enet://{}", server.enet);

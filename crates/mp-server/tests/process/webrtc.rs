@@ -11,9 +11,7 @@ use mp_tls::rustls::pki_types::ServerName;
 use mp_tls::rustls::{ClientConnection, StreamOwned};
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_webrtc::io::TokioUdpSocket;
-use mp_transport_webrtc::{
-    CreateError, IceCandidate, SdpKind, Signal, Signaling, WebRtcMultiplayerPeer, WebRtcOptions,
-};
+use mp_transport_webrtc::{CreateError, SdpKind, Signaling, WebRtcMultiplayerPeer, WebRtcOptions};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, WebSocket};
@@ -142,29 +140,19 @@ fn signal(mut session: Session, signaling: &Signaling) {
     session.0.get_ref().set_read_timeout(Some(Duration::from_millis(5))).unwrap();
     loop {
         while let Some(signal) = signaling.next_signal() {
-            match signal {
-                Signal::SessionDescriptionCreated { sdp, .. } => {
-                    session.send(MessageKind::Offer, 1, &sdp);
-                }
-                Signal::IceCandidateCreated { candidate, .. } => {
-                    let data =
-                        format!("\n{}\n{}\n{}", candidate.media, candidate.index, candidate.name);
-                    session.send(MessageKind::Candidate, 1, &data);
-                }
-                _ => {}
+            if let Some(message) = Message::from_signal(signal) {
+                session.0.send(message.to_text().into()).unwrap();
             }
         }
         let Ok(received) = session.receive() else { return };
-        let Some(Message { kind, data, .. }) = received else { continue };
-        match kind {
+        let Some(message) = received else { continue };
+        match message.kind {
             MessageKind::Answer => {
-                signaling.set_remote_description(PeerId::SERVER, SdpKind::Answer, data).unwrap();
+                let answer = message.data;
+                signaling.set_remote_description(PeerId::SERVER, SdpKind::Answer, answer).unwrap();
             }
             MessageKind::Candidate => {
-                let parts: Vec<_> = data.split('\n').filter(|part| !part.is_empty()).collect();
-                let [media, index, name] = parts[..] else { panic!("{data}") };
-                let (media, name) = (media.to_owned(), name.to_owned());
-                let candidate = IceCandidate { media, index: index.parse().unwrap(), name };
+                let candidate = message.candidate().expect("a candidate");
                 signaling.add_ice_candidate(PeerId::SERVER, candidate).unwrap();
             }
             _ => {}
@@ -199,10 +187,7 @@ fn players_on_three_transports_are_in_one_room() {
             };
             players[from].with(say).await.unwrap();
             let data = vec![to as u8; 3_000].into();
-            assert_eq!(
-                signals.next().await,
-                Some(mp_scene::Signal::PeerPacket { from: from_id, data })
-            );
+            assert_eq!(signals.next().await, Some(Signal::PeerPacket { from: from_id, data }));
         }
         server.signal("TERM");
         for player in &players {
