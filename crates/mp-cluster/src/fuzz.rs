@@ -27,7 +27,7 @@ pub fn cluster_frames(data: &[u8]) {
                 assert_eq!(codec.decode(&again).as_ref(), Ok(&frame));
             }
         }
-        gateways.handle_frame(now, &bytes, |_| Some(Epoch::FIRST));
+        gateways.handle_frame(now, &bytes, |_| Some(Epoch::new(1)));
         now += crate::limits::BEAT_INTERVAL;
         let mut opened = Vec::new();
         while let Some((link, _)) = gateways.next_opened() {
@@ -43,7 +43,7 @@ pub fn cluster_frames(data: &[u8]) {
             assert!(messages <= 3 * WINDOW_FRAMES, "{messages} messages of one frame");
         }
         gateways.handle_timeout(now);
-        gateways.transmit(now, true, |_, _| {});
+        gateways.transmit(now, |_| Some(Epoch::new(1)), |_, _| {});
     }
 }
 
@@ -87,7 +87,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         link: LinkId(1),
         side: GatewaySide::Near,
         room: RoomName::new("arena").expect("a name"),
-        epoch: Epoch::FIRST,
+        epoch: Epoch::new(1),
         credit: 1,
     };
     bodies.iter().map(|body| codec().encode(&header, body).to_vec()).collect()

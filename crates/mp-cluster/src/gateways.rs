@@ -9,8 +9,8 @@ use mp_rooms::RoomName;
 use crate::gateway::link::LinkRoute;
 use crate::gateway::{FarGateway, GatewayEnd, GatewayStats, NearGateway};
 use crate::id::{ClusterId, ClusterNodeId, Epoch, LinkId};
-use crate::limits::{LINKS_MAX, NODES_MAX};
-use crate::wire::frame::{Body, Frame, FrameCodec, FrameHeader, FrameRefusal, GatewaySide};
+use crate::limits::{LINKS_MAX, NODES_MAX, UNKNOWN_ROOMS_MAX};
+use crate::wire::frame::{Body, BusFrame, FrameCodec, FrameHeader, FrameRefusal, GatewaySide};
 
 /// A link that another node has opened: the node and its number of the link.
 pub type FarLink = (ClusterNodeId, LinkId);
@@ -30,6 +30,8 @@ pub struct Gateways {
     replies: VecDeque<(ClusterNodeId, Bytes)>,
     /// Links of nodes that sent a frame for a room of this node.
     opened: VecDeque<FarLink>,
+    /// Rooms that this node does not own, for which another node has sent a frame.
+    unknown: VecDeque<RoomName>,
     /// Counters of gateways that have ended.
     ended: GatewayStats,
     refused: ReasonCounts<FrameRefusal>,
@@ -63,6 +65,7 @@ impl Gateways {
             newest: BTreeMap::new(),
             replies: VecDeque::new(),
             opened: VecDeque::new(),
+            unknown: VecDeque::new(),
             ended: GatewayStats::default(),
             refused: ReasonCounts::default(),
         }
@@ -117,6 +120,12 @@ impl Gateways {
         }
     }
 
+    /// Returns the next room that this node does not own, for which another node has sent a frame.
+    /// The program [locates](crate::Claims::locate) it: a node may have placed the room here.
+    pub fn next_unknown(&mut self) -> Option<RoomName> {
+        self.unknown.pop_front()
+    }
+
     /// Handles a message of the bus. `epoch_of` returns the epoch in which this node owns a room.
     pub fn handle_frame(
         &mut self,
@@ -133,7 +142,7 @@ impl Gateways {
         }
     }
 
-    fn handle_far(&mut self, now: Instant, frame: Frame) -> Result<(), FrameRefusal> {
+    fn handle_far(&mut self, now: Instant, frame: BusFrame) -> Result<(), FrameRefusal> {
         let near = self.near.get_mut(&frame.header.link);
         let Some(near) = near.filter(|near| near.route().there == frame.header.node) else {
             return self.refuse(&frame);
@@ -145,7 +154,7 @@ impl Gateways {
     fn handle_near(
         &mut self,
         now: Instant,
-        frame: Frame,
+        frame: BusFrame,
         epoch_of: impl Fn(&RoomName) -> Option<Epoch>,
     ) -> Result<(), FrameRefusal> {
         let FrameHeader { node, link, ref room, epoch, .. } = frame.header;
@@ -158,7 +167,12 @@ impl Gateways {
         let has_capacity =
             self.far.len() < LINKS_MAX && (is_known || self.newest.len() < NODES_MAX);
         let is_end = matches!(frame.body, Body::End(_));
-        if !is_new || is_end || !has_capacity || epoch_of(room) != Some(epoch) {
+        let owned = epoch_of(room);
+        if !is_new || is_end || !has_capacity || owned != Some(epoch) {
+            let is_unknown = owned.is_none() && !is_end && !self.unknown.contains(room);
+            if is_unknown && self.unknown.len() < UNKNOWN_ROOMS_MAX {
+                self.unknown.push_back(room.clone());
+            }
             return self.refuse(&frame);
         }
         self.newest.insert(node, link);
@@ -172,7 +186,7 @@ impl Gateways {
     }
 
     /// Replies that the link does not exist, so that the sender need not wait for a timeout.
-    fn refuse(&mut self, frame: &Frame) -> Result<(), FrameRefusal> {
+    fn refuse(&mut self, frame: &BusFrame) -> Result<(), FrameRefusal> {
         let is_end = matches!(frame.body, Body::End(_));
         if !is_end && self.replies.len() < NODES_MAX {
             let side = match frame.header.side {
@@ -197,12 +211,6 @@ impl Gateways {
         far.for_each(|(_, far)| far.end(GatewayEnd::NodeLost));
     }
 
-    /// Ends the links to rooms of this node, without a frame, because its lease has expired.
-    pub fn fence(&mut self) {
-        self.far.values_mut().for_each(|far| far.end(GatewayEnd::LeaseLost));
-        self.replies.clear();
-    }
-
     /// Does what is due at `now`, and removes gateways that are finished.
     pub fn handle_timeout(&mut self, now: Instant) {
         let ended = &mut self.ended;
@@ -224,25 +232,27 @@ impl Gateways {
         });
     }
 
-    /// Calls `send` with each frame to send and its node. `may_speak`: the node has its lease.
-    /// Without it, nothing is sent for its rooms.
+    /// Calls `send` with each frame to send and its node. `epoch_of` returns the epoch in which the
+    /// node may speak for a room ([`Claims::speaks`](crate::Claims::speaks)). Links to rooms for
+    /// which it may not speak, or not in their epoch, end without a frame.
     pub fn transmit(
         &mut self,
         now: Instant,
-        may_speak: bool,
+        epoch_of: impl Fn(&RoomName) -> Option<Epoch>,
         mut send: impl FnMut(ClusterNodeId, Bytes),
     ) {
+        self.replies.drain(..).for_each(|(node, bytes)| send(node, bytes));
         for near in self.near.values_mut() {
             while let Some(bytes) = near.poll_transmit(now) {
                 send(near.route().there, bytes);
             }
         }
-        if may_speak {
-            self.replies.drain(..).for_each(|(node, bytes)| send(node, bytes));
-            for far in self.far.values_mut() {
-                while let Some(bytes) = far.poll_transmit(now) {
-                    send(far.route().there, bytes);
-                }
+        for far in self.far.values_mut() {
+            if epoch_of(&far.route().room) != Some(far.route().epoch) {
+                far.end(GatewayEnd::LeaseLost);
+            }
+            while let Some(bytes) = far.poll_transmit(now) {
+                send(far.route().there, bytes);
             }
         }
     }

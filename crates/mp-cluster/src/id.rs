@@ -58,17 +58,15 @@ impl fmt::Debug for ClusterNodeId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkId(pub(crate) u64);
 
-/// The number of owners that a room has had. Each node that adopts a room increases it, so that
-/// frames and decisions of an earlier owner are recognized and refused.
+/// The revision of the room's record in the directory, with which the room's owner has claimed it.
+/// Each node that adopts a room has a greater one, so that frames of an earlier owner are
+/// recognized and refused.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct Epoch(pub(crate) u64);
+pub struct Epoch(u64);
 
 impl Epoch {
-    /// The epoch of a room's first owner.
-    pub const FIRST: Self = Self(1);
-
     /// Returns the epoch with this number.
     pub const fn new(number: u64) -> Self {
         Self(number)
@@ -77,12 +75,6 @@ impl Epoch {
     /// Returns the number.
     pub const fn get(self) -> u64 {
         self.0
-    }
-
-    /// Returns the epoch of the next owner.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
     }
 }
 

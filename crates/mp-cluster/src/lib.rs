@@ -2,22 +2,34 @@
 //! them has the player's room.
 //!
 //! * [`Gateways`] connect an endpoint on one node with a branch on another ([`gateway`]).
+//! * [`Lease`] registers a node in the [`Directory`], and says whether it may speak for its rooms.
+//! * [`Claims`] find, place and adopt rooms; [`Redemption`] uses up tickets.
 //! * [`FrameCodec`] decodes what nodes send each other; everything is bounded, and a refused frame
 //!   is counted by its [reason](FrameRefusal).
 //!
 //! Nothing here opens a socket or reads a clock: a bus carries the frames, a server or a simulator
 //! runs the machines. The limits and their reasons are in [`limits`].
 
+mod claims;
+pub mod directory;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
 pub mod gateway;
 mod gateways;
 mod id;
+mod lease;
 pub mod limits;
+mod placement;
+mod ticket;
 mod wire;
 
+pub use claims::{ClaimEvent, ClaimStats, Claims};
+pub use directory::{Directory, MemoryDirectory};
 pub use gateway::{FarGateway, GatewayEnd, GatewayStats, NearGateway};
 pub use gateways::{FarLink, Gateways, GatewaysStats};
 pub use id::{ClusterId, ClusterNodeId, Epoch, LinkId};
-pub use wire::frame::{Frame, FrameCodec, FrameRefusal, VERSION};
+pub use lease::{Lease, LeaseTerm};
+pub use placement::{Members, adopter, place};
+pub use ticket::{Redemption, RedemptionStep, offer_ticket};
+pub use wire::frame::{BusFrame, FrameCodec, FrameRefusal, VERSION};

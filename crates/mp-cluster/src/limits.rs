@@ -68,6 +68,48 @@ pub const LINKS_MAX: usize = 65_536;
 /// Nodes of a cluster whose links are known.
 pub const NODES_MAX: usize = 1_024;
 
+/// Rooms that a node does not have, for which frames were received, until the program locates them.
+/// Further ones are requested again by the next frame.
+pub const UNKNOWN_ROOMS_MAX: usize = 64;
+
+/// Lifetime of a node's registration in the directory, its lease: with [`SCAN_INTERVAL`] twice and
+/// a few requests, rooms of a node that has died are adopted within 5 s.
+pub const LEASE_TIME: Duration = Duration::from_secs(3);
+
+/// Interval at which a node renews its lease: two attempts may fail.
+pub const RENEWAL_INTERVAL: Duration = Duration::from_millis(800);
+
+/// Time before the end of its lease at which a node stops speaking for its rooms. It covers clocks
+/// that differ by 1 % over a lease, the time between the decision to send and the bus, and the
+/// precision of the directory's lifetimes.
+pub const LEASE_MARGIN: Duration = Duration::from_millis(500);
+
+/// Time after which an unanswered request to the directory counts as failed.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// Time after which a failed request to the directory is repeated.
+pub const REQUEST_RETRY: Duration = Duration::from_millis(200);
+
+/// Interval at which a node reads the registrations of all nodes.
+pub const SCAN_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Scans after which a node reads all rooms although no node has vanished.
+pub const FULL_SCAN_INTERVAL: u32 = 20;
+
+/// Rooms of a node. It equals mp-server's limit of rooms.
+pub const ROOMS_MAX: usize = 16_384;
+
+/// Entries of a directory in memory: rooms and tickets of many nodes.
+pub const ENTRIES_MAX: usize = 1 << 20;
+
+/// Bytes of a value in the directory.
+pub const VALUE_BYTES_MAX: usize = 1_024;
+
+// A renewal whose answer was lost is repeated before the node stops.
+const _: () = assert!(
+    RENEWAL_INTERVAL.as_millis() + 2 * REQUEST_TIMEOUT.as_millis() + LEASE_MARGIN.as_millis()
+        < LEASE_TIME.as_millis()
+);
 // A full batch with the longest part, and the chain of all connections.
 const _: () = assert!(BATCH_BYTES_MAX + PART_BYTES_MAX + 21 * CONNECTIONS_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(WINDOW_FRAMES as usize * BATCH_BYTES_MAX == WINDOW_BYTES);

@@ -11,7 +11,7 @@ use mp_core::{
 use super::incoming::Arrival;
 use super::link::{Link, LinkRoute};
 use super::{GatewayEnd, GatewayStats};
-use crate::wire::frame::{Frame, FrameCodec, GatewaySide};
+use crate::wire::frame::{BusFrame, FrameCodec, GatewaySide};
 use crate::wire::item::{Item, Stream, connection_of};
 
 /// A gateway that stands for an endpoint on another node, towards a branch of this node.
@@ -118,7 +118,7 @@ impl FarGateway {
     }
 
     /// Handles a frame of the near gateway.
-    pub(crate) fn handle_frame(&mut self, now: Instant, frame: Frame) {
+    pub(crate) fn handle_frame(&mut self, now: Instant, frame: BusFrame) {
         self.link.handle_frame(now, frame);
     }
 
@@ -129,17 +129,21 @@ impl FarGateway {
 
     /// Ends the link, and closes the connections with the reason.
     pub fn end(&mut self, end: GatewayEnd) {
-        // A node without its lease sends nothing for the room.
-        self.link.end(end, end != GatewayEnd::LeaseLost);
+        if end == GatewayEnd::LeaseLost {
+            // A node without its lease sends nothing for the room.
+            self.link.silence(end);
+        } else {
+            self.link.end(end, true);
+        }
     }
 
     /// Returns the next frame to send. Call it only while the node may speak for the room.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
         self.link.poll_transmit(now)
     }
 
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) and
-    /// [`poll_transmit`](Self::poll_transmit) are due; `None` if the link has ended.
+    /// [`Gateways::transmit`](crate::Gateways::transmit) are due; `None` if the link has ended.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.link.poll_timeout()
     }
@@ -167,6 +171,11 @@ impl FarGateway {
     pub fn is_finished(&self) -> bool {
         let is_closed = self.is_closed || !self.is_open;
         self.link.is_finished() && is_closed && self.messages.is_empty()
+    }
+
+    /// Returns the number of batches that are queued, and of those sent and not delivered.
+    pub fn backlog(&self) -> (usize, usize) {
+        self.link.outgoing.backlog()
     }
 
     /// Returns the counters.

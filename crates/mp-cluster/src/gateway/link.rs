@@ -9,7 +9,7 @@ use super::outgoing::{Outgoing, Pending};
 use super::{GatewayEnd, GatewayStats};
 use crate::id::{ClusterNodeId, Epoch, LinkId};
 use crate::limits::{BEAT_INTERVAL, LINK_TIMEOUT, REORDER_TIME, WINDOW_FRAMES};
-use crate::wire::frame::{Body, Frame, FrameCodec, FrameHeader, FrameRefusal, GatewaySide};
+use crate::wire::frame::{Body, BusFrame, FrameCodec, FrameHeader, FrameRefusal, GatewaySide};
 use crate::wire::item::Item;
 
 /// The addresses of a link.
@@ -83,6 +83,12 @@ impl Link {
         }
     }
 
+    /// Ends the link. Nothing more is sent, not even the end for another reason.
+    pub(super) fn silence(&mut self, end: GatewayEnd) {
+        self.end.get_or_insert(end);
+        self.announces_end = false;
+    }
+
     /// Queues an item, unless the link has ended.
     pub(super) fn push(&mut self, item: &Item) {
         if self.end.is_none() {
@@ -104,7 +110,7 @@ impl Link {
     }
 
     /// Handles a frame of the remote gateway.
-    pub(super) fn handle_frame(&mut self, now: Instant, frame: Frame) {
+    pub(super) fn handle_frame(&mut self, now: Instant, frame: BusFrame) {
         if self.end.is_none()
             && let Err(refusal) = self.accept(now, frame)
         {
@@ -112,8 +118,8 @@ impl Link {
         }
     }
 
-    fn accept(&mut self, now: Instant, frame: Frame) -> Result<(), FrameRefusal> {
-        let Frame { header, body, is_newer } = frame;
+    fn accept(&mut self, now: Instant, frame: BusFrame) -> Result<(), FrameRefusal> {
+        let BusFrame { header, body, is_newer } = frame;
         if header.node != self.route.there || header.room != self.route.room {
             return Err(FrameRefusal::OtherRoom);
         }

@@ -12,7 +12,7 @@ use super::incoming::Arrival;
 use super::link::{Link, LinkRoute};
 use super::{GatewayEnd, GatewayStats};
 use crate::limits::CONNECTIONS_MAX;
-use crate::wire::frame::{Frame, FrameCodec, GatewaySide};
+use crate::wire::frame::{BusFrame, FrameCodec, GatewaySide};
 use crate::wire::item::{Item, Stream, connection_of};
 
 /// A gateway that stands for a branch on another node, towards an endpoint of this node.
@@ -102,7 +102,7 @@ impl NearGateway {
     }
 
     /// Handles a frame of the far gateway.
-    pub(crate) fn handle_frame(&mut self, now: Instant, frame: Frame) {
+    pub(crate) fn handle_frame(&mut self, now: Instant, frame: BusFrame) {
         self.link.handle_frame(now, frame);
     }
 
@@ -117,12 +117,12 @@ impl NearGateway {
     }
 
     /// Returns the next frame to send.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
+    pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
         self.link.poll_transmit(now)
     }
 
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) and
-    /// [`poll_transmit`](Self::poll_transmit) are due; `None` if the link has ended.
+    /// [`Gateways::transmit`](crate::Gateways::transmit) are due; `None` if the link has ended.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.link.poll_timeout()
     }
@@ -150,6 +150,11 @@ impl NearGateway {
     /// closed. It may be dropped.
     pub fn is_finished(&self) -> bool {
         self.is_closed && (self.link.is_finished() || self.link.outgoing.is_idle())
+    }
+
+    /// Returns the number of batches that are queued, and of those sent and not delivered.
+    pub fn backlog(&self) -> (usize, usize) {
+        self.link.outgoing.backlog()
     }
 
     /// Returns the counters.

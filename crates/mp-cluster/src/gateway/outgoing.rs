@@ -73,6 +73,11 @@ impl Outgoing {
         self.queue.is_empty() && self.in_flight.is_empty()
     }
 
+    /// Returns the number of batches that are queued, and of those sent and not delivered.
+    pub(super) fn backlog(&self) -> (usize, usize) {
+        (self.queue.len(), self.in_flight.len())
+    }
+
     /// Returns the sequence number of the next batch that is sent.
     pub(super) fn unsent(&self) -> u64 {
         self.unsent

@@ -1,4 +1,4 @@
-//! [`Frame`]: a message between nodes, one per message of the bus.
+//! [`BusFrame`]: a message between nodes, one per message of the bus.
 //!
 //! ```text
 //! version: u8   header length: u16   header: postcard   kind: u8   body
@@ -30,11 +30,25 @@ pub const VERSION: u8 = 1;
 
 /// A message between the two gateways of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct BusFrame {
     pub(crate) header: FrameHeader,
     pub(crate) body: Body,
     /// True if the sender has a later version.
     pub(crate) is_newer: bool,
+}
+
+impl BusFrame {
+    /// Returns the room and its epoch.
+    pub fn room(&self) -> (&RoomName, Epoch) {
+        (&self.header.room, self.header.epoch)
+    }
+
+    /// Returns whether the frame speaks for the room: the room's node sends it, and not to refuse a
+    /// link.
+    pub fn speaks_for_room(&self) -> bool {
+        let is_refusal = matches!(self.body, Body::End(GatewayEnd::UnknownLink));
+        self.header.side == GatewaySide::Far && !is_refusal
+    }
 }
 
 /// The part that all frames have.
@@ -234,7 +248,7 @@ impl FrameCodec {
     /// # Errors
     ///
     /// The reason for which the frame is refused.
-    pub fn decode(&self, bytes: &Bytes) -> Result<Frame, FrameRefusal> {
+    pub fn decode(&self, bytes: &Bytes) -> Result<BusFrame, FrameRefusal> {
         if bytes.len() > FRAME_BYTES_MAX {
             return Err(FrameRefusal::TooLong);
         }
@@ -252,7 +266,7 @@ impl FrameCodec {
         }
         let header = self.decode_header(&rest.split_to(usize::from(len)), is_newer)?;
         let body = decode_body(rest, is_newer)?;
-        Ok(Frame { header, body, is_newer })
+        Ok(BusFrame { header, body, is_newer })
     }
 
     fn decode_header(&self, bytes: &[u8], is_newer: bool) -> Result<FrameHeader, FrameRefusal> {

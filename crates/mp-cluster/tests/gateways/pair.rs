@@ -44,13 +44,13 @@ impl Pair {
             Gateways::new(cluster, node, EndpointId(900)).with_codec(codec)
         };
         let (mut near, far) = (gateways(NEAR, near), gateways(FAR, far));
-        let link = near.open(now, room(), (FAR, Epoch::FIRST), BRANCH).unwrap();
+        let link = near.open(now, room(), (FAR, Epoch::new(1)), BRANCH).unwrap();
         let mut pair = Self {
             now,
             near,
             far,
             link,
-            epoch: Epoch::FIRST,
+            epoch: Epoch::new(1),
             bus: Vec::new(),
             to_branch: Vec::new(),
             to_endpoint: Vec::new(),
@@ -75,10 +75,10 @@ impl Pair {
 
     /// Lets both nodes send.
     pub(crate) fn send(&mut self) {
-        let bus = &mut self.bus;
+        let (bus, epoch) = (&mut self.bus, self.epoch);
         for node in [&mut self.near, &mut self.far] {
             node.handle_timeout(self.now);
-            node.transmit(self.now, true, |to, bytes| bus.push((to, bytes)));
+            node.transmit(self.now, |_| Some(epoch), |to, bytes| bus.push((to, bytes)));
         }
     }
 

@@ -55,6 +55,13 @@ impl fmt::Debug for Ticket {
     }
 }
 
+impl TicketHash {
+    /// Returns the bytes of the hash.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl fmt::Debug for TicketHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TicketHash({:02x}{:02x}…)", self.0[0], self.0[1])

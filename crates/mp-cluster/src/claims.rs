@@ -1,0 +1,431 @@
+//! [`Claims`]: the rooms of a node in the directory.
+
+mod adoption;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use mp_core::Instant;
+use mp_rooms::RoomName;
+
+use crate::directory::{
+    Entry, EntryKey, NodeRecord, Operation, OperationId, OperationOutcome, Request, Revision,
+    RoomRecord, Unavailable,
+};
+use crate::id::{ClusterNodeId, Epoch};
+use crate::lease::{Lease, LeaseTerm};
+use crate::limits::{REQUEST_TIMEOUT, ROOMS_MAX, SCAN_INTERVAL};
+use crate::placement::{Members, place};
+
+/// Finds, places and adopts rooms in the directory, and knows those of its node.
+///
+/// The owner of a room is the node in its record; the epoch is the record's revision. A node writes
+/// a record only if it has not changed, so of several nodes one gets the room. What it owns ends
+/// with the term of its [`Lease`]: then all rooms are suspended, and in the next term claimed anew
+/// or lost to the node that has adopted them.
+#[derive(Debug)]
+pub struct Claims {
+    node: ClusterNodeId,
+    rooms: BTreeMap<RoomName, RoomClaim>,
+    members: Members,
+    /// Operations that were not requested yet.
+    queue: VecDeque<(Purpose, Operation)>,
+    /// Unanswered requests, and when they were sent.
+    pending: BTreeMap<OperationId, (Instant, Purpose)>,
+    /// Rooms of which an operation is queued or pending.
+    busy: BTreeSet<RoomName>,
+    last_id: OperationId,
+    term: Option<LeaseTerm>,
+    next_scan: Instant,
+    /// Scans since the last one of all rooms.
+    scans: u32,
+    /// Rooms that have had no owner in the last scan, and that another node should adopt.
+    orphans: BTreeSet<RoomName>,
+    events: VecDeque<ClaimEvent>,
+    stats: ClaimStats,
+}
+
+/// A room that this node owns, or has owned in an earlier term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RoomClaim {
+    Owned(Revision),
+    Suspended,
+}
+
+/// A fact about a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClaimEvent {
+    /// This node owns the room in this epoch: it was located here, placed here, adopted, or claimed
+    /// anew after the lease was lost. `is_adopted`: another node had it before.
+    Owned {
+        /// The room.
+        room: RoomName,
+        /// The epoch.
+        epoch: Epoch,
+        /// True if another node had the room before.
+        is_adopted: bool,
+    },
+    /// Another node has the room.
+    Elsewhere {
+        /// The room.
+        room: RoomName,
+        /// The owner.
+        owner: ClusterNodeId,
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// The lease has ended. The room goes on for players of this node, and nothing is sent for it.
+    Suspended(RoomName),
+    /// Another node has adopted the room, which was suspended. It ends on this node.
+    Lost(RoomName),
+    /// The room has no owner, and no node has capacity.
+    Unplaced(RoomName),
+    /// The directory does not respond. The room may be located again.
+    Unavailable(RoomName),
+}
+
+/// Counters of [`Claims`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimStats {
+    /// Rooms that were placed, on this or another node.
+    pub placed: u64,
+    /// Rooms that were adopted from nodes that have died.
+    pub adopted: u64,
+    /// Rooms that were claimed anew after the lease was lost.
+    pub regained: u64,
+    /// Rooms that another node has adopted after the lease was lost.
+    pub lost: u64,
+    /// Writes that another node has preceded.
+    pub conflicts: u64,
+    /// Requests that the directory has not answered.
+    pub unanswered: u64,
+    /// Values that are malformed.
+    pub malformed: u64,
+}
+
+/// The purpose of an operation.
+#[derive(Clone, Debug)]
+enum Purpose {
+    /// Reads the record of a room.
+    Find(RoomName),
+    /// Reads whether the owner of a room is registered.
+    Check(RoomName, RoomRecord, Revision),
+    /// Writes the record of a room.
+    Write(RoomName, RoomRecord, WriteCause),
+    /// Removes the record of a room.
+    Release(RoomName),
+    /// Reads which nodes there are.
+    Scan,
+    /// Reads all rooms, to find those without an owner.
+    ReadRooms,
+    /// Reads which nodes there are, after the rooms.
+    ReadNodes(Vec<(RoomName, RoomRecord, Revision)>),
+}
+
+/// The reason why a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WriteCause {
+    Placed,
+    Opened,
+    Adopted,
+    Regained,
+}
+
+impl Claims {
+    /// Returns the claims of a node without rooms.
+    pub fn new(node: ClusterNodeId) -> Self {
+        Self {
+            node,
+            rooms: BTreeMap::new(),
+            members: Members::new(),
+            queue: VecDeque::new(),
+            pending: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            last_id: OperationId::default(),
+            term: None,
+            next_scan: Instant::ZERO,
+            scans: 0,
+            orphans: BTreeSet::new(),
+            events: VecDeque::new(),
+            stats: ClaimStats::default(),
+        }
+    }
+
+    /// Returns the epoch in which this node owns a room.
+    pub fn epoch_of(&self, room: &RoomName) -> Option<Epoch> {
+        match self.rooms.get(room)? {
+            RoomClaim::Owned(revision) => Some(epoch(*revision)),
+            RoomClaim::Suspended => None,
+        }
+    }
+
+    /// Returns the epoch in which this node may speak for a room at `now`; `None` if it does not
+    /// own the room, or has not its lease. Check it before each frame.
+    pub fn speaks(&self, now: Instant, lease: &Lease, room: &RoomName) -> Option<Epoch> {
+        let is_term = lease.may_speak(now) && self.term == Some(lease.term());
+        self.epoch_of(room).filter(|_| is_term)
+    }
+
+    /// Returns the nodes that were registered at the last scan.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Returns the counters.
+    pub fn stats(&self) -> ClaimStats {
+        self.stats
+    }
+
+    /// Finds the owner of a room, and places the room if it has none. The result is an event.
+    /// Does nothing while the room is being located.
+    pub fn locate(&mut self, room: RoomName) {
+        if self.queue.len() >= ROOMS_MAX {
+            self.events.push_back(ClaimEvent::Unavailable(room));
+        } else if self.busy.insert(room.clone()) {
+            self.find(room);
+        }
+    }
+
+    /// Removes a room that has ended on this node from the directory.
+    pub fn release(&mut self, room: &RoomName) {
+        if let Some(RoomClaim::Owned(expected)) = self.rooms.remove(room)
+            && self.busy.insert(room.clone())
+        {
+            let operation = Operation::Remove { key: EntryKey::Room(room.clone()), expected };
+            self.queue.push_back((Purpose::Release(room.clone()), operation));
+        }
+    }
+
+    /// Removes and returns the oldest event.
+    pub fn next_event(&mut self) -> Option<ClaimEvent> {
+        self.events.pop_front()
+    }
+
+    /// Returns the next request. Call it until it returns `None`. Without a lease nothing is
+    /// requested, since nothing that is written would be owned.
+    pub fn poll_request(&mut self, now: Instant, lease: &Lease) -> Option<Request> {
+        self.follow(lease, now);
+        self.expire(now);
+        self.term?;
+        if now >= self.next_scan {
+            self.next_scan = now + SCAN_INTERVAL;
+            self.scan();
+        }
+        let (purpose, operation) = self.queue.pop_front()?;
+        let id = self.last_id.advance();
+        self.pending.insert(id, (now, purpose));
+        Some(Request { id, operation })
+    }
+
+    /// Handles the result of a request. One that has timed out is ignored.
+    pub fn handle_result(
+        &mut self,
+        now: Instant,
+        lease: &Lease,
+        id: OperationId,
+        result: Result<OperationOutcome, Unavailable>,
+    ) {
+        self.follow(lease, now);
+        let Some((_, purpose)) = self.pending.remove(&id) else { return };
+        match (purpose, result) {
+            (purpose, Err(Unavailable)) => self.fail(purpose),
+            (Purpose::Find(room), Ok(OperationOutcome::Entry(entry))) => self.found(room, entry),
+            (Purpose::Check(room, record, revision), Ok(OperationOutcome::Entry(owner))) => {
+                if owner.is_some() {
+                    self.elsewhere(room, record, revision);
+                } else {
+                    self.write(room, self.node, Some(revision), WriteCause::Adopted);
+                }
+            }
+            (Purpose::Write(room, record, cause), Ok(OperationOutcome::Written(revision))) => {
+                self.written(room, record, revision, cause);
+            }
+            (Purpose::Write(room, ..), Ok(OperationOutcome::Conflict)) => {
+                self.stats.conflicts += 1;
+                self.find(room);
+            }
+            (Purpose::Release(room), Ok(_)) => {
+                self.busy.remove(&room);
+            }
+            (Purpose::Scan, Ok(OperationOutcome::Entries(nodes))) => self.handle_scan(nodes),
+            (Purpose::ReadRooms, Ok(OperationOutcome::Entries(rooms))) => self.handle_rooms(rooms),
+            (Purpose::ReadNodes(rooms), Ok(OperationOutcome::Entries(nodes))) => {
+                self.handle_nodes(rooms, nodes);
+            }
+            (purpose, Ok(_)) => self.fail(purpose),
+        }
+    }
+
+    /// Returns the time at which [`poll_request`](Self::poll_request) is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let expires = self.pending.values().map(|&(sent, _)| sent + REQUEST_TIMEOUT).min();
+        let scan = self.term.map(|_| self.next_scan);
+        expires.into_iter().chain(scan).min()
+    }
+
+    /// Suspends rooms when the term ends, and claims them anew in the next one.
+    fn follow(&mut self, lease: &Lease, now: Instant) {
+        let term = lease.may_speak(now).then(|| lease.term());
+        if term == self.term {
+            return;
+        }
+        self.term = term;
+        for (room, claim) in &mut self.rooms {
+            if *claim != RoomClaim::Suspended {
+                *claim = RoomClaim::Suspended;
+                self.events.push_back(ClaimEvent::Suspended(room.clone()));
+            }
+        }
+        // What was requested in the earlier term may have been overtaken by another node.
+        self.busy.clear();
+        let queued = std::mem::take(&mut self.queue).into_iter().map(|(purpose, _)| purpose);
+        let pending = std::mem::take(&mut self.pending).into_values().map(|(_, purpose)| purpose);
+        let abandoned: Vec<_> = queued.chain(pending).collect();
+        abandoned.into_iter().for_each(|purpose| self.fail(purpose));
+        if term.is_some() {
+            let suspended: Vec<_> = self.rooms.keys().cloned().collect();
+            suspended.into_iter().for_each(|room| self.locate(room));
+        }
+    }
+
+    /// Abandons requests that the directory has not answered.
+    fn expire(&mut self, now: Instant) {
+        while let Some(first) = self.pending.first_entry()
+            && now.saturating_since(first.get().0) >= REQUEST_TIMEOUT
+        {
+            let (_, purpose) = first.remove();
+            self.fail(purpose);
+        }
+    }
+
+    fn fail(&mut self, purpose: Purpose) {
+        self.stats.unanswered += 1;
+        let (Purpose::Find(room)
+        | Purpose::Check(room, ..)
+        | Purpose::Write(room, ..)
+        | Purpose::Release(room)) = purpose
+        else {
+            return;
+        };
+        self.busy.remove(&room);
+        if self.rooms.get(&room) == Some(&RoomClaim::Suspended) {
+            self.locate(room);
+        } else {
+            self.events.push_back(ClaimEvent::Unavailable(room));
+        }
+    }
+
+    fn find(&mut self, room: RoomName) {
+        let operation = Operation::Get(EntryKey::Room(room.clone()));
+        self.queue.push_back((Purpose::Find(room), operation));
+    }
+
+    fn found(&mut self, room: RoomName, entry: Option<Entry>) {
+        let was_here = self.rooms.contains_key(&room);
+        let Some(Entry { value, revision }) = entry else {
+            if was_here {
+                return self.lose(room);
+            }
+            return match place(&self.members, self.node) {
+                Some(owner) if self.rooms.len() < ROOMS_MAX => {
+                    self.write(room, owner, None, WriteCause::Placed);
+                }
+                _ => self.finish(room, ClaimEvent::Unplaced),
+            };
+        };
+        let Some(record) = RoomRecord::decode(&value) else {
+            self.stats.malformed += 1;
+            return self.finish(room, ClaimEvent::Unplaced);
+        };
+        if record.owner == self.node {
+            match self.rooms.get(&room) {
+                Some(RoomClaim::Owned(owned)) if *owned == revision => {
+                    self.own(room, revision, false);
+                }
+                _ if record.is_open => {
+                    self.write(room, self.node, Some(revision), WriteCause::Regained);
+                }
+                _ => self.write(room, self.node, Some(revision), WriteCause::Opened),
+            }
+        } else if was_here {
+            self.lose(room);
+        } else {
+            let operation = Operation::Get(EntryKey::Node(record.owner));
+            self.queue.push_back((Purpose::Check(room, record, revision), operation));
+        }
+    }
+
+    fn write(
+        &mut self,
+        room: RoomName,
+        owner: ClusterNodeId,
+        expected: Option<Revision>,
+        cause: WriteCause,
+    ) {
+        let record = RoomRecord { owner, is_open: owner == self.node };
+        let (key, value) = (EntryKey::Room(room.clone()), record.encode());
+        let operation = Operation::Put { key, value, expected, lifetime: None };
+        self.queue.push_back((Purpose::Write(room, record, cause), operation));
+    }
+
+    fn written(
+        &mut self,
+        room: RoomName,
+        record: RoomRecord,
+        revision: Revision,
+        cause: WriteCause,
+    ) {
+        match cause {
+            WriteCause::Placed => self.stats.placed += 1,
+            WriteCause::Opened => {}
+            WriteCause::Adopted => self.stats.adopted += 1,
+            WriteCause::Regained => self.stats.regained += 1,
+        }
+        if record.owner != self.node {
+            self.elsewhere(room, record, revision);
+        } else {
+            self.own(room, revision, cause == WriteCause::Adopted);
+        }
+    }
+
+    fn own(&mut self, room: RoomName, revision: Revision, is_adopted: bool) {
+        self.rooms.insert(room.clone(), RoomClaim::Owned(revision));
+        let epoch = epoch(revision);
+        self.finish(room, |room| ClaimEvent::Owned { room, epoch, is_adopted });
+    }
+
+    fn elsewhere(&mut self, room: RoomName, record: RoomRecord, revision: Revision) {
+        let (owner, epoch) = (record.owner, epoch(revision));
+        self.finish(room, |room| ClaimEvent::Elsewhere { room, owner, epoch });
+    }
+
+    fn lose(&mut self, room: RoomName) {
+        self.stats.lost += 1;
+        self.rooms.remove(&room);
+        self.finish(room, ClaimEvent::Lost);
+    }
+
+    fn finish(&mut self, room: RoomName, event: impl FnOnce(RoomName) -> ClaimEvent) {
+        self.busy.remove(&room);
+        self.events.push_back(event(room));
+    }
+}
+
+fn epoch(revision: Revision) -> Epoch {
+    Epoch::new(revision.get())
+}
+
+/// Returns the nodes of a list.
+fn members(nodes: Vec<(EntryKey, Entry)>, malformed: &mut u64) -> Members {
+    let mut members = Members::new();
+    for (key, entry) in nodes {
+        match (key, NodeRecord::decode(&entry.value)) {
+            (EntryKey::Node(node), Some(record)) => {
+                members.insert(node, record);
+            }
+            _ => *malformed += 1,
+        }
+    }
+    members
+}

@@ -1,0 +1,71 @@
+//! Rooms whose owner has died.
+
+use super::{Claims, Purpose, RoomClaim, WriteCause, members};
+use crate::directory::{Entry, EntryKey, EntryKind, Operation, Revision, RoomRecord};
+use crate::limits::FULL_SCAN_INTERVAL;
+use crate::placement::{Members, adopter};
+use mp_rooms::RoomName;
+
+impl Claims {
+    /// Reads which nodes there are.
+    pub(super) fn scan(&mut self) {
+        self.scans += 1;
+        self.queue.push_back((Purpose::Scan, Operation::List(EntryKind::Node)));
+    }
+
+    /// Reads all rooms if a node has vanished, if rooms were left to another node, or after a
+    /// number of scans.
+    pub(super) fn handle_scan(&mut self, nodes: Vec<(EntryKey, Entry)>) {
+        let present = members(nodes, &mut self.stats.malformed);
+        let has_vanished = self.members.keys().any(|node| !present.contains_key(node));
+        self.members = present;
+        if has_vanished || !self.orphans.is_empty() || self.scans >= FULL_SCAN_INTERVAL {
+            self.scans = 0;
+            self.queue.push_back((Purpose::ReadRooms, Operation::List(EntryKind::Room)));
+        }
+    }
+
+    /// Reads which nodes there are after the rooms were read. In this order, an owner that
+    /// registers anew and claims its room again has changed the room's record.
+    pub(super) fn handle_rooms(&mut self, rooms: Vec<(EntryKey, Entry)>) {
+        let mut others = Vec::new();
+        for (key, entry) in rooms {
+            match (key, RoomRecord::decode(&entry.value)) {
+                (EntryKey::Room(room), Some(record)) if record.owner != self.node => {
+                    others.push((room, record, entry.revision));
+                }
+                (EntryKey::Room(_), Some(_)) => {}
+                _ => self.stats.malformed += 1,
+            }
+        }
+        self.queue.push_back((Purpose::ReadNodes(others), Operation::List(EntryKind::Node)));
+    }
+
+    /// Adopts rooms without an owner: those of which this node is the adopter, and those that the
+    /// adopter has not adopted since the last scan.
+    pub(super) fn handle_nodes(
+        &mut self,
+        rooms: Vec<(RoomName, RoomRecord, Revision)>,
+        nodes: Vec<(EntryKey, Entry)>,
+    ) {
+        self.members = members(nodes, &mut self.stats.malformed);
+        let left = std::mem::take(&mut self.orphans);
+        for (room, record, revision) in rooms {
+            if self.members.contains_key(&record.owner) || !accepts_rooms(&self.members, self) {
+                continue;
+            }
+            let is_adopter = adopter(&self.members, &room) == Some(self.node);
+            if !is_adopter && !left.contains(&room) {
+                self.orphans.insert(room);
+            } else if !matches!(self.rooms.get(&room), Some(RoomClaim::Suspended))
+                && self.busy.insert(room.clone())
+            {
+                self.write(room, self.node, Some(revision), WriteCause::Adopted);
+            }
+        }
+    }
+}
+
+fn accepts_rooms(members: &Members, claims: &Claims) -> bool {
+    members.get(&claims.node).is_some_and(|record| record.accepts_rooms)
+}

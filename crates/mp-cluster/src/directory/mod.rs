@@ -1,0 +1,190 @@
+//! The directory of a cluster: which nodes there are, which of them has a room, and which tickets
+//! are valid.
+//!
+//! A [`Directory`] stores small values with compare-and-set and lifetimes. State machines
+//! ([`Lease`](crate::Lease), [`Claims`](crate::Claims)) return [`Request`]s and accept their
+//! results, so that a directory in memory, a simulated one and a remote one serve alike.
+#![expect(clippy::exhaustive_enums, reason = "implementations match on operations")]
+
+mod memory;
+mod record;
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mp_core::Instant;
+use mp_rooms::{RoomName, TicketHash};
+
+pub use self::memory::MemoryDirectory;
+pub use self::record::{NodeRecord, RoomRecord};
+use crate::id::ClusterNodeId;
+
+/// A store with compare-and-set and lifetimes, which all nodes of a cluster share. Operations on a
+/// key are linearizable.
+pub trait Directory {
+    /// Carries out an operation. `now` is the time of the caller.
+    fn apply(
+        &mut self,
+        now: Instant,
+        operation: Operation,
+    ) -> impl Future<Output = Result<OperationOutcome, Unavailable>> + Send;
+}
+
+/// The key of an entry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKey {
+    /// The registration of a node, a [`NodeRecord`]. Its lifetime is the node's lease.
+    Node(ClusterNodeId),
+    /// The owner of a room, a [`RoomRecord`]. It stays when the owner's lease expires.
+    Room(RoomName),
+    /// A ticket that a player may use on any node; the value is the name of the room.
+    Ticket(TicketHash),
+}
+
+/// A kind of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// Registrations of nodes.
+    Node,
+    /// Owners of rooms.
+    Room,
+    /// Tickets.
+    Ticket,
+}
+
+/// The number of an entry's last change. Numbers of a directory ascend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(u64);
+
+/// A value with its revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "directories construct it")]
+pub struct Entry {
+    /// The value, at most [`VALUE_BYTES_MAX`](crate::limits::VALUE_BYTES_MAX) bytes.
+    pub value: Bytes,
+    /// The revision.
+    pub revision: Revision,
+}
+
+/// An operation on a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Reads an entry. The outcome is [`OperationOutcome::Entry`].
+    Get(EntryKey),
+    /// Writes an entry if it has not changed. The outcome is [`OperationOutcome::Written`] or
+    /// [`OperationOutcome::Conflict`].
+    Put {
+        /// The key.
+        key: EntryKey,
+        /// The value.
+        value: Bytes,
+        /// Revision of the entry; `None` if there must be none.
+        expected: Option<Revision>,
+        /// Time after which the entry is removed; `None`: never.
+        lifetime: Option<Duration>,
+    },
+    /// Removes an entry if it has not changed. The outcome is [`OperationOutcome::Removed`] or
+    /// [`OperationOutcome::Conflict`].
+    Remove {
+        /// The key.
+        key: EntryKey,
+        /// Revision of the entry.
+        expected: Revision,
+    },
+    /// Reads all entries of a kind. The outcome is [`OperationOutcome::Entries`].
+    List(EntryKind),
+}
+
+/// The outcome of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperationOutcome {
+    /// The entry; `None` if there is none.
+    Entry(Option<Entry>),
+    /// The entry was written.
+    Written(Revision),
+    /// The entry was removed.
+    Removed,
+    /// The entry has another revision, or the directory is full.
+    Conflict,
+    /// The entries, in the order of their keys.
+    Entries(Vec<(EntryKey, Entry)>),
+}
+
+/// The error of an operation whose outcome is not known: the directory does not respond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the directory of the cluster does not respond")]
+#[expect(clippy::exhaustive_structs, reason = "directories construct it")]
+pub struct Unavailable;
+
+/// An operation that a state machine requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// Number of the request, which its result has.
+    pub id: OperationId,
+    /// The operation.
+    pub operation: Operation,
+}
+
+/// The number of a request, among those of its state machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OperationId(pub(crate) u64);
+
+impl OperationId {
+    /// Returns the number of the next request.
+    pub(crate) fn advance(&mut self) -> Self {
+        self.0 += 1;
+        *self
+    }
+}
+
+impl Revision {
+    /// Returns the revision with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl EntryKey {
+    /// Returns the kind.
+    pub fn kind(&self) -> EntryKind {
+        match self {
+            Self::Node(_) => EntryKind::Node,
+            Self::Room(_) => EntryKind::Room,
+            Self::Ticket(_) => EntryKind::Ticket,
+        }
+    }
+}
+
+/// Writes the key as text that NATS accepts: the kind, a dot, and the id. A dot in the name of a
+/// room is `=`.
+impl fmt::Display for EntryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(node) => write!(f, "node.{node}"),
+            Self::Room(room) => write!(f, "room.{}", room.as_str().replace('.', "=")),
+            Self::Ticket(hash) => {
+                f.write_str("ticket.")?;
+                hash.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    }
+}
+
+impl EntryKind {
+    /// Returns the first part of the texts of keys.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Node => "node.",
+            Self::Room => "room.",
+            Self::Ticket => "ticket.",
+        }
+    }
+}
