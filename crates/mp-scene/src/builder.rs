@@ -1,6 +1,7 @@
 //! The builder of a branch: nodes, hooks and settings.
 
 mod hooks;
+mod snapshot;
 
 use std::error::Error;
 use std::fmt;

@@ -52,6 +52,7 @@ pub mod rpc;
 mod scene;
 mod scene_multiplayer;
 mod signal;
+mod snapshot;
 pub mod testing;
 pub mod tree;
 
@@ -75,4 +76,5 @@ pub use scene_multiplayer::{
     SceneStats, SendBytesError, TrafficCount, TrafficReport, TrafficRow, TrafficViewer,
 };
 pub use signal::Signal;
+pub use snapshot::{Snapshot, SnapshotContent, SnapshotError, SnapshotRoom};
 pub use tree::{Tree, TreeError};

@@ -188,3 +188,11 @@ pub const RELAYED_PATHS_MAX: usize = 1_024;
 /// Maximum bytes of the announcements of [`RELAYED_PATHS_MAX`] of a branch. Announcements beyond it
 /// are not kept.
 pub const RELAYED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Maximum size in bytes of a state in a [`Snapshot`](crate::Snapshot): twice that of the nodes of
+/// a hosted game.
+pub const SNAPSHOT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Maximum length in bytes of the names in a [`SnapshotRoom`](crate::SnapshotRoom): those of rooms
+/// have at most 64.
+pub const SNAPSHOT_NAME_BYTES_MAX: usize = 64;

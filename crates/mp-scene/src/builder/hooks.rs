@@ -3,16 +3,19 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mp_core::{DisconnectReason, PeerId};
 
 use super::PeerAuthority;
-use crate::{Keep, PeerDrop, Scene, Signal};
+use crate::{Keep, PeerDrop, Scene, SetupError, Signal, Snapshot, SnapshotContent, SnapshotError};
 
 pub(crate) type SignalHook = Box<dyn FnMut(&mut Scene, &Signal)>;
 type ExpectedHook = Box<dyn FnMut(&mut Scene, PeerId) -> bool>;
 type MovingHook = Box<dyn FnMut(&mut Scene, PeerId) -> PeerAuthority>;
 pub(crate) type DroppedHook = Box<dyn FnMut(&mut Scene, PeerId, DisconnectReason) -> PeerDrop>;
 pub(crate) type ResumedHook = Box<dyn FnMut(&mut Scene, PeerId, PeerId)>;
+pub(super) type SnapshotHook = Box<dyn FnMut(&mut Scene) -> Bytes>;
+pub(super) type RestoreHook = Box<dyn FnMut(&mut Scene, u32, &Bytes) -> Result<(), SetupError>>;
 type ProcessHook = Box<dyn FnMut(&mut Scene, Duration)>;
 
 /// Hooks of the program.
@@ -23,6 +26,9 @@ pub(crate) struct Hooks {
     moving: Vec<MovingHook>,
     dropped: Vec<DroppedHook>,
     resumed: Vec<ResumedHook>,
+    /// The hook that returns the program's state, and the version of the state.
+    snapshot: Option<(u32, SnapshotHook)>,
+    restore: Option<RestoreHook>,
     process: Vec<ProcessHook>,
     tick_period: Option<Duration>,
 }
@@ -105,6 +111,38 @@ impl Hooks {
     pub(crate) fn run_resumed(&mut self, scene: &mut Scene, old: PeerId, new: PeerId) {
         for hook in &mut self.resumed {
             hook(scene, old, new);
+        }
+    }
+
+    pub(super) fn set_snapshot(&mut self, version: u32, hook: SnapshotHook) {
+        self.snapshot = Some((version, hook));
+    }
+
+    pub(super) fn set_restore(&mut self, hook: RestoreHook) {
+        self.restore = Some(hook);
+    }
+
+    /// Returns the state of the program; `None` if no hook is set.
+    pub(crate) fn run_snapshot(
+        &mut self,
+        scene: &mut Scene,
+    ) -> Option<Result<Snapshot, SnapshotError>> {
+        let (version, hook) = self.snapshot.as_mut()?;
+        Some(Snapshot::new(SnapshotContent::Program, *version, hook(scene)))
+    }
+
+    /// Restores a state of the program.
+    pub(crate) fn run_restore(
+        &mut self,
+        scene: &mut Scene,
+        snapshot: &Snapshot,
+    ) -> Result<(), SnapshotError> {
+        match &mut self.restore {
+            Some(hook) if snapshot.content() == SnapshotContent::Program => {
+                let restored = hook(scene, snapshot.version(), snapshot.state());
+                restored.map_err(SnapshotError::Refused)
+            }
+            _ => Err(SnapshotError::OtherContent(snapshot.content())),
         }
     }
 

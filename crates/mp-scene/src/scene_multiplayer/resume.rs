@@ -1,4 +1,5 @@
-//! Peers that are kept after their connection was lost, and resume their session.
+//! Peers that are kept after their connection was lost, and resume their session; the state of a
+//! relay policy, from which another room goes on.
 
 use mp_core::{Instant, PeerId, Target};
 
@@ -9,7 +10,7 @@ use super::session::KeptCall;
 use crate::keep::Keep;
 use crate::message::{CallNode, RemoteCall};
 use crate::tree::NodeTree;
-use crate::{RpcError, SceneMessage};
+use crate::{RpcError, SceneMessage, Snapshot, SnapshotError};
 
 impl SceneMultiplayer {
     /// Lets the program decide whether peers whose connection is lost are kept.
@@ -20,6 +21,20 @@ impl SceneMultiplayer {
     /// Returns whether a [relay policy](crate::BranchBuilder::relay_policy) is set.
     pub(crate) fn has_relay_policy(&self) -> bool {
         self.session.has_relay_policy()
+    }
+
+    /// Returns the state from which another room can go on, of a
+    /// [relay policy](crate::BranchBuilder::relay_policy) that keeps one.
+    pub fn relay_snapshot(&mut self) -> Option<Snapshot> {
+        self.session.policy_snapshot()
+    }
+
+    /// Restores a state of the relay policy; `None` if there is no policy.
+    pub(crate) fn restore_relay(
+        &mut self,
+        snapshot: &Snapshot,
+    ) -> Option<Result<(), SnapshotError>> {
+        self.session.restore_policy(snapshot)
     }
 
     /// Returns whether `peer` has lost its connection and is kept for a time.

@@ -13,7 +13,7 @@ use super::super::sender::{SendOptions, Sender};
 use super::relay::Received;
 use super::{Context, Session, SessionStats};
 use crate::codec::godot;
-use crate::{IdBlocks, PacketKind, SceneMessage};
+use crate::{IdBlocks, PacketKind, SceneMessage, Snapshot, SnapshotError};
 
 /// The relay of a server: announces peers to each other and forwards their packets. Set by
 /// [`BranchBuilder::relay_policy`](crate::BranchBuilder::relay_policy).
@@ -56,6 +56,21 @@ pub trait RelayPolicy: Any + fmt::Debug {
     /// `None`.
     fn next_timeout(&self) -> Option<Instant> {
         None
+    }
+
+    /// Returns the state from which another room can go on; `None` if there is none. Default:
+    /// `None`.
+    fn snapshot(&mut self) -> Option<Snapshot> {
+        None
+    }
+
+    /// Restores a state. Called while there are no peers. By default it fails.
+    ///
+    /// # Errors
+    ///
+    /// If the state is damaged or of another kind. The policy is unchanged then.
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
+        Err(SnapshotError::OtherContent(snapshot.content()))
     }
 
     /// Forgets all peers: the session has ended.
@@ -185,6 +200,19 @@ impl Session {
     pub(in super::super) fn relay_policy<P: RelayPolicy>(&self) -> Option<&P> {
         let policy: &dyn Any = self.policy.0.as_deref()?;
         policy.downcast_ref()
+    }
+
+    /// Returns the state that the policy keeps, if it does.
+    pub(in super::super) fn policy_snapshot(&mut self) -> Option<Snapshot> {
+        self.policy.0.as_mut()?.snapshot()
+    }
+
+    /// Restores a state of the policy; `None` if there is no policy.
+    pub(in super::super) fn restore_policy(
+        &mut self,
+        snapshot: &Snapshot,
+    ) -> Option<Result<(), SnapshotError>> {
+        Some(self.policy.0.as_mut()?.restore(snapshot))
     }
 
     /// Passes a packet of an admitted peer to the policy. Returns `None` if the session handles it.
