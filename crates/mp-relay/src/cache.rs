@@ -2,6 +2,7 @@
 
 mod budget;
 mod replay;
+mod snapshot;
 mod values;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use mp_scene::codec::godot::elements::{BY_PATH, delta_elements, sync_elements};
 
 use crate::ids::{AnnouncedPath, HostIds};
 use budget::Budget;
+pub(crate) use snapshot::STATE_VERSION;
 use values::Values;
 
 /// The nodes and properties that a host has announced, as its guests know them: with the room's

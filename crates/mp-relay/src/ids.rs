@@ -54,6 +54,11 @@ impl AnnouncedPath {
         &self.path
     }
 
+    /// Returns the checksum of the node's methods.
+    pub(crate) fn checksum(&self) -> &[u8; 32] {
+        &self.checksum
+    }
+
     /// Returns whether the path contains a node with this name.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.path.split('/').any(|part| part == name)
@@ -99,6 +104,11 @@ impl RoomIds {
     /// Returns a path id for a path of the room itself.
     pub(crate) fn next_path(&mut self) -> u32 {
         self.paths.next()
+    }
+
+    /// Returns a net id for a node, or a synchronizer, of the room itself.
+    pub(crate) fn next_net_id(&mut self) -> u32 {
+        self.net_ids.next()
     }
 }
 

@@ -20,6 +20,9 @@
 
 mod cache;
 mod clock;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod ids;
 pub mod limits;
 mod migration;

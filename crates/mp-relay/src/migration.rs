@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::PeerId;
-use mp_scene::{CallNode, RemoteCall, SceneMessage};
+use mp_scene::{CallNode, RemoteCall, SceneMessage, Snapshot};
 
 use crate::limits::GRACE;
 
 /// A function that chooses the next host.
 type Choice = Box<dyn FnMut(&[PeerId]) -> Option<PeerId>>;
+
+/// A function that receives the state of a game that no player can host.
+type Save = Box<dyn FnMut(Snapshot)>;
 
 /// The settings with which a room goes on when its host has left.
 ///
@@ -25,6 +28,7 @@ pub struct Migration {
     message: SceneMessage,
     grace: Duration,
     choice: Choice,
+    save: Option<Save>,
 }
 
 impl Migration {
@@ -48,7 +52,12 @@ impl Migration {
     }
 
     fn new(message: SceneMessage) -> Self {
-        Self { message, grace: GRACE, choice: Box::new(|guests| guests.first().copied()) }
+        Self {
+            message,
+            grace: GRACE,
+            choice: Box::new(|guests| guests.first().copied()),
+            save: None,
+        }
     }
 
     /// Sets the time between the departure of the host and the choice of another one. Default:
@@ -64,6 +73,32 @@ impl Migration {
     pub fn choice(mut self, choose: impl FnMut(&[PeerId]) -> Option<PeerId> + 'static) -> Self {
         self.choice = Box::new(choose);
         self
+    }
+
+    /// Keeps the state of the game when the grace ends and no guest can be the host. `save`
+    /// receives it, to restore it later in this room or another one ([`Branch::restore`]). The
+    /// guests are disconnected with [`HOST_LEFT`](crate::HOST_LEFT). A client that joins later
+    /// receives the nodes of the state; the first one that can be the host becomes it at once.
+    /// Default: the state is discarded.
+    ///
+    /// The state has the nodes and properties that a guest would receive that joins without a host.
+    /// Nodes that were hidden from a guest are not in it, and neither is a game whose host has
+    /// played alone: it has sent nothing.
+    ///
+    /// [`Branch::restore`]: mp_scene::Branch::restore
+    pub fn keep_state(mut self, save: impl FnMut(Snapshot) + 'static) -> Self {
+        self.save = Some(Box::new(save));
+        self
+    }
+
+    pub(crate) fn keeps_state(&self) -> bool {
+        self.save.is_some()
+    }
+
+    pub(crate) fn save(&mut self, snapshot: Snapshot) {
+        if let Some(save) = &mut self.save {
+            save(snapshot);
+        }
     }
 
     pub(crate) fn message(&self) -> &SceneMessage {

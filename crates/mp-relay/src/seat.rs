@@ -3,13 +3,16 @@
 mod announcing;
 mod guest;
 mod host;
+mod keeping;
 mod succession;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use mp_core::{Channel, DisconnectReason, Instant, Packet, PeerId, Rejection, TransferMode};
-use mp_scene::{IdBlocks, RelayContext, RelayDecision, RelayPolicy, SceneMessage};
+use mp_scene::{
+    IdBlocks, RelayContext, RelayDecision, RelayPolicy, SceneMessage, Snapshot, SnapshotError,
+};
 
 use crate::ids::{HostIds, RoomIds};
 use crate::{Migration, SeatStats};
@@ -119,6 +122,18 @@ impl HostSeat {
         self.clear();
     }
 
+    /// Forgets the host and the guests.
+    fn forget_players(&mut self) {
+        self.occupant = None;
+        self.guests.clear();
+        self.unannounced.clear();
+        self.ids = match self.succession {
+            Some(_) => HostIds::with_paths(),
+            None => HostIds::default(),
+        };
+        self.announced_nodes = 0;
+    }
+
     /// Removes a guest, and notifies the host and the other guests.
     fn remove_guest(&mut self, cx: &mut RelayContext<'_>, peer: PeerId) {
         let Some(guest) = self.guests.remove(&peer) else { return };
@@ -164,6 +179,8 @@ impl RelayPolicy for HostSeat {
         }
         if self.succession.is_some() && !self.guests.is_empty() {
             self.pause(cx);
+        } else if self.is_taking_over() {
+            self.wait_for_host();
         } else {
             self.end_game(cx);
         }
@@ -194,16 +211,19 @@ impl RelayPolicy for HostSeat {
         self.succession.as_ref()?.next_timeout()
     }
 
+    fn snapshot(&mut self) -> Option<Snapshot> {
+        self.state()
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
+        self.restore_state(snapshot)
+    }
+
     fn clear(&mut self) {
-        self.occupant = None;
-        self.guests.clear();
-        self.unannounced.clear();
-        self.ids = HostIds::default();
+        self.forget_players();
         if let Some(succession) = &mut self.succession {
             succession.clear();
-            self.ids = HostIds::with_paths();
         }
-        self.announced_nodes = 0;
     }
 }
 

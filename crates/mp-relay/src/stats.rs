@@ -33,6 +33,10 @@ pub struct SeatStats {
     /// Guests that were rejected because there was no host and the nodes exceeded
     /// [`CACHE_BYTES_MAX`](crate::limits::CACHE_BYTES_MAX).
     pub rejected_guests: u64,
+    /// Games that went on from a [`Snapshot`](mp_scene::Snapshot).
+    pub restored_games: u64,
+    /// Games whose state was kept because no guest could be the host.
+    pub kept_games: u64,
     /// Nodes that late guests did not receive because they were hidden from others. Each counts
     /// once per guest.
     pub withheld_nodes: u64,

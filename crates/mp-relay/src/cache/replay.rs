@@ -9,7 +9,7 @@ use mp_scene::codec::godot::with_spawner;
 use mp_scene::{Codec, SceneMessage};
 
 use super::values::Values;
-use super::{CachedNode, StateCache};
+use super::{CachedNode, PlacedSynchronizer, StateCache};
 use crate::ids::{AnnouncedPath, RoomIds};
 
 /// The packets that give a guest the nodes and properties of a cache.
@@ -23,7 +23,38 @@ pub(crate) struct Replay {
     pub(crate) withheld: usize,
 }
 
+/// The part of a cache that a guest receives that joins without a host.
+#[derive(Debug)]
+pub(super) struct Public<'c> {
+    /// In the order of their announcements.
+    pub(super) nodes: Vec<(u32, &'c CachedNode)>,
+    pub(super) placed: Vec<&'c PlacedSynchronizer>,
+    /// Number of nodes that the guest does not receive.
+    withheld: usize,
+}
+
 impl StateCache {
+    /// Returns the public nodes and placed synchronizers, except those below a node that is not
+    /// public.
+    pub(super) fn public(&self) -> Public<'_> {
+        let mut nodes: Vec<(u32, &CachedNode)> =
+            self.nodes.iter().map(|(&id, node)| (id, node)).collect();
+        nodes.sort_unstable_by_key(|(_, node)| node.order);
+        let mut withheld: Vec<&str> = Vec::new();
+        nodes.retain(|(_, node)| {
+            let is_below_withheld = withheld.iter().any(|name| node.spawner.contains(name));
+            let is_public = node.is_public && !node.spawn.is_empty() && !is_below_withheld;
+            if !is_public {
+                withheld.push(&node.name);
+            }
+            is_public
+        });
+        let is_below_withheld =
+            |placed: &PlacedSynchronizer| withheld.iter().any(|name| placed.path.contains(name));
+        let placed = self.placed.values().filter(|it| it.is_public && !is_below_withheld(it));
+        Public { placed: placed.collect(), nodes, withheld: withheld.len() }
+    }
+
     /// Returns the packets for a guest: each public node with its values, and each public placed
     /// synchronizer. Nodes for which `has_node` returns true are not announced again. Paths get ids
     /// of their own, since a guest accepts each once. `time` is the number of the SYNCs.
@@ -34,17 +65,9 @@ impl StateCache {
         has_node: impl Fn(u32) -> bool,
     ) -> Replay {
         let mut replay = Replay::default();
-        let mut withheld: Vec<&str> = Vec::new();
         let mut spawners = BTreeMap::new();
-        let mut nodes: Vec<(u32, &CachedNode)> =
-            self.nodes.iter().map(|(&id, node)| (id, node)).collect();
-        nodes.sort_unstable_by_key(|(_, node)| node.order);
+        let Public { nodes, placed, withheld } = self.public();
         for (id, node) in nodes {
-            let is_below_withheld = withheld.iter().any(|name| node.spawner.contains(name));
-            if !node.is_public || node.spawn.is_empty() || is_below_withheld {
-                withheld.push(&node.name);
-                continue;
-            }
             if !has_node(id) {
                 let spawner = *spawners
                     .entry(node.spawner.path())
@@ -56,14 +79,11 @@ impl StateCache {
             let values = |id: &u32| Some((*id, self.spawned.get(id)?));
             replay.put_values(time, node.synchronizers.iter().filter_map(values));
         }
-        for placed in self.placed.values().filter(|placed| placed.is_public) {
-            if withheld.iter().any(|name| placed.path.contains(name)) {
-                continue;
-            }
+        for placed in placed {
             let id = replay.announce(room, &placed.path) | BY_PATH;
             replay.put_values(time, [(id, &placed.values)].into_iter());
         }
-        replay.withheld = withheld.len();
+        replay.withheld = withheld;
         replay
     }
 }

@@ -142,3 +142,63 @@ fn cache_beyond_its_bound_is_incomplete() {
     recorded.cache.record_sync(&packet(elements), &recorded.ids);
     assert!(!recorded.cache.is_incomplete() && recorded.cache.bytes() > CACHE_BYTES_MAX / 2);
 }
+
+#[test]
+fn state_is_decoded_as_it_was_encoded_with_few_bytes_per_node() {
+    const NODES: u32 = 2_000;
+    let mut recorded = Recorded::new();
+    for number in 1..=NODES {
+        recorded.add(number);
+        recorded.set(3 * number + 1, number.into());
+    }
+    recorded.set(BY_PATH | 2, 7);
+    let guest = PeerId::new(5).unwrap();
+    recorded.ids.add_receiver(2, guest);
+    recorded.cache.publish(&[guest], &recorded.ids, |_, id| id % 4 != 0);
+    let state = recorded.cache.encode().unwrap();
+    let nodes = (NODES - NODES / 4) as usize;
+    println!("{} bytes per node", state.len() / nodes);
+    assert!(state.len() / nodes <= 190, "{} bytes per node", state.len() / nodes);
+
+    let mut room = RoomIds::default();
+    assert_eq!((0..500).map(|_| room.next_net_id()).last(), Some(500));
+    let decoded = StateCache::decode(&state, &mut room).unwrap();
+    assert_eq!((decoded.len(), decoded.placed.len()), (nodes, 1));
+    let (id, synchronizers) = decoded.find("World/Units/Spawner", "Unit3").unwrap();
+    assert!(id > 500 && synchronizers.len() == 2, "ids of the new room");
+    assert_eq!(decoded.encode().unwrap(), state);
+    let replayed = |cache: &StateCache, ids: &[u32]| {
+        let replay = cache.replay(&mut RoomIds::default(), 1, |id| !ids.contains(&id));
+        replay.packets.iter().map(Bytes::len).collect::<Vec<_>>()
+    };
+    assert_eq!(replayed(&decoded, &[id]), replayed(&recorded.cache, &[9]));
+}
+
+#[test]
+fn state_beyond_the_bound_of_a_cache_is_refused() {
+    const NODES: usize = 30_000;
+    let mut recorded = Recorded::new();
+    recorded.add(1);
+    recorded.cache.publish(&[PeerId::new(5).unwrap()], &recorded.ids, |_, _| true);
+    let state = recorded.cache.encode().unwrap();
+    // Fewer bytes than a cache may have, but each node counts with its overhead.
+    let head = postcard::to_stdvec(&(1_u8, "World/Units/Spawner", [b'0'; 32])).unwrap();
+    let node = state.strip_prefix(&*head).unwrap();
+    let count = postcard::to_stdvec(&NODES).unwrap();
+    let many = [&head, &*count, &node[1..node.len() - 1].repeat(NODES), b"\x00"].concat();
+    assert!(many.len() < CACHE_BYTES_MAX);
+    let decoded = StateCache::decode(&many, &mut RoomIds::default());
+    let error = decoded.unwrap_err().to_string();
+    assert_eq!(error, "the snapshot is damaged: its nodes and properties exceed the limit");
+}
+
+#[test]
+fn incomplete_cache_has_no_state() {
+    let mut recorded = Recorded::new();
+    recorded.add(1);
+    assert!(recorded.cache.encode().is_none(), "the node is not public");
+    recorded.cache.publish(&[PeerId::new(5).unwrap()], &recorded.ids, |_, _| true);
+    assert!(recorded.cache.encode().is_some());
+    recorded.cache.set_incomplete();
+    assert!(recorded.cache.encode().is_none());
+}

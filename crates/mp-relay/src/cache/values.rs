@@ -43,12 +43,21 @@ impl Values {
         }
     }
 
+    /// Returns the on-change properties that are kept, by bit.
+    pub(super) fn on_change(&self) -> impl Iterator<Item = (u8, &[u8])> + Clone {
+        let kept = self.on_change.iter().filter(|(_, value)| !value.is_empty());
+        kept.map(|(&bit, value)| (bit, &value[..]))
+    }
+
+    /// Returns the always-properties; empty if there was no SYNC.
+    pub(super) fn always(&self) -> &[u8] {
+        &self.always
+    }
+
     /// Appends the elements of a DELTA and a SYNC with all values.
     pub(super) fn put(&self, id: u32, delta: &mut BytesMut, sync: &mut BytesMut) {
-        let kept = self.on_change.iter().filter(|(_, value)| !value.is_empty());
-        let kept = kept.map(|(&bit, value)| (bit, &value[..]));
-        if kept.clone().next().is_some() {
-            put_delta(id, kept, delta);
+        if self.on_change().next().is_some() {
+            put_delta(id, self.on_change(), delta);
         }
         if !self.always.is_empty() {
             put_sync(id, &self.always, sync);

@@ -33,17 +33,22 @@ pub const STATE_UNAVAILABLE: Rejection =
 /// The settings and the state of a room that outlives its host.
 #[derive(Debug)]
 pub(super) struct Succession {
-    settings: Migration,
+    pub(super) settings: Migration,
     pub(super) cache: StateCache,
-    phase: Phase,
+    pub(super) phase: Phase,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// There is a host, or there was none yet.
     Playing,
     /// The host has left. `None`: the end of the grace is not known yet.
     Paused(Option<Instant>),
+    /// There is a state of a game and no host. The next client that can be the host becomes it.
+    Waiting {
+        /// True if a guest has joined since the last choice.
+        is_due: bool,
+    },
     /// A guest was promoted, and confirms the path `start` and then `end`.
     Promoted { start: u32, end: u32, has_started: bool },
     /// The new host has received its message. `None`: the end of its [`TAKE_OVER`] is not known
@@ -56,14 +61,19 @@ impl Succession {
         Self { settings, cache: StateCache::default(), phase: Phase::Playing }
     }
 
+    /// Handles the end of the session: a state that no client has begun to host stays.
     pub(super) fn clear(&mut self) {
-        self.cache = StateCache::default();
-        self.phase = Phase::Playing;
+        if let Phase::Waiting { is_due } = &mut self.phase {
+            *is_due = false;
+        } else {
+            self.cache = StateCache::default();
+            self.phase = Phase::Playing;
+        }
     }
 
-    /// Returns whether the host has left.
+    /// Returns whether the game has no host, but may go on.
     pub(super) fn is_paused(&self) -> bool {
-        matches!(self.phase, Phase::Paused(_))
+        matches!(self.phase, Phase::Paused(_) | Phase::Waiting { .. })
     }
 
     /// Returns the end of the grace, or of the time in which the new host takes over.
@@ -96,8 +106,11 @@ impl HostSeat {
 
     /// Gives a guest that has joined without a host the nodes and properties that all guests have.
     pub(super) fn admit_late(&mut self, cx: &mut RelayContext<'_>, guest: PeerId) {
-        let Some(succession) = &self.succession else { return };
+        let Some(succession) = &mut self.succession else { return };
         let Some(state) = self.guests.get_mut(&guest) else { return };
+        if let Phase::Waiting { is_due } = &mut succession.phase {
+            *is_due = true;
+        }
         if succession.cache.is_incomplete() {
             self.stats.rejected_guests += 1;
             return cx.disconnect(guest, DisconnectReason::Rejected(STATE_UNAVAILABLE));
@@ -123,6 +136,14 @@ impl HostSeat {
         let (end, duration) = match phase {
             Phase::Paused(end) => (end, settings.grace_of()),
             Phase::TakingOver(end) => (end, TAKE_OVER),
+            Phase::Waiting { is_due } => {
+                if std::mem::take(is_due)
+                    && let Some(guest) = self.choose_host()
+                {
+                    self.promote(cx, guest);
+                }
+                return;
+            }
             _ => return,
         };
         if now < *end.get_or_insert(now + duration) {
@@ -131,13 +152,17 @@ impl HostSeat {
         if self.occupant.is_some() {
             return self.end_take_over(cx);
         }
+        match self.choose_host() {
+            Some(guest) => self.promote(cx, guest),
+            None => self.abandon_game(cx),
+        }
+    }
+
+    /// Returns the guest that is the next host.
+    fn choose_host(&mut self) -> Option<PeerId> {
         let mut guests: Vec<PeerId> = self.announced_guests().collect();
         guests.sort_by_key(|guest| self.guests.get(guest).map(Guest::number));
-        let Some(Succession { settings, .. }) = &mut self.succession else { return };
-        match settings.choose(&guests) {
-            Some(guest) => self.promote(cx, guest),
-            None => self.end_game(cx),
-        }
+        self.succession.as_mut()?.settings.choose(&guests)
     }
 
     /// Makes a guest the host.

@@ -4,6 +4,7 @@
 mod calls;
 mod game;
 mod hosts;
+mod keeping;
 mod late_join;
 mod limits;
 mod migration;

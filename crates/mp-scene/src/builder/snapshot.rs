@@ -6,7 +6,7 @@ use super::{BranchBuilder, SetupError};
 use crate::Scene;
 
 impl BranchBuilder {
-    /// Sets the hook that returns the state of the program for [`Branch::snapshot`](crate::Branch::snapshot), in an encoding
+    /// Sets the hook that returns the state of the program for [`Branch::snapshot`], in an encoding
     /// of its own with a version (default: none).
     ///
     /// ```
@@ -56,7 +56,7 @@ impl BranchBuilder {
         self
     }
 
-    /// Sets the hook that restores the state of the program for [`Branch::restore`](crate::Branch::restore) (default:
+    /// Sets the hook that restores the state of the program for [`Branch::restore`] (default:
     /// none). Its arguments are the version and the bytes of [`on_snapshot`](Self::on_snapshot),
     /// which an earlier version of the program may have written, or someone else: they are not
     /// authenticated.
