@@ -35,7 +35,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("hosted room", 32),
     ("tunnel", 40),
     ("simulated links", 15),
-    ("bots", 90),
+    ("bots", 98),
     ("silent players", 45),
     ("Godot's projects", 20),
     ("requests", 5),
@@ -68,7 +68,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("WebRTC", 53),
     ("API", 3 * 60 - 25),
     ("server", 6 * 60 - 20 - 20 - 160 - 5),
-    ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5),
+    ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5 - 8),
     ("relay", 6 * 60 - 20 - 12 - 10 - 40),
     ("cluster", 4 * 60),
 ];

@@ -19,6 +19,7 @@ mod instructions;
 mod interop;
 mod links;
 mod live_page;
+mod metrics;
 mod moves;
 mod one_room;
 mod openapi;
@@ -187,7 +188,7 @@ enum Command {
     Links,
     /// Runs bots of `mp-server bots` with all kinds of steps against a real Godot server, over ENet
     /// and WebSocket. The server must log no error. Godot clients play through `mp-server inspect`
-    /// and `bots record`.
+    /// and `bots record`. Counters of bots must equal mp-server's metrics over each transport.
     Bots,
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.

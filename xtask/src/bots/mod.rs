@@ -1,6 +1,8 @@
-//! Bots of `mp-server bots` with a real Godot server, which must log no error; and the decoding
-//! proxy between Godot clients and their server.
+//! Bots of `mp-server bots` with a real Godot server, which must log no error, and with mp-server,
+//! whose metrics must equal their counters; and the decoding proxy between Godot clients and their
+//! server.
 
+mod counters;
 mod wire;
 
 use std::path::PathBuf;
@@ -13,16 +15,17 @@ use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
 use crate::workspace::{program, root, target};
 
-/// Runs the scenarios of `interop/bots` over ENet and WebSocket, and Godot clients through
-/// `mp-server inspect` and `mp-server bots record`.
+/// Runs the scenarios of `interop/bots` against Godot over ENet and WebSocket, and against
+/// mp-server over all transports. Godot clients play through `mp-server inspect` and `mp-server
+/// bots record`.
 ///
 /// # Errors
 ///
-/// Returns an error if a threshold of a scenario is exceeded, if the server logs an error, if its
-/// counts differ from those of the bots, or if the proxies do not show or record what the clients
-/// do.
+/// Returns an error if a threshold of a scenario is exceeded, if the server logs an error, if the
+/// counts of a server differ from those of the bots, or if the proxies do not show or record what
+/// the clients do.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
-    let mut results = Vec::new();
+    let mut results = vec![counters::compare()?];
     for transport in ["enet", "ws"] {
         for scenario in ["churn", "vanish"] {
             results.push(run(godot, transport, scenario)?);

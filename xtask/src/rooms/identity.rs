@@ -4,8 +4,7 @@
 mod client;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use self::client::{Way, expect_lines, id_of};
 use super::expect;
 use crate::example::{read, write};
 use crate::godot::Godot;
+use crate::metrics::Metrics;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
 use crate::workspace::{program, root, target};
@@ -281,18 +281,8 @@ impl Identified<'_> {
 
     /// Returns the number of refused packets of spectators, from the server's metrics.
     fn refused_relays(&self) -> Result<f64, String> {
-        let get = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.admin))?;
-            let host = format!("127.0.0.1:{}", self.admin);
-            write!(stream, "GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
-            let mut response = String::new();
-            stream.read_to_string(&mut response)?;
-            Ok(response)
-        };
-        let response = get().map_err(|error| format!("cannot read the metrics: {error}"))?;
-        let mut lines = response.lines().filter(|line| line.contains("\"may_not_relay\""));
-        let value = lines.next().and_then(|line| line.rsplit(' ').next()?.parse().ok());
-        value.ok_or_else(|| "the metrics have no count of refused packets".to_owned())
+        let metrics = Metrics::read(self.admin)?;
+        Ok(metrics.sum("mp_packets_dropped_total", "reason=\"may_not_relay\""))
     }
 
     /// A server with `same_player = "reject"` refuses the later connection of a player.
