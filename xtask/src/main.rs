@@ -189,7 +189,12 @@ enum Command {
     /// Runs bots of `mp-server bots` with all kinds of steps against a real Godot server, over ENet
     /// and WebSocket. The server must log no error. Godot clients play through `mp-server inspect`
     /// and `bots record`. Counters of bots must equal mp-server's metrics over each transport.
-    Bots,
+    Bots {
+        /// Run one scenario against Godot and a release build of mp-server instead, and print the
+        /// reports side by side
+        #[arg(long)]
+        compare: bool,
+    },
     /// Connects silent players of Godot's web build to mp-server: one that listens, and one whose
     /// main loop stops, which must be disconnected.
     Silence,
@@ -336,9 +341,12 @@ fn main() -> ExitCode {
         Command::Links => godot::find().and_then(|godot| links::play(&godot)).map(|done| {
             println!("links: {done}");
         }),
-        Command::Bots => godot::find().and_then(|godot| bots::play(&godot)).map(|done| {
-            println!("bots: {done}");
-        }),
+        Command::Bots { compare: true } => {
+            godot::find().and_then(|godot| bots::compare(&godot)).map(|table| print!("{table}"))
+        }
+        Command::Bots { compare: false } => {
+            godot::find().and_then(|godot| bots::play(&godot)).map(|done| println!("bots: {done}"))
+        }
         Command::Silence => godot::find().and_then(|godot| silence::play(&godot)).map(|done| {
             println!("silence: {done}");
         }),

@@ -2,6 +2,7 @@
 //! whose metrics must equal their counters; and the decoding proxy between Godot clients and their
 //! server.
 
+mod compare;
 mod counters;
 mod wire;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+pub(crate) use self::compare::compare;
 use self::wire::WireSession;
 use crate::godot::Godot;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
@@ -26,6 +28,7 @@ use crate::workspace::{program, root, target};
 /// the clients do.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let mut results = vec![counters::compare()?];
+    compare::check(godot)?;
     for transport in ["enet", "ws"] {
         for scenario in ["churn", "vanish"] {
             results.push(run(godot, transport, scenario)?);
