@@ -5,8 +5,10 @@ use std::process::Command;
 use crate::tool::Tool;
 use crate::workspace::{cargo, root, run};
 
-/// Lints each crate of the workspace without features, with each feature alone, and with all
-/// features. Then checks that the crates in [`WITHOUT_C`] need no C compiler.
+/// Lints each crate of the workspace without features, and with each feature alone that a program
+/// may select. Then checks that the crates in [`WITHOUT_C`] need no C compiler.
+///
+/// Other steps lint and test the default features and all features.
 ///
 /// # Errors
 ///
@@ -16,6 +18,7 @@ pub(crate) fn features() -> Result<String, String> {
     let hack = CARGO_HACK.path()?;
     let mut command = Command::new(&hack);
     command.current_dir(root()).args(["hack", "clippy", "--workspace", "--each-feature"]);
+    command.args(["--exclude-all-features", "--exclude-features"]).arg(OF_TESTS.join(","));
     run(command.args(["--quiet", "--", "-D", "warnings"]))?;
     for package in WITHOUT_C {
         needs_no_c(package)?;
@@ -45,6 +48,9 @@ fn needs_no_c(package: &str) -> Result<(), String> {
         )),
     }
 }
+
+/// Features for this workspace's own tests, which the step "lints" covers.
+const OF_TESTS: [&str; 3] = ["default", "fuzzing", "testing"];
 
 /// Crates that build scripts use to compile C.
 const C_BUILDERS: [&str; 2] = ["cc", "cmake"];
