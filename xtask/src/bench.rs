@@ -95,8 +95,10 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), String> {
 }
 
 /// Builds the contenders, and returns their folder.
+///
+/// The smoke test uses the folder of the workspace, which has mp-server and most dependencies.
 fn build(args: &BenchArgs) -> Result<PathBuf, String> {
-    let folder = target().join("bench");
+    let folder = if args.smoke { target() } else { target().join("bench") };
     let profile: &[&str] = if args.smoke { &[] } else { &["--release"] };
     let programs = folder.join(if args.smoke { "debug" } else { "release" });
     eprintln!("building the contenders (several minutes the first time) ...");
