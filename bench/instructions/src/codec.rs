@@ -6,6 +6,8 @@ use bytes::{Bytes, BytesMut};
 use mp::core::Variant;
 use mp::core::variant::{Transform3D, Vector3};
 use mp::prelude::{array, dict};
+use mp::scene::codec::godot::compressed::{decode_compressed_list, encode_compressed_list};
+use mp::scene::codec::godot::elements::{delta_elements, put_delta, put_sync, sync_elements};
 use mp::scene::codec::{Codec, Limits, Objects, bytes_to_var, var_to_bytes};
 use mp::scene::{CallNode, RemoteCall, SceneMessage, Spawn, SpawnSource};
 
@@ -36,6 +38,14 @@ pub(crate) fn spawn() -> SceneMessage {
     })
 }
 
+/// Returns the values of a synchronizer: a position, a rotation and a state.
+fn properties() -> [Variant; 3] {
+    [Vector3 { x: 1.5, y: 0.0, z: -7.25 }.into(), Variant::from(0.25), Variant::from(3)]
+}
+
+/// Id of the synchronizer.
+const SYNCHRONIZER: u32 = 901;
+
 fn value() -> Variant {
     let pose = Transform3D::default();
     Variant::from(dict! {
@@ -65,6 +75,89 @@ pub(crate) fn decode(message: &SceneMessage, operations: u32) -> Counts {
     counted(operations, |_| {
         let decoded = Codec::default().decode(black_box(&packet), &limits);
         black_box(decoded.expect("the packet is valid"));
+        packet.len()
+    })
+}
+
+/// Encodes a SYNC with the values of one synchronizer repeatedly.
+pub(crate) fn encode_sync(operations: u32) -> Counts {
+    let properties = properties();
+    let (mut values, mut out) =
+        (BytesMut::with_capacity(1 << 12), BytesMut::with_capacity(1 << 12));
+    counted(operations, |time| {
+        encode_sync_into(black_box(&properties), time as u16, &mut values, &mut out);
+        out.len()
+    })
+}
+
+fn encode_sync_into(properties: &[Variant], time: u16, values: &mut BytesMut, out: &mut BytesMut) {
+    values.clear();
+    out.clear();
+    let head = SceneMessage::Sync { time, elements: Bytes::new() };
+    let encoded = Codec::default().encode(&head, Objects::Ids, out);
+    encoded.expect("the message can be encoded");
+    let encoded = encode_compressed_list(properties, Objects::Ids, values);
+    encoded.expect("the values can be encoded");
+    put_sync(SYNCHRONIZER, values, out);
+}
+
+/// Decodes such a SYNC and its values repeatedly.
+pub(crate) fn decode_sync(operations: u32) -> Counts {
+    let mut out = BytesMut::new();
+    encode_sync_into(&properties(), 1, &mut BytesMut::new(), &mut out);
+    let (packet, limits) = (out.freeze(), Limits::default());
+    counted(operations, |_| {
+        let packet = black_box(&packet);
+        let message = Codec::default().decode(packet, &limits);
+        black_box(message.expect("the packet is valid"));
+        for (_, values) in sync_elements(packet) {
+            let decoded = decode_compressed_list(&mut &values[..], 3, &limits);
+            black_box(decoded.expect("the values are valid"));
+        }
+        packet.len()
+    })
+}
+
+/// Encodes a DELTA with two changed values of one synchronizer repeatedly.
+pub(crate) fn encode_delta(operations: u32) -> Counts {
+    let properties = properties();
+    let mut buffers = [(); 3].map(|()| BytesMut::with_capacity(1 << 12));
+    counted(operations, |_| {
+        let [first, second, out] = &mut buffers;
+        encode_delta_into(black_box(&properties), [first, second], out);
+        out.len()
+    })
+}
+
+/// Encodes the first value as that of property 0, and the last one as that of property 2.
+fn encode_delta_into(properties: &[Variant], mut values: [&mut BytesMut; 2], out: &mut BytesMut) {
+    out.clear();
+    let head = SceneMessage::Delta(Bytes::new());
+    let encoded = Codec::default().encode(&head, Objects::Ids, out);
+    encoded.expect("the message can be encoded");
+    for (value, buffer) in [&properties[0], &properties[2]].into_iter().zip(&mut values) {
+        buffer.clear();
+        let encoded = encode_compressed_list([value], Objects::Ids, buffer);
+        encoded.expect("the value can be encoded");
+    }
+    let [first, second] = values;
+    put_delta(SYNCHRONIZER, [(0, &first[..]), (2, &second[..])].into_iter(), out);
+}
+
+/// Decodes such a DELTA and its values repeatedly.
+pub(crate) fn decode_delta(operations: u32) -> Counts {
+    let mut out = BytesMut::new();
+    encode_delta_into(&properties(), [&mut BytesMut::new(), &mut BytesMut::new()], &mut out);
+    let (packet, limits) = (out.freeze(), Limits::default());
+    counted(operations, |_| {
+        let packet = black_box(&packet);
+        let message = Codec::default().decode(packet, &limits);
+        black_box(message.expect("the packet is valid"));
+        for (_, mask, values) in delta_elements(packet) {
+            let count = mask.count_ones() as usize;
+            let decoded = decode_compressed_list(&mut &values[..], count, &limits);
+            black_box(decoded.expect("the values are valid"));
+        }
         packet.len()
     })
 }

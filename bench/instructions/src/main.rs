@@ -12,6 +12,8 @@ mod relay;
 mod replication;
 mod tables;
 
+use std::time::Instant;
+
 use clap::{Parser, ValueEnum};
 use mp::scene::BuildError;
 use serde_json::json;
@@ -19,7 +21,9 @@ use serde_json::json;
 mp_bench_common::count_allocations!();
 
 #[derive(Clone, Copy, Debug, Parser)]
-#[command(about = "Runs a workload in memory, and prints its allocations and bytes as JSON")]
+#[command(
+    about = "Runs a workload in memory, and prints its allocations and bytes, and its nanoseconds per operation, as JSON"
+)]
 struct Args {
     workload: Workload,
     /// Number of operations
@@ -36,6 +40,14 @@ enum Workload {
     EncodeSpawn,
     /// Decode it
     DecodeSpawn,
+    /// Encode a SYNC: a Vector3, a float and an int of one synchronizer
+    EncodeSync,
+    /// Decode it and its values
+    DecodeSync,
+    /// Encode a DELTA: the Vector3 and the int, of three properties
+    EncodeDelta,
+    /// Decode it and its values
+    DecodeDelta,
     /// Encode a dictionary with arrays, texts, vectors and a transform
     EncodeVariant,
     /// Decode it
@@ -68,11 +80,16 @@ struct Counts {
 
 fn main() -> Result<(), BuildError> {
     let Args { workload, operations } = Args::parse();
+    let began = Instant::now();
     let Counts { allocations, bytes } = match workload {
         Workload::EncodeRpc => codec::encode(&codec::rpc(), operations),
         Workload::DecodeRpc => codec::decode(&codec::rpc(), operations),
         Workload::EncodeSpawn => codec::encode(&codec::spawn(), operations),
         Workload::DecodeSpawn => codec::decode(&codec::spawn(), operations),
+        Workload::EncodeSync => codec::encode_sync(operations),
+        Workload::DecodeSync => codec::decode_sync(operations),
+        Workload::EncodeDelta => codec::encode_delta(operations),
+        Workload::DecodeDelta => codec::decode_delta(operations),
         Workload::EncodeVariant => codec::encode_variant(operations),
         Workload::DecodeVariant => codec::decode_variant(operations),
         Workload::Relay => relay::run(operations, false)?,
@@ -84,7 +101,11 @@ fn main() -> Result<(), BuildError> {
         Workload::TablesGenerated => tables::run_generated(operations)?,
         Workload::TablesByHand => tables::run_by_hand(operations)?,
     };
-    println!("{}", json!({ "allocations": allocations, "bytes": bytes }));
+    let nanoseconds = began.elapsed().as_nanos() as f64 / f64::from(operations.max(1));
+    println!(
+        "{}",
+        json!({ "allocations": allocations, "bytes": bytes, "nanoseconds": nanoseconds })
+    );
     Ok(())
 }
 

@@ -91,8 +91,9 @@ const INSTRUCTIONS: &str = "
 
 Work in memory, in one thread and without sockets: instructions by callgrind, and allocations. `cargo xtask instructions` counts them and
 compares with `bench/instructions/baseline.json`; continuous integration fails if an operation has 3 % more or fewer.
-`instructions --help` describes the workloads. Tables that the macros write cost as much as those written by hand. While an operator views a
-room (`…-viewed`), traffic is counted by method, node and property: 1.02 × for relay and sync.
+`instructions --help` describes the workloads; run alone, it prints nanoseconds per operation as well. SYNC and DELTA have the values of one
+synchronizer. Tables that the macros write cost as much as those written by hand. While an operator views a room (`…-viewed`), traffic is
+counted by method, node and property: 1.02 × for relay and sync.
 
 | workload | instructions per operation | allocations | bytes |
 |---|---:|---:|---:|
