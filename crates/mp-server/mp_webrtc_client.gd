@@ -14,7 +14,8 @@ extends Node
 signal failed(reason: String)
 
 ## Room to join, if the server's WebRTC listener selects rooms by path: ROOM, or TEMPLATE/ROOM, and
-## ?code=CODE after it for a private room. ?token=TICKET for a seat from the server's matchmaking.
+## ?code=CODE after it for a private room. ?token=TICKET for a seat from the server's matchmaking,
+## ?resume=TICKET to resume a session.
 var room := ""
 ## Time in seconds until the attempt times out. Godot itself has no timeout.
 var timeout := 20.0

@@ -65,6 +65,11 @@ impl Notice {
         Self(json_of(removal.label(), text).into())
     }
 
+    /// Returns the reason for which a client is rejected before it is in a room.
+    pub(crate) fn rejection(code: &str, text: &str) -> Self {
+        Self(json_of(code, text).into())
+    }
+
     /// Returns an announcement of an operator, with the code `announcement`.
     pub fn announcement(text: &NoticeText) -> Self {
         Self(json_of("announcement", text.as_str()).into())

@@ -10,6 +10,7 @@ use mp_identity::{Credentials, Token};
 use crate::auth_packet::{auth_data, completion, rejection};
 use crate::join::{Join, ListenerConnection, ListenerId};
 use crate::listener::Listener;
+use crate::notice::Notice;
 use crate::refusal::JoinRefusal;
 use crate::resume::Resume;
 use crate::selection::{
@@ -40,7 +41,8 @@ pub trait RoomRegistry {
 /// A client that is rejected after it has sent an authentication packet receives one with the
 /// reason, a JSON object: `{"code": "room_full", "text": "the room is full"}`. The codes are the
 /// labels of [`JoinRefusal`]. Godot passes the data to `auth_callback`. Other clients would log an
-/// error.
+/// error. Those with a URL over WebRTC, whose close has no reason, receive the object as a raw
+/// packet of peer 1, which Godot passes to `peer_packet`.
 ///
 /// [`Unselected::ByAuth`]: crate::Unselected::ByAuth
 #[derive(Debug)]
@@ -166,23 +168,24 @@ impl<R: RoomRegistry> RoomRouter<R> {
         self.connections.entry(connection).or_default()
     }
 
-    /// Sends the reason of a rejection to a client that authenticates. Returns the route.
+    /// Sends the reason of a rejection to a client that authenticates, or whose transport closes
+    /// connections without a reason. Returns the route.
     fn explain(
         &self,
-        connection: ConnectionId,
+        new: &NewConnection<'_>,
         route: Route,
         replies: &mut Vec<OutgoingPacket>,
     ) -> Route {
-        if self.connections.get(&connection).is_some_and(|it| it.has_sent_auth) {
-            match &route {
-                Route::Reject(DisconnectReason::Rejected(reason)) => {
-                    replies.push(rejection(connection, reason.code(), reason.text()));
-                }
-                Route::RejectWith { code, text, .. } => {
-                    replies.push(rejection(connection, code, text));
-                }
-                _ => {}
-            }
+        let (code, text) = match &route {
+            Route::Reject(DisconnectReason::Rejected(reason)) => (reason.code(), reason.text()),
+            Route::RejectWith { code, text, .. } => (&**code, &**text),
+            _ => return route,
+        };
+        let is_web_rtc = || new.origin.url().is_some_and(|url| url.starts_with("webrtc:"));
+        if self.connections.get(&new.connection).is_some_and(|it| it.has_sent_auth) {
+            replies.push(rejection(new.connection, code, text));
+        } else if is_web_rtc() {
+            replies.push(Notice::rejection(code, text).packet(new.connection));
         }
         route
     }
@@ -238,7 +241,7 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
         } else {
             self.join_by_auth(new, data)
         };
-        self.explain(new.connection, route, replies)
+        self.explain(new, route, replies)
     }
 
     fn handle_decision(
@@ -255,7 +258,7 @@ impl<R: RoomRegistry> ConnectionRouter for RoomRouter<R> {
             replies.push(completion(new.connection));
             return progress.route();
         }
-        self.explain(new.connection, decision, replies)
+        self.explain(new, decision, replies)
     }
 
     fn retain_packets(&mut self, connection: ConnectionId, packets: &mut Vec<Packet>) {

@@ -180,5 +180,25 @@ fn router_completes_the_authentication_of_a_client_that_sent_its_token() {
     assert_eq!(world.endpoint.stats().undecided, 0);
 }
 
+#[test]
+fn refused_client_receives_the_reason_as_raw_packet_only_over_webrtc_without_authentication() {
+    let reason =
+        br#"{"code":"invalid_resume","text":"the resume ticket is unknown, used or expired"}"#;
+    let raw = Some([&[3], &reason[..]].concat());
+    let auth = Some([&[7, 0], &reason[..]].concat());
+    for (url, packets, expected) in [
+        ("webrtc:///a", &[][..], raw),
+        ("webrtc:///a", &[&b"\x07\x00hello"[..]][..], auth),
+        ("ws://host/a", &[][..], None),
+    ] {
+        let mut world = World::new(Listener::by_url(), Some(url), packets);
+        let route = Route::Reject(JoinRefusal::InvalidResume.disconnect_reason());
+        world.endpoint.decide(connection(0), route);
+        world.endpoint.end_turn(NOW);
+        let sent = world.endpoint.peer().sent.first().map(|it| it.payload.to_vec());
+        assert_eq!(sent, expected, "{url} {packets:?}");
+    }
+}
+
 const ROOM: BranchId = BranchId(1);
 const NOW: Instant = Instant::from_millis(1_000);

@@ -109,6 +109,7 @@ async fn open_web_rtc(
     let seed = mp_core::host::os_seed().map_err(|error| no_seed(&error))?;
     let mut service = webrtc::signaling(&settings, signaling, Rng::from_seed(seed));
     service.set_any_name(selects_room);
+    service.set_id_by_url(mp_rooms::resumed_id);
     Ok((address, (webrtc::text_options(&settings), Box::new(service))))
 }
 

@@ -58,6 +58,14 @@ impl LobbyHost {
         self.server.set_any_name(accepts);
     }
 
+    /// Sets the function that chooses the peer id that a client has in the game, by the URL of its
+    /// connection ([`set_any_name`](Self::set_any_name)), for example to resume a session. Several
+    /// connections may claim the same id: the program behind the transport decides about them.
+    /// `None` (default): an id that no other member has.
+    pub fn set_id_by_url(&mut self, choose: impl Fn(&str) -> Option<PeerId> + Send + 'static) {
+        self.server.set_id_by_name(move |name| choose(&url_of(name)));
+    }
+
     /// Sets the function that returns the STUN and TURN servers of a member (default: none), which
     /// the host sends with its ID message.
     pub fn set_ice_servers(
@@ -105,12 +113,12 @@ impl LobbyHost {
                     let reason = reason.text().to_owned();
                     self.actions.push_back(TextAction::Close { session, code, reason });
                 }
-                Output::AddPeer { peer, address, requested, .. } => {
+                Output::AddPeer { peer, claimed_id, address, requested, .. } => {
                     let due = self.advance(now) + OFFER_TIMEOUT;
                     self.offers_due.insert(peer, due);
-                    let mut requester = Requester::from(address);
+                    let mut requester = Requester::from(address).claimed_id(claimed_id);
                     if !requested.is_empty() {
-                        requester = requester.url(format!("webrtc:///{requested}"));
+                        requester = requester.url(url_of(&requested));
                     }
                     let added = self.room.add_peer_of(peer, UNRELIABLE_LIFETIME_MS, requester);
                     self.check(peer, added);
@@ -232,6 +240,11 @@ impl fmt::Debug for IceServerSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("IceServerSource")
     }
+}
+
+/// Returns the URL of the connection of a member that joins with a name.
+fn url_of(name: &str) -> String {
+    format!("webrtc:///{name}")
 }
 
 fn socket_of(session: ConnectionId) -> SocketId {

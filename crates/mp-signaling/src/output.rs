@@ -31,6 +31,10 @@ pub enum Output {
         lobby: String,
         /// The peer. It sends the offer, since its id is larger than 1.
         peer: PeerId,
+        /// The id that the peer has in the game, and was sent. It is another one than `peer` if the
+        /// program [chooses](crate::SignalingServer::set_id_by_name) it; `peer` is the id by which
+        /// the server and its WebRTC peer distinguish connections.
+        claimed_id: PeerId,
         /// The address of its socket.
         address: IpAddr,
         /// The name in its JOIN if the lobby [accepts any

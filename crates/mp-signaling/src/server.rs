@@ -2,6 +2,7 @@
 #![expect(clippy::exhaustive_structs, reason = "an id is a number")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt;
 use std::net::IpAddr;
 
 use mp_core::{Instant, PeerId, Rate, ReasonCounts, Rng, RunningClock, TokenBucket};
@@ -81,6 +82,7 @@ pub struct SignalingServer {
     default_lobby: Option<String>,
     /// True if a JOIN with another name joins the default lobby, too.
     accepts_any_name: bool,
+    id_by_name: IdByName,
     outputs: VecDeque<Output>,
     /// Time in which the process did not run does not count against sockets that have not joined.
     clock: RunningClock,
@@ -108,6 +110,7 @@ impl SignalingServer {
             lobbies: BTreeMap::new(),
             default_lobby: None,
             accepts_any_name: false,
+            id_by_name: IdByName(Box::new(|_| None)),
             outputs: VecDeque::new(),
             clock: RunningClock::default(),
             stats: SignalingStats::default(),
@@ -130,6 +133,13 @@ impl SignalingServer {
     /// [`Output::AddPeer`] then has the name, for example that of a room. Default: no.
     pub const fn set_any_name(&mut self, accepts: bool) {
         self.accepts_any_name = accepts;
+    }
+
+    /// Sets the function that chooses the id that a member of a lobby of this server has in the
+    /// game, by the name in its JOIN ([`set_any_name`](Self::set_any_name)). Several members may
+    /// have the same id, which must not be 1. `None` (default): one that no other member has.
+    pub fn set_id_by_name(&mut self, choose: impl Fn(&str) -> Option<PeerId> + Send + 'static) {
+        self.id_by_name = IdByName(Box::new(choose));
     }
 
     /// Handles a new WebSocket session.
@@ -293,12 +303,14 @@ impl SignalingServer {
 
     fn admit(&mut self, socket: SocketId, name: &str, peer: PeerId, requested: &str) {
         let Some(lobby) = self.lobbies.get_mut(name) else { return };
+        let is_chosen = |id: &PeerId| lobby.host() == Host::Server && !id.is_server();
+        let claimed_id = (self.id_by_name.0)(requested).filter(is_chosen).unwrap_or(peer);
         let mut send = |socket, kind, id: i32, data: &str| {
             let message = Message::new(kind, id, data);
             self.outputs.push_back(Output::Send { socket, message });
         };
         let mesh = if lobby.is_mesh() { "true" } else { "" };
-        send(socket, MessageKind::Id, peer.get(), mesh);
+        send(socket, MessageKind::Id, claimed_id.get(), mesh);
         for (neighbour, its_socket) in lobby.neighbours() {
             send(its_socket, MessageKind::PeerConnect, peer.get(), "");
             send(socket, MessageKind::PeerConnect, neighbour.get(), "");
@@ -314,7 +326,8 @@ impl SignalingServer {
             if host == Host::Server {
                 let (lobby, address) = (name.to_owned(), state.address);
                 let requested = requested.to_owned();
-                self.outputs.push_back(Output::AddPeer { lobby, peer, address, requested });
+                let added = Output::AddPeer { lobby, peer, claimed_id, address, requested };
+                self.outputs.push_back(added);
             }
             state.joined = Some((name.to_owned(), peer));
             self.unjoined.remove(&(state.deadline, socket));
@@ -430,6 +443,17 @@ impl SignalingServer {
             self.outputs.push_back(Output::Close { socket, reason });
             self.forget(socket);
         }
+    }
+}
+
+/// The function that chooses the id of a member by the name in its JOIN.
+struct IdByName(Box<ChooseId>);
+
+type ChooseId = dyn Fn(&str) -> Option<PeerId> + Send;
+
+impl fmt::Debug for IdByName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdByName")
     }
 }
 

@@ -324,7 +324,9 @@ fn server_hosts_a_lobby_itself() {
     );
     let lobby = || "arena".to_owned();
     let requested = String::new();
-    let added = Output::AddPeer { lobby: lobby(), peer, address: ADDRESS, requested };
+    let (lobby_name, claimed_id) = (lobby(), peer);
+    let added =
+        Output::AddPeer { lobby: lobby_name, peer, claimed_id, address: ADDRESS, requested };
     assert_eq!(demo.others, [added]);
     demo.send(GUEST, MessageKind::Offer, 1, "SDP");
     let offer = message(MessageKind::Offer, 1, "SDP");
@@ -375,4 +377,36 @@ fn lobby_that_accepts_any_name_reports_it() {
     demo.open(HOST);
     demo.send(HOST, MessageKind::Join, 1, &"x".repeat(REQUEST_BYTES_MAX + 1));
     assert_eq!(demo.closed, [(HOST, CloseReason::NoLobby)]);
+}
+
+#[test]
+fn members_may_have_an_id_that_the_program_chooses_by_their_name_and_others_have_too() {
+    let mut demo = Demo::new();
+    demo.server.open_lobby("rooms", 100);
+    demo.server.set_default_lobby(Some("rooms".to_owned()));
+    demo.server.set_any_name(true);
+    let nine = PeerId::new(9).unwrap();
+    demo.server.set_id_by_name(move |name| match name {
+        "nine" => Some(nine),
+        "one" => Some(PeerId::SERVER),
+        _ => None,
+    });
+    let mut added = Vec::new();
+    for (socket, name) in [(GUEST, "nine"), (OTHER, "nine"), (HOST, "one")] {
+        demo.open(socket);
+        demo.send(socket, MessageKind::Join, 1, name);
+        let id = demo.take(socket)[0].id;
+        let Some(Output::AddPeer { peer, claimed_id, .. }) = demo.others.last() else {
+            panic!("{:?}", demo.others)
+        };
+        assert_eq!(claimed_id.get(), id);
+        added.push((*peer, *claimed_id));
+    }
+    assert_eq!((added[0].1, added[1].1), (nine, nine));
+    assert!(added[0].0 != added[1].0 && added[2].0 == added[2].1, "{added:?}");
+    // The answers reach the member whose connection they are for.
+    demo.server.send_from_host("rooms", added[1].0, MessageKind::Answer, "SDP".to_owned());
+    demo.run();
+    assert_eq!(demo.take(OTHER), [message(MessageKind::Answer, 1, "SDP")]);
+    assert_eq!(demo.take(GUEST), []);
 }

@@ -240,6 +240,11 @@ impl Connection {
         }
     }
 
+    /// Returns the peer id that the remote peer has in the game.
+    fn claimed_id(&self) -> PeerId {
+        self.requester.as_ref().and_then(|requester| requester.claimed_id).unwrap_or(self.peer)
+    }
+
     /// Returns the IP address of the remote peer's signaling, if it is known.
     pub(crate) fn requested_by(&self) -> Option<IpAddr> {
         self.requester.as_ref().map(|requester| requester.address)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mp_core::MaskedUrl;
+use mp_core::{MaskedUrl, PeerId};
 
 /// The client for which a peer is added, as its signaling knows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub struct Requester {
     /// [`ConnectionOrigin`](mp_core::ConnectionOrigin::Url), for example of the room that the
     /// client requests. Default: none.
     pub url: Option<Arc<str>>,
+    /// Peer id that the client has in the game, and that its connection
+    /// [claims](mp_core::PeerEvent::Connected). Other connections may claim the same one. Default:
+    /// the id of the peer that is added, by which commands and signals name the connection.
+    pub claimed_id: Option<PeerId>,
 }
 
 impl Requester {
@@ -25,6 +29,13 @@ impl Requester {
         self.url = Some(url.into());
         self
     }
+
+    /// Sets the peer id that the client has in the game.
+    #[must_use]
+    pub fn claimed_id(mut self, id: PeerId) -> Self {
+        self.claimed_id = Some(id);
+        self
+    }
 }
 
 impl fmt::Debug for Requester {
@@ -32,12 +43,13 @@ impl fmt::Debug for Requester {
         f.debug_struct("Requester")
             .field("address", &self.address)
             .field("url", &self.url.as_deref().map(MaskedUrl))
+            .field("claimed_id", &self.claimed_id)
             .finish()
     }
 }
 
 impl From<IpAddr> for Requester {
     fn from(address: IpAddr) -> Self {
-        Self { address, url: None }
+        Self { address, url: None, claimed_id: None }
     }
 }

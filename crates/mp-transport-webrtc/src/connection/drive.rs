@@ -176,7 +176,7 @@ impl Connection {
                 if self.phase == Phase::Opening && self.channels.iter().all(DataChannel::is_open) {
                     self.phase = Phase::Open;
                     self.deadline = None;
-                    cx.output.connected(self.id, self.peer, self.origin());
+                    cx.output.connected(self.id, self.claimed_id(), self.origin());
                     self.report_pending(cx);
                 }
             }

@@ -76,10 +76,10 @@ impl PeerOutput {
     pub(super) fn connected(
         &mut self,
         connection: ConnectionId,
-        peer: PeerId,
+        claimed_id: PeerId,
         origin: ConnectionOrigin,
     ) {
-        let claimed_id = Some(peer);
+        let claimed_id = Some(claimed_id);
         self.events.push_back(PeerEvent::Connected { connection, claimed_id, origin });
         self.traffic.completed_handshakes += 1;
         self.has_connected = true;

@@ -135,8 +135,8 @@ bytes longer.",
 
 The other players notice nothing unless the time is over. A player receives a ticket for it as a \
 raw packet, {\"code\": \"resume\", \"ticket\": …}, and resumes its session with it: over WebSocket \
-by the query ?resume=TICKET, with the same peer id; over ENet by an authentication packet, with a \
-new one.",
+and WebRTC by the query ?resume=TICKET, with the same peer id; over ENet by an authentication \
+packet, with a new one.",
     )
     .now(),
     Key::new(
