@@ -43,7 +43,7 @@ pub use notice::{InvalidNoticeText, Notice, NoticeText};
 pub use overload::{OVERLOAD_AFTER, OverloadMonitor, RECOVERED_AFTER};
 pub use queue::{GroupId, PartyRequest, Queue, QueueEnd, QueueRefusal, QueueSettings, QueueStatus};
 pub use refusal::{CreateRefusal, JoinRefusal, MoveRefusal, Removal, RoomEnd};
-pub use resume::{Resume, ResumeTicket, resumed_id};
+pub use resume::{PlayerSession, Resume, ResumeTicket, resumed_id};
 pub use rooms::{
     JoinDecision, MoveTarget, QueueState, RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings,
     RoomsStats, SamePlayer, Shortage,

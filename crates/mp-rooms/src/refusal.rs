@@ -48,7 +48,8 @@ mp_core::reasons! {
         WrongHostKey = "wrong_host_key" => "the host key is wrong",
         /// The ticket is unknown, was used, or has expired.
         InvalidTicket = "invalid_ticket" => "the ticket is unknown, used or expired",
-        /// The resume ticket is unknown, was used, or has expired.
+        /// The resume ticket is unknown, was used or replaced, or has expired; or its player is
+        /// moving to another room.
         InvalidResume = "invalid_resume" => "the resume ticket is unknown, used or expired",
         /// The resume ticket belongs to a player with another identity.
         WrongPlayer = "wrong_player" => "the resume ticket belongs to another player",
@@ -102,6 +103,9 @@ mp_core::reasons! {
     pub enum MoveRefusal {
         /// The player is not in the room, or the room is not open.
         UnknownPeer = "unknown_peer" => "the room has no such player",
+        /// The player has lost its connection, and its place is kept. It can move when it has
+        /// resumed its session.
+        NotConnected = "not_connected" => "the player has lost its connection, and its place is kept",
         /// The room to which the player should move does not exist.
         UnknownRoom = "unknown_room" => "there is no such room",
         /// The player is in this room already.

@@ -1,10 +1,13 @@
 //! [`ResumeTicket`]: the secret with which a player resumes its session after a lost connection.
 
 use std::fmt;
+use std::time::Duration;
 
 use mp_core::{PeerId, Rng};
 
+use crate::join::ListenerConnection;
 use crate::matchmaking::{Ticket, TicketHash};
+use crate::name::{RoomId, RoomName};
 use crate::refusal::JoinRefusal;
 use crate::selection::{resume_of_url, value_of};
 
@@ -27,6 +30,25 @@ pub struct Resume {
     pub ticket: TicketHash,
     /// The player.
     pub peer: PeerId,
+}
+
+/// The session of a player with an identity, which the player can resume
+/// ([`Rooms::session_of`](crate::Rooms::session_of)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlayerSession {
+    /// The connection whose session it is.
+    pub connection: ListenerConnection,
+    /// The player.
+    pub peer: PeerId,
+    /// The room.
+    pub room: RoomId,
+    /// Its name.
+    pub name: RoomName,
+    /// Name of its template.
+    pub template: RoomName,
+    /// Time for which the place is still kept, or would be if the connection was lost now.
+    pub time: Duration,
 }
 
 impl ResumeTicket {

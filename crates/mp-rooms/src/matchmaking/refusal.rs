@@ -32,7 +32,8 @@ mp_core::reasons! {
         TooManyRoomsOfPlayer = "too_many_rooms_of_player" => "you have created too many rooms",
         /// The player has a seat or a place in a queue, and the server allows one per player.
         AlreadyMatching = "already_matching" => "you have a seat or a place in a queue already",
-        /// The seat was taken or has expired, so that the session cannot be resumed.
+        /// The seat was taken or has expired, or no place is kept for the player, so that the
+        /// session cannot be resumed.
         NotResumable = "not_resumable" => "the session cannot be resumed",
         /// The server has its maximum number of players, with reserved seats.
         ServerFull = "server_full" => "the server is full",

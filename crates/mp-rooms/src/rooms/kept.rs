@@ -13,10 +13,10 @@ use mp_identity::Identity;
 use super::players::SamePlayer;
 use super::{JoinDecision, RoomOutput, Rooms};
 use crate::join::{Join, ListenerConnection};
-use crate::matchmaking::TicketHash;
-use crate::name::RoomId;
+use crate::matchmaking::{MatchRefusal, TicketHash};
+use crate::name::{RoomId, RoomName};
 use crate::refusal::JoinRefusal;
-use crate::resume::Resume;
+use crate::resume::{PlayerSession, Resume};
 
 /// The tickets of players, and the kept places.
 #[derive(Debug, Default)]
@@ -56,6 +56,14 @@ impl KeptPlaces {
         }
     }
 
+    /// Sets the ticket of a connection, in place of an earlier one.
+    fn set_ticket(&mut self, connection: ListenerConnection, ticket: TicketHash) {
+        if let Some(earlier) = self.tickets.insert(connection, ticket) {
+            self.connections.remove(&earlier);
+        }
+        self.connections.insert(ticket, connection);
+    }
+
     fn keep(&mut self, connection: ListenerConnection, until: Instant) {
         self.kept.insert(connection, until);
         self.expiries.insert((until, connection));
@@ -63,24 +71,83 @@ impl KeptPlaces {
 }
 
 impl Rooms {
-    /// Sets the ticket with which a player can resume its session, in place of an earlier one. It
-    /// is valid until it was used, or the player has left and its place is not kept any more.
-    /// Returns the time for which the place is kept after the connection was lost; `None` if the
-    /// player is not connected, or its room keeps no places
+    /// Sets the ticket with which a player of a room can resume its session, in place of an earlier
+    /// one. It is valid until it was used, or the player has left and its place is not kept any
+    /// more. Returns the time for which the place is kept after the connection was lost; `None` if
+    /// the player is not connected, or the room keeps no places
     /// ([`Template::resume`](crate::Template::resume)).
     pub fn offer_resume(
         &mut self,
+        room: RoomId,
         connection: ListenerConnection,
         ticket: TicketHash,
     ) -> Option<Duration> {
-        let time = self.rooms.get(self.places.get(&connection)?)?.resume?;
+        // A player who moves has a place of both rooms.
+        let of = self.rooms.get(&room).filter(|of| of.peer_of(connection).is_some())?;
+        let time = of.resume?;
         if self.kept.contains(connection) {
             return None;
         }
-        self.kept.forget(connection);
-        self.kept.connections.insert(ticket, connection);
-        self.kept.tickets.insert(connection, ticket);
+        self.kept.set_ticket(connection, ticket);
         Some(time)
+    }
+
+    /// Returns the session that a player can resume in a room of a template: its place is kept, or
+    /// its connection is open and a newer one replaces it ([`SamePlayer::Replace`]).
+    ///
+    /// # Errors
+    ///
+    /// [`MatchRefusal::NotResumable`].
+    pub fn session_of(
+        &mut self,
+        now: Instant,
+        template: &RoomName,
+        identity: &Identity,
+    ) -> Result<PlayerSession, MatchRefusal> {
+        let mut connections = self.players.of(identity.subject());
+        connections.sort_by_key(|&it| !self.kept.contains(it));
+        let mut sessions = connections.into_iter();
+        let session = sessions.find_map(|of| self.resumable(now, template, of));
+        session.ok_or(MatchRefusal::NotResumable).inspect_err(|&it| self.match_refused.count(it))
+    }
+
+    /// Sets the ticket of a session, in place of an earlier one.
+    pub fn set_resume_ticket(&mut self, session: &PlayerSession, ticket: TicketHash) {
+        self.kept.set_ticket(session.connection, ticket);
+    }
+
+    /// Returns the session of a connection, if a player with an identity can resume it.
+    fn resumable(
+        &self,
+        now: Instant,
+        template: &RoomName,
+        connection: ListenerConnection,
+    ) -> Option<PlayerSession> {
+        let id = *self.places.get(&connection)?;
+        let room = self.rooms.get(&id).filter(|room| room.is_open())?;
+        let kept_until = self.kept.kept.get(&connection);
+        let replaces = self.settings.same_player == SamePlayer::Replace;
+        let is_of_template = room.template.name == *template;
+        if !is_of_template || !(kept_until.is_some() || replaces) || self.is_moving(connection) {
+            return None;
+        }
+        let (peer, time) = (room.peer_of(connection)?, room.resume?);
+        let time = kept_until.map_or(time, |&until| until - now);
+        let (name, template) = (room.name.clone(), template.clone());
+        Some(PlayerSession { connection, peer, room: id, name, template, time })
+    }
+
+    /// Returns the time for which the place of a player is still kept; `None` if the player is
+    /// connected, or unknown.
+    pub fn kept_for(&self, now: Instant, connection: ListenerConnection) -> Option<Duration> {
+        self.kept.kept.get(&connection).map(|&until| until - now)
+    }
+
+    /// Forgets the ticket of a player who has moved to a room that keeps no places.
+    pub(super) fn check_ticket_of_moved(&mut self, connection: ListenerConnection, to: RoomId) {
+        if self.rooms.get(&to).is_none_or(|room| room.resume.is_none()) {
+            self.kept.forget(connection);
+        }
     }
 
     /// Sets whether a room keeps the places of players whose connection was lost (default: as its

@@ -64,7 +64,7 @@ impl Rooms {
     }
 
     /// Returns the seat of a ticket again, for a player who has lost the answer or the connection
-    /// before it took the seat. Sessions that have begun cannot be resumed.
+    /// before it took the seat. [`session_of`](Self::session_of) finds sessions that have begun.
     ///
     /// # Errors
     ///

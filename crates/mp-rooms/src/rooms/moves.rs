@@ -106,6 +106,7 @@ impl Rooms {
             return false;
         };
         self.seats.taken += u64::from(seat.is_some());
+        self.check_ticket_of_moved(connection, to);
         if let Some(from) = self.places.insert(connection, to) {
             self.free_place(now, from, connection);
         }
@@ -149,6 +150,9 @@ impl Rooms {
         let source = source.ok_or(MoveRefusal::UnknownPeer)?;
         let connection = source.connection_of(peer).ok_or(MoveRefusal::UnknownPeer)?;
         let target = self.rooms.get(&to.room).ok_or(MoveRefusal::UnknownRoom)?;
+        if self.kept.contains(connection) {
+            return Err(MoveRefusal::NotConnected);
+        }
         if self.moves.running.contains_key(&connection) {
             return Err(MoveRefusal::AlreadyMoving);
         }

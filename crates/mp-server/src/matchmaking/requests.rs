@@ -26,6 +26,8 @@ pub(super) enum SeatRequest {
     InRoom(RoomName, MatchRequest),
     /// The seat of this ticket again.
     Again(Ticket),
+    /// The session of the player in a room of this template.
+    Session(RoomName),
 }
 
 /// The body of a request for a seat.
@@ -69,11 +71,11 @@ pub(super) fn seat_request(
     if room.is_some() != (verb == "join_by_id") {
         return Err(invalid("only join_by_id has a room, the name of the room, and needs it"));
     }
-    if token.is_some() != (verb == "reconnect") {
-        return Err(invalid("only reconnect has a token, the ticket of the seat, and needs it"));
-    }
-    if let Some(token) = token {
-        return Ok(SeatRequest::Again(ticket(&token)?));
+    match token {
+        Some(token) if verb == "reconnect" => return Ok(SeatRequest::Again(ticket(&token)?)),
+        Some(_) => return Err(invalid("only reconnect has a token, the ticket of a seat")),
+        None if verb == "reconnect" => return Ok(SeatRequest::Session(name(template)?)),
+        None => {}
     }
     let filter = Filter::new(filter).map_err(|refusal| refusal.problem())?;
     let mut request = MatchRequest::new(name(template)?).filter(filter);
@@ -202,7 +204,7 @@ pub(crate) fn check_request(path: &str, query: &str, body: &[u8]) {
             let again = Ticket::parse(&ticket.reveal());
             assert_eq!(again.map(|again| again.hash()), Some(ticket.hash()));
         }
-        Err(_) => {}
+        Ok(SeatRequest::Session(_)) | Err(_) => {}
     }
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let parameters = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
@@ -246,6 +248,8 @@ mod tests {
         let again = format!(r#"{{"token":"{TOKEN}"}}"#);
         let again = seat_request("reconnect", "arena", again.as_bytes());
         assert!(matches!(again, Ok(SeatRequest::Again(ticket)) if ticket.reveal() == TOKEN));
+        let session = seat_request("reconnect", "arena", b"{}");
+        assert!(matches!(session, Ok(SeatRequest::Session(of)) if of.as_str() == "arena"));
     }
 
     #[test]
@@ -262,7 +266,8 @@ mod tests {
             ("join_by_id", "arena", "", 400),
             ("join_by_id", "arena", r#"{"room":"a/b"}"#, 400),
             ("reconnect", "arena", r#"{"token":"mpt_"}"#, 400),
-            ("reconnect", "arena", "", 400),
+            ("reconnect", "a b", "", 400),
+            ("join", "arena", r#"{"token":"mpt_AAAAAAAAAAAAAAAAAAAAAA"}"#, 400),
         ] {
             let result = seat_request(verb, template, body.as_bytes());
             assert_eq!(status(result), expected, "{verb} {template} {body}");

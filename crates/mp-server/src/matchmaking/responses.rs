@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mp_core::Reason as _;
-use mp_rooms::{LobbyPage, QueueStatus, RoomInfo, Ticket};
+use mp_rooms::{LobbyPage, PlayerSession, QueueStatus, ResumeTicket, RoomInfo, Ticket};
 use serde::Serialize;
 
 use super::addresses::ServerAddresses;
@@ -21,6 +21,21 @@ pub(super) struct SeatResponse {
     /// The ticket: the token with which the player joins.
     token: String,
     /// Whole seconds in which the player must join.
+    expires_in: u64,
+    addresses: ServerAddresses,
+}
+
+/// A session that the player can resume.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct SessionResponse {
+    /// Name of the room.
+    room: String,
+    /// Number of the room.
+    room_id: u64,
+    template: String,
+    /// The ticket with which the player resumes the session.
+    resume: String,
+    /// Whole seconds for which the place is still kept, or would be without a connection.
     expires_in: u64,
     addresses: ServerAddresses,
 }
@@ -73,6 +88,23 @@ pub(super) struct EnteredResponse {
     pub(super) party: Option<String>,
     #[serde(flatten)]
     pub(super) state: QueueResponse,
+}
+
+impl SessionResponse {
+    pub(super) fn new(
+        session: PlayerSession,
+        ticket: &ResumeTicket,
+        addresses: ServerAddresses,
+    ) -> Self {
+        Self {
+            room: session.name.to_string(),
+            room_id: session.room.get(),
+            template: session.template.to_string(),
+            resume: ticket.reveal(),
+            expires_in: session.time.as_secs(),
+            addresses,
+        }
+    }
 }
 
 impl SeatResponse {

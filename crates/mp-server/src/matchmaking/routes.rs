@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
 use super::MatchContext;
@@ -16,7 +17,9 @@ use super::refusals::{checked, ended, identified};
 use super::requests::{
     SeatRequest, bearer_ticket, body, lobby_query, name, queue_place, seat_request,
 };
-use super::responses::{EnteredResponse, LobbyResponse, QueueResponse, SeatResponse};
+use super::responses::{
+    EnteredResponse, LobbyResponse, QueueResponse, SeatResponse, SessionResponse,
+};
 use crate::http::{ClientAddress, Json, Path, Problem, Query};
 
 pub(super) fn routes() -> Router<MatchContext> {
@@ -34,7 +37,7 @@ async fn request_seat(
     client: ClientAddress,
     headers: HeaderMap,
     bytes: Result<Bytes, BytesRejection>,
-) -> Result<Json<SeatResponse>, Problem> {
+) -> Result<Response, Problem> {
     let request = seat_request(&verb, &template, &body(bytes)?)?;
     let addresses = addresses(&context, &headers);
     let rooms = &context.rooms;
@@ -55,8 +58,19 @@ async fn request_seat(
             let requested = rooms.request_seat_in(player, room, request, ticket.hash()).await;
             (ticket, identified(requested)?)
         }
+        SeatRequest::Session(_) if context.is_open => {
+            let detail =
+                "reconnect needs a token, the ticket of a seat: players have no identities";
+            return Err(Problem::bad_request("invalid_body", detail));
+        }
+        SeatRequest::Session(template) => {
+            let player = context.credentials(&headers, client, None)?;
+            let (session, ticket) = identified(rooms.resume_session(player, template).await)?;
+            let response = SessionResponse::new(session, &ticket, addresses);
+            return Ok(Json(response).into_response());
+        }
     };
-    Ok(Json(SeatResponse::new(seat, &ticket, addresses)))
+    Ok(Json(SeatResponse::new(seat, &ticket, addresses)).into_response())
 }
 
 async fn lobby(

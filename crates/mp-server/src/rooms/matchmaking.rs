@@ -5,8 +5,9 @@ use std::time::Duration;
 use mp_core::Instant;
 use mp_identity::{AuthRefusal, AuthRejection, Credentials};
 use mp_rooms::{
-    Join, LobbyPage, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, PartyRequest, QueueRefusal,
-    QueueState, QueueStatus, Reservation, RoomName, TicketHash,
+    Join, LobbyPage, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, PartyRequest,
+    PlayerSession, QueueRefusal, QueueState, QueueStatus, Reservation, ResumeTicket, RoomName,
+    TicketHash,
 };
 
 use super::handle::{RoomsHandle, ServerEnded};
@@ -131,6 +132,22 @@ impl RoomsHandle {
         self.call(move |host| {
             let now = host.now();
             host.rooms.reconnect(now, ticket).map(|reservation| Seat::new(now, reservation))
+        })
+        .await
+    }
+
+    /// Gives a player who authenticates a new ticket with which it resumes its session in a room of
+    /// a template. See [`Rooms::session_of`](mp_rooms::Rooms::session_of).
+    pub(crate) async fn resume_session(
+        &self,
+        credentials: Credentials,
+        template: RoomName,
+    ) -> Identified<(PlayerSession, ResumeTicket), MatchRefusal> {
+        self.call_as(credentials, move |host, identity| {
+            let session = host.rooms.session_of(host.now(), &template, identity)?;
+            let ticket = host.draw_ticket(session.peer).ok_or(MatchRefusal::NotResumable)?;
+            host.rooms.set_resume_ticket(&session, ticket.hash());
+            Ok((session, ticket))
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mp_actor::prelude::*;
@@ -12,6 +13,7 @@ use mp_tls::rustls::{ClientConnection, StreamOwned};
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_webrtc::io::TokioUdpSocket;
 use mp_transport_webrtc::{CreateError, SdpKind, Signaling, WebRtcMultiplayerPeer, WebRtcOptions};
+use serde_json::Value;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, WebSocket};
@@ -120,8 +122,50 @@ pub(crate) async fn join_room_by_webrtc(
     connect_by_webrtc(session, id).await
 }
 
+/// A player over WebRTC that selects by the name of its lobby.
+pub(crate) struct LobbyPlayer {
+    pub(crate) id: PeerId,
+    /// Fails if the player was rejected at once; else it may be rejected later.
+    pub(crate) branch: Result<BranchRef, StartError>,
+    notices: mpsc::Receiver<Value>,
+}
+
+impl LobbyPlayer {
+    pub(crate) async fn join(ws: SocketAddr, name: &str) -> Self {
+        let mut session = Session::open(ws);
+        let id = session.join_lobby(name, name);
+        let (sender, notices) = mpsc::sync_channel(16);
+        let remember = move |_: &mut Scene, signal: &Signal| {
+            if let Signal::PeerPacket { from: PeerId::SERVER, data } = signal {
+                let _ = sender.try_send(serde_json::from_slice(data).unwrap());
+            }
+        };
+        let build = move || Branch::builder("/root").on_signal(remember).build();
+        Self { id, branch: connect_with(build, session, id).await, notices }
+    }
+
+    /// Waits for a notice of the server, a raw packet, and returns its data.
+    pub(crate) async fn notice(&self) -> Value {
+        let mut notice = None;
+        until(|| {
+            notice = self.notices.try_recv().ok();
+            notice.is_some()
+        })
+        .await;
+        notice.unwrap_or_default()
+    }
+}
+
 async fn connect_by_webrtc(session: Session, id: PeerId) -> Result<BranchRef, StartError> {
-    let (sender, told) = std::sync::mpsc::sync_channel(1);
+    connect_with(|| Branch::builder("/root").build(), session, id).await
+}
+
+async fn connect_with(
+    build: impl FnOnce() -> Result<Branch, BuildError> + Send + 'static,
+    session: Session,
+    id: PeerId,
+) -> Result<BranchRef, StartError> {
+    let (sender, told) = mpsc::sync_channel(1);
     std::thread::spawn(move || signal(session, &told.recv().unwrap()));
     let make = move || -> Result<_, CreateError> {
         let socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into())?;
@@ -132,7 +176,7 @@ async fn connect_by_webrtc(session: Session, id: PeerId) -> Result<BranchRef, St
         sender.send(signaling).unwrap();
         Ok(peer)
     };
-    mp_actor::branch(|| Branch::builder("/root").build()).connect(make).await
+    mp_actor::branch(build).connect(make).await
 }
 
 /// Forwards signals until the session ends.

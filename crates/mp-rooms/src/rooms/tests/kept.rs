@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::players::{disconnected, player};
 use super::*;
-use crate::refusal::Removal;
-use crate::resume::{Resume, ResumeTicket};
+use crate::matchmaking::MatchRefusal;
+use crate::refusal::{MoveRefusal, Removal};
+use crate::resume::{PlayerSession, Resume, ResumeTicket};
 
 const KEEP: Duration = Duration::from_secs(10);
 
@@ -38,8 +39,28 @@ fn left(number: u32, room: RoomId) -> RoomOutput {
 impl Registry {
     /// Offers the connection `number`, whose peer id is `number + 2`, the ticket of this number.
     fn offer(&mut self, number: u32, ticket_number: u64) -> Option<Duration> {
+        let room = *self.rooms.places.get(&connection(number))?;
+        self.offer_in(room, number, ticket_number)
+    }
+
+    fn offer_in(&mut self, room: RoomId, number: u32, ticket_number: u64) -> Option<Duration> {
         let ticket = ticket(ticket_number, number as i32 + 2);
-        self.rooms.offer_resume(connection(number), ticket.ticket)
+        self.rooms.offer_resume(room, connection(number), ticket.ticket)
+    }
+
+    fn session_of(
+        &mut self,
+        template: &str,
+        who: &Identity,
+    ) -> Result<PlayerSession, MatchRefusal> {
+        self.rooms.session_of(self.now, &name(template), who)
+    }
+
+    /// Moves the connection 0, whose peer id is 2.
+    fn move_first(&mut self, from: RoomId, to: RoomId) -> Result<(), MoveRefusal> {
+        self.rooms.start_move(self.now, from, PeerId::new(2).unwrap(), to)?;
+        assert!(self.rooms.end_move(self.now, connection(0), true));
+        Ok(())
     }
 
     /// Joins with the peer id `id` and a ticket, and selects no room.
@@ -190,6 +211,98 @@ fn room_that_ends_forgets_its_kept_places() {
     assert_eq!(late, [refused(1, JoinRefusal::InvalidResume)]);
 }
 
+#[test]
+fn player_with_an_identity_receives_another_ticket_for_its_kept_place() {
+    let (mut registry, room) = resumable(SamePlayer::Reject);
+    let ann = player("ann");
+    registry.join_room_as(0, "a", ann.clone());
+    registry.offer(0, 1);
+    let none = Err(MatchRefusal::NotResumable);
+    assert_eq!(registry.session_of("arena", &ann), none, "a second connection is refused");
+    registry.left(0);
+    assert_eq!(registry.pass(KEEP / 2), []);
+    assert_eq!(registry.session_of("other", &ann), none);
+    assert_eq!(registry.session_of("arena", &player("bob")), none);
+    assert_eq!(registry.session_of("arena", &Identity::anonymous()), none);
+    let session = registry.session_of("arena", &ann).unwrap();
+    assert_eq!((session.room, session.peer.get(), session.time), (room, 2, KEEP / 2));
+    registry.rooms.set_resume_ticket(&session, ticket(2, 2).ticket);
+    let earlier = registry.resume(5, 2, ticket(1, 2), ann.clone());
+    assert_eq!(earlier, [refused(5, JoinRefusal::InvalidResume)]);
+    let stolen = registry.resume(5, 2, ticket(2, 2), player("bob"));
+    assert_eq!(stolen, [refused(5, JoinRefusal::WrongPlayer)]);
+    assert_eq!(registry.resume(5, 2, ticket(2, 2), ann), [resumed(5, room, 0)]);
+    assert_eq!(registry.rooms.stats().match_refused.get(MatchRefusal::NotResumable), 4);
+}
+
+#[test]
+fn player_whose_connection_is_open_receives_another_ticket_if_a_newer_one_replaces_it() {
+    let (mut registry, room) = resumable(SamePlayer::Replace);
+    let ann = player("ann");
+    registry.join_room_as(0, "a", ann.clone());
+    let session = registry.session_of("arena", &ann).unwrap();
+    assert_eq!((session.connection, session.time), (connection(0), KEEP));
+    registry.rooms.set_resume_ticket(&session, ticket(2, 2).ticket);
+    assert_eq!(registry.resume(5, 2, ticket(2, 2), ann.clone()), [resumed(5, room, 0)]);
+    registry.rooms.set_resume(room, None);
+    assert_eq!(registry.session_of("arena", &ann), Err(MatchRefusal::NotResumable));
+}
+
+/// A registry with the rooms `a`, which keeps players, and `b`, of another template.
+fn rooms_with_moves(resume_of_b: Option<Duration>) -> (Registry, RoomId, RoomId) {
+    let of = |text, resume| Template { moves: true, resume, ..Template::new(name(text)) };
+    let mut registry = Registry::new([of("arena", Some(KEEP)), of("duel", resume_of_b)]);
+    let room = registry.open("a");
+    let duel = registry.rooms.create(name("b"), &name("duel")).unwrap();
+    registry.outputs();
+    registry.rooms.opened(registry.now, duel);
+    (registry, room, duel)
+}
+
+#[test]
+fn kept_player_cannot_move_until_it_has_resumed() {
+    let (mut registry, room, other) = rooms_with_moves(Some(KEEP));
+    registry.join_room(0, "a");
+    registry.offer(0, 1);
+    registry.left(0);
+    assert_eq!(registry.move_first(room, other), Err(MoveRefusal::NotConnected));
+    assert_eq!(registry.rooms.stats().refused_moves, 1);
+    assert_eq!(registry.rooms.kept_for(registry.now, connection(0)), Some(KEEP));
+    registry.resume(1, 2, ticket(1, 2), Identity::anonymous());
+    let peer = PeerId::new(2).unwrap();
+    assert_eq!(registry.rooms.start_move(registry.now, room, peer, other), Ok(connection(1)));
+}
+
+#[test]
+fn moved_player_resumes_in_its_new_room_and_not_while_it_moves() {
+    let (mut registry, room, other) = rooms_with_moves(Some(KEEP * 2));
+    registry.join_room(0, "a");
+    registry.offer(0, 1);
+    let peer = PeerId::new(2).unwrap();
+    registry.rooms.start_move(registry.now, room, peer, other).unwrap();
+    let during = registry.resume(1, 2, ticket(1, 2), Identity::anonymous());
+    assert_eq!(during, [refused(1, JoinRefusal::InvalidResume)]);
+    // The new room may offer a ticket before the registry is notified of the arrival.
+    assert_eq!(registry.offer_in(other, 0, 2), Some(KEEP * 2));
+    assert!(registry.rooms.end_move(registry.now, connection(0), true));
+    assert_eq!(registry.rooms.left(registry.now, connection(0)), None);
+    assert_eq!(registry.rooms.kept_for(registry.now, connection(0)), Some(KEEP * 2));
+    let later = registry.resume(3, 2, ticket(2, 2), Identity::anonymous());
+    assert_eq!(later, [resumed(3, other, 0)]);
+}
+
+#[test]
+fn ticket_ends_when_its_player_moves_to_a_room_that_keeps_no_players() {
+    let (mut registry, room, other) = rooms_with_moves(None);
+    registry.join_room(0, "a");
+    registry.offer(0, 1);
+    registry.move_first(room, other).unwrap();
+    assert_eq!(registry.offer_in(other, 0, 2), None);
+    let refusal = registry.resume(1, 2, ticket(1, 2), Identity::anonymous());
+    assert_eq!(refusal, [refused(1, JoinRefusal::InvalidResume)]);
+    assert_eq!(registry.rooms.left(registry.now, connection(0)), Some(other));
+}
+
 proptest! {
     #[test]
     fn each_place_has_one_owner_whatever_drops_and_resumes(steps in any::<[(u8, u8); 32]>()) {
@@ -219,7 +332,7 @@ proptest! {
                     registry.resume(next, id, ticket(number, id), Identity::anonymous());
                     tickets += 1;
                     let hash = ticket(tickets, id).ticket;
-                    prop_assert!(registry.rooms.offer_resume(connection(next), hash).is_some());
+                    prop_assert!(registry.rooms.offer_resume(room, connection(next), hash).is_some());
                     connected.push((next, id, tickets));
                     next += 1;
                 }

@@ -33,7 +33,7 @@ impl RoomsHost {
         let Some(connection) = self.rooms.connection_of(room, peer) else { return };
         let Some(branch) = self.branch(room) else { return };
         let Some(ticket) = self.draw_ticket(peer) else { return };
-        let Some(time) = self.rooms.offer_resume(connection, ticket.hash()) else { return };
+        let Some(time) = self.rooms.offer_resume(room, connection, ticket.hash()) else { return };
         let notice = Notice::resume(&ticket, time);
         self.tasks.spawn(async move {
             let send = move |scene: &mut mp_scene::Scene| {
@@ -46,7 +46,7 @@ impl RoomsHost {
     }
 
     /// Draws a ticket; `None` if the operating system provides no random numbers.
-    fn draw_ticket(&mut self, peer: PeerId) -> Option<ResumeTicket> {
+    pub(in crate::rooms) fn draw_ticket(&mut self, peer: PeerId) -> Option<ResumeTicket> {
         if self.ticket_rng.is_none() {
             let seed = mp_core::host::os_seed();
             let seed = seed.inspect_err(|error| tracing::error!(%error, "no random numbers"));
