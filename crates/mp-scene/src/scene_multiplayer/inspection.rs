@@ -30,6 +30,7 @@ impl SceneMultiplayer {
             resumed_peers: session.resumed_peers,
             expired_keeps: session.expired_keeps,
             kept_drops: self.sender.kept_drops(),
+            queued_calls: session.queued_calls,
             skipped_steps: replication.skipped_steps,
             refused_elements: paths.refused_elements + replication.refused_elements,
             repeated_paths: paths.repeated_paths,

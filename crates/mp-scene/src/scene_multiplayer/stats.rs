@@ -39,6 +39,9 @@ pub struct SceneStats {
     pub expired_keeps: u64,
     /// Packets and calls dropped because their peer had no connection and was kept.
     pub kept_drops: u64,
+    /// Calls queued for kept peers ([`Keep::queue_calls`](crate::Keep::queue_calls)). Those that
+    /// cannot be sent when the peer has resumed are in [`kept_drops`](Self::kept_drops), too.
+    pub queued_calls: u64,
     /// Steps in which a peer was not sent properties, because it was paused or its endpoint was
     /// blocked.
     pub skipped_steps: u64,
@@ -96,6 +99,7 @@ impl SceneStats {
             resumed_peers: combine(self.resumed_peers, other.resumed_peers),
             expired_keeps: combine(self.expired_keeps, other.expired_keeps),
             kept_drops: combine(self.kept_drops, other.kept_drops),
+            queued_calls: combine(self.queued_calls, other.queued_calls),
             skipped_steps: combine(self.skipped_steps, other.skipped_steps),
             refused_announcements: combine(self.refused_announcements, other.refused_announcements),
             refused_elements: combine(self.refused_elements, other.refused_elements),

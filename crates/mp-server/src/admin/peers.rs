@@ -32,6 +32,10 @@ pub(crate) struct Peer {
     pub(crate) authenticating: bool,
     /// Seconds since the player was admitted.
     pub(crate) connected_seconds: u64,
+    /// Seconds for which the place of a player who has lost its connection is still kept; missing
+    /// if the player is connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kept_seconds: Option<u64>,
     /// Traffic of its connection; missing if the transport does not count it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) connection: Option<Connection>,
@@ -91,6 +95,7 @@ impl From<PeerStats> for Peer {
             address: None,
             authenticating: stats.is_authenticating,
             connected_seconds: stats.connected_for.as_secs(),
+            kept_seconds: None,
             connection: stats.connection.map(|connection| Connection {
                 round_trip_seconds: connection.round_trip_time.map(|time| time.as_secs_f64()),
                 packets_sent: connection.packets_sent,
@@ -152,6 +157,7 @@ pub(super) async fn page(
                 subject: player.identity.as_ref().and_then(|it| Some(it.subject()?.to_string())),
                 transport: transport.map(str::to_owned),
                 address: player.address.filter(|_| shows_addresses).map(|it| it.to_string()),
+                kept_seconds: player.kept_for.map(|time| time.as_secs()),
                 ..stats.into()
             });
         }

@@ -93,8 +93,14 @@ pub(super) fn peers(response: &Value) -> String {
     let row = |peer: &Value| {
         let connection = &peer["connection"];
         let round_trip = connection["round_trip_seconds"].as_f64();
+        let state = match (&peer["kept_seconds"], &peer["authenticating"]) {
+            (Value::Null, Value::Bool(true)) => "authenticates".to_owned(),
+            (Value::Null, _) => "connected".to_owned(),
+            (seconds, _) => format!("kept {} s", text(seconds)),
+        };
         vec![
             text(&peer["id"]),
+            state,
             text(&peer["connected_seconds"]),
             round_trip.map_or_else(|| "-".to_owned(), |time| format!("{:.0} ms", time * 1_000.0)),
             text(&connection["bytes_received"]),
@@ -102,7 +108,7 @@ pub(super) fn peers(response: &Value) -> String {
             text(&connection["queued_bytes"]),
         ]
     };
-    let header = ["PEER", "SECONDS", "ROUND TRIP", "RECEIVED", "SENT", "QUEUED"];
+    let header = ["PEER", "STATE", "SECONDS", "ROUND TRIP", "RECEIVED", "SENT", "QUEUED"];
     table(&header, &rows(response, "peers", row))
 }
 

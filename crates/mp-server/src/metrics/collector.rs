@@ -87,6 +87,22 @@ fn rooms(snapshot: &Snapshot) -> Vec<Family> {
             ]
             .map(|(result, count)| (vec![("result", result)], count)),
         ),
+        Family::gauges(
+            "mp_peers_kept",
+            "Players without a connection whose places are kept",
+            one(stats.kept_places as f64),
+        ),
+        Family::counters(
+            "mp_resumes",
+            "Sessions that were resumed, have expired, or were refused to others",
+            [
+                ("resumed", stats.resumed),
+                ("expired", stats.expired_keeps),
+                ("invalid_resume", stats.refused.get(JoinRefusal::InvalidResume)),
+                ("wrong_player", stats.refused.get(JoinRefusal::WrongPlayer)),
+            ]
+            .map(|(result, count)| (vec![("result", result)], count)),
+        ),
         Family::counters(
             "mp_authentications",
             "Players whose credentials were accepted or refused",
@@ -301,6 +317,12 @@ fn scene(snapshot: &Snapshot) -> Vec<Family> {
             one(branches.scene.malformed_packets),
         ),
         Family::counters("mp_calls_refused", "Calls received and not made", refused),
+        Family::counters(
+            "mp_kept_calls",
+            "Calls and packets to players whose places are kept",
+            [("queued", branches.scene.queued_calls), ("dropped", branches.scene.kept_drops)]
+                .map(|(result, count)| (vec![("result", result)], count)),
+        ),
         Family::counters(
             "mp_steps_skipped",
             "Times that a player was not sent properties because it does not keep up",

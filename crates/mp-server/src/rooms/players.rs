@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mp_core::{EndpointId, PeerId};
 use mp_identity::Identity;
@@ -17,6 +18,9 @@ pub(crate) struct Player {
     pub(crate) identity: Option<Arc<Identity>>,
     /// `None` if the transport has no addresses.
     pub(crate) address: Option<IpAddr>,
+    /// Time for which the place of a player without a connection is still kept; `None` if the
+    /// player is connected.
+    pub(crate) kept_for: Option<Duration>,
 }
 
 impl RoomsHandle {
@@ -29,11 +33,13 @@ impl RoomsHandle {
     ) -> Result<Vec<Player>, ServerEnded> {
         self.call(move |host| {
             let ids = host.rooms.peer_ids(room).into_iter().filter(|id| id.get() > after);
+            let now = host.now();
             let player = |id| {
                 let connection = host.rooms.connection_of(room, id);
                 let identity = connection.and_then(|it| host.rooms.identity_of(it)).cloned();
                 let address = connection.and_then(|it| host.addresses.get(&it)).copied();
-                Player { id, identity, address }
+                let kept_for = connection.and_then(|it| host.rooms.kept_for(now, it));
+                Player { id, identity, address, kept_for }
             };
             ids.take(limit).map(player).collect()
         })

@@ -10,7 +10,7 @@ import { positions } from "../../src/page/files/link.js";
 import { History, parse, quantile, sum } from "../../src/page/files/metrics.js";
 import { Model } from "../../src/page/files/model.js";
 import { lines } from "../../src/page/files/nodes.js";
-import { resent, withRates } from "../../src/page/files/peers.js";
+import { connection, resent, withRates } from "../../src/page/files/peers.js";
 import { line, roundUp } from "../../src/page/files/plot.js";
 import { byNode, keyed, Rates } from "../../src/page/files/rates.js";
 import { arrange } from "../../src/page/files/table.js";
@@ -24,6 +24,13 @@ test("events are found in pieces of any size, and comments are skipped", () => {
     for (let at = 0; at < text.length; at += size) events.push(...parser.push(text.slice(at, at + size)));
     assert.deepEqual(events, expected, `pieces of ${size}`);
   }
+});
+
+test("a player without a connection is shown as kept", () => {
+  assert.equal(connection({ transport: "enet", authenticating: false }), "enet");
+  assert.equal(connection({ authenticating: true }), "authenticates");
+  assert.match(connection({ authenticating: false, kept_seconds: 7 }), /^kept, 7/);
+  assert.match(connection({ authenticating: false, kept_seconds: 0 }), /^kept, 0/);
 });
 
 test("samples have their labels, and lines that describe families are skipped", () => {

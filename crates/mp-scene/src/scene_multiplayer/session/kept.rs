@@ -203,8 +203,9 @@ impl Session {
         peer: PeerId,
         call: KeptCall,
     ) {
-        if !self.kept.push(peer, call) {
-            cx.sender.count_kept_drops(1);
+        match self.kept.push(peer, call) {
+            true => self.stats.queued_calls += 1,
+            false => cx.sender.count_kept_drops(1),
         }
     }
 

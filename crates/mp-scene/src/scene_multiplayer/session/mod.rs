@@ -102,6 +102,7 @@ pub(super) struct SessionStats {
     pub(super) refused_keeps: u64,
     pub(super) resumed_peers: u64,
     pub(super) expired_keeps: u64,
+    pub(super) queued_calls: u64,
     pub(super) refused_relays: u64,
 }
 

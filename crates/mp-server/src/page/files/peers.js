@@ -79,8 +79,7 @@ function columns() {
     { name: "address", title: "Address", text: ({ address }) => address ?? "–" },
     {
       name: "transport", title: "Transport",
-      text: ({ transport, authenticating }) => (
-        authenticating ? "authenticates" : transport ?? "–"),
+      text: connection,
     },
     number("round_trip", "Round trip", format.milliseconds, (row) => row.round_trip_seconds),
     number("receiving", "Received", format.byteRate, (row) => row.receiving),
@@ -91,6 +90,12 @@ function columns() {
     number("bytes", "In total", format.bytes, ({ received, sent }) => received + sent),
     number("connected", "Connected", format.duration, (row) => row.connected_seconds),
   ];
+}
+
+/** Returns the transport of a player, or what it has in place of a connection. */
+export function connection({ transport, authenticating, kept_seconds: kept }) {
+  if (kept !== undefined) return `kept, ${format.duration(kept)}`;
+  return authenticating ? "authenticates" : transport ?? "–";
 }
 
 /** Returns the share of packets that were sent again: an estimate of the loss. */

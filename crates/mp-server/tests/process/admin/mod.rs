@@ -6,6 +6,7 @@ mod events;
 mod health;
 mod host_key;
 pub(crate) mod http;
+mod kept;
 mod link;
 mod metrics;
 mod moves;
