@@ -127,7 +127,7 @@ fn promised(source: &str) -> String {
 }
 
 /// Returns the first fenced code block of a language.
-fn block(text: &str, language: &str) -> Option<String> {
+pub(crate) fn block(text: &str, language: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("```{language}\n"))?;
     rest.split_once("```").map(|(code, _)| code.to_owned())
 }

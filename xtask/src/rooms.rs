@@ -1,13 +1,16 @@
 //! Rooms of mp-server with real Godot clients: selection by port, path, query and authentication
 //! packet, matchmaking, isolation, refusals, drain, players who authenticate, and who resume.
 
+mod cut;
 mod identity;
 mod matchmaking;
+mod proxy;
 mod resume;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
+use std::thread;
 
 use crate::godot::Godot;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
@@ -20,6 +23,16 @@ use crate::workspace::{program, root, target};
 ///
 /// Returns the first client that does not see what it should, with its output.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
+    // Most of the time of the first is that in which packets are lost.
+    thread::scope(|scope| {
+        let cut = scope.spawn(|| cut::play(godot));
+        play_others(godot)?;
+        cut.join().unwrap_or_else(|_| Err("panicked".to_owned()))
+    })?;
+    Ok("selection by port, path, query and authentication; matchmaking; refusals; drain; tokens, call-outs, bans, kicks, announcements and spectators; resumed sessions, also after 10 s without packets".to_owned())
+}
+
+fn play_others(godot: &Godot) -> Result<(), String> {
     resume::play(godot)?;
     let server = Rooms::start(godot)?;
     server.players_meet_in_their_rooms()?;
@@ -27,8 +40,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     server.rooms_refuse_players()?;
     server.drain()?;
     matchmaking::play(godot)?;
-    identity::play(godot)?;
-    Ok("selection by port, path, query and authentication; matchmaking; refusals; drain; tokens, call-outs, bans, kicks, announcements and spectators; resumed sessions".to_owned())
+    identity::play(godot)
 }
 
 /// The server, and the ports of its listeners.

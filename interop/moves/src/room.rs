@@ -84,17 +84,22 @@ fn main(scene: &mut Scene) -> &mut Main {
     scene.get_mut(main).expect("the root of the scene")
 }
 
-fn add_unit(scene: &mut Scene, parent: &str, name: &str, hp: i64) -> Result<(), TreeError> {
+pub(crate) fn add_unit(
+    scene: &mut Scene,
+    parent: &str,
+    name: &str,
+    hp: i64,
+) -> Result<(), TreeError> {
     let mut instance = unit().instantiate().named(name);
     instance.get_mut::<Unit>(".")?.hp = hp;
     scene.add_instance(parent, instance).map(drop)
 }
 
-fn sync_of_hp() -> MultiplayerSynchronizer {
+pub(crate) fn sync_of_hp() -> MultiplayerSynchronizer {
     MultiplayerSynchronizer::new(ReplicationConfig::new().on_change(".:hp"))
 }
 
-fn unit() -> PackedScene {
+pub(crate) fn unit() -> PackedScene {
     PackedScene::new("res://unit.tscn", || {
         Instance::new("Unit", Unit::default()).child(Instance::new("Sync", sync_of_hp()))
     })
