@@ -1,6 +1,7 @@
 //! A game that one of its players hosts, through a room of mp-server: real Godot clients, one of
 //! them with authority over the nodes of the server.
 
+mod lossy;
 mod migration;
 
 use std::fmt::Write as _;
@@ -59,7 +60,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     drop(room);
     migration::play(godot)?;
     Ok("spawns, properties, calls and late guests, over ENet and WebSocket; the host is killed, and \
-        a guest goes on"
+        a guest goes on, with 5 % of the datagrams lost"
         .to_owned())
 }
 
