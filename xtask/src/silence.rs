@@ -1,10 +1,11 @@
 //! Silent players of Godot's web build: one that only listens stays, and one whose main loop has
-//! stopped is disconnected although its browser still answers.
+//! stopped is disconnected although its browser still answers. Another one resumes its session.
 
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::example::write;
 use crate::godot::Godot;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
@@ -20,9 +21,16 @@ use crate::workspace::{program, root, target};
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let port = free_port()?;
     let log = |who: &str| target().join("interop/silence").join(format!("{who}.log"));
+    let config = format!(
+        "[[listen]]\ntransport = \"websocket\"\naddress = \"127.0.0.1:{port}\"\n\
+         [[listen]]\ntransport = \"webrtc\"\naddress = \"127.0.0.1:0\"\nselect = \"path\"\n\
+         [webrtc]\nsilence_timeout = {}\n[template.kept]\nresume = 60\n",
+        TIMEOUT.as_secs()
+    );
+    let file = log("server").with_extension("toml");
+    write(&file, &config)?;
     let mut command = Command::new(program("mp-server", "MP_SERVER_BIN")?);
-    command.args(["--enet", "off", "--ws", &format!("127.0.0.1:{port}")]);
-    command.args(["--webrtc", "127.0.0.1:0", "--webrtc-silence", &TIMEOUT.as_secs().to_string()]);
+    command.arg("--config").arg(&file);
     let mut server = Process::start("server", &mut command, &log("server"))?;
     let listens = format!(":{port}");
     if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&listens)) {
@@ -41,8 +49,8 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         let id = id(&player.output()).unwrap_or_default();
         Ok((player, id))
     };
-    let (mut listener, _) = start("listener", &[])?;
-    let (mut stopped, id) = start("stopped", &["--freeze=yes"])?;
+    let (mut listener, _) = start("listener", &["--room=silent"])?;
+    let (mut stopped, id) = start("stopped", &["--room=silent", "--freeze=yes"])?;
     let gone = format!("gone {id}");
     let since = now();
     if !listener.wait_until(since + PROCESS_TIMEOUT, |it| it.output().contains(&gone)) {
@@ -55,7 +63,9 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     if stopped.ended().is_some() {
         return Err("the main loop of the player that should stop does not".to_owned());
     }
-    wait_until(now() + 3 * TIMEOUT);
+    let end = now() + 3 * TIMEOUT;
+    resumes(|who, room| start(who, &[&format!("--room={room}")]))?;
+    wait_until(end);
     server.interrupt();
     listener.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     let (output, errors) = (listener.output(), listener.errors());
@@ -67,7 +77,27 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         return Err(format!("the player that listens reports {error}"));
     }
     let took = took.as_secs();
-    Ok(format!("a stopped player left after {took} s, one that listens stayed without an error"))
+    Ok(format!(
+        "a stopped player left after {took} s, one that listens stayed without an error, and one \
+         resumed its session"
+    ))
+}
+
+/// Lets a player resume its session by a ticket.
+fn resumes(join: impl Fn(&str, &str) -> Result<(Process, String), String>) -> Result<(), String> {
+    let (mut player, id) = join("returning", "kept/a")?;
+    let ticket = |player: &Process| {
+        let output = player.output();
+        output.lines().find_map(|line| line.strip_prefix("ticket ")).map(str::to_owned)
+    };
+    player.wait_until(now() + PROCESS_TIMEOUT, |player| ticket(player).is_some());
+    let ticket = ticket(&player).ok_or("the player receives no ticket")?;
+    drop(player);
+    let (_player, resumed) = join("returned", &format!("?resume={ticket}"))?;
+    match resumed == id {
+        true => Ok(()),
+        false => Err(format!("the player {id} resumes as {resumed}")),
+    }
 }
 
 /// Returns the id in the line `connected ID`.

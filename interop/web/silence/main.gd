@@ -1,8 +1,9 @@
 extends Node
 ## Joins a room over WebRTC and sends nothing. Prints `connected`, `gone ID` for each player that
-## leaves, and `closed` at the end of the room. With --freeze the main loop stops after connecting.
+## leaves, `ticket TICKET` with which the player could resume, and `closed` at the end of the room.
+## With --freeze the main loop stops after connecting.
 
-var options := {"url": "", "freeze": ""}
+var options := {"url": "", "room": "", "freeze": ""}
 
 
 func _ready() -> void:
@@ -13,8 +14,10 @@ func _ready() -> void:
 	multiplayer.peer_disconnected.connect(func(id: int) -> void: print("gone ", id))
 	multiplayer.server_disconnected.connect(_leave.bind("closed", 0))
 	multiplayer.connection_failed.connect(_leave.bind("connection_failed", 1))
+	multiplayer.peer_packet.connect(_on_peer_packet)
 	var client: Node = load("res://mp_webrtc_client.gd").new()
 	add_child(client)
+	client.room = options["room"]
 	client.join(options["url"])
 
 
@@ -23,6 +26,11 @@ func _on_connected() -> void:
 	if options["freeze"] != "":
 		# The page lives on, and with it the connection.
 		JavaScriptBridge.eval("window.requestAnimationFrame = () => 0", true)
+
+
+func _on_peer_packet(_id: int, packet: PackedByteArray) -> void:
+	var notice: Dictionary = JSON.parse_string(packet.get_string_from_utf8())
+	print("ticket ", notice.get("ticket"))
 
 
 func _leave(text: String, code: int) -> void:
