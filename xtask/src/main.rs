@@ -74,7 +74,7 @@ enum Command {
     /// ($MP_INTEROP_SUITE, or a folder beside the project). A failed step does not stop the others;
     /// the summary lists the results.
     Test,
-    /// Runs all checks of CI: formatting, lints, documentation, `features`, `deny`, `test`, 1,500
+    /// Runs all checks of CI: formatting, lints, documentation, `features`, `deny`, `test`, 1,480
     /// simulated worlds, a soak of two minutes, and a smoke test of the benchmarks.
     ///
     /// A step also fails if it exceeds its time limit in xtask/src/budget.rs, as do all steps
@@ -236,7 +236,7 @@ enum Command {
     /// under target/tools if it is missing. Stores failing inputs in fuzz/artifacts. `cargo test`
     /// runs the same targets on their initial inputs and mutations of them.
     Fuzz(FuzzArgs),
-    /// Simulates 1,500 worlds with mp-sim, or the given number.
+    /// Simulates 1,480 worlds with mp-sim, or the given number.
     ///
     /// See docs/SIMULATION.md, and `cargo run --release -p mp-sim -- --help`.
     Worlds(WorldsArgs),

@@ -99,7 +99,7 @@ pub(crate) fn sim_faults(args: &FaultsArgs) -> Result<(), String> {
 }
 
 /// Number of worlds of CI: about 80 s on two cores, and the build of mp-sim.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 1_480;
 
 /// Runs a hunt with its output on the terminal. Returns whether it was clean, and its last line or
 /// first violation.

@@ -104,6 +104,19 @@ pub struct ClaimStats {
     pub malformed: u64,
 }
 
+impl ClaimStats {
+    /// Adds the counters of another node.
+    pub fn add(&mut self, other: &Self) {
+        self.placed += other.placed;
+        self.adopted += other.adopted;
+        self.regained += other.regained;
+        self.lost += other.lost;
+        self.conflicts += other.conflicts;
+        self.unanswered += other.unanswered;
+        self.malformed += other.malformed;
+    }
+}
+
 /// The purpose of an operation.
 #[derive(Clone, Debug)]
 enum Purpose {

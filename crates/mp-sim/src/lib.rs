@@ -16,6 +16,7 @@
 //! | [`checker`] | invariants |
 //! | [`rooms`] | a world of rooms behind one endpoint, of every fourth seed |
 //! | [`moves`] | a world of players who move between rooms, of every fourth seed |
+//! | [`cluster`] | a world of nodes with rooms of each other, of every fourth seed |
 //! | [`hunt`] | many seeds on several threads |
 #![expect(
     clippy::exhaustive_enums,
@@ -24,6 +25,7 @@
 )]
 
 pub mod checker;
+pub mod cluster;
 pub mod faults;
 pub mod hunt;
 pub mod journal;

@@ -10,7 +10,7 @@ use crate::checker::Violation;
 use crate::net::NetworkStats;
 use crate::trace::Detail;
 use crate::world::{Counters, World};
-use crate::{moves, rooms};
+use crate::{cluster, moves, rooms};
 
 /// Options of a simulation.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +85,9 @@ fn run_and_check(world: &mut World, seed: u64, active_time: Duration) -> Result<
         0 => {
             rooms::simulate(seed, SERVERS_TIME)?;
         }
+        1 => {
+            cluster::simulate(seed, NODES_TIME)?;
+        }
         2 => {
             moves::simulate(seed, SERVERS_TIME)?;
         }
@@ -103,8 +106,11 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
-/// Seeds of which one has a world of rooms, too, and another one a world of moves.
+/// Seeds of which one has a world of rooms, too, another one a world of moves, and another one a
+/// world of nodes.
 const SERVERS_INTERVAL: u64 = 4;
 /// Duration of the active phase of a world of rooms or moves.
 const SERVERS_TIME: Duration = Duration::from_secs(20);
+/// Duration of the active phase of a world of nodes.
+const NODES_TIME: Duration = Duration::from_secs(10);
 const INSPECTION_INTERVAL: Duration = Duration::from_millis(250);

@@ -175,6 +175,20 @@ pub(super) const FAULTS: &[Fault] = &[
         right: "self.replication.set_id_blocks(blocks.clone());",
         wrong: "",
     },
+    Fault {
+        name: "lease-too-long",
+        what: "a node that cannot renew its lease speaks for its rooms until others have them",
+        file: "crates/mp-cluster/src/lease.rs",
+        right: "let until = sent + LEASE_TIME.saturating_sub(LEASE_MARGIN);",
+        wrong: "let until = now + LEASE_TIME + LEASE_MARGIN;",
+    },
+    Fault {
+        name: "gap-not-detected",
+        what: "a gateway does not detect that a batch with reliable packets is missing",
+        file: "crates/mp-cluster/src/gateway/incoming.rs",
+        right: "if self.last.insert(mark.stream, sequence) != before {",
+        wrong: "if self.last.insert(mark.stream, sequence) != before && false {",
+    },
 ];
 
 /// Returns the fault called `name`.

@@ -1,0 +1,273 @@
+//! A node: its lease, claims and gateways, and scripts for its sockets and rooms.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mp_cluster::directory::NodeRecord;
+use mp_cluster::limits::{QUEUED_BATCHES_MAX, WINDOW_FRAMES};
+use mp_cluster::{
+    ClaimEvent, ClaimStats, Claims, ClusterId, ClusterNodeId, Gateways, GatewaysStats, Lease,
+    LinkId,
+};
+use mp_core::bytes::Bytes;
+use mp_core::{BranchId, EndpointId, Instant, Rng};
+use mp_rooms::RoomName;
+
+use super::bus::{Asker, Mail};
+use super::ledger::Ledger;
+use super::room::Room;
+use super::socket::Socket;
+use crate::rng_ext::RngExt;
+
+/// A server process.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) id: ClusterNodeId,
+    clock: Clock,
+    pub(super) lease: Lease,
+    pub(super) claims: Claims,
+    gateways: Gateways,
+    sockets: BTreeMap<LinkId, (RoomName, Socket)>,
+    rooms: BTreeMap<RoomName, Room>,
+    /// Time at which the room is located again, by true time.
+    locate_at: Instant,
+    /// Time until which mailboxes accept nothing.
+    stalled_until: Instant,
+    /// Times until which the process stands still, the bus is not reached, and the directory.
+    pub(super) paused_until: Instant,
+    pub(super) cut_off_until: Instant,
+    pub(super) without_directory_until: Instant,
+}
+
+/// A clock that runs too fast or too slowly.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    offset: Duration,
+    /// Speed in millionths.
+    speed: u64,
+}
+
+impl Clock {
+    /// Returns the time that the clock shows.
+    fn at(self, now: Instant) -> Instant {
+        Instant::from_micros(now.as_micros() * self.speed / 1_000_000) + self.offset
+    }
+}
+
+impl Node {
+    pub(super) fn new(id: ClusterNodeId, cluster: ClusterId, rng: &mut Rng) -> Self {
+        let clock = Clock {
+            offset: rng.duration(Duration::ZERO, Duration::from_secs(100)),
+            // One percent.
+            speed: rng.between(990_000, 1_010_000),
+        };
+        let capacity = *rng.pick(&[0, 10, 100]).unwrap_or(&10);
+        Self {
+            id,
+            clock,
+            lease: Lease::new(id, NodeRecord::with_capacity(capacity)),
+            claims: Claims::new(id),
+            gateways: Gateways::new(cluster, id, EndpointId(1_000)),
+            sockets: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            locate_at: Instant::ZERO,
+            stalled_until: Instant::ZERO,
+            paused_until: Instant::ZERO,
+            cut_off_until: Instant::ZERO,
+            without_directory_until: Instant::ZERO,
+        }
+    }
+
+    pub(super) fn stats(&self) -> (GatewaysStats, ClaimStats) {
+        (self.gateways.stats(), self.claims.stats())
+    }
+
+    /// Ends the faults of the node.
+    pub(super) fn heal(&mut self) {
+        self.paused_until = Instant::ZERO;
+        self.cut_off_until = Instant::ZERO;
+        self.without_directory_until = Instant::ZERO;
+        self.stalled_until = Instant::ZERO;
+    }
+
+    /// Handles a message of the bus or the directory.
+    pub(super) fn handle(&mut self, now: Instant, mail: Mail) {
+        let local = self.clock.at(now);
+        match mail {
+            Mail::Frame(_, bytes) if now >= self.cut_off_until => {
+                let (claims, lease) = (&self.claims, &self.lease);
+                let speaks = |room: &RoomName| claims.speaks(local, lease, room);
+                self.gateways.handle_frame(local, &bytes, speaks);
+            }
+            Mail::Result(_, asker, id, result) if now >= self.without_directory_until => {
+                match asker {
+                    Asker::Lease => self.lease.handle_result(local, id, result),
+                    Asker::Claims => self.claims.handle_result(local, &self.lease, id, result),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Runs a turn. Passes what is sent to `send`.
+    pub(super) fn step(
+        &mut self,
+        now: Instant,
+        rooms: &[RoomName],
+        acts: Option<&mut Rng>,
+        ledger: &mut Ledger,
+        send: &mut dyn FnMut(Mail),
+    ) {
+        let local = self.clock.at(now);
+        self.ask(now, local, send);
+        self.follow_claims(local, ledger);
+        if now >= self.locate_at {
+            self.locate_at = now + Duration::from_millis(500);
+            let is_missing = |room: &&RoomName| !self.has(room);
+            let missing: Vec<_> = rooms.iter().filter(is_missing).cloned().collect();
+            missing.into_iter().for_each(|room| self.claims.locate(room));
+        }
+        while let Some(room) = self.gateways.next_unknown() {
+            self.claims.locate(room);
+        }
+        while let Some((link, room)) = self.gateways.next_opened() {
+            if let (Some(far), Some(room)) =
+                (self.gateways.far_mut(link), self.rooms.get_mut(&room))
+            {
+                room.attach(far.endpoint(), link);
+            }
+        }
+        if let Some(rng) = acts {
+            self.act(now, rng, ledger);
+        }
+        let accepts = now >= self.stalled_until;
+        self.exchange_with_sockets(accepts, ledger);
+        self.exchange_with_rooms(accepts, ledger);
+        self.gateways.handle_timeout(local);
+        let (claims, lease) = (&self.claims, &self.lease);
+        let reaches_bus = now >= self.cut_off_until;
+        let speaks = |room: &RoomName| claims.speaks(local, lease, room);
+        self.gateways.transmit(local, speaks, |to, bytes: Bytes| {
+            if reaches_bus {
+                send(Mail::Frame(to, bytes));
+            }
+        });
+    }
+
+    /// Returns whether the node runs and may speak for a room.
+    pub(super) fn speaks(&self, now: Instant, room: &RoomName) -> bool {
+        let epoch = self.claims.speaks(self.clock.at(now), &self.lease, room);
+        now >= self.paused_until && epoch.is_some()
+    }
+
+    /// Closes everything, because the process has crashed.
+    pub(super) fn crash(self, ledger: &mut Ledger) {
+        self.sockets.into_values().for_each(|(_, socket)| socket.crash(ledger));
+        self.rooms.into_values().for_each(|room| room.end(ledger));
+    }
+
+    /// Returns whether the room is here, or a link to it.
+    pub(super) fn has(&self, room: &RoomName) -> bool {
+        self.claims.epoch_of(room).is_some() || self.sockets.values().any(|(it, _)| it == room)
+    }
+
+    fn ask(&mut self, now: Instant, local: Instant, send: &mut dyn FnMut(Mail)) {
+        let reaches = now >= self.without_directory_until;
+        let mut ask = |asker, request: mp_cluster::directory::Request| {
+            if reaches {
+                send(Mail::Request(self.id, asker, request.id, request.operation));
+            }
+        };
+        while let Some(request) = self.lease.poll_request(local) {
+            ask(Asker::Lease, request);
+        }
+        while let Some(request) = self.claims.poll_request(local, &self.lease) {
+            ask(Asker::Claims, request);
+        }
+    }
+
+    fn follow_claims(&mut self, local: Instant, ledger: &mut Ledger) {
+        while let Some(event) = self.claims.next_event() {
+            match event {
+                ClaimEvent::Owned { room, .. } => {
+                    self.rooms.entry(room).or_default();
+                }
+                ClaimEvent::Elsewhere { room, owner, epoch } if !self.has(&room) => {
+                    let opened =
+                        self.gateways.open(local, room.clone(), (owner, epoch), BranchId(1));
+                    if let Some(link) = opened {
+                        self.sockets.insert(link, (room, Socket::new()));
+                    }
+                }
+                ClaimEvent::Lost(room) => {
+                    if let Some(room) = self.rooms.remove(&room) {
+                        room.end(ledger);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn act(&mut self, now: Instant, rng: &mut Rng, ledger: &mut Ledger) {
+        self.sockets.values_mut().for_each(|(_, socket)| socket.act(rng, ledger));
+        let endpoints = self.rooms.values_mut().flat_map(|room| room.endpoints.values_mut());
+        endpoints.for_each(|endpoint| endpoint.act(rng, ledger));
+        if rng.chance(2) {
+            self.stalled_until = now + rng.duration(Duration::ZERO, Duration::from_secs(2));
+        }
+    }
+
+    fn exchange_with_sockets(&mut self, accepts: bool, ledger: &mut Ledger) {
+        let gateways = &mut self.gateways;
+        self.sockets.retain(|link, (_, socket)| {
+            let Some(near) = gateways.near_mut(*link) else { return false };
+            while near.has_capacity()
+                && let Some(message) = socket.mail.pop_front()
+            {
+                near.handle_message(message);
+            }
+            near.deliver(&mut |message| {
+                if !accepts {
+                    return Err(message);
+                }
+                socket.handle(message, ledger);
+                Ok(())
+            });
+            check_backlog(near.backlog(), ledger);
+            true
+        });
+    }
+
+    fn exchange_with_rooms(&mut self, accepts: bool, ledger: &mut Ledger) {
+        let gateways = &mut self.gateways;
+        for room in self.rooms.values_mut() {
+            room.endpoints.retain(|_, attached| {
+                let Some(far) = gateways.far_mut(attached.link) else { return false };
+                while far.has_capacity()
+                    && let Some(message) = attached.mail.pop_front()
+                {
+                    far.handle_message(message);
+                }
+                let mut is_closed = false;
+                far.deliver(&mut |message| {
+                    if !accepts {
+                        return Err(message);
+                    }
+                    is_closed |= attached.handle(message, ledger);
+                    Ok(())
+                });
+                check_backlog(far.backlog(), ledger);
+                !is_closed
+            });
+        }
+    }
+}
+
+/// Checks the bounds of a gateway's queue and of its credit.
+fn check_backlog((queued, in_flight): (usize, usize), ledger: &mut Ledger) {
+    // A message of the scripts is at most two batches, and ends one more.
+    if queued > QUEUED_BATCHES_MAX + 3 || in_flight as u64 > WINDOW_FRAMES {
+        ledger.fail(format!("a gateway has {queued} batches queued and {in_flight} in flight"));
+    }
+}
