@@ -31,7 +31,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("live page, scripts", 2),
     ("live page", 45),
     ("one room", 8),
-    ("rooms", 30),
+    ("rooms", 40),
     ("hosted room", 32),
     ("tunnel", 40),
     ("simulated links", 15),
@@ -69,7 +69,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("API", 3 * 60 - 25),
     ("server", 6 * 60 - 20 - 20 - 160 - 5),
     ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5 - 8),
-    ("relay", 6 * 60 - 20 - 12 - 10 - 40),
+    ("relay", 6 * 60 - 20 - 12 - 10 - 40 - 10),
     ("cluster", 4 * 60),
 ];
 
