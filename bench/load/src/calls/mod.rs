@@ -3,20 +3,14 @@
 mod caller;
 
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Parser;
 use mp_bench_common::print_line;
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll;
-use rustix::time::Timespec;
 use serde_json::{Value, json};
 
 use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::control::{Command, Commands};
-use crate::udp::client::Client;
-use crate::udp::dialect::Dialect;
-use crate::udp::transport::TransportKind;
+use crate::udp::client_set::{AT_ONCE, ClientSet};
 use caller::Caller;
 
 /// Options of clients of a node with RPC methods.
@@ -78,13 +72,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 struct Crowd {
-    clients: Vec<Client>,
+    clients: ClientSet,
     callers: Vec<Caller>,
-    epoll: rustix::fd::OwnedFd,
-    ready: Vec<epoll::Event>,
-    next_timers: u64,
-    /// Number of clients that have started to connect.
-    begun: usize,
     batch: u32,
     is_running: bool,
     /// Interval between two datagrams, if the clients call; time of the next one, and its sender.
@@ -99,24 +88,11 @@ struct Crowd {
 
 impl Crowd {
     fn new(args: &Args) -> Result<Self, Box<dyn Error>> {
-        let server: SocketAddr = (Ipv4Addr::LOCALHOST, args.port).into();
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let mut clients = Vec::new();
-        for index in 0..args.clients {
-            let client =
-                Client::new(server, index, TransportKind::Enet, Dialect::Godot, 255, None)?;
-            let data = epoll::EventData::new_u64(index.into());
-            epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
-            clients.push(client);
-        }
+        let clients = ClientSet::of_godot(args.port, args.clients, TIMERS_INTERVAL)?;
         let per_second = u64::from(args.rate) * u64::from(args.clients);
         Ok(Self {
             callers: clients.iter().map(|_| Caller::default()).collect(),
             clients,
-            epoll,
-            ready: Vec::with_capacity(512),
-            next_timers: 0,
-            begun: 0,
             batch: args.batch,
             is_running: false,
             step: SECOND.checked_div(per_second),
@@ -131,13 +107,9 @@ impl Crowd {
     /// Connects several clients at once, as many as Godot receives in a frame. Callers announce the
     /// node.
     fn connect(&mut self, clock: Clock) -> Result<(), Box<dyn Error>> {
-        let connected = self.clients[..self.begun].iter().filter(|it| it.is_connected()).count();
-        while self.begun < self.clients.len() && self.begun < connected + AT_A_TIME {
-            self.clients[self.begun].connect(clock.nanos())?;
-            self.begun += 1;
-        }
+        self.clients.connect_next(AT_A_TIME, clock.nanos())?;
         if self.step.is_some() {
-            for (client, caller) in self.clients.iter_mut().zip(&mut self.callers) {
+            for (client, caller) in self.clients.all().iter_mut().zip(&mut self.callers) {
                 if client.is_connected()
                     && let Some(announcement) = caller.announce()
                 {
@@ -155,12 +127,9 @@ impl Crowd {
     }
 
     fn turn(&mut self, clock: Clock) -> Result<(), Box<dyn Error>> {
-        self.ready.clear();
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&at_once))?;
-        for event in &self.ready {
-            let index = event.data.u64() as usize;
-            let (client, caller) = (&mut self.clients[index], &mut self.callers[index]);
+        for at in 0..self.clients.wait(&AT_ONCE)? {
+            let index = self.clients.ready(at);
+            let (client, caller) = (self.clients.get(index), &mut self.callers[index]);
             client.receive(clock.nanos(), 1)?;
             while let Some(packet) = client.next_packet() {
                 match caller.receive(&packet, self.measured) {
@@ -177,14 +146,7 @@ impl Crowd {
             client.flush(clock.nanos())?;
         }
         self.call(clock)?;
-        let now = clock.nanos();
-        if now >= self.next_timers {
-            self.next_timers = now + TIMERS_INTERVAL;
-            for client in &mut self.clients {
-                client.run_timers(now)?;
-            }
-        }
-        Ok(())
+        self.clients.run_timers(clock.nanos())
     }
 
     /// Makes the calls that are due.
@@ -196,7 +158,7 @@ impl Crowd {
                 break;
             }
             self.due += step;
-            let (client, caller) = (&mut self.clients[self.sender], &mut self.callers[self.sender]);
+            let (client, caller) = (self.clients.get(self.sender), &mut self.callers[self.sender]);
             for _ in 0..self.batch {
                 client.send(caller.call(), false);
             }

@@ -3,20 +3,14 @@
 mod watcher;
 
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Parser;
 use mp_bench_common::print_line;
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll;
-use rustix::time::Timespec;
 use serde_json::{Value, json};
 
 use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::control::{Command, Commands};
-use crate::udp::client::Client;
-use crate::udp::dialect::Dialect;
-use crate::udp::transport::TransportKind;
+use crate::udp::client_set::{AT_ONCE, ClientSet};
 use watcher::{ProtocolError, Watcher};
 
 /// Options of clients that receive replicated nodes.
@@ -70,46 +64,24 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 struct Audience {
-    clients: Vec<Client>,
+    clients: ClientSet,
     watchers: Vec<Watcher>,
-    epoll: rustix::fd::OwnedFd,
-    ready: Vec<epoll::Event>,
-    next_timers: u64,
-    begun: usize,
     wrong: u64,
 }
 
 impl Audience {
     fn new(args: &Args) -> Result<Self, Box<dyn Error>> {
-        let server: SocketAddr = (Ipv4Addr::LOCALHOST, args.port).into();
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let mut clients = Vec::new();
-        for index in 0..args.clients {
-            let client =
-                Client::new(server, index, TransportKind::Enet, Dialect::Godot, 255, None)?;
-            let data = epoll::EventData::new_u64(index.into());
-            epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
-            clients.push(client);
-        }
+        let clients = ClientSet::of_godot(args.port, args.clients, MILLISECOND)?;
         let watchers = clients.iter().map(|_| Watcher::new(args.nodes)).collect();
-        let ready = Vec::with_capacity(256);
-        Ok(Self { clients, watchers, epoll, ready, next_timers: 0, begun: 0, wrong: 0 })
+        Ok(Self { clients, watchers, wrong: 0 })
     }
 
     fn turn(&mut self, clock: Clock) -> Result<(), Box<dyn Error>> {
         // One at a time: each receives announcements of all nodes.
-        if self.begun < self.clients.len()
-            && (self.begun == 0 || self.clients[self.begun - 1].is_connected())
-        {
-            self.clients[self.begun].connect(clock.nanos())?;
-            self.begun += 1;
-        }
-        self.ready.clear();
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&at_once))?;
-        for event in &self.ready {
-            let index = event.data.u64() as usize;
-            let (client, watcher) = (&mut self.clients[index], &mut self.watchers[index]);
+        self.clients.connect_next(1, clock.nanos())?;
+        for at in 0..self.clients.wait(&AT_ONCE)? {
+            let index = self.clients.ready(at);
+            let (client, watcher) = (self.clients.get(index), &mut self.watchers[index]);
             client.receive(clock.nanos(), 1)?;
             while let Some(packet) = client.next_packet() {
                 match watcher.take(&packet) {
@@ -125,14 +97,7 @@ impl Audience {
             }
             client.flush(clock.nanos())?;
         }
-        let now = clock.nanos();
-        if now >= self.next_timers {
-            self.next_timers = now + MILLISECOND;
-            for client in &mut self.clients {
-                client.run_timers(now)?;
-            }
-        }
-        Ok(())
+        self.clients.run_timers(clock.nanos())
     }
 
     fn mark(&mut self) -> Value {

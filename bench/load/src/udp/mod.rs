@@ -1,6 +1,7 @@
 //! UDP clients, each with a socket of its own.
 
 pub(crate) mod client;
+pub(crate) mod client_set;
 mod datagram;
 pub(crate) mod dialect;
 mod enet;
@@ -14,14 +15,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::{Parser, ValueEnum};
 use mp_bench_common::print_line;
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll;
 use rustix::time::Timespec;
 
 use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::control::{Command, Commands};
 use crate::room_creator::RoomCreator;
 use client::Client;
+use client_set::ClientSet;
 use dialect::Dialect;
 use traffic::Traffic;
 use transport::TransportKind;
@@ -158,10 +158,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 struct Players {
-    clients: Vec<Client>,
-    epoll: rustix::fd::OwnedFd,
-    ready: Vec<epoll::Event>,
-    next_timers: u64,
+    clients: ClientSet,
     /// Maximum sleep of a turn without input.
     nap: Timespec,
 }
@@ -169,19 +166,14 @@ struct Players {
 impl Players {
     fn new(args: &Args) -> Result<Self, Box<dyn Error>> {
         let server: SocketAddr = (Ipv4Addr::LOCALHOST, args.port).into();
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let mut clients = Vec::new();
-        for index in 0..args.clients {
+        let client = |index| {
             let Args { transport, dialect, channels, .. } = *args;
-            let room = args.room_of(index);
-            let client = Client::new(server, index, transport, dialect, channels, room)?;
-            let data = epoll::EventData::new_u64(index.into());
-            epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
-            clients.push(client);
-        }
+            Client::new(server, index, transport, dialect, channels, args.room_of(index))
+        };
+        let clients = (0..args.clients).map(client).collect::<Result<_, _>>()?;
+        let clients = ClientSet::new(clients, TIMERS_INTERVAL)?;
         let nap = if args.pattern == Pattern::Idle { MILLISECOND } else { 0 };
-        let nap = Timespec { tv_sec: 0, tv_nsec: nap as i64 };
-        Ok(Self { clients, epoll, ready: Vec::with_capacity(512), next_timers: 0, nap })
+        Ok(Self { clients, nap: Timespec { tv_sec: 0, tv_nsec: nap as i64 } })
     }
 
     /// Connects all clients: one at a time if the server must number them in this order, else
@@ -193,7 +185,7 @@ impl Players {
         let is_notified = args.dialect == Dialect::Godot;
         let to_know = if is_notified { args.room_size() - 1 } else { 0 };
         let mut nothing = Traffic::new(args);
-        let (mut begun, mut last, mut progress) = (0, 0, clock.nanos());
+        let (mut last, mut progress) = (0, clock.nanos());
         let mut next_count = 0;
         loop {
             self.turn(clock, &mut nothing, DATAGRAMS_OF_A_FRAME)?;
@@ -205,10 +197,7 @@ impl Players {
             if connected == self.clients.len() && self.clients.iter().all(knows_all) {
                 return Ok(());
             }
-            while begun < self.clients.len() && begun < connected + at_a_time {
-                self.clients[begun].connect(clock.nanos())?;
-                begun += 1;
-            }
+            self.clients.connect_next(at_a_time, clock.nanos())?;
             let known_peers =
                 connected + self.clients.iter().map(Client::known_peers).sum::<usize>();
             if known_peers != last {
@@ -236,38 +225,28 @@ impl Players {
         traffic: &mut Traffic,
         most: usize,
     ) -> Result<(), Box<dyn Error>> {
-        self.ready.clear();
-        epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&self.nap))?;
-        for event in &self.ready {
-            let index = event.data.u64() as usize;
-            let client = &mut self.clients[index];
+        for at in 0..self.clients.wait(&self.nap)? {
+            let index = self.clients.ready(at);
+            let client = self.clients.get(index);
             client.receive(clock.nanos(), most)?;
             let mut answers = 0;
             while let Some(packet) = client.next_packet() {
                 answers += traffic.received(index, &packet, clock.nanos());
             }
             for _ in 0..answers {
-                traffic.send(&mut self.clients, index, clock.nanos());
+                traffic.send(self.clients.all(), index, clock.nanos());
             }
-            self.clients[index].flush(clock.nanos())?;
+            self.clients.get(index).flush(clock.nanos())?;
         }
-        traffic.send_what_is_due(&mut self.clients, clock)?;
-        let now = clock.nanos();
-        if now >= self.next_timers {
-            self.next_timers = now + TIMERS_INTERVAL;
-            for client in &mut self.clients {
-                client.run_timers(now)?;
-            }
-        }
-        Ok(())
+        traffic.send_what_is_due(self.clients.all(), clock)?;
+        self.clients.run_timers(clock.nanos())
     }
 }
 
 /// Datagrams received at once while clients connect: they acknowledge them together, as Godot's do
 /// once per frame.
 const DATAGRAMS_OF_A_FRAME: usize = 16;
-/// Interval of checking the timers of all clients, which takes CPU time for thousands of them.
-/// Godot checks once per frame.
+/// Interval of checking the timers of all clients. Godot checks once per frame.
 const TIMERS_INTERVAL: u64 = 5 * MILLISECOND;
 /// Time for packets in flight to arrive, also from a server that runs in frames.
 const DRAIN: u64 = SECOND / 2;
