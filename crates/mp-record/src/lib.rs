@@ -42,6 +42,7 @@ mod reader;
 mod recording;
 mod replay;
 mod sequence;
+mod watch;
 
 pub use block::BlockWriter;
 pub use error::RecordingError;
@@ -51,3 +52,4 @@ pub use header::{MAGIC, RecordingHeader, VERSION};
 pub use reader::{Progress, RecordingReader};
 pub use recording::{BlockSink, Recording, end_block};
 pub use replay::{Difference, Replay};
+pub use watch::{OpenRecording, WatchCommand, WatchEvent, WatchSeat, WatchedReplay};

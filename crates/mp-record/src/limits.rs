@@ -44,3 +44,10 @@ pub const ENDPOINTS_MAX: usize = 1_024;
 
 /// Maximum number of events between two turns. A host ends the turn of a branch after fewer.
 pub const TURN_EVENTS_MAX: usize = 65_536;
+
+/// Maximum size of the packets and values that a watched recording keeps for watchers.
+pub const VIEW_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Maximum number of nodes, paths and values that a watched recording keeps for watchers, and of
+/// ids that it replaces.
+pub const VIEW_ENTRIES_MAX: usize = 1_048_576;

@@ -76,6 +76,11 @@ impl<R: Read> RecordingReader<R> {
         self.progress
     }
 
+    /// Returns the time of the last frame, on the clock of the recorded program.
+    pub fn last_time(&self) -> Instant {
+        self.last
+    }
+
     /// Reads the next frame; `None` at the end of the file. A complete recording ends with
     /// [`Frame::End`](crate::Frame::End).
     ///

@@ -14,9 +14,9 @@ use crate::limits::{BLOCK_BYTES, BLOCK_BYTES_MAX, BLOCK_TIME, FACTS_MAX};
 /// The receiver of the blocks of a recording, which compresses and writes them. See
 /// [`BlockWriter`](crate::BlockWriter).
 pub trait BlockSink: Send {
-    /// Accepts an uncompressed block without blocking. Returns false if the recording ends because
-    /// the sink does not accept it.
-    fn accept(&mut self, block: Vec<u8>) -> bool;
+    /// Accepts an uncompressed block, whose last frame is of the time `last`, without blocking.
+    /// Returns false if the recording ends because the sink does not accept it.
+    fn accept(&mut self, block: Vec<u8>, last: Instant) -> bool;
 }
 
 /// The recording of a branch: encodes its input, and the digest of its output, into blocks.
@@ -163,7 +163,7 @@ impl Encoder {
             return;
         }
         let block = std::mem::take(&mut self.block);
-        if !self.sink.accept(block) {
+        if !self.sink.accept(block, self.last) {
             self.is_active = false;
             self.facts.clear();
         }

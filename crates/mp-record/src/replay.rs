@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use mp_core::{EndpointId, Instant, ToEndpoint};
+use mp_core::{EndpointId, Instant, ToBranch, ToEndpoint};
 use mp_host::HostedBranch;
 
 use crate::digest::OutputHasher;
@@ -18,7 +18,6 @@ use crate::{Facts, OutputDigest, Progress, RecordingError, RecordingReader};
 /// given, and asks its program by [`Facts`]: that holds for rooms of mp-relay and for the relay of
 /// `SceneMultiplayer`. Otherwise [`difference`](Self::difference) is the first turn that differs.
 /// Calls of the program, authentication and code that depends on addresses are not repeated.
-#[derive(Debug)]
 pub struct Replay<R, M> {
     reader: RecordingReader<R>,
     machine: M,
@@ -111,6 +110,14 @@ impl<R: Read, M: HostedBranch> Replay<R, M> {
         Some(next.at - self.first.unwrap_or(next.at))
     }
 
+    /// Returns the message that the next [`step`](Self::step) feeds; `None` if it is another frame.
+    pub fn next_input(&self) -> Option<&ToBranch> {
+        match &self.next {
+            Some(TimedFrame { frame: Frame::Input(input), .. }) => Some(input),
+            _ => None,
+        }
+    }
+
     fn handle(
         &mut self,
         time: Duration,
@@ -198,5 +205,15 @@ impl<R: Read, M: HostedBranch> Replay<R, M> {
     /// Returns the branch.
     pub fn machine(&mut self) -> &mut M {
         &mut self.machine
+    }
+}
+
+impl<R, M> std::fmt::Debug for Replay<R, M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replay")
+            .field("reader", &self.reader)
+            .field("turns", &self.turns)
+            .field("difference", &self.difference)
+            .finish_non_exhaustive()
     }
 }

@@ -25,6 +25,7 @@ mod name;
 mod notice;
 mod overload;
 mod queue;
+mod record;
 mod refusal;
 mod resume;
 mod rooms;
@@ -42,6 +43,7 @@ pub use name::{Code, InvalidCode, InvalidName, RoomId, RoomName};
 pub use notice::{InvalidNoticeText, Notice, NoticeText};
 pub use overload::{OVERLOAD_AFTER, OverloadMonitor, RECOVERED_AFTER};
 pub use queue::{GroupId, PartyRequest, Queue, QueueEnd, QueueRefusal, QueueSettings, QueueStatus};
+pub use record::RecordSettings;
 pub use refusal::{CreateRefusal, JoinRefusal, MoveRefusal, Removal, RoomEnd};
 pub use resume::{PlayerSession, Resume, ResumeTicket, resumed_id};
 pub use rooms::{

@@ -11,6 +11,7 @@ use crate::limits::{
 };
 use crate::name::{Code, RoomName};
 use crate::queue::QueueSettings;
+use crate::record::RecordSettings;
 
 /// Texts of a room by key.
 pub type Metadata = BTreeMap<String, String>;
@@ -104,6 +105,8 @@ pub struct Template {
     /// True if players receive the server's announcements, and the reason why it disconnects them,
     /// as raw packets ([`Notice`](crate::Notice)). Default: no.
     pub notify: bool,
+    /// Place of the recordings of the rooms; `None`: they are not recorded. Default: `None`.
+    pub record: Option<RecordSettings>,
     /// True if each room runs on a thread of its own. Default: no.
     pub own_thread: bool,
     /// True if players can [move](crate::Rooms::start_move) between the rooms and others with this
@@ -145,6 +148,7 @@ impl Template {
             metadata: Metadata::new(),
             receive_limits: ReceiveLimits::default(),
             notify: false,
+            record: None,
             own_thread: false,
             moves: false,
             resume: None,

@@ -13,6 +13,7 @@ use crate::config_command::ConfigArgs;
 use crate::ctl::CtlArgs;
 use crate::doctor::DoctorArgs;
 use crate::inspect::InspectArgs;
+use crate::record::{ReplayArgs, WatchArgs};
 use crate::token::TokenArgs;
 use crate::tunnel::TunnelArgs;
 
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Ctl(CtlArgs),
     Doctor(DoctorArgs),
     Inspect(InspectArgs),
+    Replay(ReplayArgs),
+    Watch(Box<WatchArgs>),
     Token(TokenArgs),
     Tunnel(Box<TunnelArgs>),
     /// Print a Grafana dashboard for the metrics of the server

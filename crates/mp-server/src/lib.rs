@@ -76,6 +76,7 @@ mod plan;
 mod program;
 mod protection;
 mod query;
+mod record;
 mod relay;
 mod reload;
 mod resident_bots;
@@ -102,7 +103,9 @@ use service::ServiceManager;
 pub use bans::BanError;
 pub use mp_core::UnixSeconds;
 pub use mp_identity;
+pub use mp_record;
 pub use mp_rooms;
+pub use record::{ReplayError, Replayed, replay_recording};
 pub use relay::relay;
 pub use rooms::{
     Announced, CreateRoomError, MovePlayerError, RoomContext, RoomsHandle, ServerEnded,
@@ -134,11 +137,15 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
         Some(Command::Ctl(args)) => return ctl::run(args.clone()),
         Some(Command::Doctor(args)) => return doctor::run(args),
         Some(Command::Inspect(args)) => return inspect::run(args),
+        Some(Command::Replay(args)) => return record::run_replay(args),
         Some(Command::Dashboard) => return print(metrics::dashboard()),
         Some(Command::Gdscript) => return print(WEBRTC_CLIENT),
-        None => {}
+        Some(Command::Watch(_)) | None => {}
     }
-    let settings = &args.settings;
+    let (builder, settings) = match &args.command {
+        Some(Command::Watch(args)) => (record::watch_server(builder, args)?, &args.settings),
+        _ => (builder, &args.settings),
+    };
     let config = Config::load(settings.sources(config::find(settings.file.clone())));
     let config = config.map_err(|errors| Failure::Refused(errors.to_string()))?;
     let (logs, set_filter) = logs::start(&config.log).map_err(Failure::Refused)?;

@@ -66,6 +66,7 @@ impl Network {
             silence,
             bans,
             metrics: metrics.clone(),
+            recordings: metrics.recordings().clone(),
         };
         let (queue, arrivals) = JoinQueue::new();
         let (reply, response) = oneshot::channel();

@@ -134,6 +134,7 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.moves = given.moves;
     template.resume = given.resume;
     template.notify = given.notify;
+    template.record.clone_from(&given.record);
     template.metadata.clone_from(&given.metadata);
     template.receive_limits = given.rates.receive_limits();
     template.matchmaking = given.matchmaking;

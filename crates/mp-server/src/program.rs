@@ -165,6 +165,7 @@ pub(crate) async fn run(
             process::exit(EXIT_AT_ONCE);
         }
     }
+    metrics.recordings().finish();
     if let Some(agones) = agones {
         agones.shutdown().await;
     }

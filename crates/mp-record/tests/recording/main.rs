@@ -4,4 +4,5 @@
 mod damage;
 mod replay;
 mod secrets;
+mod watch;
 mod world;

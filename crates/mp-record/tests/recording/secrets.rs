@@ -14,7 +14,7 @@ use crate::world::{File, Room, World};
 struct Raw(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 
 impl BlockSink for Raw {
-    fn accept(&mut self, block: Vec<u8>) -> bool {
+    fn accept(&mut self, block: Vec<u8>, _: mp_core::Instant) -> bool {
         self.0.lock().unwrap().extend(block);
         true
     }

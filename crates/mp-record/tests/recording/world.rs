@@ -50,7 +50,7 @@ pub struct File {
 }
 
 impl BlockSink for File {
-    fn accept(&mut self, block: Vec<u8>) -> bool {
+    fn accept(&mut self, block: Vec<u8>, _: Instant) -> bool {
         if self.accepts == Some(0) {
             return false;
         }
@@ -180,9 +180,9 @@ impl World {
 
 /// A node with a method and two properties.
 #[derive(Default)]
-struct Unit {
-    hp: i64,
-    steps: i64,
+pub struct Unit {
+    pub hp: i64,
+    pub steps: i64,
 }
 
 impl Node for Unit {
@@ -200,7 +200,7 @@ impl Node for Unit {
     }
 }
 
-fn unit() -> PackedScene {
+pub fn unit() -> PackedScene {
     PackedScene::new("res://unit.tscn", || {
         let config = ReplicationConfig::new().on_change(".:hp").always(".:steps");
         let sync = Instance::new("Sync", MultiplayerSynchronizer::new(config));
@@ -208,7 +208,7 @@ fn unit() -> PackedScene {
     })
 }
 
-fn game() -> BranchBuilder {
+pub fn game() -> BranchBuilder {
     Branch::builder("/root").tick_rate(100).setup(|scene| {
         scene.add("Units", Group)?;
         scene.add("Spawner", MultiplayerSpawner::new("../Units").with_scene(&unit()))?;
@@ -269,7 +269,12 @@ pub enum ReplayError {
 
 /// Starts the replay of a file, for a program whose answers are not those of the recorded one.
 pub fn replay(file: &[u8]) -> Result<Replay<&[u8], Branch>, ReplayError> {
-    Replay::new(RecordingReader::new(file)?, |header, facts| {
+    open(file)
+}
+
+/// Same as [`replay`], from any source.
+pub fn open<R: std::io::Read>(source: R) -> Result<Replay<R, Branch>, ReplayError> {
+    Replay::new(RecordingReader::new(source)?, |header, facts| {
         let kind = if header.kind == "Hosted" { Room::Hosted } else { Room::Relay };
         Ok(room(kind, header.seed, &facts, |_| unreachable!("the recording has the answer")))
     })

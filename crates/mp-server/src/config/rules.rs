@@ -152,6 +152,10 @@ const HOST_KEY_BYTES_MIN: usize = 16;
 pub(crate) static FILE: TextRule =
     rule("FILE", "the path of a file", |text| !text.trim().is_empty());
 
+/// Path of a directory.
+pub(crate) static DIRECTORY: TextRule =
+    rule("DIRECTORY", "the path of a directory", |text| !text.trim().is_empty());
+
 /// Delay of a simulated link.
 pub(crate) static LINK_DELAY: TextRule =
     rule("TIME", link::DELAY_TAKES, |text| link::delay(text).is_some());

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mp_core::{AddressPrefix, GateLimits, Rate, ReceiveLimits, TransferMode};
-use mp_rooms::{HostMigration, RoomHost, SamePlayer};
+use mp_rooms::{HostMigration, RecordSettings, RoomHost, SamePlayer};
 
 use super::address::BindAddress;
 
@@ -276,6 +276,8 @@ pub struct TemplateConfig {
     pub resume: Option<Duration>,
     /// True if players who are disconnected receive the reason as a raw packet (default: false).
     pub notify: bool,
+    /// Place of the recordings of the rooms; `None`: they are not recorded (default).
+    pub record: Option<RecordSettings>,
     /// Texts for lists of rooms (default: none).
     pub metadata: BTreeMap<String, String>,
     /// Maximum rates of what all players of a room send in sum.

@@ -71,6 +71,22 @@ fn rooms(snapshot: &Snapshot) -> Vec<Family> {
             "Open rooms, and rooms that are being created",
             one((stats.open + stats.creating) as f64),
         ),
+        Family::gauges(
+            "mp_recordings",
+            "Rooms that are being recorded",
+            one(snapshot.recordings.active() as f64),
+        ),
+        Family::counters(
+            "mp_recordings_ended",
+            "Recordings that have ended",
+            snapshot.recordings.ends().map(|(reason, count)| (vec![("reason", reason)], count)),
+        ),
+        Family::counters(
+            "mp_recordings_written",
+            "Bytes written to recordings",
+            one(snapshot.recordings.written_bytes()),
+        )
+        .bytes(),
         Family::counters("mp_rooms_created", "Rooms created", one(stats.created_rooms)),
         Family::counters(
             "mp_rooms_closed",

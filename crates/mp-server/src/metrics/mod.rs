@@ -30,6 +30,7 @@ use prometheus_client::registry::Registry;
 use self::collector::ServerCollector;
 pub(crate) use self::dashboard::dashboard;
 use crate::query::ServerQueries;
+use crate::record::Recordings;
 use crate::rooms::AdmissionStats;
 
 /// The sources of a server's statistics. Clones share them.
@@ -39,6 +40,7 @@ pub(crate) struct Metrics(Arc<Sources>);
 #[derive(Debug, Default)]
 struct Sources {
     gate: ConnectionGate,
+    recordings: Recordings,
     endpoints: Mutex<Vec<(TransportKind, SharedEndpoint)>>,
     branches: Mutex<Vec<BranchStatsCollector>>,
     rooms: Mutex<RoomsSnapshot>,
@@ -81,6 +83,11 @@ impl Metrics {
     /// Returns the gate of all transports, whose statistics are included.
     pub(crate) fn gate(&self) -> &ConnectionGate {
         &self.0.gate
+    }
+
+    /// Returns the recordings of rooms, whose statistics are included.
+    pub(crate) fn recordings(&self) -> &Recordings {
+        &self.0.recordings
     }
 
     /// Adds an endpoint, whose counters stay when it ends.

@@ -7,6 +7,7 @@ use mp_core::{GateStats, UnixSeconds, bug};
 
 use super::process::ProcessStats;
 use crate::query::ServerQueries;
+use crate::record::RecordingStats;
 
 use super::{Metrics, RoomsSnapshot, TransportKind, lock};
 
@@ -18,6 +19,7 @@ pub(super) struct Snapshot {
     pub(super) branches: BranchTotals,
     pub(super) rooms: RoomsSnapshot,
     pub(super) gate: GateStats,
+    pub(super) recordings: RecordingStats,
     pub(super) bugs: u64,
     pub(super) certificate_expiry: Option<UnixSeconds>,
     pub(super) reloads: u64,
@@ -49,6 +51,7 @@ impl Snapshot {
             branches,
             rooms: *lock(&sources.rooms),
             gate: sources.gate.stats(),
+            recordings: sources.recordings.stats().clone(),
             bugs: bug::count(),
             certificate_expiry: *lock(&sources.certificate_expiry),
             reloads: sources.reloads.load(Ordering::Relaxed),

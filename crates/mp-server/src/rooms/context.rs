@@ -13,6 +13,8 @@ use mp_scene::{Branch, BuildError};
 
 use super::handle::RoomsHandle;
 use super::identities::Identities;
+use crate::record::RoomRecording;
+use crate::relay::PlayerFacts;
 
 /// A function of the program that builds rooms of one type.
 pub(crate) type RoomType = Arc<dyn Fn(&RoomContext) -> Result<Branch, BuildError> + Send + Sync>;
@@ -29,6 +31,8 @@ pub struct RoomContext {
     pub(super) drain: DrainDeadline,
     pub(super) identities: Identities,
     pub(super) rooms: RoomsHandle,
+    /// `None` if the room is not recorded.
+    pub(super) recording: Option<RoomRecording>,
 }
 
 impl RoomContext {
@@ -93,6 +97,20 @@ impl RoomContext {
     /// (`identity.method` is `open` or `secret`).
     pub fn identity(&self, peer: PeerId) -> Option<Arc<Identity>> {
         self.identities.get(peer)
+    }
+
+    /// Returns the seed of the room's random numbers, which its recording contains.
+    pub(crate) fn seed(&self) -> Result<[u8; 32], BuildError> {
+        match &self.recording {
+            Some(recording) => Ok(recording.seed),
+            None => mp_core::host::os_seed().map_err(BuildError::Randomness),
+        }
+    }
+
+    /// Returns the roles of the players, which a recording contains.
+    pub(crate) fn facts(&self) -> PlayerFacts {
+        let facts = self.recording.as_ref().map(RoomRecording::facts).unwrap_or_default();
+        PlayerFacts::new(facts, self.identities.clone())
     }
 
     /// Returns the time after which the room is closed because the server is shutting down; `None`

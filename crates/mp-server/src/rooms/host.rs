@@ -36,6 +36,7 @@ use crate::http::AddressLimiter;
 use crate::http_client::HttpClient;
 use crate::identity::Authentication;
 use crate::metrics::Metrics;
+use crate::record::Recordings;
 
 /// Settings of the rooms of a server.
 pub(crate) struct HostSettings {
@@ -50,6 +51,7 @@ pub(crate) struct HostSettings {
     pub(crate) silence: Duration,
     pub(crate) bans: BanRegistry,
     pub(crate) metrics: Metrics,
+    pub(crate) recordings: Recordings,
 }
 
 /// The task that owns the registry: it starts and closes branches, and passes decisions to the

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mp_core::PeerId;
-use mp_identity::{Identity, Role};
+use mp_identity::Identity;
 use mp_rooms::ListenerConnection;
 
 /// The identities of a room's players by peer id. Clones refer to the same room: the registry's
 /// thread writes them, and the room's thread reads them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Identities(Arc<Mutex<ByPeer>>);
+pub(crate) struct Identities(Arc<Mutex<ByPeer>>);
 
 /// The connection and the identity of each player.
 type ByPeer = BTreeMap<PeerId, (ListenerConnection, Arc<Identity>)>;
@@ -31,13 +31,8 @@ impl Identities {
         self.lock().retain(|_, (of, _)| *of != connection);
     }
 
-    pub(super) fn get(&self, peer: PeerId) -> Option<Arc<Identity>> {
+    pub(crate) fn get(&self, peer: PeerId) -> Option<Arc<Identity>> {
         self.lock().get(&peer).map(|(_, identity)| Arc::clone(identity))
-    }
-
-    /// Returns whether a player has the role of a spectator.
-    pub(super) fn is_spectator(&self, peer: PeerId) -> bool {
-        self.get(peer).is_some_and(|identity| identity.role() == Role::Spectator)
     }
 
     fn lock(&self) -> MutexGuard<'_, ByPeer> {

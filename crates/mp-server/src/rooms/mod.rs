@@ -30,6 +30,7 @@ pub use context::RoomContext;
 pub(crate) use context::{RoomType, RoomTypes};
 pub use handle::{CreateRoomError, RoomsHandle, ServerEnded};
 pub(crate) use host::{HostSettings, RoomsHost};
+pub(crate) use identities::Identities;
 pub(crate) use inspection::RoomInspection;
 pub(crate) use matchmaking::{Identified, QueuePlace, QueueProgress, Seat};
 pub use moves::MovePlayerError;

@@ -24,6 +24,7 @@ mod panic;
 mod players;
 mod protection;
 mod query;
+mod record;
 mod resume;
 mod rooms;
 mod server;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mp_identity::Role;
 use mp_rooms::limits::HOST_GRACE;
-use mp_rooms::{HostMigration, NextHost, RoomHost};
+use mp_rooms::{HostMigration, NextHost, RecordSettings, RoomHost};
 
 use super::{Builder, seconds, some_seconds};
 use crate::config::rules::OFF;
@@ -21,6 +21,32 @@ impl Builder<'_> {
             self.report(table, "resume", message, Some("omit it, or host".to_owned()));
         }
         Some(time)
+    }
+
+    /// Returns the place of the recordings, and checks that the rooms can be replayed.
+    pub(super) fn record(&mut self, table: &Table, host: RoomHost) -> Option<RecordSettings> {
+        let directory = table.text("record")?;
+        let room_type = table.text("type").unwrap_or_else(|| RELAY.to_owned());
+        let problem = if room_type != RELAY {
+            Some((format!("cannot record rooms of the type {room_type:?}"), "the type"))
+        } else if host == RoomHost::Tunnel {
+            let message = "cannot record games behind a tunnel, which authenticate players";
+            Some((message.to_owned(), "host"))
+        } else if table.switch("moves") == Some(true) {
+            Some(("cannot record rooms between which players move".to_owned(), "moves"))
+        } else if some_seconds(table, "resume").is_some() {
+            let message = "cannot record rooms that send tickets to players";
+            Some((message.to_owned(), "resume"))
+        } else {
+            None
+        };
+        if let Some((message, other)) = problem {
+            self.report(table, "record", message, Some(format!("omit it, or {other}")));
+        }
+        let mut settings = RecordSettings::new(directory.into());
+        settings.max_bytes = table.number("record_bytes").unwrap_or(settings.max_bytes);
+        settings.retention = some_seconds(table, "record_retention");
+        Some(settings)
     }
 
     /// Returns the player that is the server of the others, and checks that there can be one.

@@ -216,6 +216,7 @@ impl Builder<'_> {
                 moves: table.switch("moves").unwrap_or_default(),
                 resume: self.resume(table),
                 notify: table.switch("notify").unwrap_or_default(),
+                record: self.record(table, host),
                 metadata: table.texts("metadata").unwrap_or_default(),
                 rates: rates(table),
                 matchmaking: table.switch("matchmaking").unwrap_or(is_matched),

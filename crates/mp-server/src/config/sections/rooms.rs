@@ -1,7 +1,7 @@
 //! Settings of rooms and their templates.
 
 use crate::config::key::{Key, Kind, Preset};
-use crate::config::rules::{CODE, HOST_KEY, METADATA_KEY, NAME, PACKET, WORDS};
+use crate::config::rules::{CODE, DIRECTORY, HOST_KEY, METADATA_KEY, NAME, PACKET, WORDS};
 
 pub(super) const TEMPLATE: &[Key] = &[
     Key::new("type", Kind::Text(&NAME), Preset::Text("relay"), "Type of the rooms").now(),
@@ -148,6 +148,34 @@ packet, with a new one.",
 Godot passes them to the signal peer_packet, with the id 1: {\"code\": \"kicked\", \"text\": …}; the \
 codes are announcement, draining, replaced, banned and kicked. Over WebSocket the close reason \
 begins with the code in any case.",
+    )
+    .now(),
+    Key::new(
+        "record",
+        Kind::Text(&DIRECTORY),
+        Preset::Unset("the rooms are not recorded"),
+        "Directory of recordings of the rooms, for mp-server replay
+
+A recording has all packets of the players, what they write in chats included, but not their \
+addresses and credentials. Each room writes a file that only the user of the server may read \
+(Unix). Only rooms of the type relay are recorded, without moves, resume and host = \"tunnel\".",
+    )
+    .example(r#""recordings""#)
+    .now(),
+    Key::new(
+        "record_bytes",
+        Kind::Bytes { min: 1 << 20, max: 1 << 50 },
+        Preset::Number(1 << 30),
+        "Maximum size of all recordings in the directory in bytes
+
+The oldest ones are deleted first. If that is not enough, a recording ends.",
+    )
+    .now(),
+    Key::new(
+        "record_retention",
+        Kind::Seconds { min: 0, max: 315_360_000 },
+        Preset::Number(604_800),
+        "Seconds after which a recording is deleted; 0: only if there are too many",
     )
     .now(),
     Key::new("metadata", Kind::Table, Preset::EmptyTable, "Texts for lists of rooms")

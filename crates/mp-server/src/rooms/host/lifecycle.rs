@@ -9,6 +9,7 @@ use mp_scene::{Branch, IdBlocks, Keep, Signal};
 use tokio::sync::oneshot;
 
 use super::{HostEvent, RoomsHost};
+use crate::relay::RelaySettings;
 use crate::rooms::context::RoomContext;
 use crate::rooms::handle::RoomsHandle;
 use crate::rooms::identities::Identities;
@@ -64,6 +65,12 @@ impl RoomsHost {
             RoomHost::Tunnel => Duration::ZERO,
             _ => self.settings.silence,
         };
+        let relay = RelaySettings::of(&template).silence(silence);
+        let recording = template
+            .record
+            .as_ref()
+            .and_then(|settings| self.settings.recordings.start(settings, &name, &relay));
+        let recorder = recording.as_ref().map(|it| Box::new(it.recording.clone()));
         let drain = self.drain.clone();
         let receive_limits = template.receive_limits;
         let rooms = self.own_handle.clone();
@@ -71,10 +78,10 @@ impl RoomsHost {
             if let Some(timer) = timer {
                 actix::spawn(timer.run());
             }
-            let (relay, moves, resume) = (template.relay, template.moves, template.resume);
-            let of_room = identities.clone();
+            let (moves, resume) = (template.moves, template.resume);
             let handle = rooms.clone();
-            let context = RoomContext { id: room, name, template, drain, identities, rooms };
+            let context =
+                RoomContext { id: room, name, template, drain, identities, rooms, recording };
             let mut branch = build(&context)?;
             if let Some(time) = resume {
                 keep_players(&mut branch, time, room, handle);
@@ -82,16 +89,15 @@ impl RoomsHost {
             if moves {
                 branch.enable_moves(&IdBlocks::of_process());
             }
-            let multiplayer = branch.scene().multiplayer_mut();
-            multiplayer.set_silence_timeout(silence);
-            multiplayer.set_relay_permission(move |peer| !of_room.is_spectator(peer));
-            if !relay {
-                multiplayer.set_server_relay(false);
-            }
+            relay.apply(&mut branch, context.facts());
             Ok(branch)
         });
         let collector = self.stats.collector(thread, &self.settings.metrics);
         let starter = starter.receive_limits(receive_limits).collect_stats(&collector).span(span);
+        let starter = match recorder {
+            Some(recorder) => starter.record(recorder),
+            None => starter,
+        };
         let starter = match arbiter {
             Some(arbiter) => starter.on(arbiter),
             None => starter,

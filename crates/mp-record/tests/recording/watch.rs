@@ -1,0 +1,148 @@
+//! Clients that watch a recording have the nodes of the recorded client at each time.
+
+use std::io::{Cursor, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use mp_core::{PeerId, Rng};
+use mp_record::{RecordingEnd, WatchCommand, WatchEvent, WatchSeat, WatchedReplay};
+use mp_scene::prelude::*;
+use mp_scene::testing::Lan;
+
+use crate::world::{File, Room, Unit, World, game, open, unit};
+
+/// Names of the units with `hp` and `steps`.
+type Units = Vec<(String, i64, i64)>;
+
+fn units(scene: &mut Scene) -> Units {
+    let parent = scene.find("Units").unwrap();
+    let nodes: Vec<_> = scene.tree().children(parent).collect();
+    let mut units = Vec::new();
+    for node in nodes {
+        let name = scene.tree().name(node).unwrap().to_owned();
+        let unit: &mut Unit = scene.get_mut(NodeRef::new(node)).unwrap();
+        units.push((name, unit.hp, unit.steps));
+    }
+    units.sort();
+    units
+}
+
+/// Plays a random game of the host 3, of which guest 2 and others receive the units. Returns the
+/// recording, and the units of guest 2 at some times since its start.
+fn recorded(seed: u64) -> (Vec<u8>, Vec<(Duration, Units)>) {
+    let mut world = World::new(Room::Hosted, File::default());
+    let began = world.now;
+    let (guest, host) = (world.join(), world.join());
+    assert_eq!((guest.get(), host.get()), (2, 3));
+    world.settle();
+    let scene = world.clients[1].1.scene();
+    for path in ["Units", "Spawner", "Flag"] {
+        let node = scene.find(path).unwrap();
+        scene.tree_mut().set_multiplayer_authority(node, host, true).unwrap();
+    }
+    let mut rng = Rng::seed_from_u64(seed);
+    let mut checkpoints = Vec::new();
+    for number in 0..120 {
+        let scene = world.clients[1].1.scene();
+        let name = format!("Unit{}", rng.below(6));
+        let found = scene.find(&format!("Units/{name}"));
+        match (rng.below(4), found) {
+            (0, Err(_)) => {
+                let node = scene.add_instance("Units", unit().instantiate().named(&name)).unwrap();
+                scene.tree_mut().set_multiplayer_authority(node, host, true).unwrap();
+            }
+            (1, Ok(node)) => scene.remove(node).map(drop).unwrap(),
+            (2, Ok(node)) => {
+                scene.get_mut(NodeRef::<Unit>::new(node)).unwrap().hp = number;
+            }
+            (3, Ok(node)) => {
+                scene.get_mut(NodeRef::<Unit>::new(node)).unwrap().steps = -number;
+            }
+            _ if number == 60 => drop(world.join()),
+            _ => {}
+        }
+        world.settle();
+        if rng.below(8) == 0 {
+            let time = world.now - began;
+            checkpoints.push((time, units(world.clients[0].1.scene())));
+        }
+    }
+    (world.finish(RecordingEnd::BranchEnded), checkpoints)
+}
+
+/// Returns the room of a recording, as the player 2 saw it.
+fn watched(file: Vec<u8>) -> (Lan, SyncSender<WatchCommand>, Receiver<WatchEvent>) {
+    let (commands, receiver) = sync_channel(100);
+    let (events, reports) = sync_channel(1_000);
+    let reopen = Box::new(move || -> Result<WatchedReplay, String> {
+        let source: Box<dyn Read> = Box::new(Cursor::new(file.clone()));
+        open(source).map_err(|error| error.to_string())
+    });
+    let viewpoint = PeerId::new(2).unwrap();
+    let seat = WatchSeat::new(reopen, viewpoint, receiver, events).unwrap();
+    (Lan::new(Branch::builder("/root").relay_policy(seat)).unwrap(), commands, reports)
+}
+
+/// Seeks, and returns the units that the clients have then.
+fn seek(
+    lan: &mut Lan,
+    commands: &SyncSender<WatchCommand>,
+    to: Duration,
+    ids: &[PeerId],
+) -> Vec<Units> {
+    commands.send(WatchCommand::Seek(to)).unwrap();
+    (0..12).for_each(|_| lan.settle());
+    ids.iter().map(|&id| units(lan.scene(id))).collect()
+}
+
+#[test]
+fn watchers_hold_the_state_of_each_time_after_seeks_back_and_forth() {
+    for seed in 0..6 {
+        let (file, checkpoints) = recorded(seed);
+        assert!(checkpoints.iter().any(|(_, units)| units.len() > 2), "seed {seed}");
+        let (mut lan, commands, _reports) = watched(file);
+        commands.send(WatchCommand::Pause(true)).unwrap();
+        let mut watchers = vec![lan.join(game()).unwrap()];
+        lan.settle();
+        let mut rng = Rng::seed_from_u64(seed);
+        for number in 0..12 {
+            let (time, expected) = &checkpoints[rng.below(checkpoints.len() as u64) as usize];
+            let found = seek(&mut lan, &commands, *time, &watchers);
+            assert!(
+                found.iter().all(|it| it == expected),
+                "seed {seed}: {time:?}: {expected:?} {found:?}"
+            );
+            if number == 5 {
+                // A late watcher receives the state without a seek.
+                let late = lan.join(game()).unwrap();
+                lan.settle();
+                assert_eq!(units(lan.scene(late)), *expected, "seed {seed}");
+                watchers.push(late);
+            }
+        }
+        // The ids of the watchers are 2 and 3, too. The recorded host, 3, is no client for others.
+        let recorded = PeerId::new(2).unwrap();
+        assert!(lan.scene(watchers[1]).peers().contains(&recorded));
+        assert!(!lan.scene(watchers[0]).peers().contains(&watchers[1]));
+    }
+}
+
+#[test]
+fn recording_plays_to_its_end_with_its_speed() {
+    let (file, checkpoints) = recorded(9);
+    let (mut lan, commands, reports) = watched(file);
+    let watcher = lan.join(game()).unwrap();
+    commands.send(WatchCommand::Speed(10.0)).unwrap();
+    let (time, _) = checkpoints[checkpoints.len() / 2];
+    let steps = |time: Duration| (time.as_millis() / Lan::STEP.as_millis()) as usize;
+    (0..steps(time) / 10).for_each(|_| lan.step());
+    commands.send(WatchCommand::Report).unwrap();
+    lan.settle();
+    let at: Vec<_> = reports.try_iter().collect();
+    let Some(WatchEvent::At(at, false)) = at.last() else { panic!("{at:?}") };
+    assert!(at.abs_diff(time) < Duration::from_secs(2), "{at:?} {time:?}");
+    let (last, expected) = checkpoints.last().unwrap();
+    (0..steps(*last) / 10 + 200).for_each(|_| lan.step());
+    assert!(reports.try_iter().any(|event| event == WatchEvent::Ended));
+    let _ = (watcher, expected);
+}

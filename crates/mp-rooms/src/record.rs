@@ -1,0 +1,25 @@
+//! [`RecordSettings`]: the place of recordings of rooms.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The place of the recordings of rooms, and their limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordSettings {
+    /// Directory of the files.
+    pub directory: PathBuf,
+    /// Maximum size of all recordings in the directory in bytes. The oldest ones are deleted first;
+    /// a recording that has no capacity left ends.
+    pub max_bytes: u64,
+    /// Time after which a recording is deleted; `None`: never.
+    pub retention: Option<Duration>,
+}
+
+impl RecordSettings {
+    /// Returns settings with 1 GiB, and 7 days of retention.
+    pub fn new(directory: PathBuf) -> Self {
+        let retention = Some(Duration::from_secs(7 * 24 * 3_600));
+        Self { directory, max_bytes: 1 << 30, retention }
+    }
+}
