@@ -4,12 +4,13 @@ pub(crate) mod event_queue;
 mod lifecycle;
 mod mailbox;
 mod process;
+mod program;
 mod settle;
+mod turns;
 
 use std::time::Duration;
 
-use mp_core::{Instant, PeerId, Rng};
-use mp_scene::Branch;
+use mp_core::{Instant, Rng};
 
 use crate::checker::{self, Checker, Violation, quiet};
 use crate::faults;
@@ -19,11 +20,12 @@ use crate::plan::Plan;
 use crate::programs::Programs;
 use crate::rng_ext::RngExt;
 use crate::trace::{Detail, Trace};
-use crate::workload::{self, Act, SharedModel, Workload};
+use crate::workload::{self, SharedModel, Workload};
 
 use event_queue::EventQueue;
 pub use process::ActorId;
-use process::{Process, TurnResult};
+use process::Process;
+pub use program::{ProcessStats, Program};
 
 /// A world with its checkers.
 pub struct World {
@@ -103,40 +105,6 @@ pub struct Counters {
     pub pauses: u64,
     /// Endpoints abandoned by branches because they accepted no messages.
     pub abandoned: u64,
-}
-
-/// Running program, as checkers see it.
-pub struct Program<'a> {
-    /// Run.
-    pub run: RunId,
-    /// Slot.
-    pub slot: SlotId,
-    /// Peer id.
-    pub id: PeerId,
-    /// Branch.
-    pub branch: &'a mut Branch,
-    /// Statistics of its process.
-    pub stats: ProcessStats,
-}
-
-/// Statistics of a process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProcessStats {
-    /// True after the program asked to close.
-    pub is_leaving: bool,
-    /// Messages in the fullest mailbox.
-    pub mail: usize,
-    /// Connections of all endpoints.
-    pub connections: usize,
-    /// Packets in the longest queue for an endpoint.
-    pub queued_packets: usize,
-    /// Bytes queued or unacknowledged of the connection with the most.
-    pub queued_bytes: u64,
-    /// Time since the branch last read its mailbox or delivered a message, at its last turn.
-    pub idle: Duration,
-    /// True if the peers reported by the branch's events differed from its connected peers at the
-    /// end of its last turn.
-    pub events_disagree: bool,
 }
 
 impl World {
@@ -350,72 +318,6 @@ impl World {
         }
     }
 
-    /// Schedules a turn of an actor after a random wake delay.
-    fn wake(&mut self, slot: SlotId, actor: ActorId) {
-        let wake_delay = self.rngs.turns.duration(Duration::from_micros(2), self.plan.wake_delay);
-        self.set_turn(slot, actor, self.now + wake_delay);
-    }
-
-    /// Schedules a turn of an actor at `at`, unless an earlier one is scheduled.
-    fn set_turn(&mut self, slot: SlotId, actor: ActorId, at: Instant) {
-        let Some(process) = &mut self.slots[slot].process else { return };
-        let run = process.recorder.run;
-        let timer = process.timer(actor);
-        let at = at.max(timer.stalled_until);
-        if timer.next.is_none_or(|next| at < next) {
-            timer.next = Some(at);
-            self.event_queue.push(at, Event::Turn(slot, run, actor));
-        }
-    }
-
-    fn turn(&mut self, slot: SlotId, run: RunId, actor: ActorId) {
-        let slot_state = &mut self.slots[slot];
-        let Some(process) =
-            slot_state.process.as_mut().filter(|process| process.recorder.run == run)
-        else {
-            return;
-        };
-        let timer = process.timer(actor);
-        if timer.next != Some(self.now) {
-            return;
-        }
-        timer.next = None;
-        if self.now < timer.stalled_until {
-            let until = timer.stalled_until;
-            return self.set_turn(slot, actor, until);
-        }
-        if slot_state.send_blocked_until > Instant::ZERO
-            && self.now >= slot_state.send_blocked_until
-        {
-            slot_state.send_blocked_until = Instant::ZERO;
-            self.network.block_sending(slot, false);
-        }
-        self.counters.turns += 1;
-        self.trace.mix((slot as u64) << 32 | u64::from(run.0));
-        let TurnResult { next, woken, pauses } =
-            process.turn(self.now, actor, &mut self.rngs.turns);
-        let end = process.end;
-        self.counters.pauses += pauses;
-        if actor == ActorId::Branch && self.is_active {
-            let busy = std::mem::take(&mut process.busy);
-            let timer = process.timer(actor);
-            timer.stalled_until = timer.stalled_until.max(self.now + busy);
-        }
-        self.collect(slot);
-        for actor in woken {
-            self.wake(slot, actor);
-        }
-        if let Some(next) = next {
-            // Timers fire late, and a turn takes time.
-            let late = self.rngs.turns.duration(Duration::ZERO, self.plan.wake_delay);
-            let at = next.max(self.now + Duration::from_micros(20)) + late;
-            self.set_turn(slot, actor, at);
-        }
-        if let Some(end) = end {
-            self.end_process(slot, end);
-        }
-    }
-
     /// Moves datagrams from the sockets of a slot onto the network.
     fn collect(&mut self, slot: SlotId) {
         let (event_queue, now, wire) = (&mut self.event_queue, self.now, self.plan.wire);
@@ -430,48 +332,6 @@ impl World {
             let what = format!("slot {slot} sent {len} B that are not a ping");
             self.violation.get_or_insert(Violation { at: now, name: "quiet", what });
         }
-    }
-
-    fn act(&mut self, slot: SlotId, run: RunId) {
-        let slot_state = &mut self.slots[slot];
-        let Some(process) =
-            slot_state.process.as_mut().filter(|process| process.recorder.run == run)
-        else {
-            return;
-        };
-        if !self.is_active {
-            return;
-        }
-        if !process.is_leaving() {
-            let local = process.local_time(self.now);
-            process.branch.scene().set_now(local);
-            let rng = &mut self.rngs.acts;
-            // The first workload sends messages; the others act less often.
-            let which = if rng.chance(800) { 0 } else { rng.below(self.workloads.len() as u64) };
-            let (branch, recorder) = (&mut process.branch, &process.recorder);
-            let mut act =
-                Act { branch, recorder, rng, leave: false, busy: Duration::ZERO, hang: None };
-            self.workloads[which as usize].act(&mut act);
-            let Act { leave, busy, hang, .. } = act;
-            process.busy += busy;
-            if let Some((endpoint, time)) = hang {
-                let timer = process.timer(ActorId::Endpoint(endpoint.0 as usize));
-                timer.stalled_until = timer.stalled_until.max(self.now + time);
-            }
-            if leave {
-                process.leave(self.now);
-            }
-        }
-        let actors: Vec<ActorId> = process.actors().collect();
-        for actor in actors {
-            self.wake(slot, actor);
-        }
-        self.schedule_act(slot, run);
-    }
-
-    fn schedule_act(&mut self, slot: SlotId, run: RunId) {
-        let pause = self.rngs.acts.until(self.plan.act_interval);
-        self.event_queue.push(self.now + pause, Event::Act(slot, run));
     }
 
     /// Passes new facts to the registry and the checkers.
