@@ -4,6 +4,8 @@
 //! path id of peer 1 once. So each host's ids are replaced with ids that the room has never used. A
 //! node that a host announces in place of its predecessor keeps the net ids that the guests know.
 
+mod hidden;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -11,6 +13,7 @@ use mp_core::PeerId;
 use mp_scene::codec::godot::IdMap;
 use mp_scene::{IdBlocks, IdCounter, SceneMessage};
 
+use self::hidden::HiddenNodes;
 use crate::SeatStats;
 use crate::clock::SyncClock;
 use crate::limits::{HOST_NET_IDS_MAX, HOST_PATH_BYTES_MAX, HOST_PATHS_MAX, PATH_RECEIVERS_MAX};
@@ -29,6 +32,7 @@ pub(crate) struct HostIds {
     net_ids: BTreeMap<u32, u32>,
     /// Nodes by the room's net id.
     nodes: BTreeMap<u32, Node>,
+    hidden: HiddenNodes,
 }
 
 /// Size of the paths that are kept.
@@ -84,7 +88,7 @@ struct PathId {
 #[derive(Debug, Default)]
 struct Node {
     net_id: u32,
-    synchronizers: BTreeSet<u32>,
+    synchronizers: Vec<u32>,
     /// Number of guests to which the host has announced the node.
     guests: usize,
 }
@@ -237,7 +241,9 @@ impl HostIds {
         if self.net_ids.len() + new.len() > HOST_NET_IDS_MAX {
             return None;
         }
-        if let Some((known_id, known_synchronizers)) = known {
+        let hidden = self.hidden.take(net_id);
+        let hidden = hidden.as_ref().map(|(id, synchronizers)| (*id, &synchronizers[..]));
+        if let Some((known_id, known_synchronizers)) = known.or(hidden) {
             self.net_ids.entry(net_id).or_insert(known_id);
             for (&id, &known) in synchronizers.iter().zip(known_synchronizers) {
                 self.net_ids.entry(id).or_insert(known);
@@ -249,13 +255,13 @@ impl HostIds {
         let room_id = self.net_ids.get(&net_id).copied()?;
         let node = self.nodes.entry(room_id).or_default();
         node.net_id = net_id;
-        node.synchronizers.extend(synchronizers);
+        node.synchronizers = synchronizers.to_vec();
         node.guests += 1;
         Some(room_id)
     }
 
-    /// Removes a node, by the room's net id, from one guest. With the last one its net ids are
-    /// forgotten, and true is returned.
+    /// Removes a node, by the room's net id, from one guest. With the last one its net ids become
+    /// unknown, and true is returned. They are the same if the node is shown again.
     pub(crate) fn remove_node(&mut self, room_id: u32) -> bool {
         let Some(node) = self.nodes.get_mut(&room_id) else { return false };
         node.guests -= 1;
@@ -264,9 +270,9 @@ impl HostIds {
         }
         let Node { net_id, synchronizers, .. } = std::mem::take(node);
         self.nodes.remove(&room_id);
-        for id in synchronizers.into_iter().chain([net_id]) {
-            self.net_ids.remove(&id);
-        }
+        self.net_ids.remove(&net_id);
+        let synchronizers = synchronizers.iter().filter_map(|id| self.net_ids.remove(id));
+        self.hidden.add(net_id, (room_id, synchronizers.collect()));
         true
     }
 
@@ -315,88 +321,4 @@ impl IdMap for CountedIds<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn path() -> AnnouncedPath {
-        AnnouncedPath::new("Flag".to_owned(), [b'0'; 32])
-    }
-
-    /// Returns the room's ids for those of the host.
-    fn mapped<const N: usize>(ids: &mut HostIds, net_ids: [u32; N]) -> [Option<u32>; N] {
-        let (mut stats, mut clock) = (SeatStats::default(), SyncClock::default());
-        let mut map = ids.map(&mut stats, &mut clock);
-        net_ids.map(|id| map.net_id(id))
-    }
-
-    #[test]
-    fn unused_paths_are_discarded_before_used_ones() {
-        let (mut ids, mut room) = (HostIds::with_paths(), RoomIds::default());
-        let (mut stats, mut clock) = (SeatStats::default(), SyncClock::default());
-        let max = HOST_PATHS_MAX as u32;
-        (1..=max).for_each(|id| ids.add_path(&mut room, &mut stats, id, path()));
-        let guest = PeerId::new(5).unwrap();
-        ids.add_receiver(2, guest);
-        assert_eq!(ids.map(&mut stats, &mut clock).path_id(1), Some(1));
-        ids.add_path(&mut room, &mut stats, max + 1, path());
-        assert_eq!([1, 2, 3].map(|id| ids.has_path(id)), [true, false, true]);
-        assert_eq!((ids.host_path(1), ids.host_path(2)), (Some(1), None));
-        assert_eq!((stats.discarded_paths, ids.paths.len()), (1, HOST_PATHS_MAX));
-        let kept = ids.kept.unwrap();
-        assert_eq!((kept.bytes, kept.receivers), (HOST_PATHS_MAX * "Flag".len(), 0));
-    }
-
-    #[test]
-    fn paths_are_kept_up_to_a_sum_of_bytes() {
-        let (mut ids, mut room) = (HostIds::with_paths(), RoomIds::default());
-        let mut stats = SeatStats::default();
-        let long = || AnnouncedPath::new("A".repeat(HOST_PATH_BYTES_MAX / 2 + 1), [b'0'; 32]);
-        ids.add_path(&mut room, &mut stats, 1, long());
-        ids.add_path(&mut room, &mut stats, 2, long());
-        assert!(ids.announced(1).is_some() && ids.announced(2).is_none() && ids.has_path(2));
-    }
-
-    #[test]
-    fn paths_that_all_guests_have_received_are_known() {
-        let (mut ids, mut room) = (HostIds::with_paths(), RoomIds::default());
-        let mut stats = SeatStats::default();
-        ids.add_path(&mut room, &mut stats, 1, path());
-        let guests = [3, 4].map(|id| PeerId::new(id).unwrap());
-        ids.add_receiver(1, guests[0]);
-        assert!(ids.received_by_all(&guests).is_empty());
-        ids.add_receiver(1, guests[1]);
-        assert!(ids.received_by_all(&guests).contains("Flag"));
-        ids.remove_receiver(guests[0]);
-        assert!(ids.received_by_all(&guests).is_empty());
-    }
-
-    #[test]
-    fn net_ids_are_forgotten_with_the_last_guest() {
-        let (mut ids, mut room) = (HostIds::default(), RoomIds::default());
-        let node = ids.add_node(&mut room, 10, &[11], None).unwrap();
-        assert_eq!(ids.add_node(&mut room, 10, &[11], None), Some(node));
-        assert!(!ids.remove_node(node));
-        assert_eq!(mapped(&mut ids, [10, 11]), [Some(1), Some(2)]);
-        assert!(ids.remove_node(node));
-        assert_eq!(mapped(&mut ids, [10, 11]), [None, None]);
-        assert_eq!((ids.net_ids.len(), ids.nodes.len()), (0, 0));
-    }
-
-    #[test]
-    fn node_of_an_earlier_host_keeps_its_net_ids() {
-        let (mut ids, mut room) = (HostIds::default(), RoomIds::default());
-        assert_eq!(ids.add_node(&mut room, 1, &[2], Some((70, &[71]))), Some(70));
-        assert_eq!(mapped(&mut ids, [1, 2]), [Some(70), Some(71)]);
-        assert_eq!((ids.node(1), ids.synchronizers(&[2])), (Some(70), vec![71]));
-    }
-
-    #[test]
-    fn node_beyond_the_limit_is_refused_as_a_whole() {
-        let (mut ids, mut room) = (HostIds::default(), RoomIds::default());
-        let many: Vec<u32> = (2..=HOST_NET_IDS_MAX as u32).collect();
-        assert!(ids.add_node(&mut room, 1, &many, None).is_some());
-        assert!(ids.add_node(&mut room, 100_000, &[100_001], None).is_none());
-        assert!(ids.add_node(&mut room, 1, &many, None).is_some(), "a known node needs no new ids");
-        assert_eq!((ids.net_ids.len(), ids.nodes.len()), (HOST_NET_IDS_MAX, 1));
-    }
-}
+mod tests;
