@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use mp_sim::SimulationOptions;
 use mp_sim::hunt::Hunt;
 use mp_sim::trace::Detail;
+use mp_sim::{Part, SimulationOptions};
 
 /// Simulate whole worlds of mp in one thread and in virtual time, from one seed.
 ///
@@ -40,6 +40,10 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u8).range(1..=200))]
     clients: u8,
 
+    /// Simulate only this part of each seed
+    #[arg(long, value_name = "PART")]
+    only: Option<OnlyPart>,
+
     /// Print the events of the world of --seed
     #[arg(long, value_name = "DETAIL", num_args = 0..=1, default_missing_value = "story")]
     #[arg(conflicts_with = "seeds")]
@@ -69,6 +73,36 @@ enum TraceDetail {
     Wire,
 }
 
+/// Value of `--only`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OnlyPart {
+    /// The world that every seed has
+    Main,
+    /// Rooms behind one endpoint
+    Rooms,
+    /// Players who move between rooms
+    Moves,
+    /// Nodes of a cluster
+    Cluster,
+    /// A room whose host is a client
+    Hosted,
+    /// Players who lose their connection and resume
+    Resumes,
+}
+
+impl From<OnlyPart> for Part {
+    fn from(part: OnlyPart) -> Self {
+        match part {
+            OnlyPart::Main => Self::Main,
+            OnlyPart::Rooms => Self::Rooms,
+            OnlyPart::Moves => Self::Moves,
+            OnlyPart::Cluster => Self::Cluster,
+            OnlyPart::Hosted => Self::Hosted,
+            OnlyPart::Resumes => Self::Resumes,
+        }
+    }
+}
+
 /// Command to run.
 #[derive(Debug)]
 pub(crate) enum Task {
@@ -87,7 +121,8 @@ impl Args {
             Some(TraceDetail::Wire) => Detail::Wire,
         };
         let active_time = Duration::from_secs(self.minutes * 60);
-        let options = SimulationOptions { clients: self.clients.into(), active_time, detail };
+        let (clients, only) = (self.clients.into(), self.only.map(Part::from));
+        let options = SimulationOptions { clients, active_time, detail, only };
         if let Some(seed) = self.seed {
             return Task::Replay(seed, options);
         }
@@ -105,8 +140,10 @@ impl Args {
     pub(crate) fn replay_command(&self, seed: u64) -> String {
         let (minutes, clients) = (self.minutes, self.clients);
         let clients = if clients == 8 { String::new() } else { format!(" --clients {clients}") };
+        let only = self.only.and_then(|only| only.to_possible_value());
+        let only = only.map_or_else(String::new, |only| format!(" --only {}", only.get_name()));
         format!(
-            "cargo run --release -p mp-sim -- --seed {seed} --minutes {minutes}{clients} --trace"
+            "cargo run --release -p mp-sim -- --seed {seed} --minutes {minutes}{clients}{only} --trace"
         )
     }
 }
@@ -117,6 +154,7 @@ Examples:
   mp-sim --seed 7 --trace             with signals and faults; `--trace wire` adds datagrams
   mp-sim --seed 7 --minutes 30        a longer active phase
   mp-sim --seeds 10000                many seeds, on all cores
+  mp-sim --seeds 1000 --only hosted   one part of each seed
   mp-sim --seeds 1000000 --seconds 120 --from 5000
                                       stop after two minutes
 
@@ -138,8 +176,10 @@ mod tests {
 
     #[test]
     fn replay_command_repeats_the_options_of_the_hunt() {
-        let args = Args::parse_from(["mp-sim", "--seeds=9", "--clients=3", "--minutes=2"]);
-        assert!(args.replay_command(7).ends_with("--seed 7 --minutes 2 --clients 3 --trace"));
+        let args = ["mp-sim", "--seeds=9", "--clients=3", "--minutes=2", "--only=hosted"];
+        let args = Args::parse_from(args);
+        let options = "--seed 7 --minutes 2 --clients 3 --only hosted --trace";
+        assert!(args.replay_command(7).ends_with(options));
         let Task::Hunt(hunt) = args.task() else { panic!("--seeds must start a hunt") };
         assert_eq!((hunt.seeds, hunt.options.clients), (0..9, 3));
     }

@@ -14,9 +14,11 @@
 //! | [`workload`] | actions of the programs |
 //! | [`journal`], [`programs`] | recorded facts; the programs of a world |
 //! | [`checker`] | invariants |
-//! | [`rooms`] | a world of rooms behind one endpoint, of every fourth seed |
-//! | [`moves`] | a world of players who move between rooms, of every fourth seed |
-//! | [`cluster`] | a world of nodes with rooms of each other, of every fourth seed |
+//! | [`rooms`] | a world of rooms behind one endpoint, of every eighth seed |
+//! | [`moves`] | a world of players who move between rooms, of every eighth seed |
+//! | [`cluster`] | a world of nodes with rooms of each other, of every eighth seed |
+//! | [`hosted`] | a world of a room whose host is a client, of every eighth seed |
+//! | [`resumes`] | a world of players who resume their sessions, of every eighth seed |
 //! | [`hunt`] | many seeds on several threads |
 #![expect(
     clippy::exhaustive_enums,
@@ -27,12 +29,16 @@
 pub mod checker;
 pub mod cluster;
 pub mod faults;
+mod game;
+pub mod hosted;
 pub mod hunt;
 pub mod journal;
+mod machine;
 pub mod moves;
 pub mod net;
 pub mod plan;
 pub mod programs;
+pub mod resumes;
 pub mod rng_ext;
 pub mod rooms;
 pub mod run;
@@ -40,4 +46,4 @@ pub mod trace;
 pub mod workload;
 pub mod world;
 
-pub use run::{Outcome, SimulationOptions, simulate};
+pub use run::{Outcome, Part, SimulationOptions, simulate};

@@ -10,7 +10,7 @@ use crate::checker::Violation;
 use crate::net::NetworkStats;
 use crate::trace::Detail;
 use crate::world::{Counters, World};
-use crate::{cluster, moves, rooms};
+use crate::{cluster, hosted, moves, resumes, rooms};
 
 /// Options of a simulation.
 #[derive(Clone, Copy, Debug)]
@@ -21,12 +21,32 @@ pub struct SimulationOptions {
     pub active_time: Duration,
     /// Amount of trace output. Default: none.
     pub detail: Detail,
+    /// The only part of each seed to simulate. Default: all parts that the seed has.
+    pub only: Option<Part>,
+}
+
+/// A part of a seed: a world of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The world that every seed has.
+    Main,
+    /// [`rooms`].
+    Rooms,
+    /// [`moves`].
+    Moves,
+    /// [`cluster`].
+    Cluster,
+    /// [`hosted`].
+    Hosted,
+    /// [`resumes`].
+    Resumes,
 }
 
 impl Default for SimulationOptions {
-    /// Returns eight clients, one minute, no trace.
+    /// Returns eight clients, one minute, no trace, all parts.
     fn default() -> Self {
-        Self { clients: 8, active_time: Duration::from_secs(60), detail: Detail::Nothing }
+        let (detail, only) = (Detail::Nothing, None);
+        Self { clients: 8, active_time: Duration::from_secs(60), detail, only }
     }
 }
 
@@ -51,7 +71,7 @@ pub struct Outcome {
 /// in release builds, too.
 pub fn simulate(seed: u64, options: &SimulationOptions) -> Outcome {
     let mut world = World::new(seed, options.clients, options.active_time, options.detail);
-    let run = || run_and_check(&mut world, seed, options.active_time);
+    let run = || run_parts(&mut world, seed, options);
     let checked = catch_unwind(AssertUnwindSafe(|| bug::with_policy(OnBug::Panic, run)));
     let violation = match checked {
         Ok(result) => result.err(),
@@ -73,27 +93,37 @@ pub fn simulate(seed: u64, options: &SimulationOptions) -> Outcome {
     }
 }
 
-fn run_and_check(world: &mut World, seed: u64, active_time: Duration) -> Result<(), Violation> {
+fn run_parts(world: &mut World, seed: u64, options: &SimulationOptions) -> Result<(), Violation> {
+    let additional = match seed % PARTS_INTERVAL {
+        0 => Some(Part::Rooms),
+        1 => Some(Part::Cluster),
+        2 => Some(Part::Moves),
+        4 => Some(Part::Hosted),
+        6 => Some(Part::Resumes),
+        _ => None,
+    };
+    let parts = match options.only {
+        Some(only) => [Some(only), None],
+        None => [Some(Part::Main), additional],
+    };
+    parts.into_iter().flatten().try_for_each(|part| match part {
+        Part::Main => run_main(world, options.active_time),
+        Part::Rooms => rooms::simulate(seed, PART_TIME).map(|_| ()),
+        Part::Moves => moves::simulate(seed, PART_TIME).map(|_| ()),
+        Part::Cluster => cluster::simulate(seed, NODES_TIME).map(|_| ()),
+        Part::Hosted => hosted::simulate(seed, PART_TIME).map(|_| ()),
+        Part::Resumes => resumes::simulate(seed, PART_TIME).map(|_| ()),
+    })
+}
+
+fn run_main(world: &mut World, active_time: Duration) -> Result<(), Violation> {
     let end = Instant::ZERO + active_time;
     while world.now() < end {
         world.run_until((world.now() + INSPECTION_INTERVAL).min(end))?;
         world.check(|checker, world| checker.inspect(world))?;
     }
     world.settle()?;
-    world.check(|checker, world| checker.check_settled(world))?;
-    match seed % SERVERS_INTERVAL {
-        0 => {
-            rooms::simulate(seed, SERVERS_TIME)?;
-        }
-        1 => {
-            cluster::simulate(seed, NODES_TIME)?;
-        }
-        2 => {
-            moves::simulate(seed, SERVERS_TIME)?;
-        }
-        _ => {}
-    }
-    Ok(())
+    world.check(|checker, world| checker.check_settled(world))
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -106,11 +136,10 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
-/// Seeds of which one has a world of rooms, too, another one a world of moves, and another one a
-/// world of nodes.
-const SERVERS_INTERVAL: u64 = 4;
-/// Duration of the active phase of a world of rooms or moves.
-const SERVERS_TIME: Duration = Duration::from_secs(20);
+/// Seeds of which one has a world of rooms, too, another one a world of moves, and so on.
+const PARTS_INTERVAL: u64 = 8;
+/// Duration of the active phase of an additional world.
+const PART_TIME: Duration = Duration::from_secs(20);
 /// Duration of the active phase of a world of nodes.
 const NODES_TIME: Duration = Duration::from_secs(10);
 const INSPECTION_INTERVAL: Duration = Duration::from_millis(250);

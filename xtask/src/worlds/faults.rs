@@ -189,6 +189,48 @@ pub(super) const FAULTS: &[Fault] = &[
         right: "if self.last.insert(mark.stream, sequence) != before {",
         wrong: "if self.last.insert(mark.stream, sequence) != before && false {",
     },
+    Fault {
+        name: "guest-speaks-as-host",
+        what: "packets that the next host has sent as a guest are those of peer 1",
+        file: "crates/mp-relay/src/seat/host.rs",
+        right: "if self.is_outdated(&packet.payload) {",
+        wrong: "if false && self.is_outdated(&packet.payload) {",
+    },
+    Fault {
+        name: "hidden-nodes-replayed",
+        what: "guests that join without a host receive nodes that were hidden from others",
+        file: "crates/mp-relay/src/cache/replay.rs",
+        right: "let is_public = node.is_public && !node.spawn.is_empty()",
+        wrong: "let is_public = !node.spawn.is_empty()",
+    },
+    Fault {
+        name: "last-values-not-replayed",
+        what: "guests that join without a host receive the values at the time of the spawn",
+        file: "crates/mp-relay/src/cache/values.rs",
+        right: "budget.store(slot, &value);",
+        wrong: "",
+    },
+    Fault {
+        name: "kept-peer-announced-as-left",
+        what: "the others are notified that a kept peer leaves and returns",
+        file: "crates/mp-scene/src/scene_multiplayer/session/kept.rs",
+        right: "if !self.relayed.resume(peer, other) {",
+        wrong: "if !self.relayed.resume(peer, other) || true {",
+    },
+    Fault {
+        name: "queued-calls-beyond-bound",
+        what: "one more call is queued for a kept peer than its bound",
+        file: "crates/mp-scene/src/scene_multiplayer/session/kept.rs",
+        right: "self.kept.set(peer, now + keep.time(), keep.queued_calls());",
+        wrong: "self.kept.set(peer, now + keep.time(), keep.queued_calls() + 1);",
+    },
+    Fault {
+        name: "announcements-not-repeated",
+        what: "a peer that has resumed does not receive the paths that others have announced to it",
+        file: "crates/mp-scene/src/scene_multiplayer/resume.rs",
+        right: "self.session.repeat_announcements(&mut self.sender, new);",
+        wrong: "",
+    },
 ];
 
 /// Returns the fault called `name`.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::limits::HIDDEN_NODES_MAX;
 
 /// Nodes that no guest has any more, by the host's net id. A node that is shown again keeps its net
-/// ids, by which guests tell it from another one at the same path. The oldest ones are forgotten:
-/// most have left.
+/// ids, by which guests distinguish it from another one at the same path. The oldest nodes are
+/// forgotten: most have left.
 #[derive(Debug, Default)]
 pub(super) struct HiddenNodes {
     /// The room's net ids of the node and its synchronizers.

@@ -1,0 +1,176 @@
+//! A world of a room whose host is one of its clients, over links that lose datagrams. Hosts and
+//! guests vanish and leave; guests take the place of the host; clients join with and without a
+//! host.
+//!
+//! In a settled world each guest has exactly the nodes of the host that it may see. Then the host
+//! ends: a guest that joins without a host has what all guests have, and so do all guests of the
+//! next host.
+
+mod ending;
+mod player;
+mod witness;
+
+use std::time::Duration;
+
+use mp_core::{BranchId, Instant, Rng};
+use mp_relay::{HostSeat, Migration, SeatStats};
+use mp_scene::Branch;
+
+use self::player::Player;
+use self::witness::Witness;
+use crate::checker::Violation;
+use crate::game::Ledger;
+use crate::machine::{BRANCH, ServerMachine, Turns};
+use crate::net::in_flight::InFlight;
+use crate::net::wire_format::WireFormat;
+use crate::net::{SERVER_SLOT, SimulatedNetwork, conditions};
+use crate::rng_ext::RngExt;
+
+/// Simulates a world of a hosted room from `seed`, for `active_time` and until it has settled.
+/// Returns the counters of the host seat.
+///
+/// # Errors
+///
+/// Returns the first violation.
+pub fn simulate(seed: u64, active_time: Duration) -> Result<SeatStats, Violation> {
+    let mut world = World::new(seed);
+    let end = Instant::from_millis(1_000) + active_time;
+    while world.now < end {
+        world.step(true)?;
+    }
+    world.settle()?;
+    world.end_host()?;
+    Ok(world.seat().stats())
+}
+
+/// The message of the game for its next host.
+const BECOME_HOST: &str = "host";
+/// Number of clients.
+const CLIENTS: usize = 6;
+/// Time between two turns of all machines.
+const STEP: Duration = Duration::from_millis(5);
+/// Time in which a world settles: the timeout of a vanished host, the grace, and the time in which
+/// the next host takes over.
+const SETTLING: Duration = Duration::from_secs(16);
+
+struct World {
+    now: Instant,
+    rng: Rng,
+    network: SimulatedNetwork,
+    in_flight: InFlight,
+    room: ServerMachine<BranchId>,
+    witness: Witness,
+    ledger: Ledger,
+    /// Number of hosts that were no guests before.
+    seated: u64,
+    grace: Duration,
+    players: Vec<Option<Player>>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::seed_from_u64(seed ^ 0x686f_7374_6564);
+        let drawn = (0..CLIENTS).map(|_| conditions::draw(&mut rng)).collect::<Vec<_>>();
+        let wire = WireFormat { has_checksum: false };
+        let mut network = SimulatedNetwork::new(rng.fork(), &drawn, wire);
+        let socket = network.bind(SERVER_SLOT, 0, SimulatedNetwork::server_address(0));
+        let grace = Duration::from_millis(*rng.pick(&[200, 1_000, 4_000]).unwrap_or(&0));
+        let migration = Migration::with_packet(BECOME_HOST.as_bytes()).grace(grace);
+        let migration = match rng.chance(500) {
+            true => migration,
+            // The guest that has joined last.
+            false => migration.choice(|guests| guests.last().copied()),
+        };
+        let seat = HostSeat::first().migration(migration);
+        let branch = Branch::builder("/root").relay_policy(seat).seed(rng.next_seed()).build();
+        let branch = branch.expect("a branch without nodes");
+        Self {
+            now: Instant::from_millis(1_000),
+            room: ServerMachine::new(socket, BRANCH, branch, rng.next_seed()),
+            rng,
+            network,
+            in_flight: InFlight::new(),
+            witness: Witness::default(),
+            ledger: Ledger::default(),
+            seated: 0,
+            grace,
+            players: (0..CLIENTS).map(|_| None).collect(),
+        }
+    }
+
+    /// Runs a turn of all machines. While the world is active, clients join, leave and vanish.
+    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
+        self.now += STEP;
+        self.in_flight.deliver(self.now, &mut self.network);
+        self.step_room(is_active)?;
+        for slot in 1..=CLIENTS {
+            self.step_player(slot, is_active)?;
+        }
+        Ok(())
+    }
+
+    fn step_room(&mut self, is_active: bool) -> Result<(), Violation> {
+        let turns = if is_active { Turns::draw(&mut self.rng) } else { Turns::ALL };
+        let witness = &mut self.witness;
+        self.room.step(self.now, turns, |_| {}, &mut |to, packet| witness.observe(to, packet));
+        self.in_flight.collect(self.now, SERVER_SLOT, &mut self.network);
+        let (occupant, stats) = (self.seat().occupant(), self.seat().stats());
+        let seated = stats.hosts - stats.promotions;
+        if seated > self.seated {
+            self.seated = seated;
+            let players = self.players.iter_mut().flatten();
+            for player in players.filter(|player| Some(player.machine.id()) == occupant) {
+                player.seat(self.now);
+            }
+        }
+        let scene = self.room.scene(self.now);
+        let (peers, malformed) = (scene.peers(), scene.stats().malformed_packets);
+        let checked = self.witness.end_turn(&peers, occupant.is_some(), &mut self.ledger);
+        checked.map_err(|what| self.violation("guests without a host", what))?;
+        match malformed {
+            0 => Ok(()),
+            _ => Err(self.violation("hosted room", format!("{malformed} malformed packets"))),
+        }
+    }
+
+    fn step_player(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
+        let Some(player) = &mut self.players[slot - 1] else {
+            if is_active && self.rng.chance(5) {
+                self.join(slot);
+            }
+            return Ok(());
+        };
+        let outcome = player.step(self.now, is_active, &mut self.rng, &mut self.ledger);
+        self.in_flight.collect(self.now, slot, &mut self.network);
+        // The host vanishes more often.
+        let most = if player.is_host() { 500 } else { 100 };
+        let has_vanished = is_active && self.rng.chance(1) && self.rng.chance(most);
+        let has_ended = outcome.map_err(|what| self.violation("player of a hosted room", what))?;
+        if has_ended || has_vanished {
+            self.vanish(slot);
+        }
+        Ok(())
+    }
+
+    /// Starts a client.
+    fn join(&mut self, slot: usize) {
+        let address = self.network.client_address(slot);
+        let socket = self.network.bind(slot, 0, address);
+        self.players[slot - 1] = Some(Player::new(socket, self.now, &mut self.rng));
+    }
+
+    /// Ends a client without closing its connection.
+    fn vanish(&mut self, slot: usize) {
+        self.network.unbind(slot);
+        self.players[slot - 1] = None;
+    }
+
+    fn seat(&mut self) -> &HostSeat {
+        let multiplayer = self.room.scene(self.now).multiplayer();
+        multiplayer.relay_policy().expect("the room has a host seat")
+    }
+
+    fn violation(&self, name: &'static str, what: String) -> Violation {
+        Violation { at: self.now, name, what }
+    }
+}
