@@ -209,6 +209,7 @@ impl NearGateway {
                 if !is_live || close_mode == CloseMode::Immediate {
                     // The endpoint does not report this end.
                     self.connections.remove(&connection);
+                    self.link.incoming().forget(connection);
                     let disconnected = PeerEvent::Disconnected { connection, reason };
                     self.link.push(&Item::Event(disconnected));
                 }

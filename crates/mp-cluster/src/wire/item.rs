@@ -78,13 +78,12 @@ impl Item {
         }
     }
 
-    /// Returns the connection whose stream the item ends.
+    /// Returns the connection whose stream the item ends. The near gateway has the connection, and
+    /// only its report ends the streams of both directions: a [`Disconnect`](Self::Disconnect) may
+    /// be lost, and its stream must then be missed.
     pub(crate) fn ended(&self) -> Option<ConnectionId> {
         match self {
-            Self::Event(PeerEvent::Disconnected { connection, .. })
-            | Self::Disconnect { connection, close_mode: CloseMode::Immediate, .. } => {
-                Some(*connection)
-            }
+            Self::Event(PeerEvent::Disconnected { connection, .. }) => Some(*connection),
             _ => None,
         }
     }

@@ -70,6 +70,17 @@ fn lost_packet_of_the_room_closes_its_connection_on_both_nodes() {
 }
 
 #[test]
+fn lost_disconnection_at_once_closes_the_connection() {
+    let mut pair = pair();
+    let (reason, close_mode) = (GatewayEnd::DataLost.disconnect_reason(), CloseMode::Immediate);
+    pair.far().handle_message(ToEndpoint::Disconnect { connection: id(1), reason, close_mode });
+    pair.send();
+    pair.bus.clear();
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.to_endpoint, [disconnect(1)]);
+}
+
+#[test]
 fn connection_whose_beginning_was_lost_is_closed() {
     let mut pair = pair();
     pair.events(vec![connected(2)]);
