@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::limits::{CODE_BYTES_MAX, NAME_BYTES_MAX};
 
 /// The name of a room or of a template: 1 to [`NAME_BYTES_MAX`] ASCII letters, digits, `-`, `_` and
@@ -101,6 +103,11 @@ impl Code {
             return Err(InvalidCode { len: text.len() });
         }
         Ok(Self(text.into()))
+    }
+
+    /// Returns the SHA-256 of the code.
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
     }
 
     /// Returns the code as text.

@@ -56,6 +56,9 @@ impl HostMigration {
 pub enum NextHost {
     /// The player who has been in the room for the longest time.
     Oldest,
+    /// The player with the lowest round-trip time when the host has left; of several, and if none
+    /// is known, the one who has been in the room for the longest time.
+    LowestRtt,
     /// As `Oldest`, among the players with a role.
     Role(Role),
 }
@@ -87,6 +90,10 @@ pub struct Template {
     /// The settings with which the rooms go on when the host has left; `None`: the players are
     /// disconnected. Default: `None`.
     pub migration: Option<HostMigration>,
+    /// True if the state of a game that no player can host is kept, so that a later room of the
+    /// same name, template and code goes on from it. It needs [`migration`](Self::migration).
+    /// Default: no.
+    pub keep: bool,
     /// Key with which a client has the role of a host in rooms with [`RoomHost::Tunnel`]; `None`:
     /// its identity decides. Default: `None`.
     pub host_key: Option<Token>,
@@ -141,6 +148,7 @@ impl Template {
             relay: true,
             host: RoomHost::None,
             migration: None,
+            keep: false,
             host_key: None,
             host_grace: HOST_GRACE,
             code: None,

@@ -50,6 +50,7 @@ pub mod config;
 mod config_command;
 mod ctl;
 mod doctor;
+mod files;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -84,6 +85,7 @@ mod rooms;
 mod server;
 mod service;
 mod shutdown;
+mod snapshots;
 mod token;
 mod tunnel;
 mod webrtc;

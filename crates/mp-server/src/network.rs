@@ -10,6 +10,7 @@ use crate::bans::BanRegistry;
 use crate::identity::Authentication;
 use crate::metrics::{Metrics, TransportKind};
 use crate::rooms::{HostSettings, JoinQueue, RoomTypes, RoomsHandle, RoomsHost};
+use crate::snapshots::SnapshotStore;
 
 /// The endpoints of a server, on one thread with the task that owns the rooms: a join is decided
 /// without another thread.
@@ -44,6 +45,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) bans: BanRegistry,
     pub(crate) authentication: Authentication,
     pub(crate) metrics: Metrics,
+    /// States of rooms that are kept; `None`: there is no folder for them.
+    pub(crate) snapshots: Option<SnapshotStore>,
     /// True if all clients join one room, with which the server ends.
     pub(crate) is_single_room: bool,
     /// Simulated conditions of all connections, and the generator of their random numbers.
@@ -57,6 +60,7 @@ impl Network {
         let NetworkSettings { types, rooms, max_threads, silence, receive_limits, .. } = settings;
         let NetworkSettings { gate, bans, metrics, is_single_room, max_lateness, .. } = settings;
         let (authentication, link) = (settings.authentication, settings.link);
+        let snapshots = settings.snapshots;
         let network = is_single_room.then(|| thread.handle());
         let host = HostSettings {
             types,
@@ -67,6 +71,7 @@ impl Network {
             bans,
             metrics: metrics.clone(),
             recordings: metrics.recordings().clone(),
+            snapshots,
         };
         let (queue, arrivals) = JoinQueue::new();
         let (reply, response) = oneshot::channel();

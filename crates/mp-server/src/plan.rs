@@ -126,6 +126,7 @@ fn template(name: &str, given: &TemplateConfig) -> Result<Template, String> {
     template.relay = given.relay;
     template.host = given.host;
     template.migration.clone_from(&given.migration);
+    template.keep = given.keep;
     template.host_key = given.host_key.as_ref().map(host_key).transpose()?;
     template.host_grace = given.host_grace;
     template.code = code(given.private, given.code.as_ref())?;

@@ -13,7 +13,7 @@ use crate::admin::{Admin, Operated};
 use crate::agones::Agones;
 use crate::banner::{Secured, Selections};
 use crate::bans::BanRegistry;
-use crate::config::{ListenConfig, RoomSelection};
+use crate::config::{Config, ListenConfig, RoomSelection};
 use crate::identity::Authentication;
 use crate::listeners::{self, failure};
 use crate::log_queue::LogQueue;
@@ -28,6 +28,7 @@ use crate::rooms::RoomsHandle;
 use crate::server::ServerBuilder;
 use crate::service::ServiceManager;
 use crate::shutdown::{DrainRequests, SIGTERM, Shutdown};
+use crate::snapshots::SnapshotStore;
 use crate::{Failure, banner, certificates, identity, link, live_limits, live_rooms, options};
 
 /// Runs the rooms until a signal stops them, or until the only room ends.
@@ -51,6 +52,10 @@ pub(crate) async fn run(
     gate.set_limits(config.limits.gate_limits());
     let bans = BanRegistry::load(gate.clone(), config.limits.ban_file.clone());
     let bans = bans.map_err(|error| Failure::Refused(format!("cannot read the bans: {error}")))?;
+    let snapshots = snapshots(config)?;
+    if let Some(snapshots) = &snapshots {
+        metrics.set_snapshots(snapshots.clone());
+    }
     let settings = NetworkSettings {
         types: builder.types,
         rooms: plan.registry(),
@@ -62,6 +67,7 @@ pub(crate) async fn run(
         gate: gate.clone(),
         bans: bans.clone(),
         metrics: metrics.clone(),
+        snapshots,
         is_single_room: plan.is_single_room,
         link: link::initial(config)?,
     };
@@ -182,6 +188,18 @@ pub(crate) async fn run(
             Ok(())
         }
     }
+}
+
+/// Returns the states of rooms that are kept, whose folder is created.
+fn snapshots(config: &Config) -> Result<Option<SnapshotStore>, Failure> {
+    let Some(folder) = config.snapshots.folder() else { return Ok(None) };
+    if let Err(error) = folder.prepare() {
+        let path = folder.path().display();
+        return Err(Failure::Refused(format!(
+            "cannot write to the folder {path}: {error}; correct snapshots.folder, or its permissions"
+        )));
+    }
+    Ok(Some(SnapshotStore::new(folder)))
 }
 
 async fn create(

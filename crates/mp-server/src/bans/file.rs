@@ -1,10 +1,11 @@
 //! The file of bans.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::list::Bans;
+use crate::files::{Access, replace, with_suffix};
 
 /// Reads the bans of a file; none if it does not exist. A damaged file is renamed to the same name
 /// with `.damaged-N`, and reported as a warning.
@@ -33,7 +34,7 @@ pub(super) fn load(path: &Path) -> io::Result<Bans> {
 /// Renames a file to a name that is not in use.
 fn set_aside(path: &Path) -> io::Result<PathBuf> {
     for number in 1..=DAMAGED_MAX {
-        let aside = with_suffix(path, &format!(".damaged-{number}"));
+        let aside = with_suffix(path, format!(".damaged-{number}"));
         if !aside.try_exists()? {
             fs::rename(path, &aside)?;
             return Ok(aside);
@@ -48,24 +49,7 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
 ///
 /// If the file cannot be written.
 pub(super) fn save(path: &Path, text: &str) -> io::Result<()> {
-    let temporary = with_suffix(path, ".new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    #[cfg(unix)]
-    {
-        // The rename is durable once the directory is.
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+    replace(path, text.as_bytes(), Access::Default)
 }
 
 /// Size of the largest file that is read: twice that of the maximum number of bans.

@@ -37,8 +37,8 @@ pub(crate) use rules::is_turn;
 pub use types::{
     AdminConfig, AgonesConfig, EnetConfig, IdentityConfig, IdentityMethod, LimitsConfig,
     ListenConfig, LogConfig, LogFormat, MatchConfig, ProxyConfig, QueryConfig, QueueConfig,
-    RateConfig, RoomConfig, RoomSelection, Secret, ShutdownConfig, TemplateConfig, TlsConfig,
-    Transport, WebRtcConfig, WebSocketConfig,
+    RateConfig, RoomConfig, RoomSelection, Secret, ShutdownConfig, SnapshotsConfig, TemplateConfig,
+    TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
 };
 
 use error::{Problem, Problems};
@@ -78,6 +78,8 @@ pub struct Config {
     pub templates: BTreeMap<String, TemplateConfig>,
     /// Rooms that are created at the start.
     pub rooms: Vec<RoomConfig>,
+    /// Settings of the states of rooms on disk.
+    pub snapshots: SnapshotsConfig,
     /// Settings of the HTTP port for matchmaking.
     pub matchmaking: MatchConfig,
     /// Settings of the HTTP port for operators.

@@ -10,6 +10,7 @@ use mp_core::{AddressPrefix, GateLimits, Rate, ReceiveLimits, TransferMode};
 use mp_rooms::{HostMigration, RecordSettings, RoomHost, SamePlayer};
 
 use super::address::BindAddress;
+use crate::snapshots::Folder;
 
 /// A transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,6 +257,8 @@ pub struct TemplateConfig {
     /// Settings with which the rooms go on when the host has left; `None`: the players are
     /// disconnected (default).
     pub migration: Option<HostMigration>,
+    /// True to keep the state of a game that no player can host (default: false).
+    pub keep: bool,
     /// Key of the hosts of tunnels; `None`: their identity decides (default).
     pub host_key: Option<Secret>,
     /// Time for which a game waits when its host has left (default: 30 s).
@@ -290,6 +293,25 @@ pub struct TemplateConfig {
     pub player_metadata: Vec<String>,
     /// Queue of players; `None`: there is none (default).
     pub queue: Option<QueueConfig>,
+}
+
+/// States of rooms on disk: `[snapshots]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotsConfig {
+    /// Folder of the files; `None`: there is none (default).
+    pub folder: Option<PathBuf>,
+    /// Maximum size of all files in bytes (default: 256 MiB).
+    pub max_bytes: u64,
+    /// Time after which a state is removed (default: 7 days).
+    pub max_age: Duration,
+}
+
+impl SnapshotsConfig {
+    /// Returns the folder with its limits.
+    pub(crate) fn folder(&self) -> Option<Folder> {
+        Some(Folder::new(self.folder.clone()?, self.max_bytes, self.max_age))
+    }
 }
 
 /// Queue of a template's players.

@@ -10,6 +10,7 @@ mod finding;
 mod identity;
 mod machine;
 mod ports;
+mod snapshots;
 mod sockets;
 
 use std::io;
@@ -30,6 +31,7 @@ use self::finding::{Finding, Report};
 use self::identity::IdentityFacts;
 use self::machine::MachineFacts;
 use self::ports::PortFacts;
+use self::snapshots::SnapshotFacts;
 use self::sockets::SocketFacts;
 
 /// Check the machine and the configuration, and print what to do
@@ -101,6 +103,7 @@ fn examine(config: &Config, names: &[String]) -> Result<Vec<Finding>, Failure> {
     findings.push(identity::check(&identity));
     findings.extend(exposure::check(&ExposureFacts::gather(config)));
     findings.extend(agones::check(&sidecar));
+    findings.extend(snapshots::check(&SnapshotFacts::gather(config)));
     Ok(findings)
 }
 
@@ -133,6 +136,7 @@ mod tests {
             include_str!("identity.rs"),
             include_str!("machine.rs"),
             include_str!("ports.rs"),
+            include_str!("snapshots.rs"),
             include_str!("sockets.rs"),
         ];
         let names = sources.iter().flat_map(|source| source.lines()).filter_map(|line| {

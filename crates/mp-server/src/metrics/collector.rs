@@ -120,6 +120,11 @@ fn rooms(snapshot: &Snapshot) -> Vec<Family> {
             .map(|(result, count)| (vec![("result", result)], count)),
         ),
         Family::counters(
+            "mp_room_states",
+            "States of hosted games that were kept on disk, and restored",
+            snapshot.kept_states.iter().map(|&(result, count)| (vec![("result", result)], count)),
+        ),
+        Family::counters(
             "mp_authentications",
             "Players whose credentials were accepted or refused",
             authentications(&snapshot.rooms.admission.auth),

@@ -32,6 +32,7 @@ pub(crate) use self::dashboard::dashboard;
 use crate::query::ServerQueries;
 use crate::record::Recordings;
 use crate::rooms::AdmissionStats;
+use crate::snapshots::SnapshotStore;
 
 /// The sources of a server's statistics. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +50,8 @@ struct Sources {
     failed_reloads: AtomicU64,
     /// `None` if queries are off.
     queries: Mutex<Option<ServerQueries>>,
+    /// `None` if no states of rooms are kept.
+    snapshots: Mutex<Option<SnapshotStore>>,
 }
 
 /// A transport, as a label.
@@ -128,6 +131,11 @@ impl Metrics {
     /// Adds the counters of server queries.
     pub(crate) fn set_queries(&self, queries: ServerQueries) {
         *lock(&self.0.queries) = Some(queries);
+    }
+
+    /// Adds the counters of kept states of rooms.
+    pub(crate) fn set_snapshots(&self, snapshots: SnapshotStore) {
+        *lock(&self.0.snapshots) = Some(snapshots);
     }
 
     /// Counts a reload of the configuration.

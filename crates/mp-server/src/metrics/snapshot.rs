@@ -8,6 +8,7 @@ use mp_core::{GateStats, UnixSeconds, bug};
 use super::process::ProcessStats;
 use crate::query::ServerQueries;
 use crate::record::RecordingStats;
+use crate::snapshots::SnapshotStore;
 
 use super::{Metrics, RoomsSnapshot, TransportKind, lock};
 
@@ -26,6 +27,8 @@ pub(super) struct Snapshot {
     pub(super) failed_reloads: u64,
     /// Numbers of server queries by result; empty if they are off.
     pub(super) queries: Vec<(&'static str, u64)>,
+    /// Numbers of kept states of rooms by result; empty if none are kept.
+    pub(super) kept_states: Vec<(&'static str, u64)>,
     pub(super) process: ProcessStats,
 }
 
@@ -57,6 +60,7 @@ impl Snapshot {
             reloads: sources.reloads.load(Ordering::Relaxed),
             failed_reloads: sources.failed_reloads.load(Ordering::Relaxed),
             queries: lock(&sources.queries).iter().flat_map(ServerQueries::counts).collect(),
+            kept_states: lock(&sources.snapshots).iter().flat_map(SnapshotStore::counts).collect(),
             process: ProcessStats::read(),
         }
     }

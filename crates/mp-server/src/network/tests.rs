@@ -1,6 +1,7 @@
 //! Rooms and endpoints over the memory network.
 
 mod inspection;
+mod keeping;
 mod moves;
 
 use std::sync::Arc;
@@ -41,7 +42,11 @@ async fn start_with(
     rooms: Rooms,
     authentication: Authentication,
 ) -> (Network, MemoryAddress) {
-    let settings = NetworkSettings {
+    serve(settings(types, rooms, authentication)).await
+}
+
+fn settings(types: RoomTypes, rooms: Rooms, authentication: Authentication) -> NetworkSettings {
+    NetworkSettings {
         types,
         rooms,
         max_threads: 2,
@@ -52,9 +57,13 @@ async fn start_with(
         bans: BanRegistry::load(ConnectionGate::default(), None).unwrap(),
         gate: ConnectionGate::default(),
         metrics: Metrics::default(),
+        snapshots: None,
         is_single_room: false,
         link: None,
-    };
+    }
+}
+
+async fn serve(settings: NetworkSettings) -> (Network, MemoryAddress) {
     let mut network = Network::start(settings).await.unwrap();
     let peer = MemoryMultiplayerPeer::server();
     let address = peer.address();

@@ -1,6 +1,7 @@
 //! The relay room: a branch without nodes.
 
 mod facts;
+mod round_trips;
 mod settings;
 
 use mp_core::PeerId;
@@ -10,6 +11,7 @@ use mp_tunnel::TunnelSeat;
 
 use crate::RoomContext;
 pub(crate) use facts::PlayerFacts;
+use round_trips::RoundTrips;
 pub(crate) use settings::RelaySettings;
 
 /// Returns a branch that relays packets between its players: the room type `relay`. With
@@ -24,7 +26,16 @@ pub fn relay(context: &RoomContext) -> Result<Branch, BuildError> {
     if template.host == mp_rooms::RoomHost::Tunnel {
         return tunnel(context, Branch::builder("/root"));
     }
-    RelaySettings::of(template).build(context.seed()?, context.facts())
+    let (settings, round_trips) = (RelaySettings::of(template), RoundTrips::default());
+    let facts = context.facts().with_round_trips(round_trips.clone());
+    let of_state = context.clone();
+    let keep =
+        template.keep.then_some(move |state| of_state.rooms().keep_snapshot(of_state.id(), state));
+    let room = settings.builder(context.seed()?, facts, keep);
+    if settings.measures_round_trips() {
+        return round_trips.measure_without_host(context.clone(), room).build();
+    }
+    room.build()
 }
 
 /// Builds a room whose host is a program beside the game.

@@ -184,7 +184,7 @@ impl RoomsHandle {
     ///
     /// [`ServerEnded`].
     pub async fn set_code(&self, room: RoomId, code: Option<Code>) -> Result<bool, ServerEnded> {
-        self.change(room, move |rooms| rooms.set_code(room, code)).await
+        self.call(move |host| host.set_code(room, code)).await
     }
 
     /// Sets the key of a host of the room, in place of that of its template. Returns false if there

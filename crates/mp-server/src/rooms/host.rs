@@ -2,6 +2,7 @@
 //! who a player is, `players` and `lifecycle` carry out the decisions of the registry.
 
 mod joins;
+mod keeping;
 mod lifecycle;
 mod listeners;
 mod players;
@@ -37,6 +38,7 @@ use crate::http_client::HttpClient;
 use crate::identity::Authentication;
 use crate::metrics::Metrics;
 use crate::record::Recordings;
+use crate::snapshots::SnapshotStore;
 
 /// Settings of the rooms of a server.
 pub(crate) struct HostSettings {
@@ -52,6 +54,8 @@ pub(crate) struct HostSettings {
     pub(crate) bans: BanRegistry,
     pub(crate) metrics: Metrics,
     pub(crate) recordings: Recordings,
+    /// States of rooms that are kept; `None`: there is no folder for them.
+    pub(crate) snapshots: Option<SnapshotStore>,
 }
 
 /// The task that owns the registry: it starts and closes branches, and passes decisions to the

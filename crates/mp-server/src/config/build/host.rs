@@ -37,6 +37,9 @@ impl Builder<'_> {
         } else if some_seconds(table, "resume").is_some() {
             let message = "cannot record rooms that send tickets to players";
             Some((message.to_owned(), "resume"))
+        } else if table.switch("keep") == Some(true) {
+            let message = "cannot record rooms that go on from a kept state";
+            Some((message.to_owned(), "keep"))
         } else {
             None
         };
@@ -97,6 +100,7 @@ impl Builder<'_> {
     pub(super) fn migration(&mut self, table: &Table, host: RoomHost) -> Option<HostMigration> {
         let next = match table.text("next_host").as_deref() {
             Some("oldest") => NextHost::Oldest,
+            Some("lowest_rtt") => NextHost::LowestRtt,
             Some("role:host") => NextHost::Role(Role::Host),
             _ => {
                 self.report_unused_migration(table, host);
@@ -111,6 +115,9 @@ impl Builder<'_> {
             Some((message, "omit it, or set host = \"first\"".to_owned()))
         } else if matches!(next, NextHost::Role(_)) && !self.has_roles() {
             Some((NO_ROLES.to_owned(), format!("{SET_METHOD}, or next_host = \"oldest\"")))
+        } else if next == NextHost::LowestRtt && seconds(table, "host_grace").is_zero() {
+            let message = "has no time to measure: host_grace is 0".to_owned();
+            Some((message, "set host_grace to 1 or more, or next_host = \"oldest\"".to_owned()))
         } else {
             None
         };
@@ -122,6 +129,22 @@ impl Builder<'_> {
             migration.message = message;
         }
         Some(migration)
+    }
+
+    /// Returns whether the state of a game without a host is kept, and checks that it can be.
+    pub(super) fn keep(&mut self, table: &Table, migration: Option<&HostMigration>) -> bool {
+        if table.switch("keep") != Some(true) {
+            return false;
+        }
+        let (message, help) = if migration.is_none() {
+            ("has no effect: the rooms have no next host", "add next_host = \"oldest\"")
+        } else if self.values.single("snapshots").text("folder").is_none() {
+            ("needs a folder for the states", "add [snapshots] with a folder, or omit it")
+        } else {
+            return true;
+        };
+        self.report(table, "keep", message, Some(help.to_owned()));
+        true
     }
 
     /// Reports settings that differ from their defaults although there is no next host.

@@ -19,8 +19,8 @@ use crate::config::rules;
 use crate::config::section::{Section, Shape, section};
 use crate::config::types::{
     AdminConfig, AgonesConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat,
-    ProxyConfig, QueryConfig, RateConfig, RoomConfig, Secret, ShutdownConfig, TemplateConfig,
-    TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
+    ProxyConfig, QueryConfig, RateConfig, RoomConfig, Secret, ShutdownConfig, SnapshotsConfig,
+    TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
 };
 use crate::config::values::{DEFAULT, Origin, Table, Values};
 use crate::config::{Config, Sources};
@@ -42,6 +42,7 @@ pub(in crate::config) fn build(
         limits: builder.limits(),
         templates: builder.templates(),
         rooms: builder.rooms(),
+        snapshots: snapshots(&values),
         matchmaking: builder.matchmaking(),
         admin: admin(&values),
         query: query(&values),
@@ -198,6 +199,7 @@ impl Builder<'_> {
             let auto_create = table.switch("auto_create").unwrap_or(true);
             let host = self.host(table);
             let is_matched = auto_create && host != RoomHost::Tunnel;
+            let migration = self.migration(table, host);
             let template = TemplateConfig {
                 room_type: table.text("type").unwrap_or_else(|| "relay".to_owned()),
                 max_players: table.number("max_players").unwrap_or(256),
@@ -208,7 +210,8 @@ impl Builder<'_> {
                 host,
                 host_key: self.host_key(table, host),
                 host_grace: seconds(table, "host_grace"),
-                migration: self.migration(table, host),
+                keep: self.keep(table, migration.as_ref()),
+                migration,
                 private,
                 code,
                 locked: table.switch("locked").unwrap_or_default(),
@@ -290,6 +293,15 @@ fn proxies(table: &Table) -> ProxyConfig {
     let networks = table.list("proxy_networks");
     let networks = networks.iter().filter_map(|text| text.parse().ok()).collect();
     ProxyConfig { count: table.number("trusted_proxies").unwrap_or_default(), networks }
+}
+
+fn snapshots(values: &Values) -> SnapshotsConfig {
+    let table = values.single("snapshots");
+    SnapshotsConfig {
+        folder: table.text("folder").map(Into::into),
+        max_bytes: table.number("max_bytes").unwrap_or(256 << 20),
+        max_age: seconds(table, "max_age"),
+    }
 }
 
 fn query(values: &Values) -> QueryConfig {

@@ -13,6 +13,7 @@ mod process;
 mod proxies;
 mod query;
 mod rooms;
+mod snapshots;
 mod transports;
 
 use super::section::{Section, Shape};
@@ -25,6 +26,7 @@ use matchmaking::MATCH;
 use process::{LOG, SHUTDOWN, TOP};
 use query::{AGONES, QUERY};
 use rooms::{ROOM, TEMPLATE};
+use snapshots::SNAPSHOTS;
 use transports::{ENET, TLS, WEBRTC, WEBSOCKET};
 
 pub(crate) static SECTIONS: &[Section] = &[
@@ -83,6 +85,12 @@ locked, private, code and metadata change as well.",
         shape: Shape::List,
         help: "Rooms that are created at the start",
         keys: ROOM,
+    },
+    Section {
+        name: "snapshots",
+        shape: Shape::Single,
+        help: "States of hosted games on disk",
+        keys: SNAPSHOTS,
     },
     Section {
         name: "match",

@@ -78,10 +78,10 @@ is the host.",
     .now(),
     Key::new(
         "next_host",
-        Kind::Word(&["none", "oldest", "role:host"]),
+        Kind::Word(&["none", "oldest", "lowest_rtt", "role:host"]),
         Preset::Text("none"),
         "Player that becomes the host when the host has left: the one that has been in the room for \
-the longest time, or the first of those with the role host
+the longest time, the one with the lowest round-trip time, or the first of those with the role host
 
 The others keep their connections and nodes. Players who join meanwhile receive the nodes from the \
 room. Spectators do not become hosts.",
@@ -94,6 +94,17 @@ room. Spectators do not become hosts.",
         "Text that the next host receives as a raw packet
 
 Godot passes it to the signal peer_packet, with the id 1.",
+    )
+    .now(),
+    Key::new(
+        "keep",
+        Kind::Switch,
+        Preset::Switch(false),
+        "Keep the state of a game that no player can host in the folder of [snapshots]
+
+A later room of the same name, template and code goes on from it: players receive its nodes, and the \
+first one that may be the host becomes it. The state is saved when host_grace is over, when a room \
+closes without a host, and at the end of the server.",
     )
     .now(),
     Key::new(

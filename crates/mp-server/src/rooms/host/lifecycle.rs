@@ -8,12 +8,14 @@ use mp_rooms::{RoomHost, RoomId, RoomName, Template};
 use mp_scene::{Branch, IdBlocks, Keep, Signal};
 use tokio::sync::oneshot;
 
+use super::keeping::{self, Restoration};
 use super::{HostEvent, RoomsHost};
 use crate::relay::RelaySettings;
 use crate::rooms::context::RoomContext;
 use crate::rooms::handle::RoomsHandle;
 use crate::rooms::identities::Identities;
 use crate::rooms::placement::{Place, ThreadNumber};
+use crate::snapshots::KeptRoom;
 
 /// A room that is open, or closes.
 pub(super) struct Running {
@@ -27,6 +29,8 @@ pub(super) struct SharedWithRoom {
     pub(super) identities: Identities,
     /// True if players receive reasons and announcements as raw packets.
     pub(super) notify: bool,
+    /// Identity of the room, if its state is kept.
+    pub(super) kept: Option<KeptRoom>,
 }
 
 impl RoomsHost {
@@ -58,7 +62,11 @@ impl RoomsHost {
         self.changes.mark(room);
         self.rooms.set_overloaded(room, self.placement.is_overloaded(thread));
         let identities = Identities::default();
-        let shared = SharedWithRoom { identities: identities.clone(), notify: template.notify };
+        let kept = self.kept_room(&name, &template);
+        let restoration = self.settings.snapshots.clone().zip(kept.clone());
+        let restoration = restoration.map(|(store, kept)| Restoration::new(store, kept));
+        let shared =
+            SharedWithRoom { identities: identities.clone(), notify: template.notify, kept };
         self.shared.insert(room, shared);
         // A probe would be a packet of SceneMultiplayer. The game itself detects silent players.
         let silence = match template.host {
@@ -74,6 +82,7 @@ impl RoomsHost {
         let drain = self.drain.clone();
         let receive_limits = template.receive_limits;
         let rooms = self.own_handle.clone();
+        let of_branch = restoration.clone();
         let starter = mp_actor::branch(move || {
             if let Some(timer) = timer {
                 actix::spawn(timer.run());
@@ -85,6 +94,9 @@ impl RoomsHost {
             let mut branch = build(&context)?;
             if let Some(time) = resume {
                 keep_players(&mut branch, time, room, handle);
+            }
+            if let Some(restoration) = of_branch {
+                restoration.restore(&mut branch);
             }
             if moves {
                 branch.enable_moves(&IdBlocks::of_process());
@@ -104,7 +116,13 @@ impl RoomsHost {
         };
         let events = self.events.clone();
         self.tasks.spawn(async move {
+            if let Some(restoration) = &restoration {
+                restoration.load().await;
+            }
             let started = starter.start().await;
+            if let Some(restoration) = restoration {
+                restoration.report().await;
+            }
             let _ = events.send(HostEvent::Started(room, started)).await;
         });
     }
@@ -165,8 +183,14 @@ impl RoomsHost {
 
     pub(super) fn close(&mut self, room: RoomId) {
         self.changes.mark(room);
-        if let Some(branch) = self.branch(room) {
-            self.tasks.spawn(async move { branch.close().await });
+        let Some(branch) = self.branch(room) else { return };
+        match self.begin_save(room) {
+            Some(save) => {
+                self.tasks.spawn(keeping::close(branch, save, self.rooms.is_draining()));
+            }
+            None => {
+                self.tasks.spawn(async move { branch.close().await });
+            }
         }
     }
 
