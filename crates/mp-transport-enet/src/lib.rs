@@ -67,6 +67,7 @@ mod shaped_connections;
 #[cfg(feature = "tokio")]
 mod shards;
 mod socket_driver;
+mod tap;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -82,3 +83,4 @@ pub use packet_peer::{EnetPacketPeer, PeerSendError, TimeoutError};
 #[cfg(feature = "tokio")]
 pub use shards::EnetShards;
 pub use socket_driver::SocketStats;
+pub use tap::TappedDatagram;

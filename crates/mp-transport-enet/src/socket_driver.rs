@@ -12,6 +12,7 @@ use crate::io::{DatagramSocket, ReceiveFailure, SendBatch, SendFailure};
 use crate::limits::SEND_BATCH_BYTES;
 use crate::pacing::Pacing;
 use crate::proto::{Host, MTU_MAX};
+use crate::tap::Tap;
 
 /// The socket of a host, with link conditions below the encryption.
 #[cfg(feature = "dtls")]
@@ -31,6 +32,7 @@ pub(crate) struct SocketDriver<S: DatagramSocket> {
     has_more: bool,
     pacing: Pacing,
     stats: SocketStats,
+    pub(crate) tap: Tap,
 }
 
 /// Statistics of a peer's socket.
@@ -59,6 +61,7 @@ impl<S: DatagramSocket> SocketDriver<S> {
             has_more: false,
             pacing: Pacing::new(flush_interval),
             stats: SocketStats::default(),
+            tap: Tap::default(),
         }
     }
 
@@ -117,12 +120,13 @@ impl<S: DatagramSocket> SocketDriver<S> {
         let mut left = self.datagrams_max;
         self.has_more = true;
         while left > 0 {
-            let (stats, before) = (&mut self.stats, left);
+            let (stats, tap, before) = (&mut self.stats, &mut self.tap, left);
             let drained = self.socket.try_recv_batch(left, &mut |from, datagram| {
                 left -= 1;
                 if datagram.len() > usize::from(MTU_MAX) {
                     stats.oversized += 1;
                 } else {
+                    tap.received(from.remote, datagram);
                     host.handle_datagram(now, from, datagram);
                 }
             });
@@ -190,6 +194,7 @@ impl<S: DatagramSocket> SocketDriver<S> {
             while let Some(room) = self.batch.room(datagram_len_max) {
                 transmit = host.poll_transmit(now, room);
                 let Some(transmit) = transmit else { break };
+                self.tap.sent(&transmit, room);
                 self.batch.push(transmit);
             }
             if !self.send_batch() || transmit.is_none() {
