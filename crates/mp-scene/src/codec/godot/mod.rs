@@ -20,6 +20,7 @@ pub use id_map::{
     IdMap, SpawnIdentity, despawn_id, map_ids, spawn_identity, spawn_ids, with_spawner,
 };
 pub(crate) use id_map::{RelayedAnnouncement, confirm_path, relayed_announcement, with_sync_time};
+pub use rpc::CallLayout;
 pub(crate) use rpc::EncodedArguments;
 pub use sync::{BY_PATH as SYNCHRONIZER_BY_PATH, next_delta_element, next_sync_element};
 pub use sys::relay_prefix;

@@ -7,12 +7,14 @@
 //! the compressed encoding follow, with bit 7 the bytes of the array. A 4-byte node id with bit 31
 //! set is the offset, from byte 0, of the node's path, which ends the packet.
 
+use std::ops::Range;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mp_core::Variant;
 
 use super::compressed::encode_compressed_list;
 use super::variant::{Decoder, Limits, Objects};
-use super::{REMOTE_CALL, cstring};
+use super::{COMMAND_MASK, REMOTE_CALL, cstring};
 use crate::codec::{DecodeError, EncodeError};
 use crate::message::{CallNode, RemoteCall};
 
@@ -117,6 +119,58 @@ fn put_node_id(id: u32, wide: bool, out: &mut BytesMut) -> u8 {
     } else {
         out.put_u32_le(id);
         2
+    }
+}
+
+/// The parts of an encoded call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallLayout {
+    /// Node.
+    pub node: CallNode,
+    /// Id of the method.
+    pub method: u16,
+    /// Positions of the arguments, up to the first malformed one.
+    pub arguments: Vec<Range<usize>>,
+    /// True if the only argument is the bytes of a PackedByteArray, without its header.
+    pub is_raw: bool,
+    /// Position of the malformed or extra bytes after the arguments.
+    pub rest: Range<usize>,
+}
+
+impl CallLayout {
+    /// Returns the parts of a call.
+    ///
+    /// # Errors
+    ///
+    /// The packet is not a call with a valid head.
+    pub fn read(packet: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
+        if packet.first().is_none_or(|meta| meta & COMMAND_MASK != REMOTE_CALL) {
+            return Err(DecodeError::Invalid("command of a call"));
+        }
+        let head = Head::read(packet)?;
+        let path_len = match head.node {
+            HeadNode::Path(path) => path.len(),
+            HeadNode::Id { .. } => 0,
+        };
+        let (end, bytes) = (packet.len() - path_len, head.args.bytes);
+        let (mut arguments, mut start) = (Vec::new(), end - bytes.len());
+        let mut decoder = Decoder::new(bytes, limits);
+        for _ in 0..head.args.count.unwrap_or(0) {
+            if decoder.compressed().is_err() {
+                break;
+            }
+            let next = end - decoder.rest().len();
+            arguments.push(start..next);
+            start = next;
+        }
+        let is_raw = head.args.count.is_none() && start < end;
+        if is_raw {
+            arguments.push(start..end);
+            start = end;
+        }
+        let (node, method) = (head.node(), head.method);
+        Ok(Self { node, method, arguments, is_raw, rest: start..end })
     }
 }
 
