@@ -80,6 +80,7 @@ mod query;
 mod record;
 mod relay;
 mod reload;
+mod remote;
 mod resident_bots;
 mod rooms;
 mod server;

@@ -6,16 +6,16 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use mp_bots::scenario::{BotTransport, ServerAddress};
-use mp_core::{ErrorChain, Rng};
+use mp_core::Rng;
 use mp_identity::Token;
 use mp_rooms::{Code, RoomName};
 use mp_tls::ClientTlsOptions;
 use mp_transport_enet::DtlsClientOptions;
-use mp_transport_enet::proto::CompressionMode;
 use mp_tunnel::{HostRefusal, LinkAddress, LinkEvent, Status, TunnelError, TunnelOptions};
 
+use crate::remote::{self, Compression};
 use crate::shutdown::Shutdown;
 use crate::{Failure, output};
 
@@ -71,28 +71,6 @@ pub(crate) struct TunnelArgs {
     quiet: bool,
 }
 
-/// Compression of the game's ENet.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Compression {
-    None,
-    RangeCoder,
-    Fastlz,
-    Zlib,
-    Zstd,
-}
-
-impl From<Compression> for CompressionMode {
-    fn from(compression: Compression) -> Self {
-        match compression {
-            Compression::None => Self::None,
-            Compression::RangeCoder => Self::RangeCoder,
-            Compression::Fastlz => Self::FastLz,
-            Compression::Zlib => Self::Zlib,
-            Compression::Zstd => Self::Zstd,
-        }
-    }
-}
-
 /// Runs the command until a signal.
 pub(crate) fn run(args: &TunnelArgs) -> Result<(), Failure> {
     if !args.to.ip().is_loopback() && !args.allow_remote {
@@ -146,24 +124,13 @@ pub(crate) fn run(args: &TunnelArgs) -> Result<(), Failure> {
 /// Returns the address of the room, with the credentials.
 fn link(args: &TunnelArgs, room: &RoomName) -> Result<LinkAddress, Failure> {
     let ServerAddress { url, transport, host, port } = &args.server;
-    let is_encrypted = args.server.is_over_tls() || *transport == BotTransport::EnetDtls;
+    let is_encrypted = remote::is_encrypted(&args.server);
     if !is_encrypted && !args.insecure {
         return Err(Failure::Refused(format!(
             "--server {url} is not encrypted; use wss:// or enets://, or pass --insecure"
         )));
     }
-    let tls = match (&args.ca, args.insecure) {
-        (Some(file), _) => {
-            let name = file.display();
-            let pem = fs::read_to_string(file)
-                .map_err(|error| Failure::Refused(format!("cannot read {name}: {error}")))?;
-            ClientTlsOptions::new()
-                .trusted_chain(&pem)
-                .map_err(|e| Failure::Refused(format!("{name}: {}", ErrorChain::new(&e))))?
-        }
-        (None, true) => ClientTlsOptions::new_unsafe(),
-        (None, false) => ClientTlsOptions::new(),
-    };
+    let tls = remote::trust(args.ca.as_deref(), args.insecure)?;
     let mut query = format!("room={room}");
     for (key, value) in [
         ("template", args.template.as_ref().map(RoomName::as_str)),

@@ -7,10 +7,11 @@ use std::rc::Rc;
 use clap::{Args, ValueEnum};
 use mp_bots::scenario::{BotTransport, ServerAddress};
 use mp_core::ErrorChain;
-use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
+use mp_tls::{CertificateStore, TlsError};
 use mp_transport_enet::proto::CompressionMode;
 use mp_wire::{ProjectNames, ProxyOptions, ProxyTarget};
 
+use crate::remote::{self, Compression};
 use crate::{Failure, output};
 
 /// Arguments of a proxy.
@@ -35,7 +36,7 @@ pub(crate) struct ProxyArgs {
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
     /// Accept any certificate of the server
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tls_ca")]
     tls_insecure: bool,
 }
 
@@ -44,16 +45,6 @@ pub(crate) struct ProxyArgs {
 enum ProxyTransport {
     Enet,
     Ws,
-}
-
-/// A compression of ENet.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Compression {
-    None,
-    RangeCoder,
-    Fastlz,
-    Zlib,
-    Zstd,
 }
 
 impl ProxyArgs {
@@ -93,22 +84,14 @@ impl ProxyArgs {
     ) -> Result<ProxyOptions, Failure> {
         let refused = |error: TlsError| Failure::Refused(ErrorChain::new(&error).to_string());
         let (host, port) = (server.host.as_str(), server.port);
+        let is_encrypted = remote::is_encrypted(server);
         let target = match server.transport {
-            BotTransport::WebSocket => ProxyTarget::web_socket(host, port, server.is_over_tls()),
-            transport => ProxyTarget::enet(host, port, transport == BotTransport::EnetDtls),
+            BotTransport::WebSocket => ProxyTarget::web_socket(host, port, is_encrypted),
+            _ => ProxyTarget::enet(host, port, is_encrypted),
         };
-        let mut trust = match self.tls_insecure {
-            true => ClientTlsOptions::new_unsafe(),
-            false => ClientTlsOptions::new(),
-        };
-        if let Some(file) = &self.tls_ca {
-            let pem = std::fs::read_to_string(file).map_err(|error| {
-                Failure::Refused(format!("cannot read {}: {error}", file.display()))
-            })?;
-            trust = trust.trusted_chain(&pem).map_err(refused)?;
-        }
+        let trust = remote::trust(self.tls_ca.as_deref(), self.tls_insecure)?;
         let mut options =
-            ProxyOptions::new(listen, target).trust(trust).compression(self.compression.into());
+            ProxyOptions::new(listen, target).trust(trust).compression(self.compression());
         if let Some((certificate, key)) = self.tls_cert.as_ref().zip(self.tls_key.as_ref()) {
             let store = CertificateStore::from_files(certificate, key);
             options = options.certificate(store.map_err(refused)?);
@@ -127,6 +110,11 @@ impl ProxyArgs {
         Ok(Some(Rc::new(names)))
     }
 
+    /// Returns the compression over ENet.
+    pub(crate) fn compression(&self) -> CompressionMode {
+        self.compression.into()
+    }
+
     /// Returns the scheme of the address at which clients connect.
     pub(crate) fn listen_scheme(&self, server: &ServerAddress) -> &'static str {
         match (server.transport, self.tls_cert.is_some()) {
@@ -134,18 +122,6 @@ impl ProxyArgs {
             (BotTransport::WebSocket, true) => "wss",
             (_, false) => "enet",
             (_, true) => "enets",
-        }
-    }
-}
-
-impl From<Compression> for CompressionMode {
-    fn from(compression: Compression) -> Self {
-        match compression {
-            Compression::None => Self::None,
-            Compression::RangeCoder => Self::RangeCoder,
-            Compression::Fastlz => Self::FastLz,
-            Compression::Zlib => Self::Zlib,
-            Compression::Zstd => Self::Zstd,
         }
     }
 }
