@@ -33,9 +33,9 @@ const SECONDS: &[(&str, u64)] = &[
     ("one room", 8),
     ("rooms", 40),
     ("hosted room", 32),
-    ("tunnel", 40),
+    ("tunnel", 52),
     ("simulated links", 15),
-    ("bots", 98),
+    ("bots", 103),
     ("silent players", 45),
     ("Godot's projects", 20),
     ("requests", 5),
@@ -69,7 +69,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("API", 3 * 60 - 25),
     ("server", 6 * 60 - 20 - 20 - 160 - 5),
     ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5 - 8),
-    ("relay", 6 * 60 - 20 - 12 - 10 - 40 - 10),
+    ("relay", 6 * 60 - 20 - 12 - 10 - 40 - 10 - 12 - 5),
     ("cluster", 4 * 60),
 ];
 

@@ -1,4 +1,4 @@
-//! Debian packages unpacked into folders: programs (Godot 4, nginx, Caddy, gdb) with all their
+//! Debian packages unpacked into folders: programs (Godot 4, nginx, Caddy, gdb, tshark) with all their
 //! libraries, and ENet. Uses apt with a configuration of its own to resolve and verify packages, so
 //! nothing on the system changes.
 
@@ -26,6 +26,8 @@ pub(crate) const NGINX: Program = Program { name: "nginx", path: "sbin/nginx", s
 /// Prints the stacks of a test whose turn does not end.
 pub(crate) const GDB: Program = Program { name: "gdb", path: "bin/gdb", size: "60 MB" };
 
+/// Decodes captures.
+const TSHARK: Program = Program { name: "tshark", path: "bin/tshark", size: "50 MB" };
 /// Counts instructions.
 pub(crate) const VALGRIND: Program =
     Program { name: "valgrind", path: "bin/valgrind.bin", size: "60 MB" };
@@ -89,6 +91,21 @@ fn own_suite() -> Result<(String, String), String> {
         mirror(&apt_sources()).ok_or("the apt sources of this machine contain no Debian mirror")?;
     let suite = codename(&fs::read_to_string("/etc/os-release").unwrap_or_default());
     Ok((mirror, suite.unwrap_or_else(|| "stable".to_owned())))
+}
+
+/// Returns tshark, Wireshark's program for terminals, in `folder`. Downloads and unpacks it if it is
+/// missing. It runs plugins for the superuser, too.
+///
+/// # Errors
+///
+/// Returns an error on a machine without apt and a Debian mirror, or if the download fails.
+pub(crate) fn tshark(folder: &Path) -> Result<PathBuf, String> {
+    let program = unpacked(TSHARK, folder)?;
+    let plugins = libraries(folder)?.join("plugins");
+    let io = |e: std::io::Error| format!("{}: {e}", plugins.display());
+    fs::create_dir_all(&plugins).map_err(io)?;
+    fs::write(plugins.join("init.lua"), "run_user_scripts_when_superuser = true\n").map_err(io)?;
+    Ok(program)
 }
 
 /// Folders of ENet's headers and library.

@@ -16,6 +16,7 @@ use crate::inspect::InspectArgs;
 use crate::record::{ReplayArgs, WatchArgs};
 use crate::token::TokenArgs;
 use crate::tunnel::TunnelArgs;
+use crate::wireshark::WiresharkArgs;
 
 /// A relay room for Godot 4 games.
 ///
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Watch(Box<WatchArgs>),
     Token(TokenArgs),
     Tunnel(Box<TunnelArgs>),
+    Wireshark(WiresharkArgs),
     /// Print a Grafana dashboard for the metrics of the server
     ///
     /// Import it in Grafana: mp-server dashboard > grafana.json

@@ -90,6 +90,7 @@ mod snapshots;
 mod token;
 mod tunnel;
 mod webrtc;
+mod wireshark;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -141,6 +142,7 @@ fn start(builder: ServerBuilder, args: &Args) -> Result<(), Failure> {
         Some(Command::Doctor(args)) => return doctor::run(args),
         Some(Command::Inspect(args)) => return inspect::run(args),
         Some(Command::Replay(args)) => return record::run_replay(args),
+        Some(Command::Wireshark(args)) => return wireshark::run(args),
         Some(Command::Dashboard) => return print(metrics::dashboard()),
         Some(Command::Gdscript) => return print(WEBRTC_CLIENT),
         Some(Command::Watch(_)) | None => {}

@@ -2,6 +2,7 @@
 #![expect(clippy::exhaustive_enums, clippy::exhaustive_structs, reason = "observers match on them")]
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use mp_core::{Channel, ConnectionOrigin, DisconnectReason, Instant, PeerId, TransferMode};
@@ -51,6 +52,17 @@ pub struct WirePacket {
     pub channel: Channel,
     /// Payload.
     pub payload: Bytes,
+}
+
+/// A datagram between a client and a proxy over ENet. With DTLS it is not encrypted here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireDatagram {
+    /// Address of the client.
+    pub client: SocketAddr,
+    /// Direction.
+    pub direction: Direction,
+    /// Header and commands, compressed as on the wire.
+    pub bytes: Bytes,
 }
 
 /// An event of a proxy. Those of a client begin with `Connected` and end with `Closed`.

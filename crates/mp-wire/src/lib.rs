@@ -15,11 +15,12 @@
 //! header `Host` is the server's.
 //!
 //! [`WireDecoder`] has no I/O. It decodes the packets of one connection, and names methods and
-//! properties with the game's project ([`ProjectNames`]).
+//! properties with the game's project ([`ProjectNames`]). [`Capture`] writes a file for Wireshark.
 //!
 //! Encrypted connections (DTLS, TLS) end at the proxy: clients must trust the proxy's own
 //! certificate.
 
+mod capture;
 mod decoder;
 mod event;
 #[cfg(feature = "fuzzing")]
@@ -28,16 +29,19 @@ pub mod fuzz;
 mod kind;
 pub mod limits;
 mod names;
+mod plugin;
 mod proxy;
 mod text;
 mod totals;
 
+pub use capture::{Capture, CaptureStats};
 pub use decoder::{
     DecodedArgument, DecodedCall, DecodedElement, DecodedPacket, DecodedProperties, DecoderStats,
     NodeName, SpawnedFrom, WireDecoder, WireMessage,
 };
-pub use event::{ClientNumber, Direction, WireCloseReason, WireEvent, WirePacket};
+pub use event::{ClientNumber, Direction, WireCloseReason, WireDatagram, WireEvent, WirePacket};
 pub use kind::WireKind;
 pub use names::ProjectNames;
+pub use plugin::wireshark_plugin;
 pub use proxy::{Proxy, ProxyError, ProxyOptions, ProxyStats, ProxyTarget};
 pub use totals::{Count, Totals};

@@ -1,10 +1,11 @@
 //! Bots of `mp-server bots` with a real Godot server, which must log no error, and with mp-server,
 //! whose metrics must equal their counters; and the decoding proxy between Godot clients and their
-//! server.
+//! server, with Wireshark.
 
 mod compare;
 mod counters;
 mod wire;
+mod wireshark;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub(crate) use self::compare::compare;
 use self::wire::WireSession;
+use self::wireshark::Wireshark;
 use crate::godot::Godot;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
@@ -27,13 +29,15 @@ use crate::workspace::{program, root, target};
 /// counts of a server differ from those of the bots, or if the proxies do not show or record what
 /// the clients do.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
+    let wireshark = Wireshark::new()?;
+    wireshark.decode_arbitrary()?;
     let mut results = vec![counters::compare()?];
     compare::check(godot)?;
     for transport in ["enet", "ws"] {
         for scenario in ["churn", "vanish"] {
             results.push(run(godot, transport, scenario)?);
         }
-        let session = WireSession { godot, transport };
+        let session = WireSession { godot, wireshark: &wireshark, transport };
         results.push(session.record()?);
         session.relay()?;
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::wireshark::Wireshark;
 use super::{LEAVING, report};
 use crate::godot::Godot;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
@@ -13,6 +14,7 @@ use crate::workspace::{program, root, target};
 /// A session of the project in `interop/bots` over one transport.
 pub(super) struct WireSession<'a> {
     pub(super) godot: &'a Godot,
+    pub(super) wireshark: &'a Wireshark,
     pub(super) transport: &'a str,
 }
 
@@ -56,6 +58,21 @@ impl WireSession<'_> {
                 "\"raw text\"",
                 "… (11 bytes)",
                 "closed by the client",
+            ],
+        )?;
+
+        self.check_capture(
+            "inspector",
+            &[
+                "SIMPLIFY_PATH Main/Arena as ",
+                "CONFIRM_PATH Main/Arena",
+                "RPC Main/Arena.ping(number: 9, _position: Vector2(9, 1), _name: \"godot\")",
+                "RPC Main/Arena.pong(_number: 9)",
+                " by Main/Spawner as ",
+                "SYNC ",
+                "DELTA ",
+                "RAW \"raw text\"",
+                "AUTH (11 bytes)",
             ],
         )?;
 
@@ -130,13 +147,19 @@ impl WireSession<'_> {
                 "2 clients",
             ],
         )?;
-        Ok(())
+        self.check_capture(
+            "relay-inspector",
+            &["] RPC Main/Arena.shout(_text: \"hello\")", "ADD_PEER ", "] CONFIRM_PATH Main/Arena"],
+        )
     }
 
     fn inspect(&self, who: &str, listen: u16, to: u16) -> Result<Process, String> {
+        let capture = self.capture(who);
+        let _ = fs::remove_file(&capture);
         self.mp_server(who, |command| {
             command.args(["inspect", &format!("127.0.0.1:{listen}"), "--to"]);
             command.arg(format!("{}://127.0.0.1:{to}", self.transport));
+            command.arg("--pcap").arg(&capture);
         })
     }
 
@@ -163,6 +186,27 @@ impl WireSession<'_> {
             [up, _, down, _] if up + down == lines && up > 0 && down > 0 => Ok(lines),
             _ => Err(format!("{}: {lines} lines and totals {all:?}: {output}", self.transport)),
         }
+    }
+
+    /// Checks the lines that Wireshark prints for the capture of the inspector.
+    fn check_capture(&self, who: &str, parts: &[&str]) -> Result<(), String> {
+        let lines = self.wireshark.decode(&self.capture(who), &[])?;
+        let missing = parts.iter().find(|part| !lines.contains(**part));
+        if let Some(part) = missing {
+            return Err(format!("{}: tshark prints no {part}: {lines}", self.transport));
+        }
+        if lines.contains("malformed") || lines.contains("not decoded") {
+            return Err(format!("{}: tshark prints a malformed packet: {lines}", self.transport));
+        }
+        let capture = fs::read(self.capture(who)).map_err(|error| error.to_string())?;
+        match capture.windows(7).any(|window| window == b"hunter2") {
+            true => Err(format!("{}: a secret is in the capture", self.transport)),
+            false => Ok(()),
+        }
+    }
+
+    fn capture(&self, who: &str) -> PathBuf {
+        self.log(who).with_extension("pcapng")
     }
 
     fn game(&self, who: &str, args: &[String]) -> Result<Process, String> {

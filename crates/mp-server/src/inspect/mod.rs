@@ -1,5 +1,6 @@
 //! `mp-server inspect`: a line for each packet between Godot clients and their server.
 
+mod capture;
 mod inspector;
 mod lines;
 mod proxy_args;
@@ -12,6 +13,7 @@ use std::rc::Rc;
 use clap::Args;
 use mp_wire::Proxy;
 
+use self::capture::CaptureArgs;
 use self::inspector::{Filter, Inspector};
 use self::lines::LineQueue;
 pub(crate) use self::proxy_args::ProxyArgs;
@@ -34,6 +36,8 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
     filter: Vec<Filter>,
     #[command(flatten)]
+    capture: CaptureArgs,
+    #[command(flatten)]
     proxy: ProxyArgs,
 }
 
@@ -46,8 +50,13 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| cannot("start", error))?;
     runtime.block_on(async {
-        let proxy = Proxy::bind(options).await.map_err(|error| Failure::Refused(error.to_string()))?;
+        let proxy = Proxy::bind(options).await;
+        let mut proxy = proxy.map_err(|error| Failure::Refused(error.to_string()))?;
         let address = proxy.local_addr().map_err(|error| cannot("read the address", error))?;
+        let capture = args.capture.start(address, &args.proxy, &server, names.clone())?;
+        if let Some(capture) = capture.clone() {
+            proxy.observe_datagrams(move |datagram| capture.datagram(&datagram));
+        }
         let scheme = args.proxy.listen_scheme(&server);
         let banner = format!(
             "let the game connect to {scheme}://{address}; packets pass on to {}; Ctrl-C prints totals\n",
@@ -58,10 +67,15 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
         let has_colors = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
         let inspector = Inspector::new(names, args.filter.clone(), has_colors, queue);
         let inspector = Rc::new(RefCell::new(inspector));
-        let observer = Rc::clone(&inspector);
+        let (observer, messages) = (Rc::clone(&inspector), capture.clone());
         let mut unprinted = None;
         let stats = proxy.run(
-            move |event| observer.borrow_mut().observe(event),
+            move |event| {
+                if let Some(capture) = &messages {
+                    capture.event(&event);
+                }
+                observer.borrow_mut().observe(event);
+            },
             async {
                 tokio::select! {
                     _ = tokio::signal::ctrl_c() => {}
@@ -73,17 +87,20 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
         if let Some(error) = unprinted {
             return Err(Failure::Unprinted(format!("cannot print: {error}")));
         }
-        let summary = inspector.borrow_mut().summary(&stats);
+        let mut summary = inspector.borrow_mut().summary(&stats);
+        summary.extend(capture.as_ref().map(|capture| capture.summary()));
         drop(inspector);
         writer.finish();
         output::print(io::stdout(), summary)
-            .map_err(|error| Failure::Unprinted(format!("cannot print: {error}")))
+            .map_err(|error| Failure::Unprinted(format!("cannot print: {error}")))?;
+        capture.map_or(Ok(()), |capture| capture.result())
     })
 }
 
 const AFTER_HELP: &str = r#"Examples:
   mp-server inspect 127.0.0.1:9000 --to enet://127.0.0.1:7777 --project ../game
   mp-server inspect 127.0.0.1:9000 --to ws://127.0.0.1:7778 --filter rpc,spawn
+  mp-server inspect 127.0.0.1:9000 --to enet://127.0.0.1:7777 --pcap game.pcapng
 
 A line has the time in seconds, the client's peer id, the direction (-> to the server, <- to the client), the
 kind, the size in bytes, the transfer mode (r reliable, u unreliable, o unreliable ordered) with the channel,
@@ -95,7 +112,11 @@ With --project, calls have the names of their methods and arguments, and replica
 Methods are found by the checksum that Godot announces, so both sides may run another version of the game.
 
 The bytes of authentications, queries of URLs, and arguments named like a token, password, secret, ticket or
-credential are not shown. Other content is, chat included.
+credential (with --project) are not shown. Other content is, chat included.
+
+With --pcap, what passes is written for Wireshark: ENet datagrams as UDP packets between the game and the proxy,
+WebSocket messages as exported PDUs, both without encryption and compression. The same is masked, with *. The plugin
+of `mp-server wireshark` decodes them.
 
 Encrypted games: the proxy decrypts, so it needs its own certificate for clients (--tls-cert and --tls-key, for
 example of `mp-server cert`), which the game must trust; --to enets:// or wss:// encrypts the connection to the

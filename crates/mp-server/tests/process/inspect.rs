@@ -1,6 +1,7 @@
 //! `mp-server inspect` and `mp-server bots record` between bots and mp-server.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::Duration;
@@ -129,14 +130,11 @@ fn inspector_prints_a_line_per_packet_and_totals_over_enet_and_websocket() {
     let scenario = scenario(&folder);
     for address in addresses(&server) {
         let project = project();
-        let proxy = ProxyProcess::start(&[
-            "inspect",
-            "127.0.0.1:0",
-            "--to",
-            &address,
-            "--project",
-            &project,
-        ]);
+        let capture = folder.path().join(format!("{}.pcapng", &address[..2]));
+        let file = capture.to_string_lossy().into_owned();
+        let args = ["inspect", "127.0.0.1:0", "--to", &address, "--project", &project];
+        let args = [&args[..], &["--pcap", &file]].concat();
+        let proxy = ProxyProcess::start(&args);
         let query = if address.starts_with("ws") { "/?token=hunter2" } else { "" };
         play(&scenario, &format!("{}{query}", proxy.address));
         proxy.interrupt();
@@ -160,7 +158,40 @@ fn inspector_prints_a_line_per_packet_and_totals_over_enet_and_websocket() {
         let all = output.lines().find_map(|line| line.strip_prefix("all ")).unwrap();
         let all: Vec<usize> = all.split_whitespace().map(|it| it.parse().unwrap()).collect();
         assert_eq!(all[0] + all[2], lines, "{output}");
+        check_capture(&capture, &output);
+        let again = run(&args);
+        assert_eq!(again.status.code(), Some(2));
+        let again = text(&again.stderr);
+        assert!(
+            again.ends_with("exists (os error 17); remove it, or pass another --pcap\n"),
+            "{again}"
+        );
     }
+}
+
+/// Checks the capture file of an inspector that has printed `output`.
+fn check_capture(file: &Path, output: &str) {
+    let capture = fs::read(file).unwrap();
+    let mode = fs::metadata(file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(capture[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
+    let has = |bytes: &[u8]| capture.windows(bytes.len()).any(|window| window == bytes);
+    assert!(has(b"\x03hello") && has(b"Main/Arena\0") && !has(b"hunter2"));
+    let summary = output.lines().last().unwrap();
+    assert!(summary.ends_with(&format!(" packets in {}", file.display())), "{summary}");
+    assert!(!summary.starts_with("0 "), "{summary}");
+}
+
+#[test]
+fn plugin_for_wireshark_has_the_methods_of_the_project() {
+    let with_names = run(&["wireshark", "--project", &project()]);
+    let (plain, with_names) = (run(&["wireshark"]), text(&with_names.stdout));
+    let names = "{ \"res://arena.gd\", { \"ping\", \"number\", ";
+    assert!(with_names.contains(names), "{with_names}");
+    assert!(!text(&plain.stdout).contains("res://arena.gd"));
+    let missing = run(&["wireshark", "--project", "/none"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("/none"));
 }
 
 #[test]

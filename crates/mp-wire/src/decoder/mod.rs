@@ -2,7 +2,7 @@
 
 mod display;
 mod message;
-mod paths;
+pub(crate) mod paths;
 mod replication;
 mod spawned;
 
@@ -71,7 +71,7 @@ impl WireDecoder {
     pub fn method_names(&self, path: &Rc<str>) -> Option<Vec<Rc<str>>> {
         let checksum = self.paths.checksum(Sender::Client, path)?;
         let script = self.names.as_ref()?.script(checksum)?;
-        Some(script.method_names().cloned().collect())
+        Some(script.methods().iter().map(|method| Rc::clone(&method.name)).collect())
     }
 
     /// Decodes the next packet of a direction.
@@ -182,7 +182,7 @@ impl WireDecoder {
         let method = script.and_then(|script| script.method(call.method));
         let args = call.args.into_iter().enumerate().map(|(index, value)| {
             let name = method.and_then(|method| method.argument(index)).cloned();
-            let is_masked = name.as_deref().is_some_and(is_secret);
+            let is_masked = method.is_some_and(|method| method.is_secret(index));
             DecodedArgument { name, value, is_masked }
         });
         DecodedCall {
@@ -210,15 +210,6 @@ impl WireDecoder {
 fn malformed(error: DecodeError, bytes: &Bytes) -> WireMessage {
     WireMessage::Malformed { error, bytes: bytes.clone() }
 }
-
-/// Returns whether an argument of this name is masked.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
-    SECRETS.iter().any(|secret| name.contains(secret))
-}
-
-/// Parts of the names of arguments that are masked.
-const SECRETS: [&str; 5] = ["token", "password", "secret", "ticket", "credential"];
 
 impl DecodedPacket {
     fn has_malformed_part(&self) -> bool {

@@ -2,7 +2,7 @@
 
 mod scene;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ pub(crate) use self::scene::{SceneNames, SynchronizerNames};
 /// Replicated properties are found by the scene of the node.
 #[derive(Debug, Default)]
 pub struct ProjectNames {
-    scripts: HashMap<[u8; 32], Rc<ScriptNames>>,
+    scripts: BTreeMap<[u8; 32], Rc<ScriptNames>>,
     scenes: BTreeMap<String, Rc<SceneNames>>,
     /// Scenes by the name of their root node in the tree: the main scene and autoloads first.
     roots: Vec<(String, Rc<SceneNames>)>,
@@ -102,6 +102,11 @@ impl ProjectNames {
         });
     }
 
+    /// Returns the scripts with methods, and the checksums of these.
+    pub(crate) fn scripts(&self) -> impl Iterator<Item = (&[u8; 32], &ScriptNames)> {
+        self.scripts.iter().map(|(checksum, script)| (checksum, &**script))
+    }
+
     /// Returns the script with this checksum.
     pub(crate) fn script(&self, checksum: &[u8; 32]) -> Option<&Rc<ScriptNames>> {
         self.scripts.get(checksum)
@@ -124,9 +129,9 @@ impl ScriptNames {
         self.methods.get(usize::from(id))
     }
 
-    /// Returns the names of all methods.
-    pub(crate) fn method_names(&self) -> impl Iterator<Item = &Rc<str>> {
-        self.methods.iter().map(|method| &method.name)
+    /// Returns all methods, in the order of their ids.
+    pub(crate) fn methods(&self) -> &[MethodNames] {
+        &self.methods
     }
 }
 
@@ -135,4 +140,15 @@ impl MethodNames {
     pub(crate) fn argument(&self, index: usize) -> Option<&Rc<str>> {
         self.arguments.get(index)
     }
+
+    /// Returns whether the name of the argument at `index` says that it is secret.
+    pub(crate) fn is_secret(&self, index: usize) -> bool {
+        self.argument(index).is_some_and(|name| {
+            let name = name.to_lowercase();
+            SECRETS.iter().any(|secret| name.contains(secret))
+        })
+    }
 }
+
+/// Parts of the names of arguments that are masked.
+const SECRETS: [&str; 5] = ["token", "password", "secret", "ticket", "credential"];

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use self::enet::EnetProxy;
 pub use self::options::{ProxyError, ProxyOptions, ProxyTarget};
 use self::web_socket::WebSocketProxy;
-use crate::WireEvent;
+use crate::{WireDatagram, WireEvent};
 
 /// Counters of a proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct ProxyStats {
     /// Packets that were not passed on: unreliable ones of a client whose connection to the server
     /// was not established yet, and those that a transport did not accept.
     pub dropped: u64,
+    /// Datagrams that the observer did not receive, because there were too many in one turn.
+    pub unobserved: u64,
 }
 
 /// A proxy whose socket is bound.
@@ -71,6 +73,14 @@ impl Proxy {
         match &self.kind {
             ProxyKind::Enet(proxy) => proxy.local_addr(),
             ProxyKind::WebSocket(proxy) => proxy.local_addr(),
+        }
+    }
+
+    /// Reports the datagrams of clients over ENet to `observer`, in addition to the events. Over
+    /// WebSocket it receives none.
+    pub fn observe_datagrams(&mut self, observer: impl FnMut(WireDatagram) + 'static) {
+        if let ProxyKind::Enet(proxy) = &mut self.kind {
+            proxy.observe_datagrams(Box::new(observer));
         }
     }
 

@@ -77,6 +77,10 @@ impl<L: ProxyPeer> Forwarder<L> {
         &self.listener
     }
 
+    pub(super) fn listener_mut(&mut self) -> &mut L {
+        &mut self.listener
+    }
+
     pub(super) fn stats(&self) -> ProxyStats {
         let failed_handshakes = self.listener.transport_stats().refused_handshakes;
         ProxyStats { failed_handshakes, ..self.stats }
