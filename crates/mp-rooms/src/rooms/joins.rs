@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mp_core::{Instant, PeerId};
 use mp_identity::{Identity, Role, Subject};
 
+use super::host_key::HostKey;
 use super::{JoinDecision, Rooms, Shortage};
 use crate::join::{Join, ListenerConnection};
 use crate::limits::{WAITING_MAX, WAITING_PER_ROOM_MAX};
@@ -50,27 +51,38 @@ impl Rooms {
         for other in replaced {
             self.disconnect(now, other, Removal::Replaced);
         }
+        let is_host = identity.role() == Role::Host;
+        if is_host && let Some(key) = self.host_key_mut(id) {
+            key.host_joined();
+        }
         self.players.insert(connection, identity);
         self.enter(now, id, connection, claimed_id);
     }
 
     /// Returns whether the token of a join is the [host key](Template::host_key) of the selected
-    /// room; `None` if the room has no key, or the join no token.
-    pub fn has_host_key(&self, join: &Join) -> Option<bool> {
+    /// room, and is valid; `None` if the room has no key, or the join no token.
+    pub fn has_host_key(&self, now: Instant, join: &Join) -> Option<bool> {
         let token = join.credentials.token.as_ref()?;
         let selection = join.selection.as_ref().ok()?;
         let existing = self.names.get(&selection.room).and_then(|id| self.rooms.get(id));
-        let (template, key) = match (existing, self.reserved.get(&selection.room)) {
-            (Some(room), _) => (&room.template, &room.host_key),
-            (None, Some(reserved)) => (reserved, &reserved.host_key),
-            (None, None) => {
+        if let Some(room) = existing {
+            let key = room.host_key.as_ref();
+            let key = key.filter(|_| room.template.host == RoomHost::Tunnel)?;
+            return Some(key.accepts(now, token));
+        }
+        let template = match self.reserved.get(&selection.room) {
+            Some(reserved) => reserved,
+            None => {
                 let named = selection.template.as_ref().or(self.settings.default_template.as_ref());
-                let template = self.templates.get(named?)?;
-                (template, &template.host_key)
+                self.templates.get(named?)?
             }
         };
-        let key = key.as_ref().filter(|_| template.host == RoomHost::Tunnel)?;
+        let key = template.host_key.as_ref().filter(|_| template.host == RoomHost::Tunnel)?;
         Some(key == token)
+    }
+
+    fn host_key_mut(&mut self, id: RoomId) -> Option<&mut HostKey> {
+        self.rooms.get_mut(&id)?.host_key.as_mut()
     }
 
     /// Adds a connection to a room that does not refuse it.
@@ -112,6 +124,11 @@ impl Rooms {
     ) -> Option<RoomId> {
         self.kept.forget(connection);
         let id = self.places.remove(&connection)?;
+        let is_host = self.identity_of(connection).is_some_and(|it| it.role() == Role::Host);
+        if is_host && let Some(room) = self.rooms.get_mut(&id) {
+            let grace = room.template.host_grace;
+            room.host_key.iter_mut().for_each(|key| key.host_left(now, grace));
+        }
         self.players.remove(connection);
         self.cancel_move(now, connection);
         let was_waiting = self.rooms.get_mut(&id)?.remove(connection);

@@ -1,5 +1,6 @@
 //! [`Rooms`]: the registry of rooms.
 
+mod host_key;
 mod info;
 mod joins;
 mod kept;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use mp_core::{Instant, ReasonCounts};
 use mp_identity::Token;
 
+use self::host_key::HostKey;
 pub use self::info::{RoomInfo, RoomState, RoomsStats};
 use self::kept::KeptPlaces;
 pub use self::moves::MoveTarget;
@@ -319,11 +321,13 @@ impl Rooms {
         self.rooms.get_mut(&id).map(|room| room.code = code).is_some()
     }
 
-    /// Sets the [host key](Template::host_key) of a room, in place of the former one. Returns false
-    /// if there is no such room, or it has no host of a tunnel.
-    pub fn set_host_key(&mut self, id: RoomId, key: Token) -> bool {
+    /// Sets the [host key](Template::host_key) of a room, in place of the former one. A key for one
+    /// host expires when its host has left and not returned within the
+    /// [grace](Template::host_grace). Returns false if there is no such room, or it has no host of
+    /// a tunnel.
+    pub fn set_host_key(&mut self, id: RoomId, key: Token, is_for_one_host: bool) -> bool {
         let room = self.rooms.get_mut(&id).filter(|it| it.template.host == RoomHost::Tunnel);
-        room.map(|room| room.host_key = Some(key)).is_some()
+        room.map(|room| room.host_key = Some(HostKey::new(key, is_for_one_host))).is_some()
     }
 
     /// Sets the maximum number of players of a room. Players beyond it stay. Returns false if there

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_core::{Instant, PeerId};
-use mp_identity::{Subject, Token};
+use mp_identity::Subject;
 
+use super::host_key::HostKey;
 use super::players::OwnPlaces;
 use crate::join::ListenerConnection;
 use crate::matchmaking::{MatchRefusal, TicketHash};
@@ -22,7 +23,7 @@ pub(super) struct Room {
     pub(super) max_players: u16,
     pub(super) code: Option<Code>,
     /// Key of a host of the room.
-    pub(super) host_key: Option<Token>,
+    pub(super) host_key: Option<HostKey>,
     pub(super) is_locked: bool,
     /// True while its thread does not keep up, so that it refuses players.
     pub(super) is_overloaded: bool,
@@ -51,7 +52,7 @@ impl Room {
             name,
             max_players: template.max_players,
             code: template.code.clone(),
-            host_key: template.host_key.clone(),
+            host_key: template.host_key.clone().map(|token| HostKey::new(token, false)),
             is_locked: template.locked,
             is_overloaded: false,
             metadata: template.metadata.clone(),

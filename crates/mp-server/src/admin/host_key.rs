@@ -10,13 +10,22 @@ use utoipa::ToSchema;
 
 use super::context::AdminContext;
 use super::rooms::find;
-use crate::http::{Json, Path, Problem};
+use crate::http::{Json, Path, Problem, Query};
 
 /// The key of a host.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub(crate) struct HostKey {
     /// The key: 128 random bits. It is not shown again.
     pub(crate) key: String,
+}
+
+/// The use of a key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HostKeyQuery {
+    /// True for a key of one host.
+    #[serde(default)]
+    once: bool,
 }
 
 /// Make a key with which `mp-server tunnel` hosts a room
@@ -29,12 +38,21 @@ pub(crate) struct HostKey {
     operation_id = "make_host_key",
     tag = "rooms",
     security(("token" = ["rooms"])),
-    params(("room" = String, Path, description = "Name of the room", example = "default")),
+    params(
+        ("room" = String, Path, description = "Name of the room", example = "default"),
+        (
+            "once" = Option<bool>,
+            Query,
+            description = "True for a key of one host, which expires when the host has left and \
+                not returned within host_grace. Default: false"
+        )
+    ),
     responses((status = 201, body = HostKey), Problem)
 )]
 pub(super) async fn post(
     State(context): State<AdminContext>,
     Path(name): Path<String>,
+    Query(HostKeyQuery { once }): Query<HostKeyQuery>,
 ) -> Result<(StatusCode, Json<HostKey>), Problem> {
     let room = find(&context, &name).await?.id;
     let failed =
@@ -44,7 +62,7 @@ pub(super) async fn post(
     let bits = [rng.next_u64().to_le_bytes(), rng.next_u64().to_le_bytes()].concat();
     let key = BASE64URL_NOPAD.encode(&bits);
     let token = Token::new(&key).map_err(|error| failed(error.to_string()))?;
-    if !context.rooms().set_host_key(room, token).await? {
+    if !context.rooms().set_host_key(room, token, once).await? {
         let detail = format!("the template of {name} has not host = \"tunnel\"");
         return Err(Problem::new(StatusCode::CONFLICT, "no_tunnel", detail));
     }

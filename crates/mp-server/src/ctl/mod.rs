@@ -90,6 +90,10 @@ enum Verb {
     HostKey {
         /// Name of the room
         room: String,
+        /// Make a key for one host: it expires when its host has left, and has not returned within
+        /// host_grace
+        #[arg(long)]
+        once: bool,
     },
     /// Let a room refuse new players
     Lock {
@@ -328,8 +332,9 @@ fn call(verb: Verb) -> (Call, Show) {
         Verb::Close { room: name } => {
             (Call::new("DELETE", room(&name)), done(format!("{name} is closed")))
         }
-        Verb::HostKey { room: name } => {
-            (Call::new("POST", room(&name) + "/host-key"), Box::new(print::host_key))
+        Verb::HostKey { room: name, once } => {
+            let query = if once { "?once=true" } else { "" };
+            (Call::new("POST", room(&name) + "/host-key" + query), Box::new(print::host_key))
         }
         Verb::Lock { room: name } => {
             let text = format!("{name} refuses new players");

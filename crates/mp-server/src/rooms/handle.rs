@@ -194,8 +194,13 @@ impl RoomsHandle {
     /// # Errors
     ///
     /// [`ServerEnded`].
-    pub async fn set_host_key(&self, room: RoomId, key: Token) -> Result<bool, ServerEnded> {
-        self.change(room, move |rooms| rooms.set_host_key(room, key)).await
+    pub async fn set_host_key(
+        &self,
+        room: RoomId,
+        key: Token,
+        is_for_one_host: bool,
+    ) -> Result<bool, ServerEnded> {
+        self.change(room, move |rooms| rooms.set_host_key(room, key, is_for_one_host)).await
     }
 
     /// Sets the maximum number of players. Players beyond it stay. Returns false if there is no

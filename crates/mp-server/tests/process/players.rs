@@ -91,11 +91,17 @@ impl RawPlayer {
 
     /// Sends a ping and waits for its pong. Skips messages.
     pub(crate) fn ping(&mut self) {
-        // Masked with zeros, without a payload.
-        self.stream.write_all(&[PING, 0x80, 0, 0, 0, 0]).unwrap();
+        assert!(self.is_connected(), "the server closes the connection");
+    }
+
+    /// Sends a ping. Returns whether the server answers it, and does not close. Skips messages.
+    pub(crate) fn is_connected(&mut self) -> bool {
+        // Masked with zeros, without a payload. A closed connection may not accept it.
+        let _ = self.stream.write_all(&[PING, 0x80, 0, 0, 0, 0]);
         loop {
             match self.frame() {
-                (PONG, _) => return,
+                (PONG, _) => return true,
+                (CLOSE, _) => return false,
                 (BINARY, payload) => self.skipped.push(payload),
                 _ => {}
             }

@@ -36,19 +36,47 @@ fn only_a_host_creates_a_room_on_demand() {
 #[test]
 fn key_of_a_template_is_that_of_its_rooms_until_a_room_has_its_own() {
     let mut registry = Registry::new([tunnel()]);
-    let has_key = |registry: &Registry, text| registry.rooms.has_host_key(&join_of(0, text));
+    let has_key =
+        |registry: &Registry, text| registry.rooms.has_host_key(registry.now, &join_of(0, text));
     assert_eq!(has_key(&registry, "key"), Some(true));
     assert_eq!(has_key(&registry, "other"), Some(false));
     let room = registry.open("a");
     assert_eq!(has_key(&registry, "key"), Some(true));
-    assert!(registry.rooms.set_host_key(room, token("own")));
+    assert!(registry.rooms.set_host_key(room, token("own"), false));
     assert_eq!((has_key(&registry, "key"), has_key(&registry, "own")), (Some(false), Some(true)));
+}
+
+#[test]
+fn key_for_one_host_expires_when_the_host_has_not_returned_in_time() {
+    let mut registry = Registry::new([tunnel()]);
+    let has_key = |registry: &Registry| {
+        registry.rooms.has_host_key(registry.now, &join_of(0, "own")) == Some(true)
+    };
+    let room = registry.open("a");
+    assert!(registry.rooms.set_host_key(room, token("own"), true));
+    let host = Arc::new(Identity::anonymous().with_role(Role::Host));
+    let grace = tunnel().host_grace;
+    registry.now += grace * 2;
+    assert!(has_key(&registry), "the key is not used yet");
+    // The second connection is of the same host, whose first one is still open.
+    for number in [1, 2] {
+        registry.rooms.join_as(registry.now, join_of(number, "own"), Arc::clone(&host));
+        assert!(has_key(&registry));
+    }
+    registry.rooms.left(registry.now, connection(1));
+    registry.now += grace * 2;
+    assert!(has_key(&registry), "the host is connected");
+    registry.rooms.left(registry.now, connection(2));
+    registry.now += grace - Duration::from_millis(1);
+    assert!(has_key(&registry), "the host can return");
+    registry.now += Duration::from_millis(1);
+    assert!(!has_key(&registry));
 }
 
 #[test]
 fn rooms_without_a_host_of_a_tunnel_have_no_key() {
     let mut registry = Registry::new([Template { host: RoomHost::First, ..tunnel() }]);
     let room = registry.open("a");
-    assert!(!registry.rooms.set_host_key(room, token("own")));
-    assert_eq!(registry.rooms.has_host_key(&join_of(0, "key")), None);
+    assert!(!registry.rooms.set_host_key(room, token("own"), false));
+    assert_eq!(registry.rooms.has_host_key(registry.now, &join_of(0, "key")), None);
 }

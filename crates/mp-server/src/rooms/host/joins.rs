@@ -47,7 +47,7 @@ impl RoomsHost {
         if self.join_by_ticket(now, &join) {
             return;
         }
-        match self.rooms.has_host_key(&join) {
+        match self.rooms.has_host_key(now, &join) {
             Some(true) => {
                 let identity = Identity::anonymous().with_role(Role::Host);
                 return self.rooms.join_as(now, join, Arc::new(identity));
