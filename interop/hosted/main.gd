@@ -1,6 +1,7 @@
 extends Node
-## A player of a game that one of them hosts, over ENet (--port) or WebSocket (--url). With --host
-## it is the host: an ordinary client of the room that has authority over the nodes of the server.
+## A player of a game that one of them hosts, over ENet (--port), WebSocket (--url), or in a web
+## build WebRTC (--webrtc, with the script of `mp-server gdscript`). With --host it is the host: an
+## ordinary client of the room that has authority over the nodes of the server.
 ## With --after=FILE it connects when the file exists.
 ## With --serve=PORT it is a server of Godot, which knows nothing of rooms.
 ##
@@ -10,7 +11,7 @@ extends Node
 ## guests), `hosts` and `disconnected`. The texts are `even` and `odd`; a guest that has become the
 ## host says `even again` and `odd again`.
 
-var options := {"port": "", "url": "", "host": null, "after": "", "serve": ""}
+var options := {"port": "", "url": "", "webrtc": "", "host": null, "after": "", "serve": ""}
 var is_host := false
 ## True if the player has become the host in place of another.
 var is_next_host := false
@@ -38,6 +39,11 @@ func _ready() -> void:
 		peer.create_server(int(options["serve"]))
 		multiplayer.multiplayer_peer = peer
 		_on_connected()
+		return
+	if options["webrtc"] != "":
+		var client: Node = load("res://mp_webrtc_client.gd").new()
+		add_child(client)
+		client.join(options["webrtc"])
 		return
 	if options["url"] != "":
 		peer = WebSocketMultiplayerPeer.new()

@@ -3,16 +3,11 @@
 
 mod lossy;
 mod migration;
+pub(crate) mod parts;
 
-use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-
+use self::parts::{Parts, Way, check_errors, expect, id};
 use crate::godot::Godot;
-use crate::process::{PROCESS_TIMEOUT, Process, now};
-use crate::scenario_run::free_port;
-use crate::workspace::{program, root, target};
+use crate::process::Process;
 
 /// Runs a server, a host and its guests.
 ///
@@ -20,17 +15,18 @@ use crate::workspace::{program, root, target};
 ///
 /// Returns the first client that does not see what it should, with its output.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
-    let room = Room::start(godot, "server", "")?;
-    let mut host = room.join("host", Way::Enet, true)?;
+    let room = Parts::new(godot, FOLDER, "server", "host = \"first\"\n")?;
+    let server = room.server("server")?;
+    let mut host = room.player("host", Way::Enet, &["--host"])?;
     let host_id = id(&mut host)?;
     let mut guests =
-        [room.join("enet", Way::Enet, false)?, room.join("ws", Way::WebSocket, false)?];
+        [room.player("enet", Way::Enet, &[])?, room.player("ws", Way::WebSocket, &[])?];
     let ids = [id(&mut guests[0])?, id(&mut guests[1])?];
     guests_see_a_server(&mut host, &mut guests, &ids)?;
 
     // The state that a late guest receives differs from that of a new player.
     expect(&mut host, "hp 1 50")?;
-    let mut late = room.join("late", Way::Enet, false)?;
+    let mut late = room.player("late", Way::Enet, &[])?;
     let late_id = id(&mut late)?;
     for line in ["hp 1 50", "player 1", "moved 1", "says 1 even", "says 1 odd"] {
         expect(&mut late, line)?;
@@ -57,7 +53,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     for guest in [&mut ws, &mut late] {
         expect(guest, "disconnected")?;
     }
-    drop(room);
+    drop(server);
     migration::play(godot)?;
     Ok("spawns, properties, calls and late guests, over ENet and WebSocket; the host is killed, and \
         a guest goes on, with 5 % of the datagrams lost"
@@ -97,90 +93,5 @@ fn guests_see_a_server(
     Ok(())
 }
 
-/// A server with one room, and the ports of its listeners.
-struct Room<'g> {
-    godot: &'g Godot,
-    _server: Process,
-    enet: u16,
-    websocket: u16,
-}
-
-#[derive(Clone, Copy)]
-enum Way {
-    Enet,
-    WebSocket,
-}
-
-impl<'g> Room<'g> {
-    /// Starts a server whose template has more `settings`. `who` is the name of its log.
-    fn start(godot: &'g Godot, who: &str, settings: &str) -> Result<Self, String> {
-        let (enet, websocket) = (free_port()?, free_port()?);
-        let mut config = format!("[template.default]\nhost = \"first\"\n{settings}");
-        for (transport, port) in [("enet", enet), ("websocket", websocket)] {
-            let written = writeln!(
-                config,
-                "[[listen]]\ntransport = \"{transport}\"\naddress = \"127.0.0.1:{port}\""
-            );
-            written.map_err(|error| error.to_string())?;
-        }
-        let file = log(who).with_extension("toml");
-        let folder = file.parent().map_or_else(target, ToOwned::to_owned);
-        fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-        fs::write(&file, config).map_err(|error| format!("{}: {error}", file.display()))?;
-        let mut command = Command::new(program("mp-server", "MP_SERVER_BIN")?);
-        command.arg("--config").arg(&file);
-        let mut server = Process::start(who, &mut command, &log(who))?;
-        let listens = |server: &Process| server.output().contains("--help");
-        if !server.wait_until(now() + PROCESS_TIMEOUT, listens) {
-            return Err(format!("mp-server does not listen: {}", server.errors()));
-        }
-        Ok(Self { godot, _server: server, enet, websocket })
-    }
-
-    fn join(&self, who: &str, way: Way, is_host: bool) -> Result<Process, String> {
-        self.start_player(who, way, if is_host { &["--host"] } else { &[] })
-    }
-
-    fn start_player(&self, who: &str, way: Way, args: &[&str]) -> Result<Process, String> {
-        let mut command = self.godot.command(&root().join("interop/hosted"));
-        match way {
-            Way::Enet => command.arg(format!("--port={}", self.enet)),
-            Way::WebSocket => command.arg(format!("--url=ws://127.0.0.1:{}", self.websocket)),
-        };
-        command.args(args);
-        Process::start(who, &mut command, &log(who))
-    }
-}
-
-/// Waits until a client is connected; returns its id.
-fn id(player: &mut Process) -> Result<String, String> {
-    expect(player, "connected ")?;
-    let output = player.output();
-    let id = output.lines().find_map(|line| line.strip_prefix("connected "));
-    Ok(id.unwrap_or_default().to_owned())
-}
-
-/// Waits until a client has printed a line that starts with `line`.
-fn expect(player: &mut Process, line: &str) -> Result<(), String> {
-    let has_line = |player: &Process| player.output().lines().any(|it| it.starts_with(line));
-    match player.wait_until(now() + PROCESS_TIMEOUT, has_line) {
-        true => Ok(()),
-        false => Err(format!(
-            "{} does not print {line:?}: {}{}",
-            player.who,
-            player.output(),
-            player.errors()
-        )),
-    }
-}
-
-fn check_errors(player: &Process) -> Result<(), String> {
-    match player.errors().lines().find(|line| line.contains("ERROR:")) {
-        None => Ok(()),
-        Some(error) => Err(format!("{} reports {error}", player.who)),
-    }
-}
-
-fn log(who: &str) -> PathBuf {
-    target().join("interop/hosted").join(format!("{who}.log"))
-}
+/// Folder of the logs.
+const FOLDER: &str = "hosted";

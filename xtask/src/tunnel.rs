@@ -1,14 +1,14 @@
 //! A Godot game that hosts with `create_server`, and players who join it through mp-server: real
 //! Godot processes, none of which knows of the tunnel. Each part is killed and started again.
 
-use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::godot::Godot;
+use crate::hosted::parts::{Parts, Way, check_errors, expect, id};
 use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
-use crate::workspace::{program, root, target};
+use crate::web::WebGodot;
+use crate::workspace::program;
 
 /// Runs a game, a server, the program between, and players.
 ///
@@ -16,17 +16,22 @@ use crate::workspace::{program, root, target};
 ///
 /// Returns the first process that does not print what it should, with its output.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
-    let parts = Parts::new(godot)?;
-    let server = parts.server()?;
+    let settings = format!("host = \"tunnel\"\nhost_key = \"{KEY}\"\nhost_grace = 1\n");
+    let parts = Parts::new(godot, "tunnel", "mp-server", &settings)?;
+    let parts = Tunnel { parts, game: free_port()? };
+    let server = parts.parts.server("server")?;
     let game = parts.game()?;
     let mut tunnel = parts.tunnel()?;
     expect(&mut tunnel, "hosting ")?;
     let mut players = [parts.join("enet", Way::Enet)?, parts.join("ws", Way::WebSocket)?];
     let ids = [id(&mut players[0])?, id(&mut players[1])?];
-    let game = game_is_played(game, &mut players, &ids)?;
+    let mut game = game_is_played(game, &mut players, &ids)?;
     for player in &players {
         check_errors(player)?;
     }
+    let browser = parts.parts.browser()?;
+    browsers_play(&parts, &browser, &mut game, &mut players)?;
+    drop(browser);
     check_errors(&game)?;
 
     drop(game); // SIGKILL
@@ -43,7 +48,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
 
     drop(server);
     expect(&mut tunnel, "not connected to")?;
-    let _server = parts.server()?;
+    let _server = parts.parts.server("server")?;
     // The second session of this program.
     let hosts = |tunnel: &Process| tunnel.errors().matches("hosting ").count() == 2;
     if !tunnel.wait_until(now() + PROCESS_TIMEOUT, hosts) {
@@ -52,9 +57,48 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     joins(&parts, &mut game, "after the server")?;
 
     let mut refused = parts.program("--key=0123456789abcdef", "refused")?;
-    expect(&mut refused, "(wrong_host_key)")?;
-    Ok("an unmodified host, players over ENet and WebSocket; each part killed and started again"
+    let is_refused = |refused: &Process| refused.errors().contains("(wrong_host_key)");
+    if !refused.wait_until(now() + PROCESS_TIMEOUT, is_refused) {
+        return Err(format!("a wrong key is not refused: {}", refused.errors()));
+    }
+    Ok("an unmodified host, players over ENet and WebSocket and in a browser over WebRTC and \
+        WebSocket; each part killed and started again"
         .to_owned())
+}
+
+/// Checks that Godot in a browser plays with the host and with another player.
+fn browsers_play(
+    parts: &Tunnel<'_>,
+    browser: &WebGodot,
+    game: &mut Process,
+    others: &mut [Process; 2],
+) -> Result<(), String> {
+    for way in [Way::BrowserWebRtc(browser), Way::BrowserWebSocket(browser)] {
+        let who = match way {
+            Way::BrowserWebRtc(_) => "browser-webrtc",
+            _ => "browser-ws",
+        };
+        let mut player = parts.join(who, way)?;
+        let own = id(&mut player)?;
+        let other = id(&mut others[0])?;
+        for line in [
+            "says 1 odd".to_owned(),
+            "player 1".to_owned(),
+            "hp 1 ".to_owned(),
+            format!("player {own}"),
+            format!("player {other}"),
+            format!("moved {other}"),
+            format!("greets {other} even"),
+        ] {
+            expect(&mut player, &line)?;
+        }
+        for line in [format!("moves {own}"), format!("asked {own} odd")] {
+            expect(game, &line)?;
+        }
+        expect(&mut others[0], &format!("greets {own} odd"))?;
+        expect(&mut others[1], &format!("moved {own}"))?;
+    }
+    Ok(())
 }
 
 /// Checks what the game and two players receive.
@@ -87,7 +131,7 @@ fn game_is_played(
 }
 
 /// Checks that a new player joins the game.
-fn joins(parts: &Parts<'_>, game: &mut Process, who: &str) -> Result<(), String> {
+fn joins(parts: &Tunnel<'_>, game: &mut Process, who: &str) -> Result<(), String> {
     let mut player = parts.join(who, Way::WebSocket)?;
     let own = id(&mut player)?;
     expect(game, &format!("peer {own}"))?;
@@ -97,59 +141,17 @@ fn joins(parts: &Parts<'_>, game: &mut Process, who: &str) -> Result<(), String>
     check_errors(&player)
 }
 
-/// The ports of the game and of the server, which outlive both.
-struct Parts<'g> {
-    godot: &'g Godot,
-    config: PathBuf,
+/// The parts of a game behind a tunnel, and the port of the game.
+struct Tunnel<'g> {
+    parts: Parts<'g>,
     game: u16,
-    enet: u16,
-    websocket: u16,
 }
 
-#[derive(Clone, Copy)]
-enum Way {
-    Enet,
-    WebSocket,
-}
-
-impl<'g> Parts<'g> {
-    fn new(godot: &'g Godot) -> Result<Self, String> {
-        let (game, enet, websocket) = (free_port()?, free_port()?, free_port()?);
-        let text = format!(
-            r#"[template.default]
-host = "tunnel"
-host_key = "{KEY}"
-host_grace = 1
-[[listen]]
-transport = "enet"
-address = "127.0.0.1:{enet}"
-[[listen]]
-transport = "websocket"
-address = "127.0.0.1:{websocket}"
-"#
-        );
-        let config = log("mp-server").with_extension("toml");
-        let folder = config.parent().map_or_else(target, ToOwned::to_owned);
-        fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-        fs::write(&config, text).map_err(|error| format!("{}: {error}", config.display()))?;
-        Ok(Self { godot, config, game, enet, websocket })
-    }
-
-    fn server(&self) -> Result<Process, String> {
-        let mut command = Command::new(program("mp-server", "MP_SERVER_BIN")?);
-        command.arg("--config").arg(&self.config);
-        let mut server = Process::start("server", &mut command, &log("server"))?;
-        let listens = |server: &Process| server.output().contains("--help");
-        match server.wait_until(now() + PROCESS_TIMEOUT, listens) {
-            true => Ok(server),
-            false => Err(format!("mp-server does not listen: {}", server.errors())),
-        }
-    }
-
+impl Tunnel<'_> {
     fn game(&self) -> Result<Process, String> {
-        let mut command = self.godot.command(&root().join("interop/hosted"));
-        let mut game =
-            Process::start("game", command.arg(format!("--serve={}", self.game)), &log("game"))?;
+        let mut command = self.parts.command();
+        command.arg(format!("--serve={}", self.game));
+        let mut game = Process::start("game", &mut command, &self.parts.log("game"))?;
         expect(&mut game, "connected 1")?;
         Ok(game)
     }
@@ -162,52 +164,13 @@ address = "127.0.0.1:{websocket}"
         let mut command = Command::new(program("mp-server", "MP_SERVER_BIN")?);
         command.args(["tunnel", "--insecure", "--room", "default", key]);
         command.args(["--to", &format!("127.0.0.1:{}", self.game)]);
-        command.args(["--server", &format!("ws://127.0.0.1:{}", self.websocket)]);
-        Process::start(who, &mut command, &log(who))
+        command.args(["--server", &format!("ws://127.0.0.1:{}", self.parts.websocket)]);
+        Process::start(who, &mut command, &self.parts.log(who))
     }
 
-    fn join(&self, who: &str, way: Way) -> Result<Process, String> {
-        let mut command = self.godot.command(&root().join("interop/hosted"));
-        match way {
-            Way::Enet => command.arg(format!("--port={}", self.enet)),
-            Way::WebSocket => command.arg(format!("--url=ws://127.0.0.1:{}", self.websocket)),
-        };
-        Process::start(who, &mut command, &log(&who.replace(' ', "-")))
+    fn join(&self, who: &str, way: Way<'_>) -> Result<Process, String> {
+        self.parts.player(who, way, &[])
     }
-}
-
-/// Waits until a client is connected; returns its id.
-fn id(player: &mut Process) -> Result<String, String> {
-    expect(player, "connected ")?;
-    let output = player.output();
-    let id = output.lines().find_map(|line| line.strip_prefix("connected "));
-    Ok(id.unwrap_or_default().to_owned())
-}
-
-/// Waits until a process has printed `text`.
-fn expect(process: &mut Process, text: &str) -> Result<(), String> {
-    let has_text =
-        |process: &Process| process.output().contains(text) || process.errors().contains(text);
-    match process.wait_until(now() + PROCESS_TIMEOUT, has_text) {
-        true => Ok(()),
-        false => Err(format!(
-            "{} does not print {text:?}: {}{}",
-            process.who,
-            process.output(),
-            process.errors()
-        )),
-    }
-}
-
-fn check_errors(process: &Process) -> Result<(), String> {
-    match process.errors().lines().find(|line| line.contains("ERROR:")) {
-        None => Ok(()),
-        Some(error) => Err(format!("{} reports {error}", process.who)),
-    }
-}
-
-fn log(who: &str) -> PathBuf {
-    target().join("interop/tunnel").join(format!("{who}.log"))
 }
 
 const KEY: &str = "key of the tunnel that CI plays";

@@ -2,13 +2,14 @@
 
 use std::fs;
 
+use super::FOLDER;
 use super::lossy::LossyProxy;
-use super::{Room, Way, check_errors, expect, id, log};
+use super::parts::{Parts, Way, check_errors, expect, id};
 use crate::godot::Godot;
 use crate::process::Process;
 
 /// The settings of the template. The guest that joins without a host needs a part of the grace.
-const SETTINGS: &str = "next_host = \"oldest\"\nhost_grace = 8\n";
+const SETTINGS: &str = "host = \"first\"\nnext_host = \"oldest\"\nhost_grace = 8\n";
 
 /// Runs a server, a host that is killed, and guests: one joins without a host, one of the others
 /// becomes the host, and the first host returns as a guest. Of the datagrams over ENet, also of
@@ -18,21 +19,22 @@ const SETTINGS: &str = "next_host = \"oldest\"\nhost_grace = 8\n";
 ///
 /// Returns the first client that does not see what it should, with its output.
 pub(super) fn play(godot: &Godot) -> Result<(), String> {
-    let mut room = Room::start(godot, "lasting-server", SETTINGS)?;
+    let mut room = Parts::new(godot, FOLDER, "lasting-server", SETTINGS)?;
+    let _server = room.server("lasting-server")?;
     let path = LossyProxy::start(room.enet).map_err(|error| format!("proxy: {error}"))?;
     room.enet = path.port();
     // The room notices at once that a WebSocket connection is closed.
-    let mut host = room.join("first-host", Way::WebSocket, true)?;
+    let mut host = room.player("first-host", Way::WebSocket, &["--host"])?;
     id(&mut host)?;
-    let mut next = room.join("next-host", Way::Enet, false)?;
+    let mut next = room.player("next-host", Way::Enet, &[])?;
     let next_id = id(&mut next)?;
     let mut guests =
-        [room.join("guest-enet", Way::Enet, false)?, room.join("guest-ws", Way::WebSocket, false)?];
+        [room.player("guest-enet", Way::Enet, &[])?, room.player("guest-ws", Way::WebSocket, &[])?];
     let ids = [id(&mut guests[0])?, id(&mut guests[1])?];
-    let signal = log("first-host-is-gone");
+    let signal = room.log("first-host-is-gone");
     let _ = fs::remove_file(&signal);
     let after = format!("--after={}", signal.display());
-    let mut late = room.start_player("guest-late", Way::Enet, &[&after])?;
+    let mut late = room.player("guest-late", Way::Enet, &[&after])?;
     for guest in guests.iter_mut().chain([&mut next]) {
         let players = ids.iter().chain([&next_id]).map(|id| format!("player {id}"));
         let lines = ["hp 1 50", "moved 1", "box red", "item apple 3", "says 1 odd"];
@@ -68,7 +70,7 @@ pub(super) fn play(godot: &Godot) -> Result<(), String> {
         expect(&mut next, &format!("asked {id} even"))?;
     }
 
-    let mut returned = room.join("returned-host", Way::WebSocket, false)?;
+    let mut returned = room.player("returned-host", Way::WebSocket, &[])?;
     let returned_id = id(&mut returned)?;
     for line in ["player 1", "hp 1 10", "box red", "item apple 4", "says 1 odd again"] {
         expect(&mut returned, line)?;
