@@ -1,6 +1,6 @@
-//! Debian packages unpacked into folders: programs (Godot 4, nginx, Caddy, gdb, tshark) with all their
-//! libraries, and ENet. Uses apt with a configuration of its own to resolve and verify packages, so
-//! nothing on the system changes.
+//! Debian packages unpacked into folders: programs (Godot 4, nginx, Caddy, gdb, tshark) with all
+//! their libraries, and ENet. Uses apt with a configuration of its own to resolve and verify
+//! packages, so nothing on the system changes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -93,8 +93,8 @@ fn own_suite() -> Result<(String, String), String> {
     Ok((mirror, suite.unwrap_or_else(|| "stable".to_owned())))
 }
 
-/// Returns tshark, Wireshark's program for terminals, in `folder`. Downloads and unpacks it if it is
-/// missing. It runs plugins for the superuser, too.
+/// Returns tshark, Wireshark's program for terminals, in `folder`. Downloads and unpacks it if it
+/// is missing. It runs plugins for the superuser, too.
 ///
 /// # Errors
 ///

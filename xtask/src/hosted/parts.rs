@@ -1,4 +1,4 @@
-//! The parts of a game of `interop/hosted`: mp-server, Godot games and players, and what they print.
+//! The parts of a game of `interop/hosted`: mp-server, Godot games and players, and their lines.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -71,7 +71,7 @@ struct FragmentKey {
     start: u16,
 }
 
-/// What to mask in the payload of a command.
+/// The kind of a payload to mask.
 enum Content {
     Packet,
     Fragment { key: FragmentKey, is_first: bool },
