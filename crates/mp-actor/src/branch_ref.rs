@@ -20,8 +20,10 @@ pub(crate) use self::shared::Shared;
 use crate::branch::BranchActor;
 use crate::channel::{ChannelMessage, ChannelRef, open_channel};
 use crate::error::{CallError, ChannelError, EndReason};
+use crate::limits::PEER_STATS_BATCH;
 use crate::mail::{Close, control};
 use crate::peer::PeerRef;
+use crate::peer_stats::PeerStats;
 use crate::signals::Signals;
 
 /// A handle to a running branch on any thread. Clones refer to the same branch, which
@@ -121,6 +123,23 @@ impl BranchRef {
     /// such peer.
     pub fn peer(&self, id: PeerId) -> Option<PeerRef> {
         self.shared().peers.get(&id).map(|peer| peer.clone())
+    }
+
+    /// Returns the statistics of those of `peers` that are connected or authenticate, in the same
+    /// order. The branch and each endpoint receive one message per
+    /// [`PEER_STATS_BATCH`] peers.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`with`](Self::with).
+    pub async fn peer_stats(&self, peers: &[PeerId]) -> Result<Vec<PeerStats>, CallError> {
+        let mut stats = Vec::with_capacity(peers.len());
+        for batch in peers.chunks(PEER_STATS_BATCH) {
+            let batch = batch.to_vec();
+            let records = self.0.caller.call(move |actor, _| Some(actor.peer_records(&batch)));
+            stats.extend(records.await?.complete().await);
+        }
+        Ok(stats)
     }
 
     /// Opens a typed channel to the branches of peers that open a channel with the same name.

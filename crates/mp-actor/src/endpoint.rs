@@ -195,10 +195,11 @@ where
 
     fn handle(
         &mut self,
-        GetConnectionStats(connection): GetConnectionStats,
+        GetConnectionStats(connections): GetConnectionStats,
         _: &mut Context<Self>,
     ) -> Self::Result {
-        MessageResult(self.endpoint.connection_stats(connection))
+        let stats = connections.into_iter().map(|it| self.endpoint.connection_stats(it));
+        MessageResult(stats.collect())
     }
 }
 

@@ -38,6 +38,7 @@ mod mail;
 mod moves;
 mod peer;
 mod peer_actors;
+mod peer_stats;
 pub mod prelude;
 mod requests;
 mod scene_tree;
@@ -60,9 +61,8 @@ pub use error::{
     AskError, AuthResponseError, CallError, ChannelError, EndReason, MovePeerError, PublishError,
     StartError,
 };
-pub use peer::{
-    CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, PeerStats, SendAuth,
-};
+pub use peer::{CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, SendAuth};
+pub use peer_stats::PeerStats;
 pub use scene_tree::{SceneTree, SceneTreeError};
 pub use shared_endpoint::{SharedEndpoint, SharedEndpointStarter, shared_endpoint};
 pub use signals::Signals;

@@ -10,6 +10,10 @@ pub use mp_host::limits::*;
 /// memory.
 pub const PENDING_CALLS_MAX: usize = 64;
 
+/// Maximum number of peers in one request for statistics. A branch and an endpoint read them in one
+/// turn, in well below a millisecond.
+pub const PEER_STATS_BATCH: usize = 128;
+
 /// Maximum number of conditions that callers of [`BranchRef::until`](crate::BranchRef::until) wait
 /// for in one branch, since each is evaluated after every turn. Further calls fail with
 /// [`Busy`](crate::CallError::Busy).

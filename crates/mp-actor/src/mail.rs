@@ -20,10 +20,11 @@ pub(crate) struct BranchMail(pub(crate) ToBranch);
 #[rtype(result = "()")]
 pub(crate) struct EndpointMail(pub(crate) BranchId, pub(crate) ToEndpoint);
 
-/// A request for the statistics of a connection.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "Option<ConnectionStats>")]
-pub(crate) struct GetConnectionStats(pub(crate) ConnectionId);
+/// A request for the statistics of connections, which are returned in the same order. The sender
+/// limits their number.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Vec<Option<ConnectionStats>>")]
+pub(crate) struct GetConnectionStats(pub(crate) Vec<ConnectionId>);
 
 /// A request for an endpoint's statistics.
 #[derive(Clone, Copy, Debug, Message)]

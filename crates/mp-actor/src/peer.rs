@@ -7,23 +7,20 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::Bytes;
-use mp_core::{ConnectionStats, EndpointId, PeerId};
+use mp_core::PeerId;
 use mp_scene::SceneMultiplayer;
 
 use crate::auth::PeerSession;
 use crate::error::{AuthResponseError, CallError};
-use crate::mail::GetConnectionStats;
+use crate::peer_stats::PeerStats;
 
 /// The actor of a remote peer of a branch. [`BranchRef::peer`](crate::BranchRef::peer) returns a
 /// handle to it.
 pub struct PeerActor {
     session: PeerSession,
-    /// Time of admission; `None` while the peer authenticates.
-    since: Option<tokio::time::Instant>,
     /// Future that runs the program's authenticators. It is dropped with the actor.
     authentication: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
@@ -50,43 +47,21 @@ pub struct DisconnectPeer;
 #[rtype(result = "Result<PeerStats, CallError>")]
 pub struct GetPeerStats;
 
-/// The peer was admitted.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Admitted;
-
 /// The peer disconnected.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Disconnected;
 
-/// Statistics of a peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerStats {
-    /// Peer id.
-    pub id: PeerId,
-    /// True while the peer authenticates.
-    pub is_authenticating: bool,
-    /// Time since admission; zero while the peer authenticates.
-    pub connected_for: Duration,
-    /// Endpoint of the peer's connection; `None` for another client behind the server.
-    pub endpoint: Option<EndpointId>,
-    /// Statistics of the peer's connection; `None` without a connection, or if the transport has no
-    /// statistics.
-    pub connection: Option<ConnectionStats>,
-}
-
 impl PeerActor {
     pub(crate) fn admitted(session: PeerSession) -> Self {
-        Self { session, since: Some(tokio::time::Instant::now()), authentication: None }
+        Self { session, authentication: None }
     }
 
     pub(crate) fn authenticating(
         session: PeerSession,
         run: impl Future<Output = ()> + 'static,
     ) -> Self {
-        Self { session, since: None, authentication: Some(Box::pin(run)) }
+        Self { session, authentication: Some(Box::pin(run)) }
     }
 }
 
@@ -141,36 +116,13 @@ impl Handler<GetPeerStats> for PeerActor {
 
     fn handle(&mut self, _: GetPeerStats, _: &mut Context<Self>) -> Self::Result {
         let PeerSession { peer: id, number, branch } = self.session.clone();
-        let is_authenticating = self.since.is_none();
-        let connected_for = self.since.map_or(Duration::ZERO, |since| since.elapsed());
         Box::pin(async move {
-            let connection = branch.call(move |actor, _| {
+            let records = branch.call(move |actor, _| {
                 let is_current = actor.peers.is_current(id, number);
-                is_current.then(|| actor.connection(id))
+                is_current.then(|| actor.peer_records(&[id]))
             });
-            let connection = connection.await?;
-            let mut stats = PeerStats {
-                id,
-                is_authenticating,
-                connected_for,
-                endpoint: None,
-                connection: None,
-            };
-            if let Some((endpoint, stats_recipient, connection)) = connection {
-                stats.endpoint = Some(endpoint);
-                stats.connection =
-                    stats_recipient.send(GetConnectionStats(connection)).await.ok().flatten();
-            }
-            Ok(stats)
+            records.await?.complete().await.pop().ok_or(CallError::Ended)
         })
-    }
-}
-
-impl Handler<Admitted> for PeerActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Admitted, _: &mut Context<Self>) {
-        self.since = Some(tokio::time::Instant::now());
     }
 }
 

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::Bytes;
 use mp_core::PeerId;
+use tokio::time::Instant;
 
 use crate::auth::{AuthQueue, Authenticators, PeerSession};
 use crate::branch_ref::{BranchCaller, Shared};
 use crate::mail::control;
-use crate::peer::{Admitted, Disconnected, PeerActor, PeerRef};
+use crate::peer::{Disconnected, PeerActor, PeerRef};
 
 /// The peer actors by id, kept up to date by the branch's events.
 pub(crate) struct PeerActors {
@@ -28,7 +30,8 @@ pub(crate) struct PeerActors {
 struct Entry {
     address: Addr<PeerActor>,
     session: u64,
-    is_admitted: bool,
+    /// Time of admission; `None` while the peer authenticates.
+    admitted: Option<Instant>,
     auth: Rc<AuthQueue>,
 }
 
@@ -49,20 +52,20 @@ impl PeerActors {
         let auth = Rc::<AuthQueue>::default();
         let run = self.authenticators.clone().run(session.clone(), Rc::clone(&auth));
         let actor = PeerActor::authenticating(session.clone(), run);
-        self.insert(session, actor, auth, false);
+        self.insert(session, actor, auth, None);
     }
 
     /// Marks a peer as connected, and starts its actor if there is none.
     pub(crate) fn admit(&mut self, peer: PeerId, branch: BranchCaller) {
         self.end_authentication(peer);
-        if let Some(entry) = self.entries.get_mut(&peer).filter(|entry| !entry.is_admitted) {
-            entry.is_admitted = true;
-            control(&entry.address, Admitted);
+        let now = Some(Instant::now());
+        if let Some(entry) = self.entries.get_mut(&peer).filter(|it| it.admitted.is_none()) {
+            entry.admitted = now;
             return;
         }
         let session = self.next_session(peer, branch);
         let actor = PeerActor::admitted(session.clone());
-        self.insert(session, actor, Rc::default(), true);
+        self.insert(session, actor, Rc::default(), now);
     }
 
     /// Stops the actor of a peer that disconnected.
@@ -111,6 +114,12 @@ impl PeerActors {
         self.entries.get(&peer).is_some_and(|entry| entry.session == session)
     }
 
+    /// Returns the time since the admission of a peer, `Some(None)` while it authenticates; `None`
+    /// if there is no such peer.
+    pub(crate) fn admitted_for(&self, peer: PeerId) -> Option<Option<Duration>> {
+        self.entries.get(&peer).map(|entry| entry.admitted.map(|since| since.elapsed()))
+    }
+
     /// Stops all actors when the branch has ended.
     pub(crate) fn end(&mut self) {
         while let Some((&peer, _)) = self.entries.first_key_value() {
@@ -128,13 +137,13 @@ impl PeerActors {
         session: PeerSession,
         actor: PeerActor,
         auth: Rc<AuthQueue>,
-        is_admitted: bool,
+        admitted: Option<Instant>,
     ) {
         let (peer, session) = (session.peer, session.number);
         self.remove(peer);
         let address = actor.start();
         self.shared.peers.insert(peer, PeerRef::new(peer, address.clone()));
-        self.entries.insert(peer, Entry { address, session, is_admitted, auth });
+        self.entries.insert(peer, Entry { address, session, admitted, auth });
     }
 
     fn count_dropped(&self, packets: usize) {

@@ -40,7 +40,7 @@ impl Handler<GetConnectionStats> for HangingEndpoint {
     type Result = MessageResult<GetConnectionStats>;
 
     fn handle(&mut self, _: GetConnectionStats, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(None)
+        MessageResult(Vec::new())
     }
 }
 

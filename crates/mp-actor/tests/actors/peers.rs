@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mp_actor::CallError;
 use mp_actor::prelude::*;
+use mp_actor::{CallError, PeerStats};
 
 use crate::common::*;
 
@@ -73,5 +73,30 @@ fn stats_cover_direct_and_relayed_peers() {
 
         let relayed = a.peer(peer(3)).unwrap().stats().await.unwrap();
         assert_eq!((relayed.endpoint, relayed.connection), (None, None));
+    });
+}
+
+#[test]
+fn stats_of_many_peers_are_requested_together_and_omit_unknown_ones() {
+    run(async {
+        let (server, address) = serve(empty_branch("/root")).await;
+        let clients = [2, 3, 5].map(|id| join(empty_branch("/root"), &address, id));
+        let mut joined = Vec::new();
+        for client in clients {
+            joined.push(client.await);
+        }
+        until(|| server.peer(peer(5)).is_some()).await;
+        send_numbers(&joined[1], PeerId::SERVER, 0..7).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+
+        let ids: Vec<_> = (2..300).map(peer).collect();
+        let stats = server.peer_stats(&ids).await.unwrap();
+
+        let received = |stats: &PeerStats| stats.connection.map(|it| it.packets_received);
+        let found: Vec<_> = stats.iter().map(|stats| (stats.id, received(stats))).collect();
+        assert_eq!(found, [(peer(2), Some(0)), (peer(3), Some(7)), (peer(5), Some(0))]);
+        assert!(stats.iter().all(|it| it.connected_for.as_secs() == 60 && it.endpoint.is_some()));
+        let one = server.peer(peer(3)).unwrap().stats().await.unwrap();
+        assert_eq!(one, stats[1]);
     });
 }

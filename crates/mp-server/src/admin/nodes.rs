@@ -220,11 +220,13 @@ pub(super) async fn get(
 ) -> Result<Json<RoomNodes>, Problem> {
     let room = find(&context, &name).await?;
     let nodes = inspect(&context, room.id, is_relay(&room.room_type)).await?;
-    let busy = || {
-        let detail = format!("the room {name} has not responded within 5 seconds; try again");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "room_busy", detail)
-    };
-    nodes.map(Json).ok_or_else(busy)
+    nodes.map(Json).ok_or_else(|| room_busy(&name))
+}
+
+/// Returns the error of a room that has ended or is busy.
+pub(super) fn room_busy(name: &str) -> Problem {
+    let detail = format!("the room {name} has not responded within 5 seconds; try again");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "room_busy", detail)
 }
 
 /// Returns a copy of a room's nodes and traffic; `None` if the room has ended or is busy.

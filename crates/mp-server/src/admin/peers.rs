@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::announce::notice_text;
 use super::context::AdminContext;
+use super::nodes::room_busy;
 use super::rooms::{PageQuery, find};
 use super::token::{Scope, Token};
 use crate::http::{Json, OptionalJson, Path, Problem, Query};
@@ -129,29 +130,34 @@ pub(super) async fn list(
 ) -> Result<Json<PeerPage>, Problem> {
     let query = query.checked()?;
     let room = find(&context, &name).await?.id;
-    page(&context, &token, room, query).await.map(Json)
+    let page = page(&context, &token, room, query).await?;
+    page.map(Json).ok_or_else(|| room_busy(&name))
 }
 
-/// Returns some players of a room, by id. The query is checked. Only a token with the scope `peers`
-/// receives their addresses.
+/// Returns some players of a room, by id; `None` if the room has ended or is busy. The query is
+/// checked. Only a token with the scope `peers` receives their addresses.
 pub(super) async fn page(
     context: &AdminContext,
     token: &Token,
     room: RoomId,
     PageQuery { after, limit }: PageQuery,
-) -> Result<PeerPage, Problem> {
+) -> Result<Option<PeerPage>, Problem> {
     let (rooms, after) = (context.rooms(), i32::try_from(after).unwrap_or(i32::MAX));
     let mut players = rooms.players(room, after, limit + 1).await?;
     let next = players.get(limit - 1).filter(|_| players.len() > limit).map(|it| it.id.get());
     players.truncate(limit);
-    let branch = rooms.branch(room).await?;
+    let ids: Vec<_> = players.iter().map(|player| player.id).collect();
+    let stats = match rooms.branch(room).await? {
+        Some(branch) => branch.peer_stats(&ids).await,
+        None => Ok(Vec::new()),
+    };
+    let Ok(stats) = stats else { return Ok(None) };
+    let mut stats = stats.into_iter().peekable();
     let shows_addresses = token.scopes().contains(&Scope::Peers);
     let mut peers = Vec::with_capacity(players.len());
     for player in players {
         // Players who leave meanwhile are not listed.
-        if let Some(peer) = branch.as_ref().and_then(|branch| branch.peer(player.id))
-            && let Ok(stats) = peer.stats().await
-        {
+        if let Some(stats) = stats.next_if(|stats| stats.id == player.id) {
             let transport = stats.endpoint.and_then(|endpoint| rooms.transport_of(endpoint));
             peers.push(Peer {
                 subject: player.identity.as_ref().and_then(|it| Some(it.subject()?.to_string())),
@@ -162,7 +168,7 @@ pub(super) async fn page(
             });
         }
     }
-    Ok(PeerPage { peers, next })
+    Ok(Some(PeerPage { peers, next }))
 }
 
 /// Disconnect a player, who may join again

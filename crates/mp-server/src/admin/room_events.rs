@@ -106,7 +106,8 @@ async fn follow(
     }
 }
 
-/// Sends the players. Returns false if there is no such room any more, or the viewer has left.
+/// Sends the players. Returns false if there is no such room any more, or the viewer has left. The
+/// players of a busy room are sent a second later.
 async fn send_peers(
     context: &AdminContext,
     token: &Token,
@@ -115,7 +116,8 @@ async fn send_peers(
     query: PageQuery,
 ) -> bool {
     match peers::page(context, token, room, query).await {
-        Ok(page) => viewer.send("peers", &page).await,
+        Ok(Some(page)) => viewer.send("peers", &page).await,
+        Ok(None) => true,
         Err(_) => false,
     }
 }

@@ -30,6 +30,8 @@ async fn bots_join_a_room_as_players_and_leave_when_they_are_ended() {
     assert_eq!(response.status, 201);
     let mut joined: Vec<_> = response.json()["ids"].as_array().unwrap().clone();
     joined.sort_by_key(Value::as_i64);
+    // The room may admit a bot a moment after the bot is connected.
+    until(|| players_of(&server, "default").len() == 3).await;
     let players = players_of(&server, "default");
     assert_eq!(ids(&players), joined.iter().filter_map(Value::as_i64).collect::<Vec<_>>());
     assert!(players.iter().all(|player| player["transport"] == "enet"), "{players:?}");
