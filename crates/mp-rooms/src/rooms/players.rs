@@ -188,7 +188,8 @@ impl Rooms {
         connection.is_some_and(|it| self.disconnect_with(now, it, Removal::Kicked, text))
     }
 
-    fn disconnect_with(
+    /// Same as [`disconnect`](Self::disconnect). `text` is for the player, in place of the reason's.
+    pub fn disconnect_with(
         &mut self,
         now: Instant,
         connection: ListenerConnection,
@@ -208,19 +209,20 @@ impl Rooms {
     }
 
     /// Disconnects all connections of a player, frees its seats and ends its places in queues.
-    /// Returns the number of connections.
+    /// `text` is for the player, in place of the reason's. Returns the number of connections.
     pub fn disconnect_player(
         &mut self,
         now: Instant,
         subject: &Subject,
         removal: Removal,
+        text: Option<&NoticeText>,
     ) -> usize {
         let connections = self.players.of(Some(subject));
         let seats = self.seats.of(subject).collect();
         let places = OwnPlaces { connections: Vec::new(), seats, queued: self.queues.of(subject) };
         self.end_places(now, &places, QueueEnd::Removed);
         for &connection in &connections {
-            self.disconnect(now, connection, removal);
+            self.disconnect_with(now, connection, removal, text.cloned());
         }
         connections.len()
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::context::AdminContext;
+use super::peers::reason_text;
 use crate::BanError;
 use crate::bans::BanTarget;
 use crate::http::{Json, Problem, Query, optional_whole_number};
@@ -53,6 +54,12 @@ pub(crate) struct NewBan {
     )]
     #[schema(minimum = 1, maximum = 9007199254740991_u64)]
     pub(crate) seconds: Option<u64>,
+    /// Reason, at most 256 bytes, without control characters other than line feeds and tabs: for
+    /// the log, and for the players who are disconnected: as the close reason of WebSocket, and in
+    /// a packet if the room's template has `notify`. It is not kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 256)]
+    pub(crate) reason: String,
 }
 
 /// The result of a ban.
@@ -138,17 +145,15 @@ pub(super) async fn list(State(context): State<AdminContext>) -> Json<BanList> {
 )]
 pub(super) async fn add(
     State(context): State<AdminContext>,
-    Json(NewBan { address, sub, seconds }): Json<NewBan>,
+    Json(NewBan { address, sub, seconds, reason }): Json<NewBan>,
 ) -> Result<Json<Banned>, Problem> {
     if seconds == Some(0) {
         return Err(Problem::bad_request("invalid_seconds", "seconds must be at least 1"));
     }
     let (rooms, time) = (context.rooms(), seconds.map(Duration::from_secs));
-    let disconnected = match target(address.as_deref(), sub.as_deref())? {
-        BanTarget::Address(prefix) => rooms.ban(prefix, time).await?,
-        BanTarget::Player(subject) => rooms.ban_player(subject, time).await?,
-    };
-    tracing::info!(address, sub, seconds, disconnected, "an operator has added a ban");
+    let target = target(address.as_deref(), sub.as_deref())?;
+    let disconnected = rooms.ban_target(target, time, reason_text(&reason)?).await?;
+    tracing::info!(address, sub, seconds, ?reason, disconnected, "an operator has added a ban");
     Ok(Json(Banned { disconnected }))
 }
 

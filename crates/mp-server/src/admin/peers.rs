@@ -4,7 +4,7 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use mp_actor::PeerStats;
 use mp_core::PeerId;
-use mp_rooms::RoomId;
+use mp_rooms::{NoticeText, RoomId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -190,14 +190,7 @@ pub(super) async fn kick(
     Path((name, id)): Path<(String, i32)>,
     OptionalJson(Kick { reason }): OptionalJson<Kick>,
 ) -> Result<StatusCode, Problem> {
-    if reason.len() > REASON_MAX {
-        let detail = format!("a reason has at most {REASON_MAX} bytes");
-        return Err(Problem::bad_request("invalid_reason", detail));
-    }
-    let text = match reason.trim() {
-        "" => None,
-        _ => Some(notice_text(&reason)?),
-    };
+    let text = reason_text(&reason)?;
     let unknown = || Problem::not_found("unknown_peer", format!("{name} has no player {id}"));
     let (room, rooms) = (find(&context, &name).await?.id, context.rooms());
     let id = PeerId::new(id).ok_or_else(unknown)?;
@@ -210,6 +203,18 @@ pub(super) async fn kick(
     }
     tracing::info!(room = name, peer = %id, ?reason, "an operator has disconnected a player");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Checks a reason for players; `None` if it is blank.
+pub(super) fn reason_text(reason: &str) -> Result<Option<NoticeText>, Problem> {
+    if reason.len() > REASON_MAX {
+        let detail = format!("a reason has at most {REASON_MAX} bytes");
+        return Err(Problem::bad_request("invalid_reason", detail));
+    }
+    match reason.trim() {
+        "" => Ok(None),
+        _ => notice_text(reason).map(Some),
+    }
 }
 
 /// Maximum size of a reason in bytes.

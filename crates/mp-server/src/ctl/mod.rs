@@ -178,6 +178,9 @@ enum Verb {
         /// Seconds until the ban ends [default: it does not end]
         #[arg(long, value_name = "SECONDS")]
         seconds: Option<u64>,
+        /// Reason, for the server's log, and for the players who are disconnected
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
     },
     /// End a ban
     Unban {
@@ -381,8 +384,8 @@ fn call(verb: Verb) -> (Call, Show) {
             (call.with(json!(NewBots { count, seconds, send })), Box::new(print::joined_bots))
         }
         Verb::Bans => (Call::new("GET", "/v1/bans"), Box::new(print::bans)),
-        Verb::Ban { target: BanArgs { address, sub }, seconds } => {
-            let ban = NewBan { address, sub, seconds };
+        Verb::Ban { target: BanArgs { address, sub }, seconds, reason } => {
+            let ban = NewBan { address, sub, seconds, reason };
             (Call::new("POST", "/v1/bans").with(json!(ban)), Box::new(print::banned))
         }
         Verb::Unban { target: BanArgs { address, sub } } => {

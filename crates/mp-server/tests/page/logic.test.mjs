@@ -10,7 +10,7 @@ import { positions } from "../../src/page/files/link.js";
 import { History, parse, quantile, sum } from "../../src/page/files/metrics.js";
 import { Model } from "../../src/page/files/model.js";
 import { lines } from "../../src/page/files/nodes.js";
-import { connection, resent, withRates } from "../../src/page/files/peers.js";
+import { connection, passOf, resent, withRates } from "../../src/page/files/peers.js";
 import { line, roundUp } from "../../src/page/files/plot.js";
 import { byNode, keyed, Rates } from "../../src/page/files/rates.js";
 import { arrange } from "../../src/page/files/table.js";
@@ -250,4 +250,12 @@ test("nodes are followed by their properties, with the bytes of both", () => {
     ["server", "scene"], ["player 7", "spawned by player 7"], ["", "42"],
   ]);
   assert.deepEqual(lines({ nodes: [] }), []);
+});
+
+test("an entry to a room is a ticket of a seat or a code", () => {
+  const ticket = `mpt_${"a-Z_9".repeat(4)}xy`;
+  assert.deepEqual(passOf(ticket), { seat: ticket });
+  assert.deepEqual(passOf("mpt_1234"), { code: "mpt_1234" });
+  assert.deepEqual(passOf("1234"), { code: "1234" });
+  assert.deepEqual(passOf(""), {});
 });

@@ -64,7 +64,7 @@ fn owner_of_a_ticket_enters_as_the_identity_of_its_seat() {
     let identity = registry.rooms.identity_of(connection(0)).unwrap();
     assert_eq!((identity.role(), registry.subject(0)), (Role::Host, Some("kay")));
     assert_eq!(registry.rooms.identity_of_seat(ticket(1)), None);
-    assert_eq!(registry.rooms.disconnect_player(registry.now, &subject("kay"), BANNED), 1);
+    assert_eq!(registry.rooms.disconnect_player(registry.now, &subject("kay"), BANNED, None), 1);
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn player_who_is_removed_loses_its_places_in_matchmaking() {
     registry.seat_as(1, MatchVerb::Join, player("kay")).unwrap();
     registry.enter_as(2, player("kay"), ALONE).unwrap();
     registry.seat_as(3, MatchVerb::Join, player("ann")).unwrap();
-    assert_eq!(registry.rooms.disconnect_player(registry.now, &subject("kay"), BANNED), 0);
+    assert_eq!(registry.rooms.disconnect_player(registry.now, &subject("kay"), BANNED, None), 0);
     assert_eq!(registry.rooms.seat(registry.now, ticket(1)), None);
     assert_eq!(registry.status(2), Some(QueueStatus::Ended(QueueEnd::Removed)));
     assert!(registry.rooms.seat(registry.now, ticket(3)).is_some());
@@ -413,7 +413,7 @@ impl Model {
             }
             Event::Ban(of) => {
                 let (now, of) = (self.registry.now, subject(PLAYERS[of]));
-                self.registry.rooms.disconnect_player(now, &of, BANNED);
+                self.registry.rooms.disconnect_player(now, &of, BANNED, None);
                 for number in 0..self.tickets.len() as u64 {
                     let seat = self.registry.rooms.identity_of_seat(ticket(number));
                     assert!(seat.is_none_or(|identity| identity.subject() != Some(&of)));

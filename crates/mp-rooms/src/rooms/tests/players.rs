@@ -227,8 +227,8 @@ fn player_is_known_while_it_is_connected_and_can_be_disconnected() {
     assert!(registry.rooms.disconnect(now, connection(1), Removal::Kicked));
     assert!(!registry.rooms.disconnect(now, connection(1), Removal::Kicked));
     assert_eq!(registry.rooms.identity(a, peer), None);
-    assert_eq!(registry.rooms.disconnect_player(now, &subject, Removal::Banned), 1);
-    assert_eq!(registry.rooms.disconnect_player(now, &subject, Removal::Banned), 0);
+    assert_eq!(registry.rooms.disconnect_player(now, &subject, Removal::Banned, None), 1);
+    assert_eq!(registry.rooms.disconnect_player(now, &subject, Removal::Banned, None), 0);
     let outputs =
         [disconnected(1, Some(a), Removal::Kicked), disconnected(0, Some(a), Removal::Banned)];
     assert_eq!((registry.outputs(), registry.rooms.players()), (outputs.to_vec(), 0));

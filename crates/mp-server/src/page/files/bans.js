@@ -1,6 +1,6 @@
 // The bans of the server.
 
-import { ask, notify } from "./dialog.js";
+import { ask, notify, reasonField } from "./dialog.js";
 import { element } from "./dom.js";
 import { Table } from "./table.js";
 
@@ -74,12 +74,13 @@ export class Bans {
       fields: [
         { name: "value", label, required: true, placeholder },
         { name: "hours", label: "Hours", type: "number", min: 1, help: "empty: until you end it" },
+        reasonField("the players who are disconnected"),
       ],
       action: "Ban",
       isDanger: true,
-      submit: async ({ value, hours }) => {
+      submit: async ({ value, hours, reason }) => {
         const time = hours === "" ? {} : { seconds: hours * 3600 };
-        const ban = { [kind]: value, ...time };
+        const ban = { [kind]: value, ...time, reason };
         const { disconnected } = await this.#api.send("POST", BANS, ban);
         notify(`${value} is banned; players disconnected: ${disconnected}.`);
         await this.#load();

@@ -18,6 +18,11 @@ export function ask({ title, text, fields = [], action, isDanger = false, submit
   show({ title, text, content, actions });
 }
 
+/** The field of an operator's text for players. `whose` says who receives it. */
+export function reasonField(whose) {
+  return { name: "reason", label: "Reason", maxlength: 256, help: `for the log, and for ${whose}` };
+}
+
 /**
  * Shows a dialog with a button for each action. The one that `isPrimary` is also that of the key
  * Enter. If its `run` fails, the dialog stays open and shows why.

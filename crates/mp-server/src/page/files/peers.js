@@ -1,7 +1,7 @@
 // The players of a room.
 
 import { path } from "./api.js";
-import { ask, choose, notify } from "./dialog.js";
+import { ask, choose, notify, reasonField } from "./dialog.js";
 import { element } from "./dom.js";
 import * as format from "./format.js";
 import { askForLink, LINK } from "./link.js";
@@ -120,10 +120,7 @@ function askToKick(api, room, { id: peer }) {
   ask({
     title: `Kick player ${peer}`,
     text: "The player is disconnected, and may join again.",
-    fields: [{
-      name: "reason", label: "Reason", maxlength: 256,
-      help: "for the log, and for players of rooms whose template has notify",
-    }],
+    fields: [reasonField("players of rooms whose template has notify")],
     action: "Kick",
     isDanger: true,
     submit: async ({ reason }) => {
@@ -137,13 +134,25 @@ function askToMove(api, room, { id: peer }) {
   ask({
     title: `Move player ${peer}`,
     text: "The player changes the room without connecting again.",
-    fields: [{ name: "to", label: "Room", required: true, maxlength: 64 }],
+    fields: [
+      { name: "to", label: "Room", required: true, maxlength: 64 },
+      {
+        name: "pass", label: "Code or seat", maxlength: 64,
+        help: "of a private room its code, of a locked one the ticket of a seat",
+      },
+    ],
     action: "Move",
-    submit: async ({ to }) => {
-      await api.send("POST", path(MOVE, { room, peer }), { to });
+    submit: async ({ to, pass }) => {
+      await api.send("POST", path(MOVE, { room, peer }), { to, ...passOf(pass) });
       notify(`Player ${peer} is in the room ${to}.`);
     },
   });
+}
+
+/** Returns the code or the ticket of a seat with which a player enters a room. */
+export function passOf(text) {
+  if (text === "") return {};
+  return /^mpt_[A-Za-z0-9_-]{22}$/.test(text) ? { seat: text } : { code: text };
 }
 
 /** Returns whom a ban of a player is for: its subject, else its address. */
@@ -160,11 +169,15 @@ function askToBan(api, room, peer) {
     text: target.sub === undefined
       ? `All players of the address ${name} are disconnected, and cannot join again until the ban ends.`
       : `${name} is disconnected from all rooms, and cannot join again until the ban ends.`,
-    fields: [{ name: "hours", label: "Hours", type: "number", min: 1, help: "empty: until you end it" }],
+    fields: [
+      { name: "hours", label: "Hours", type: "number", min: 1, help: "empty: until you end it" },
+      reasonField("the players who are disconnected"),
+    ],
     action: "Ban",
     isDanger: true,
-    submit: async ({ hours }) => {
-      await api.send("POST", BANS, { ...target, ...(hours === "" ? {} : { seconds: hours * 3600 }) });
+    submit: async ({ hours, reason }) => {
+      const time = hours === "" ? {} : { seconds: hours * 3600 };
+      await api.send("POST", BANS, { ...target, ...time, reason });
       notify(`${name} is banned.`);
     },
   });

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mp_core::{AddressPrefix, UnixSeconds};
 use mp_identity::Subject;
+use mp_rooms::NoticeText;
 
 use super::RoomsHandle;
 use crate::bans::{BanError, BanTarget};
@@ -22,13 +23,31 @@ impl RoomsHandle {
         prefix: AddressPrefix,
         time: Option<Duration>,
     ) -> Result<usize, BanError> {
-        let banned = self.bans.ban(BanTarget::Address(prefix), time).await;
+        self.ban_target(BanTarget::Address(prefix), time, None).await
+    }
+
+    /// Bans an address, a network or a player, as [`ban`](Self::ban) does. `text` is for the
+    /// players who are disconnected, in place of the reason's: the close reason of WebSocket, and
+    /// if the room's template has [`notify`](mp_rooms::Template::notify), a packet with the code
+    /// `banned`.
+    pub(crate) async fn ban_target(
+        &self,
+        target: BanTarget,
+        time: Option<Duration>,
+        text: Option<NoticeText>,
+    ) -> Result<usize, BanError> {
+        let banned = self.bans.ban(target.clone(), time).await;
         if let Err(error @ BanError::Full) = banned {
             return Err(error);
         }
-        let mut disconnected = 0;
-        for endpoint in self.call(|host| host.endpoints()).await.unwrap_or_default() {
-            disconnected += endpoint.disconnect_addresses(prefix).await.unwrap_or_default();
+        let of = target.clone();
+        let disconnect = move |host: &mut RoomsHost| host.disconnect_banned(&of, text.as_ref());
+        let mut disconnected = self.call(disconnect).await.unwrap_or_default();
+        if let BanTarget::Address(prefix) = target {
+            // Connections that are in no room yet.
+            for endpoint in self.call(|host| host.endpoints()).await.unwrap_or_default() {
+                disconnected += endpoint.disconnect_addresses(prefix).await.unwrap_or_default();
+            }
         }
         banned.map(|()| disconnected)
     }
@@ -60,13 +79,7 @@ impl RoomsHandle {
         subject: Subject,
         time: Option<Duration>,
     ) -> Result<usize, BanError> {
-        let banned = self.bans.ban(BanTarget::Player(subject.clone()), time).await;
-        if let Err(error @ BanError::Full) = banned {
-            return Err(error);
-        }
-        let disconnect = move |host: &mut RoomsHost| host.disconnect_banned(&subject);
-        let disconnected = self.call(disconnect).await.unwrap_or_default();
-        banned.map(|()| disconnected)
+        self.ban_target(BanTarget::Player(subject), time, None).await
     }
 
     /// Ends the ban of a player. Returns false if there is none.

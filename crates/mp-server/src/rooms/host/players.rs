@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use mp_actor::SharedEndpoint;
 use mp_core::{ConnectionId, DisconnectRequest, Instant, PeerId, Route};
-use mp_identity::Subject;
 use mp_rooms::{
     JoinDecision, JoinRefusal, ListenerConnection, Notice, NoticeText, Removal, RoomId,
 };
 
 use super::RoomsHost;
+use crate::bans::BanTarget;
 use crate::rooms::identities::Identities;
 
 /// Numbers of players that joined and left since the last report.
@@ -115,9 +115,25 @@ impl RoomsHost {
         self.rooms.kick(self.clock.now(), room, peer, text)
     }
 
-    /// Disconnects a banned player. Returns the number of its connections.
-    pub(in crate::rooms) fn disconnect_banned(&mut self, subject: &Subject) -> usize {
-        self.rooms.disconnect_player(self.clock.now(), subject, Removal::Banned)
+    /// Disconnects the banned players of rooms. `text` is for them, in place of the reason's.
+    /// Returns the number of their connections.
+    pub(in crate::rooms) fn disconnect_banned(
+        &mut self,
+        target: &BanTarget,
+        text: Option<&NoticeText>,
+    ) -> usize {
+        let (now, banned) = (self.clock.now(), Removal::Banned);
+        let prefix = match target {
+            BanTarget::Player(subject) => {
+                return self.rooms.disconnect_player(now, subject, banned, text);
+            }
+            BanTarget::Address(prefix) => prefix,
+        };
+        let of_prefix = self.addresses.iter().filter(|(_, address)| prefix.contains(**address));
+        let mut connections: Vec<_> = of_prefix.map(|(&connection, _)| connection).collect();
+        let rooms = &mut self.rooms;
+        connections.retain(|&it| rooms.disconnect_with(now, it, banned, text.cloned()));
+        connections.len()
     }
 
     pub(super) fn decide(&mut self, connection: ListenerConnection, decision: JoinDecision) {

@@ -60,6 +60,21 @@ fn kicked_player_receives_the_reason_and_then_the_code() {
 }
 
 #[test]
+fn banned_players_receive_the_reason_and_then_the_code() {
+    let server = AdminServer::configured(NOTIFY);
+    let mut players = [join(&server), join(&server)];
+    let mut ban = json!({"address": "127.0.0.1", "reason": "x".repeat(257)});
+    assert_eq!(send(&server, PEERS, "POST", "/v1/bans", &ban).1["code"], "invalid_reason");
+    ban["reason"] = json!("be nice");
+    let banned = send(&server, PEERS, "POST", "/v1/bans", &ban);
+    assert_eq!(banned, (200, json!({"disconnected": 2})));
+    for player in &mut players {
+        assert_eq!(player.notice(), json!({"code": "banned", "text": "be nice"}));
+        assert_eq!(player.close_reason(), "banned: be nice");
+    }
+}
+
+#[test]
 fn drain_announces_the_time_until_the_players_are_disconnected() {
     let server = AdminServer::configured(NOTIFY);
     let mut player = join(&server);
