@@ -1,4 +1,4 @@
-//! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `semver`, `fuzz`,
+//! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `deb`, `semver`, `fuzz`,
 //! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `openapi`, `rooms`,
 //! `moves`, `links`, `bots`, `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`,
 //! `sim-faults`, `projects`, `godot`.
@@ -94,6 +94,10 @@ enum Command {
     /// Packages each library crate and mp-server into target/package, without building them.
     Package,
     /// Compares the public API of the library crates with a git revision (default: main).
+    /// Builds mp-server for release, and its Debian package in target/deb.
+    ///
+    /// Needs dpkg-deb and strip. DEBFULLNAME and DEBEMAIL are the maintainer.
+    Deb,
     ///
     /// Fails if a change needs another version number. Needs cargo-semver-checks:
     /// `cargo install --locked cargo-semver-checks@0.51.0`.
@@ -297,6 +301,7 @@ fn main() -> ExitCode {
         Command::Features => features::features().map(drop),
         Command::Package => release::package().map(|done| println!("package: {done}")),
         Command::Semver(args) => release::semver(&args),
+        Command::Deb => release::deb().map(|done| println!("deb: {done}")),
         Command::Audit => deny::audit().map(|done| println!("audit: {done}")),
         Command::Interop(args) => interop::run(&args).map(drop),
         Command::Bench(args) => bench::bench(&args),

@@ -1,10 +1,12 @@
-//! `cargo xtask package` and `semver`: checks of the library crates before a release.
+//! `cargo xtask package`, `semver` and `deb`: checks of the library crates before a release, and the
+//! Debian package of mp-server.
 
 use std::fs;
+use std::process::Command;
 
 use clap::Args;
 
-use crate::workspace::{cargo, quiet, root, run};
+use crate::workspace::{cargo, quiet, root, run, target};
 
 /// Arguments of `semver`.
 #[derive(Args)]
@@ -33,6 +35,18 @@ pub(crate) fn package() -> Result<String, String> {
     }
     run(&mut command)?;
     Ok("every crate can be packaged; they are in target/package".to_owned())
+}
+
+/// Builds mp-server for release, and its Debian package in target/deb.
+///
+/// # Errors
+///
+/// Returns an error if a build fails, or on a machine without Debian's tools.
+pub(crate) fn deb() -> Result<String, String> {
+    run(cargo().current_dir(root()).args(["build", "--release", "--locked", "-p", "mp-server"]))?;
+    let mut command = Command::new(root().join("packaging/debian/build"));
+    run(command.arg(target().join("release/mp-server")).arg(target().join("deb")))?;
+    Ok("the package is in target/deb".to_owned())
 }
 
 /// Compares the public API of the library crates with that of a revision.

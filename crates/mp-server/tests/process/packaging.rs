@@ -59,9 +59,69 @@ fn configuration_of_the_debian_package_is_valid() {
     assert!(unit.contains("StateDirectory=mp-server\n"), "the unit makes {state:?}");
 }
 
+/// The package of the binary of this test has all files with their permissions, and the unpacked
+/// binary runs.
+#[cfg(target_os = "linux")]
+#[test]
+fn debian_package_has_the_binary_and_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = |command: &mut Command| {
+        let output = command.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    if Command::new("dpkg-deb").arg("--version").output().is_err() {
+        return eprintln!("dpkg-deb is not installed");
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/debian/build");
+    let mut build = Command::new(script);
+    build.arg(env!("CARGO_BIN_EXE_mp-server")).arg(folder.path());
+    build.env("DEBFULLNAME", "Ada Lovelace").env("DEBEMAIL", "ada@example.com");
+    let package = output(build.env("DEB_COMPRESSION", "none"));
+    let dpkg = |option: &str, rest: &[&str]| {
+        output(Command::new("dpkg-deb").arg(option).arg(package.trim()).args(rest))
+    };
+
+    let contents = dpkg("--contents", &[]);
+    for (mode, file) in [
+        ("-rwxr-xr-x", "./usr/bin/mp-server"),
+        ("-rw-r--r--", "./usr/lib/systemd/system/mp-server.service"),
+        ("-rw-r--r--", "./usr/lib/sysusers.d/mp-server.conf"),
+        ("-rw-r-----", "./etc/mp-server/mp-server.toml"),
+        ("-rw-r--r--", "./usr/share/doc/mp-server/copyright"),
+        ("-rw-r--r--", "./usr/share/doc/mp-server/changelog.gz"),
+    ] {
+        let line = contents.lines().find(|line| line.ends_with(&format!(" {file}")));
+        assert!(line.is_some_and(|it| it.starts_with(&format!("{mode} root/root"))), "{contents}");
+    }
+    let files = contents.lines().filter(|line| line.starts_with('-')).count();
+    assert_eq!(files, 6, "{contents}");
+    let control = dpkg("--field", &[]);
+    for line in [
+        concat!("Version: ", env!("CARGO_PKG_VERSION"), "\n"),
+        "Maintainer: Ada Lovelace <ada@example.com>\n",
+        "Depends: libc6 (>= 2.",
+        "Description: server with rooms for Godot 4 games\n Players",
+    ] {
+        assert!(control.contains(line), "{control}");
+    }
+    let unpacked = folder.path().join("unpacked");
+    dpkg("--extract", &[unpacked.to_str().unwrap()]);
+    let version = output(Command::new(unpacked.join("usr/bin/mp-server")).arg("--version"));
+    assert_eq!(version, concat!("mp-server ", env!("CARGO_PKG_VERSION"), "\n"));
+    let copyright = unpacked.join("usr/share/doc/mp-server/copyright");
+    let copyright = std::fs::read_to_string(copyright).unwrap();
+    for part in
+        ["Upstream-Contact: Ada Lovelace", "Copyright: 2026 ", " Permission is hereby", "\n .\n"]
+    {
+        assert!(copyright.contains(part), "{copyright}");
+    }
+}
+
 #[test]
 fn scripts_of_the_debian_package_are_valid() {
-    for name in ["postinst", "prerm"] {
+    for name in ["build", "postinst", "postrm", "prerm"] {
         let mut command = Command::new("sh");
         let checked = command.args(["-n", "-c", &packaged(&format!("debian/{name}"))]).output();
         let checked = checked.unwrap();
