@@ -9,7 +9,7 @@ use mp_transport_enet::ServerOptions;
 use mp_transport_ws::AllowedOrigins;
 use mp_transport_ws::limits::HALF_OPEN_MAX;
 
-use crate::config::{Config, ListenConfig, Transport};
+use crate::config::{Config, ListenConfig, ProxyConfig, Transport};
 use crate::open_files;
 use crate::reload::{self, LiveConfig};
 use crate::webrtc::{WebRtcSettings, sessions_max};
@@ -55,6 +55,7 @@ pub(crate) fn web_socket(
         .reliable_queue_bytes(limits.max_reliable_queue as usize)
         .heartbeat_interval(config.websocket.ping)
         .trusted_proxies(listener.trusted_proxies.into())
+        .proxy_networks(ProxyConfig::networks_or_local(&config.websocket.proxy_networks))
         .shared_origins(origins)
         .id_by_url(mp_rooms::resumed_id);
     match tls.filter(|_| listener.tls) {

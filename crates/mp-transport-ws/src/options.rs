@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_core::limits::PACKET_BYTES_MAX;
-use mp_core::{ConnectionGate, MaskedUrl, OutOfRange, PeerId, Rng};
+use mp_core::{AddressPrefix, ConnectionGate, MaskedUrl, OutOfRange, PeerId, Rng};
 #[cfg(feature = "tls")]
 use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
 
@@ -67,6 +67,7 @@ pub struct ServerOptions {
     pub(crate) max_half_open: usize,
     pub(crate) gate: Option<ConnectionGate>,
     trusted_proxies: usize,
+    proxy_networks: Arc<[AddressPrefix]>,
     allowed_origins: AllowedOrigins,
     pub(crate) id_by_url: Option<IdByUrl>,
     pub(crate) seed: Option<[u8; 32]>,
@@ -234,6 +235,7 @@ impl Default for ServerOptions {
             max_half_open: limits::HALF_OPEN_MAX,
             gate: None,
             trusted_proxies: 0,
+            proxy_networks: Arc::default(),
             allowed_origins: AllowedOrigins::default(),
             id_by_url: None,
             seed: None,
@@ -311,6 +313,13 @@ impl ServerOptions {
         self
     }
 
+    /// Sets the networks from which the [trusted proxies](Self::trusted_proxies) connect (default:
+    /// none, which trusts all addresses). The header of connections from elsewhere is ignored.
+    pub fn proxy_networks(mut self, networks: impl IntoIterator<Item = AddressPrefix>) -> Self {
+        self.proxy_networks = networks.into_iter().collect();
+        self
+    }
+
     /// Sets the origins of web pages whose scripts may connect, such as `https://game.example`
     /// (default: none, which allows all). Others receive HTTP status 403. Clients other than
     /// browsers send no origin, and may always connect.
@@ -365,6 +374,7 @@ impl ServerOptions {
             supported_protocols: self.web_socket.supported_protocols.clone(),
             handshake_headers: self.web_socket.handshake_headers.clone(),
             trusted_proxies: self.trusted_proxies,
+            proxy_networks: Arc::clone(&self.proxy_networks),
             secure,
             allowed_origins: self.allowed_origins.clone(),
             text_path: None,

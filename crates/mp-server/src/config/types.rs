@@ -115,6 +115,8 @@ pub struct IdentityConfig {
     /// Way in which players authenticate (default: open).
     pub method: IdentityMethod,
     /// Secret of all players, key for HS256, or secret for the service.
+    /// Networks of the reverse proxies; empty (default): this machine and private networks.
+    pub proxy_networks: Vec<AddressPrefix>,
     pub secret: Option<Secret>,
     /// File with the public key that verifies tokens.
     pub public_key: Option<PathBuf>,
@@ -411,6 +413,20 @@ pub struct QueryConfig {
     pub enabled: bool,
     /// Name of the server (default: `mp-server`).
     pub name: String,
+impl ProxyConfig {
+    /// Returns `networks`, or those of this machine and private networks if there are none.
+    pub(crate) fn networks_or_local(networks: &[AddressPrefix]) -> Vec<AddressPrefix> {
+        match networks {
+            [] => LOCAL_NETWORKS.iter().filter_map(|network| network.parse().ok()).collect(),
+            networks => networks.to_vec(),
+        }
+    }
+}
+
+/// Loopback addresses and private networks.
+const LOCAL_NETWORKS: [&str; 6] =
+    ["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
     /// Name of the game (default: `Godot`).
     pub game: String,
     /// Name of the map (default: `rooms`).

@@ -35,6 +35,8 @@ struct ProxiedListener {
     /// True if other machines reach the port without the proxy.
     is_public: bool,
     trusted_proxies: u8,
+    /// True if the header of other networks than those of the proxies is ignored.
+    has_networks: bool,
 }
 
 impl ExposureFacts {
@@ -54,7 +56,8 @@ impl ExposureFacts {
             let address = listener.address.socket_addr();
             let (is_public, trusted_proxies) =
                 (admin::is_public(address), listener.trusted_proxies);
-            ProxiedListener { address, is_public, trusted_proxies }
+            let has_networks = !config.websocket.proxy_networks.is_empty();
+            ProxiedListener { address, is_public, trusted_proxies, has_networks }
         });
         let limits = &config.limits;
         Self {
@@ -113,7 +116,7 @@ fn check_admin(AdminPort { address, is_public, tokens }: &AdminPort) -> Finding 
 }
 
 fn check_proxy(listener: ProxiedListener, counts_addresses: bool) -> Option<Finding> {
-    let ProxiedListener { address, is_public, trusted_proxies } = listener;
+    let ProxiedListener { address, is_public, trusted_proxies, has_networks } = listener;
     let port = address.port();
     Some(match (trusted_proxies, is_public) {
         (0, true) => return None,
@@ -124,18 +127,20 @@ fn check_proxy(listener: ProxiedListener, counts_addresses: bool) -> Option<Find
             "if a proxy is in front of it: websocket.trusted_proxies = 1",
         ),
         (0, false) => return None,
-        (proxies, true) => Finding::warning(
+        (proxies, true) if !has_networks => Finding::warning(
             PROXY,
             format!(
                 "TCP {address} trusts X-Forwarded-For of {proxies} proxies, and other machines reach it"
             ),
-            "a player that connects without the proxy chooses its address, and evades limits and bans",
-            format!("listen on 127.0.0.1:{port}, or block the port: ufw deny {port}/tcp"),
+            "a player who connects from websocket.proxy_networks without the proxy chooses its address, and evades \
+             limits and bans",
+            format!(
+                "listen on 127.0.0.1:{port}, or set websocket.proxy_networks to the addresses of the proxies alone"
+            ),
         ),
-        (proxies, false) => {
-            let text = format!(
-                "TCP {address} trusts X-Forwarded-For of {proxies} proxies of this machine"
-            );
+        (proxies, _) => {
+            let of = if is_public { "websocket.proxy_networks" } else { "this machine" };
+            let text = format!("TCP {address} trusts X-Forwarded-For of {proxies} proxies of {of}");
             Finding::ok(PROXY, text)
         }
     })
@@ -177,6 +182,8 @@ mod tests {
         };
         assert_eq!(of("0.0.0.0", 0, ""), []);
         assert_eq!(of("0.0.0.0", 1, ""), [("proxy", Level::Warning)]);
+        let networks = "websocket.proxy_networks = [\"192.0.2.7\"]\n";
+        assert_eq!(of("0.0.0.0", 1, networks), [("proxy", Level::Ok)]);
         assert_eq!(of("127.0.0.1", 1, ""), [("proxy", Level::Ok)]);
         assert_eq!(of("127.0.0.1", 0, ""), []);
         let limit = "limits.max_clients_per_address = 4\n";

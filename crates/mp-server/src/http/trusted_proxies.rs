@@ -17,13 +17,14 @@ use crate::config::ProxyConfig;
 #[derive(Clone, Debug)]
 pub(crate) struct TrustedProxies {
     count: usize,
-    /// Networks of the proxies; empty: this machine and private networks.
+    /// Networks of the proxies.
     networks: Arc<[AddressPrefix]>,
 }
 
 impl TrustedProxies {
     pub(crate) fn new(config: &ProxyConfig) -> Self {
-        Self { count: config.count.into(), networks: config.networks.as_slice().into() }
+        let networks = ProxyConfig::networks_or_local(&config.networks);
+        Self { count: config.count.into(), networks: networks.into() }
     }
 
     /// Returns `router` with the addresses of clients in place of those of the proxies.
@@ -50,18 +51,7 @@ impl TrustedProxies {
 
     fn is_proxy(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        match self.networks.is_empty() {
-            true => is_local(address),
-            false => self.networks.iter().any(|network| network.contains(address)),
-        }
-    }
-}
-
-/// Returns whether an address is of this machine or of a private network.
-fn is_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+        self.networks.iter().any(|network| network.contains(address))
     }
 }
 

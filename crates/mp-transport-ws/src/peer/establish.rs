@@ -101,7 +101,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             return;
         };
         // Behind proxies, the client's address is in its request.
-        let gate = self.session.gate.as_ref().filter(|_| self.session.rules.trusted_proxies == 0);
+        let gate =
+            self.session.gate.as_ref().filter(|_| !self.session.rules.is_proxy(address.ip()));
         if gate.is_some_and(|gate| gate.check_ban(address.ip()).is_err()) {
             tracing::debug!(%address, "connection of a banned address closed");
             return;

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use httparse::{EMPTY_HEADER, Header, Request, Status};
+use mp_core::AddressPrefix;
 use tungstenite::handshake::derive_accept_key;
 
 use super::http::{elements, values};
@@ -21,6 +22,8 @@ pub(crate) struct RequestRules {
     pub(crate) handshake_headers: Vec<String>,
     /// Number of trusted reverse proxies, which append to `X-Forwarded-For`.
     pub(crate) trusted_proxies: usize,
+    /// Networks of these proxies; empty: any address.
+    pub(crate) proxy_networks: Arc<[AddressPrefix]>,
     /// True if clients connect over TLS.
     pub(crate) secure: bool,
     /// Origins of web pages that may connect.
@@ -30,6 +33,14 @@ pub(crate) struct RequestRules {
 }
 
 impl RequestRules {
+    /// Returns whether connections from an address are those of a trusted proxy.
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
+        let networks = &self.proxy_networks;
+        let is_of_proxies =
+            networks.is_empty() || networks.iter().any(|network| network.contains(address));
+        self.trusted_proxies > 0 && is_of_proxies
+    }
+
     /// Returns whether a request for `path`, without its query, opens a text session. A listener
     /// of text sessions accepts them on `/` as well.
     fn is_text_path(&self, path: &str, text_only: bool) -> bool {

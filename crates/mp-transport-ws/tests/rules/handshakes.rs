@@ -281,6 +281,22 @@ fn address_of_the_client_comes_from_a_trusted_proxy() {
 }
 
 #[test]
+fn header_of_connections_from_other_networks_than_the_proxies_is_ignored() {
+    for (network, is_used) in [("10.0.0.0/24", true), ("192.0.2.0/24", false)] {
+        let gate = ConnectionGate::default();
+        gate.set_bans(["203.0.113.9".parse().unwrap()]);
+        let options = ServerOptions::default().trusted_proxies(1).gate(gate);
+        let mut world = World::new(StreamConditions::default());
+        let mut server = world.server(options.proxy_networks([network.parse().unwrap()]));
+        let mut raw_peer = world.raw_peer();
+        raw_peer.send(&request("/", "X-Forwarded-For: 203.0.113.9\r\n"));
+        world.turn(&mut server);
+        let refused = server.server_stats().refused_requests.get(RequestRefusal::Gate);
+        assert_eq!(refused, u64::from(is_used), "{network}");
+    }
+}
+
+#[test]
 fn full_server_rejects_new_clients_with_503() {
     let mut world = World::new(StreamConditions::default());
     let mut server = world.server(ServerOptions::default().max_clients(1));

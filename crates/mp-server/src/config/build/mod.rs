@@ -109,7 +109,11 @@ impl Builder<'_> {
         let is_behind_proxy = listeners.iter().any(|listener| listener.trusted_proxies > 0);
         let default = if is_behind_proxy { PING_BEHIND_PROXIES } else { 0 };
         let ping = Duration::from_secs(table.number("ping").unwrap_or(default));
-        WebSocketConfig { allowed_origins: table.list("allowed_origins"), ping }
+        WebSocketConfig {
+            allowed_origins: table.list("allowed_origins"),
+            proxy_networks: proxies(table).networks,
+            ping,
+        }
     }
 
     fn webrtc(&mut self, listeners: &[ListenConfig]) -> WebRtcConfig {

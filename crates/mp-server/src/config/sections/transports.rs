@@ -1,5 +1,6 @@
 //! Settings of the transports and of TLS.
 
+use super::proxies::PROXY_NETWORKS;
 use crate::config::key::{Key, Kind, Preset};
 use crate::config::rules::{ADVERTISED, FILE, ICE_SERVER, ORIGIN, SECRET};
 
@@ -85,6 +86,7 @@ For example 1 for one nginx. Each proxy must append the address of its client. W
 ignored, since players can forge it.",
     )
     .flag("trusted-proxies"),
+    PROXY_NETWORKS,
     Key::new(
         "ping",
         Kind::Seconds { min: 0, max: 3_600 },

@@ -55,7 +55,10 @@ impl Connection {
             RequestOutcome::Upgrade(upgrade) => upgrade,
         };
         let peer = match self.origin.address() {
-            Some(address) => upgrade.forwarded_for.unwrap_or(address),
+            Some(address) if session.rules.is_proxy(address.ip()) => {
+                upgrade.forwarded_for.unwrap_or(address)
+            }
+            Some(address) => address,
             None => return,
         };
         // A text session is no player: its WebRTC connection counts.
