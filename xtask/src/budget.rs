@@ -43,6 +43,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("Godot's DTLS", 6),
     ("reverse proxies", 10),
     ("first server", 10),
+    ("certificates", 15),
     ("admin API", 30),
     ("planted fault, server", 2),
     ("planted fault, client", 2),
@@ -68,7 +69,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("WebRTC", 53),
     ("API", 3 * 60 - 25),
     ("server", 6 * 60 - 20 - 20 - 160 - 5),
-    ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5 - 8),
+    ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5 - 8 - 15),
     ("relay", 6 * 60 - 20 - 12 - 10 - 40 - 10 - 12 - 5),
     ("cluster", 4 * 60),
 ];

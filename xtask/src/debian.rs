@@ -23,6 +23,11 @@ pub(crate) struct Program {
 pub(crate) const GODOT: Program = Program { name: "godot", path: "bin/godot", size: "160 MB" };
 pub(crate) const CADDY: Program = Program { name: "caddy", path: "bin/caddy", size: "20 MB" };
 pub(crate) const NGINX: Program = Program { name: "nginx", path: "sbin/nginx", size: "10 MB" };
+/// An authority of certificates for tests.
+pub(crate) const PEBBLE: Program = Program { name: "pebble", path: "bin/pebble", size: "5 MB" };
+/// Name server of [`PEBBLE`], in the same package.
+pub(crate) const PEBBLE_NAMES: Program =
+    Program { name: "pebble-challtestsrv", path: "bin/pebble-challtestsrv", size: "" };
 /// Prints the stacks of a test whose turn does not end.
 pub(crate) const GDB: Program = Program { name: "gdb", path: "bin/gdb", size: "60 MB" };
 
@@ -49,6 +54,16 @@ pub(crate) fn unpacked(wanted: Program, folder: &Path) -> Result<PathBuf, String
     let finish = |partial: &Path| write_wrapper(wanted, partial);
     unpack(folder, &mirror, SUITE, |apt| apt.download(name), finish)?;
     Ok(program)
+}
+
+/// Returns another program of the package that [`unpacked`] has unpacked to `folder`.
+///
+/// # Errors
+///
+/// Returns an error if the package is not there.
+pub(crate) fn also_unpacked(wanted: Program, folder: &Path) -> Result<PathBuf, String> {
+    write_wrapper(wanted, folder)?;
+    Ok(folder.join(wanted.name))
 }
 
 /// Returns Chromium of this machine's Debian suite in `folder`. Downloads and unpacks it if it is

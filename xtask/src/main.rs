@@ -1,8 +1,9 @@
-//! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `deb`, `semver`, `fuzz`,
-//! `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `openapi`, `rooms`,
-//! `moves`, `links`, `bots`, `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`,
+//! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `deb`, `semver`,
+//! `fuzz`, `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `openapi`, `acme`,
+//! `rooms`, `moves`, `links`, `bots`, `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`,
 //! `sim-faults`, `projects`, `godot`.
 
+mod acme;
 mod bench;
 mod bots;
 mod budget;
@@ -93,11 +94,11 @@ enum Command {
     Features,
     /// Packages each library crate and mp-server into target/package, without building them.
     Package,
-    /// Compares the public API of the library crates with a git revision (default: main).
     /// Builds mp-server for release, and its Debian package in target/deb.
     ///
     /// Needs dpkg-deb and strip. DEBFULLNAME and DEBEMAIL are the maintainer.
     Deb,
+    /// Compares the public API of the library crates with a git revision (default: main).
     ///
     /// Fails if a change needs another version number. Needs cargo-semver-checks:
     /// `cargo install --locked cargo-semver-checks@0.51.0`.
@@ -163,6 +164,10 @@ enum Command {
     /// Writes the files of the page to target/operate. Uses nginx on PATH, else Debian's, unpacked
     /// under target/nginx; and curl.
     Operate,
+    /// Lets Pebble, an authority for tests, issue and renew a certificate of mp-server.
+    ///
+    /// Uses Debian's Pebble, unpacked under target/pebble.
+    Acme,
     /// Takes a picture of the example `arena`: Godot's web build plays by arrow keys beside bots.
     ///
     /// The picture is target/arena-picture/arena.png.
@@ -300,8 +305,8 @@ fn main() -> ExitCode {
         Command::Deny => deny::deny().map(drop),
         Command::Features => features::features().map(drop),
         Command::Package => release::package().map(|done| println!("package: {done}")),
-        Command::Semver(args) => release::semver(&args),
         Command::Deb => release::deb().map(|done| println!("deb: {done}")),
+        Command::Semver(args) => release::semver(&args),
         Command::Audit => deny::audit().map(|done| println!("audit: {done}")),
         Command::Interop(args) => interop::run(&args).map(drop),
         Command::Bench(args) => bench::bench(&args),
@@ -325,6 +330,7 @@ fn main() -> ExitCode {
         Command::QuickStart => godot::find().and_then(|godot| {
             quick_start::play(&godot).map(|done| println!("quick start: {done}"))
         }),
+        Command::Acme => acme::play().map(|done| println!("certificates: {done}")),
         Command::Operate => operate::play().map(|done| println!("first server: {done}")),
         Command::Picture { save } => {
             godot::find().and_then(|godot| picture::take(&godot, save)).map(|done| {

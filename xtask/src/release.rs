@@ -1,5 +1,5 @@
-//! `cargo xtask package`, `semver` and `deb`: checks of the library crates before a release, and the
-//! Debian package of mp-server.
+//! `cargo xtask package`, `semver` and `deb`: checks of the library crates before a release, and
+//! the Debian package of mp-server.
 
 use std::fs;
 use std::process::Command;

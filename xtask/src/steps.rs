@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use crate::acme;
 use crate::bench::{self, BenchArgs};
 use crate::bots;
 use crate::budget;
@@ -146,6 +147,7 @@ fn tests(steps: &mut Steps) {
     steps.with_godot("moves between rooms", &godot, moves::play);
     steps.with_godot("reverse proxies", &godot, proxy::play);
     steps.run("first server", operate::play);
+    steps.run("certificates", acme::play);
     steps.run("admin API", openapi::check);
     for role in [Role::Server, Role::Client] {
         let name = format!("planted fault, {}", role.name());

@@ -12,7 +12,8 @@ use crate::metrics::Metrics;
 /// returns.
 pub(crate) async fn watch(store: CertificateStore, has_dtls: bool, metrics: Metrics) {
     loop {
-        metrics.set_certificate_expiry(store.identity().not_after());
+        let expiry = store.identity().not_after().filter(|_| !store.is_placeholder());
+        metrics.set_certificate_expiry(expiry);
         tokio::time::sleep(CHECK_INTERVAL).await;
         if !store.has_changed() {
             continue;

@@ -37,6 +37,7 @@
 //! of [`JoinRefusal`](mp_rooms::JoinRefusal). `cargo xtask rooms` plays these cases with real Godot
 //! clients.
 
+mod acme;
 mod addresses;
 mod admin;
 mod agones;
@@ -50,7 +51,7 @@ pub mod config;
 mod config_command;
 mod ctl;
 mod doctor;
-mod files;
+mod durable_file;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;

@@ -9,6 +9,7 @@ use mp_transport_enet::ServerOptions;
 use mp_transport_ws::AllowedOrigins;
 use mp_transport_ws::limits::HALF_OPEN_MAX;
 
+use crate::acme;
 use crate::config::{Config, ListenConfig, ProxyConfig, Transport};
 use crate::open_files;
 use crate::reload::{self, LiveConfig};
@@ -86,6 +87,9 @@ pub(crate) fn webrtc(
 
 /// Returns the certificate, or an error message.
 pub(crate) fn tls(config: &Config) -> Result<Option<CertificateStore>, String> {
+    if let Some(config) = &config.acme {
+        return acme::certificate_store(config).map(Some);
+    }
     let Some(files) = &config.tls else { return Ok(None) };
     let store = CertificateStore::from_files(&files.cert, &files.key);
     store.map(Some).map_err(|error| ErrorChain::new(&error).to_string())

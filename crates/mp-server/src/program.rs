@@ -8,6 +8,7 @@ use std::time::Duration;
 use mp_actor::{BranchRef, EndReason};
 use mp_rooms::{RoomId, RoomName, Template};
 
+use crate::acme::Acme;
 use crate::addresses::{Addresses, Listeners};
 use crate::admin::{Admin, Operated};
 use crate::agones::Agones;
@@ -137,6 +138,7 @@ pub(crate) async fn run(
     if let Err(error) = banner.and_then(|()| setup.map_or(Ok(()), banner::print_text)) {
         tracing::warn!(%error, "cannot write to standard output");
     }
+    let acme = Acme::start(config, tls.as_ref(), metrics.clone()).map_err(Failure::Refused)?;
     if let Some(tls) = tls {
         let has_dtls = listeners.enet.iter().any(|it| it.tls);
         actix::spawn(certificates::watch(tls, has_dtls, metrics.clone()));
@@ -172,6 +174,7 @@ pub(crate) async fn run(
         }
     }
     metrics.recordings().finish();
+    drop(acme);
     if let Some(agones) = agones {
         agones.shutdown().await;
     }

@@ -6,6 +6,7 @@
 //! | `TLSOptions.server(key, certificate)` | [`CertificateStore`], which can reload its files |
 //! | `TLSOptions.client(...)`, `TLSOptions.client_unsafe(...)` | [`ClientTlsOptions`] |
 //! | `Crypto.generate_self_signed_certificate` | [`DevelopmentCertificate`] |
+//! | none | [`CertificateRequest`], for an authority |
 //! | none | [`SigningKeyPair`], for tokens |
 //!
 //! All cryptography is aws-lc through rustls' [`provider`], which is passed explicitly. The
@@ -21,6 +22,7 @@
 //! # Ok::<(), mp_tls::TlsError>(())
 //! ```
 
+mod certificate_request;
 mod client;
 mod development;
 mod error;
@@ -33,6 +35,7 @@ use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
+pub use certificate_request::CertificateRequest;
 pub use client::ClientTlsOptions;
 pub use development::DevelopmentCertificate;
 pub use error::TlsError;

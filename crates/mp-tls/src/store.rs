@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
@@ -20,6 +21,8 @@ pub struct CertificateStore(Arc<Shared>);
 struct Shared {
     current: RwLock<Current>,
     files: Option<[PathBuf; 2]>,
+    /// True until files are loaded.
+    is_placeholder: AtomicBool,
 }
 
 struct Current {
@@ -52,9 +55,28 @@ impl CertificateStore {
         Ok(Self::with(identity?, Some(files), contents))
     }
 
+    /// Returns a store for two PEM files that may not exist yet. It has the identity `placeholder`
+    /// until a [`reload`](Self::reload) finds valid files. The first check of
+    /// [`has_changed`](Self::has_changed) finds existing ones.
+    pub fn from_future_files(
+        placeholder: Identity,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        let store = Self::with(placeholder, Some([certificate.into(), key.into()]), [None, None]);
+        store.0.is_placeholder.store(true, Ordering::Relaxed);
+        store
+    }
+
     fn with(identity: Identity, files: Option<[PathBuf; 2]>, contents: Contents) -> Self {
         let current = RwLock::new(Current { identity, contents });
-        Self(Arc::new(Shared { current, files }))
+        Self(Arc::new(Shared { current, files, is_placeholder: AtomicBool::new(false) }))
+    }
+
+    /// Returns whether the identity is still that of
+    /// [`from_future_files`](Self::from_future_files), which clients have no reason to trust.
+    pub fn is_placeholder(&self) -> bool {
+        self.0.is_placeholder.load(Ordering::Relaxed)
     }
 
     /// Returns the current identity.
@@ -83,6 +105,7 @@ impl CertificateStore {
         let mut current = self.0.current.write().unwrap_or_else(PoisonError::into_inner);
         current.contents = contents;
         current.identity = identity?;
+        self.0.is_placeholder.store(false, Ordering::Relaxed);
         Ok(())
     }
 

@@ -188,7 +188,8 @@ impl Rooms {
         connection.is_some_and(|it| self.disconnect_with(now, it, Removal::Kicked, text))
     }
 
-    /// Same as [`disconnect`](Self::disconnect). `text` is for the player, in place of the reason's.
+    /// Same as [`disconnect`](Self::disconnect). `text` is for the player, in place of the
+    /// reason's.
     pub fn disconnect_with(
         &mut self,
         now: Instant,

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::list::Bans;
-use crate::files::{Access, replace, with_suffix};
+use crate::durable_file::{self, Readers, with_suffix};
 
 /// Reads the bans of a file; none if it does not exist. A damaged file is renamed to the same name
 /// with `.damaged-N`, and reported as a warning.
@@ -43,13 +43,13 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other(format!("there are {DAMAGED_MAX} damaged files already")))
 }
 
-/// Replaces the file atomically: after a crash it has the old content or the new one.
+/// Replaces the file.
 ///
 /// # Errors
 ///
 /// If the file cannot be written.
 pub(super) fn save(path: &Path, text: &str) -> io::Result<()> {
-    replace(path, text.as_bytes(), Access::Default)
+    durable_file::replace(path, text.as_bytes(), Readers::Usual)
 }
 
 /// Size of the largest file that is read: twice that of the maximum number of bans.

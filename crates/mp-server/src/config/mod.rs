@@ -26,6 +26,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mp_core::link_shaper::LinkConditions;
 
@@ -35,10 +36,10 @@ pub(crate) use flags::Flags;
 pub use reload::{ConfigChange, Reload};
 pub(crate) use rules::is_turn;
 pub use types::{
-    AdminConfig, AgonesConfig, EnetConfig, IdentityConfig, IdentityMethod, LimitsConfig,
-    ListenConfig, LogConfig, LogFormat, MatchConfig, ProxyConfig, QueryConfig, QueueConfig,
-    RateConfig, RoomConfig, RoomSelection, Secret, ShutdownConfig, SnapshotsConfig, TemplateConfig,
-    TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
+    AcmeConfig, AdminConfig, AgonesConfig, EnetConfig, IdentityConfig, IdentityMethod,
+    LimitsConfig, ListenConfig, LogConfig, LogFormat, MatchConfig, ProxyConfig, QueryConfig,
+    QueueConfig, RateConfig, RoomConfig, RoomSelection, Secret, ShutdownConfig, SnapshotsConfig,
+    TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
 };
 
 use error::{Problem, Problems};
@@ -62,8 +63,10 @@ use values::{Origin, Values};
 pub struct Config {
     /// Listeners, at least one.
     pub listen: Vec<ListenConfig>,
-    /// Certificate; `None`: no TLS.
+    /// Files of the certificate; `None`: no TLS, or a certificate from an authority.
     pub tls: Option<TlsConfig>,
+    /// Certificates from an authority, instead of files; `None`: no.
+    pub acme: Option<Arc<AcmeConfig>>,
     /// Settings of ENet.
     pub enet: EnetConfig,
     /// Settings of WebSocket.

@@ -104,6 +104,38 @@ pub(crate) static PUBLIC_HOST: TextRule = rule(
     |text| text.parse::<IpAddr>().is_ok() || (HOST_NAME.is_valid)(text),
 );
 
+/// Name of a server in a certificate.
+pub(crate) static DOMAIN: TextRule = rule(
+    "NAME,…",
+    "a name in the DNS such as game.example.com, without scheme, port and asterisk",
+    |text| {
+        let is_label = |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-');
+        text.len() <= 253
+            && text.parse::<IpAddr>().is_err()
+            && (HOST_NAME.is_valid)(text)
+            && text.split('.').all(is_label)
+    },
+);
+
+/// Authority of certificates.
+pub(crate) static AUTHORITY: TextRule = rule(
+    "AUTHORITY",
+    "letsencrypt, letsencrypt-staging, or the URL of an ACME directory such as https://HOST/PATH",
+    |text| {
+        let is_url = text.starts_with("https://") && HttpUrl::new(text).is_ok();
+        is_url || ["letsencrypt", "letsencrypt-staging"].contains(&text)
+    },
+);
+
+/// Mail address.
+pub(crate) static MAIL: TextRule =
+    rule("ADDRESS,…", "a mail address such as ops@example.com, without mailto:", |text| {
+        let is_clean = |c: char| c.is_ascii_graphic() && !",;:<>?".contains(c);
+        let parts = text.split_once('@');
+        parts.is_some_and(|(user, host)| !user.is_empty() && (HOST_NAME.is_valid)(host))
+            && text.chars().all(is_clean)
+    });
+
 /// Text of a server list.
 pub(crate) static SHORT_TEXT: TextRule = rule("TEXT", "a text of 1 to 64 bytes", |text| {
     (1..=64).contains(&text.len()) && !text.chars().any(char::is_control)

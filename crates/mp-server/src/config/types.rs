@@ -70,6 +70,35 @@ pub struct TlsConfig {
     pub key: PathBuf,
 }
 
+/// Certificates from an authority: `[acme]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AcmeConfig {
+    /// Names of this server, at least one.
+    pub domains: Vec<String>,
+    /// `letsencrypt` (default), `letsencrypt-staging`, or a URL.
+    pub directory: String,
+    /// Address of the HTTP port for the authority (default: port 80).
+    pub address: BindAddress,
+    /// Mail addresses of a new account (default: none).
+    pub contact: Vec<String>,
+    /// Folder for the account, keys and certificates (default: `acme`).
+    pub folder: PathBuf,
+    /// Certificates of the authority's own authority; `None`: those of the system (default).
+    pub ca: Option<PathBuf>,
+}
+
+impl AcmeConfig {
+    /// Returns the URL of the directory.
+    pub fn directory_url(&self) -> &str {
+        match &*self.directory {
+            "letsencrypt" => "https://acme-v02.api.letsencrypt.org/directory",
+            "letsencrypt-staging" => "https://acme-staging-v02.api.letsencrypt.org/directory",
+            url => url,
+        }
+    }
+}
+
 /// Settings of ENet: `[enet]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -86,6 +115,8 @@ pub struct EnetConfig {
 pub struct WebSocketConfig {
     /// Origins of the web pages whose scripts may join; all if empty (default).
     pub allowed_origins: Vec<String>,
+    /// Networks of the reverse proxies; empty (default): this machine and private networks.
+    pub proxy_networks: Vec<AddressPrefix>,
     /// Interval of pings to a player; zero: none. The default is 25 s if a listener has trusted
     /// proxies, else zero.
     pub ping: Duration,
@@ -115,8 +146,6 @@ pub struct IdentityConfig {
     /// Way in which players authenticate (default: open).
     pub method: IdentityMethod,
     /// Secret of all players, key for HS256, or secret for the service.
-    /// Networks of the reverse proxies; empty (default): this machine and private networks.
-    pub proxy_networks: Vec<AddressPrefix>,
     pub secret: Option<Secret>,
     /// File with the public key that verifies tokens.
     pub public_key: Option<PathBuf>,
@@ -384,6 +413,20 @@ pub struct ProxyConfig {
     pub networks: Vec<AddressPrefix>,
 }
 
+impl ProxyConfig {
+    /// Returns `networks`, or those of this machine and private networks if there are none.
+    pub(crate) fn networks_or_local(networks: &[AddressPrefix]) -> Vec<AddressPrefix> {
+        match networks {
+            [] => LOCAL_NETWORKS.iter().filter_map(|network| network.parse().ok()).collect(),
+            networks => networks.to_vec(),
+        }
+    }
+}
+
+/// Loopback addresses and private networks.
+const LOCAL_NETWORKS: [&str; 6] =
+    ["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
 /// Settings of the HTTP port for operators: `[admin]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -413,20 +456,6 @@ pub struct QueryConfig {
     pub enabled: bool,
     /// Name of the server (default: `mp-server`).
     pub name: String,
-impl ProxyConfig {
-    /// Returns `networks`, or those of this machine and private networks if there are none.
-    pub(crate) fn networks_or_local(networks: &[AddressPrefix]) -> Vec<AddressPrefix> {
-        match networks {
-            [] => LOCAL_NETWORKS.iter().filter_map(|network| network.parse().ok()).collect(),
-            networks => networks.to_vec(),
-        }
-    }
-}
-
-/// Loopback addresses and private networks.
-const LOCAL_NETWORKS: [&str; 6] =
-    ["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
-
     /// Name of the game (default: `Godot`).
     pub game: String,
     /// Name of the map (default: `rooms`).

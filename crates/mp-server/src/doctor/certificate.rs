@@ -7,6 +7,7 @@ use mp_tls::rustls::{CertificateError, Error};
 use mp_tls::{ClientTlsOptions, Identity, TlsError};
 use mp_transport_enet::dtls::check_certificate;
 
+use crate::acme::Storage;
 use crate::config::{Config, Transport};
 
 use super::finding::Finding;
@@ -35,8 +36,14 @@ enum Trust {
 }
 
 impl CertificateFacts {
-    /// Reads the files of the certificate. The error is a message. Returns `None` without TLS.
+    /// Reads the files of the certificate. The error is a message. Returns `None` without TLS, and
+    /// before an authority has issued the first certificate.
     pub(super) fn gather(config: &Config, names: &[String]) -> Option<Result<Self, String>> {
+        if let Some(acme) = &config.acme {
+            let identity = Storage::new(acme).certificate().ok()?;
+            let names: Vec<_> = acme.domains.iter().chain(names).cloned().collect();
+            return Some(Ok(Self::of(&identity, config, &names)));
+        }
         let files = config.tls.as_ref()?;
         let identity = Identity::from_files(&files.cert, &files.key);
         let identity = identity.map_err(|error| ErrorChain::new(&error).to_string());

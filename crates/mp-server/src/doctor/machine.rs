@@ -69,7 +69,7 @@ impl MachineFacts {
             clock: ClockFacts {
                 now: unix_now(),
                 is_synchronized: is_synchronized(),
-                is_needed: has_tokens || config.tls.is_some(),
+                is_needed: has_tokens || config.tls.is_some() || config.acme.is_some(),
             },
         }
     }

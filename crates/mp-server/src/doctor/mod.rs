@@ -3,6 +3,7 @@
 //! Each group of checks is a module with facts, which it gathers from the system and the
 //! configuration, and a function from these facts to [`Finding`]s without I/O.
 
+mod acme;
 mod agones;
 mod certificate;
 mod exposure;
@@ -24,6 +25,7 @@ use crate::config::{self, Config};
 use crate::http_client::HttpClient;
 use crate::{Failure, output};
 
+use self::acme::AcmeFacts;
 use self::agones::AgonesFacts;
 use self::certificate::CertificateFacts;
 use self::exposure::ExposureFacts;
@@ -87,9 +89,11 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
 fn examine(config: &Config, names: &[String]) -> Result<Vec<Finding>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
-    let (is_running, identity, sidecar) = runtime.block_on(async {
+    let (is_running, identity, sidecar, authority) = runtime.block_on(async {
         let is_running = is_running(config).await;
-        (is_running, IdentityFacts::gather(config).await, AgonesFacts::gather(config).await)
+        let (identity, sidecar) =
+            (IdentityFacts::gather(config).await, AgonesFacts::gather(config).await);
+        (is_running, identity, sidecar, AcmeFacts::gather(config).await)
     });
     let mut findings = ports::check(&PortFacts::gather(config, is_running));
     findings.extend(sockets::check(&SocketFacts::gather(config)));
@@ -100,6 +104,7 @@ fn examine(config: &Config, names: &[String]) -> Result<Vec<Finding>, Failure> {
     if let Some(facts) = CertificateFacts::gather(config, &all_names) {
         findings.extend(certificate::check(&facts));
     }
+    findings.extend(authority.iter().flat_map(acme::check));
     findings.push(identity::check(&identity));
     findings.extend(exposure::check(&ExposureFacts::gather(config)));
     findings.extend(agones::check(&sidecar));
@@ -130,6 +135,7 @@ mod tests {
     #[test]
     fn page_for_operators_lists_all_checks() {
         let sources = [
+            include_str!("acme.rs"),
             include_str!("agones.rs"),
             include_str!("certificate.rs"),
             include_str!("exposure.rs"),

@@ -36,6 +36,7 @@ enum Protocol {
 enum PortUser {
     Players(&'static str),
     Matchmaking,
+    Authority,
     Admin { is_default: bool },
 }
 
@@ -68,6 +69,9 @@ impl PortFacts {
         if let Some(address) = config.matchmaking.address {
             add(Protocol::Tcp, address.socket_addr(), PortUser::Matchmaking);
         }
+        if let Some(acme) = &config.acme {
+            add(Protocol::Tcp, acme.address.socket_addr(), PortUser::Authority);
+        }
         if let Some(address) = config.admin.address {
             let is_default = config.admin.is_default_address;
             add(Protocol::Tcp, address.socket_addr(), PortUser::Admin { is_default });
@@ -91,6 +95,7 @@ fn check_port(port: &Port, is_running: bool) -> Finding {
     };
     let (of, why) = match user {
         PortUser::Players(transport) => (*transport, "the server does not start"),
+        PortUser::Authority => ("authority of certificates", "the server does not start"),
         PortUser::Matchmaking => ("matchmaking", "the server does not start"),
         PortUser::Admin { is_default: false } => ("admin API", "the server does not start"),
         PortUser::Admin { is_default: true } => {

@@ -31,6 +31,8 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
 
 fn server(snapshot: &Snapshot) -> Vec<Family> {
     let reloads = [("ok", snapshot.reloads), ("error", snapshot.failed_reloads)];
+    let requests =
+        [("ok", snapshot.certificate_requests), ("error", snapshot.failed_certificate_requests)];
     let expiry = snapshot.certificate_expiry.map(|at| (vec![], at as f64));
     vec![
         Family::info(
@@ -54,6 +56,11 @@ fn server(snapshot: &Snapshot) -> Vec<Family> {
             expiry,
         )
         .seconds(),
+        Family::counters(
+            "mp_certificate_requests",
+            "Requests for certificates to an authority",
+            requests.map(|(result, count)| (vec![("result", result)], count)),
+        ),
         Family::counters(
             "mp_queries",
             "Queries of server lists",

@@ -46,6 +46,8 @@ struct Sources {
     branches: Mutex<Vec<BranchStatsCollector>>,
     rooms: Mutex<RoomsSnapshot>,
     certificate_expiry: Mutex<Option<UnixSeconds>>,
+    certificate_requests: AtomicU64,
+    failed_certificate_requests: AtomicU64,
     reloads: AtomicU64,
     failed_reloads: AtomicU64,
     /// `None` if queries are off.
@@ -126,6 +128,16 @@ impl Metrics {
     /// Sets the time at which the certificate in use expires.
     pub(crate) fn set_certificate_expiry(&self, expiry: Option<UnixSeconds>) {
         *lock(&self.0.certificate_expiry) = expiry;
+    }
+
+    /// Counts a request for a certificate.
+    pub(crate) fn count_certificate_request(&self, is_ok: bool) {
+        let sources = &self.0;
+        let counter = match is_ok {
+            true => &sources.certificate_requests,
+            false => &sources.failed_certificate_requests,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Adds the counters of server queries.

@@ -23,6 +23,8 @@ pub(super) struct Snapshot {
     pub(super) recordings: RecordingStats,
     pub(super) bugs: u64,
     pub(super) certificate_expiry: Option<UnixSeconds>,
+    pub(super) certificate_requests: u64,
+    pub(super) failed_certificate_requests: u64,
     pub(super) reloads: u64,
     pub(super) failed_reloads: u64,
     /// Numbers of server queries by result; empty if they are off.
@@ -57,6 +59,10 @@ impl Snapshot {
             recordings: sources.recordings.stats().clone(),
             bugs: bug::count(),
             certificate_expiry: *lock(&sources.certificate_expiry),
+            certificate_requests: sources.certificate_requests.load(Ordering::Relaxed),
+            failed_certificate_requests: sources
+                .failed_certificate_requests
+                .load(Ordering::Relaxed),
             reloads: sources.reloads.load(Ordering::Relaxed),
             failed_reloads: sources.failed_reloads.load(Ordering::Relaxed),
             queries: lock(&sources.queries).iter().flat_map(ServerQueries::counts).collect(),

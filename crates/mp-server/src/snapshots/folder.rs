@@ -11,7 +11,7 @@ use mp_rooms::RoomName;
 use mp_scene::Snapshot;
 use mp_scene::limits::SNAPSHOT_BYTES_MAX;
 
-use crate::files::{Access, replace, with_suffix};
+use crate::durable_file::{Readers, replace, with_suffix};
 
 /// A folder with a file per room. Its methods block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Folder {
         let exists = |path: &&Path| path.as_os_str().is_empty() || path.exists();
         let nearest = self.path.ancestors().find(exists).unwrap_or_else(|| Path::new("."));
         let trial = nearest.join(format!(".mp-server-{}", std::process::id()));
-        replace(&trial, b"", Access::Private)?;
+        replace(&trial, b"", Readers::Owner)?;
         fs::remove_file(trial)
     }
 
@@ -83,7 +83,7 @@ impl Folder {
             return Err(io::Error::other(message));
         }
         let path = self.file_of(room);
-        replace(&path, &bytes, Access::Private)?;
+        replace(&path, &bytes, Readers::Owner)?;
         self.prune(&path)
     }
 

@@ -50,7 +50,7 @@ impl Builder<'_> {
         address: BindAddress,
     ) -> ListenConfig {
         let values = self.values;
-        let has_certificate = values.single("tls").entry("cert").is_some();
+        let has_certificate = values.single("tls").entry("cert").is_some() || self.has_acme();
         let tls = match transport {
             Transport::Enet => values.single("enet").switch("dtls").unwrap_or_default(),
             Transport::WebSocket | Transport::Signaling => has_certificate,
@@ -76,6 +76,11 @@ impl Builder<'_> {
                 .and_then(|table| table.number("trusted_proxies"))
                 .unwrap_or(proxies),
         }
+    }
+
+    /// Returns whether an authority issues the certificate.
+    fn has_acme(&self) -> bool {
+        !self.values.single("acme").list("domains").is_empty()
     }
 
     fn check_listeners(&mut self, listeners: &[(ListenConfig, &Table, &str)]) {
@@ -120,7 +125,14 @@ impl Builder<'_> {
                     Some("use fixed or auth".to_owned()),
                 );
             }
-            if listener.tls && tls.entry("cert").is_none() {
+            if listener.tls && transport == Transport::Enet && self.has_acme() {
+                let (enet, acme) = (values.single("enet"), values.single("acme"));
+                let table = if table.entry("tls").is_some() { table } else { enet };
+                let key = if table.entry("tls").is_some() { "tls" } else { "dtls" };
+                let domains = named(acme, "domains", table.origin_of(key));
+                let message = format!("excludes {domains}: {NO_CHAIN}");
+                self.report(table, key, message, Some(OWN_CERTIFICATE.to_owned()));
+            } else if listener.tls && tls.entry("cert").is_none() && !self.has_acme() {
                 let key = if table.entry("tls").is_some() { "tls" } else { "dtls" };
                 let table = if key == "tls" { table } else { values.single("enet") };
                 let by = table.origin_of(key);
@@ -159,3 +171,6 @@ const TRANSPORTS: [(Transport, &str); 4] = [
 const SIGNALING: [Transport; 2] = [Transport::WebSocket, Transport::Signaling];
 /// Default address of WebRTC.
 const WEBRTC_DEFAULT: &str = "*:7779";
+const NO_CHAIN: &str = "ENet's DTLS supports no chain, which certificates of authorities have";
+const OWN_CERTIFICATE: &str =
+    "let a proxy serve WebSocket, and set tls.cert and tls.key to files of mp-server cert";

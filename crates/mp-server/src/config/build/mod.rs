@@ -1,5 +1,6 @@
 //! Conversion of values to the typed configuration, and the rules between several settings.
 
+mod acme;
 mod host;
 mod identity;
 mod link;
@@ -35,6 +36,7 @@ pub(in crate::config) fn build(
     let listen = builder.listeners();
     Config {
         tls: builder.tls(),
+        acme: builder.acme(),
         enet: enet(&values),
         websocket: builder.websocket(&listen),
         webrtc: builder.webrtc(&listen),

@@ -3,6 +3,7 @@
 //! The commented default, the validation of values, the names of environment variables, and the
 //! flags of the command line with their help are derived from it.
 
+mod acme;
 mod admin;
 mod identity;
 mod limits;
@@ -17,6 +18,7 @@ mod snapshots;
 mod transports;
 
 use super::section::{Section, Shape};
+use acme::ACME;
 use admin::ADMIN;
 use identity::IDENTITY;
 use limits::LIMITS;
@@ -51,6 +53,12 @@ tables instead.",
         shape: Shape::Single,
         help: "Certificate for WebSocket over TLS (wss://) and for DTLS",
         keys: TLS,
+    },
+    Section {
+        name: "acme",
+        shape: Shape::Single,
+        help: "Certificates from an authority such as Let's Encrypt (ACME)",
+        keys: ACME,
     },
     Section { name: "enet", shape: Shape::Single, help: "ENet", keys: ENET },
     Section { name: "websocket", shape: Shape::Single, help: "WebSocket", keys: WEBSOCKET },
