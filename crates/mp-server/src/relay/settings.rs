@@ -85,7 +85,7 @@ impl RelaySettings {
         self.builder(seed, facts, None::<fn(Snapshot)>).build()
     }
 
-    /// Returns the builder of a room. `keep` is called with the state of a game that nobody can
+    /// Returns the builder of a room. `keep` is called with the state of a game that no player can
     /// host.
     pub(super) fn builder(
         &self,
