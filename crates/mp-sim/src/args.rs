@@ -159,7 +159,7 @@ Examples:
                                       stop after two minutes
 
 The same seed always produces the same world until the simulator changes. Add a seed that has failed to
-crates/mp-sim/tests/regressions.rs.
+crates/mp-sim/tests/worlds/regressions.rs.
 
 Exit codes: 0 no violation, 1 violation (prints the seed and a command that replays it), 2 invalid
 command line.";

@@ -1,6 +1,5 @@
 //! Seeds that have found a fault. A seed may test another world after the simulator has changed, so
 //! each fixed fault has a test of its own, too.
-#![allow(missing_docs, reason = "a test")]
 
 use mp_sim::{SimulationOptions, simulate};
 

@@ -1,5 +1,4 @@
 //! Worlds of rooms, on one node and on several.
-#![allow(missing_docs, reason = "a test")]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! Worlds with loads and floods produce enough traffic for the situations that they test.
-#![allow(missing_docs, reason = "a test")]
 
 use mp_sim::plan::Plan;
 use mp_sim::trace::Detail;

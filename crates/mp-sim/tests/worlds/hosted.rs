@@ -1,5 +1,4 @@
 //! Worlds of a room whose host is one of its clients.
-#![allow(missing_docs, reason = "a test")]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! Worlds of players who resume their sessions.
-#![allow(missing_docs, reason = "a test")]
 
 use std::time::Duration;
 

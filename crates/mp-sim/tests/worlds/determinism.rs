@@ -1,5 +1,4 @@
 //! The same seed produces the same world.
-#![allow(missing_docs, reason = "a test")]
 
 use std::time::Duration;
 

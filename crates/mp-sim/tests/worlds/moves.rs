@@ -1,5 +1,4 @@
 //! Worlds of players who move between rooms.
-#![allow(missing_docs, reason = "a test")]
 
 use std::time::Duration;
 
