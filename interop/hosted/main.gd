@@ -120,8 +120,9 @@ func _become_host() -> void:
 		# Without this Godot does not announce the node.
 		player.request_ready()
 		$Players.add_child(player)
+	# Players who have joined without a host, perhaps the local one.
 	for id in multiplayer.get_peers():
-		if id != 1 and not $Players.has_node(str(id)):
+		if not $Players.has_node(str(id)):
 			_add_player(id)
 	# Nodes of a spawn function are spawned again. Those in them are created again, since Godot
 	# announces nodes to a later guest in the order of their creation.

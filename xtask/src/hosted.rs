@@ -4,10 +4,16 @@
 mod lossy;
 mod migration;
 pub(crate) mod parts;
+mod recorded;
+mod restart;
+
+use std::thread;
+use std::time::Duration;
 
 use self::parts::{Parts, Way, check_errors, expect, id};
 use crate::godot::Godot;
-use crate::process::Process;
+use crate::process::{PROCESS_TIMEOUT, Process, now};
+use crate::workspace::program;
 
 /// Runs a server, a host and its guests.
 ///
@@ -15,8 +21,12 @@ use crate::process::Process;
 ///
 /// Returns the first client that does not see what it should, with its output.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
-    let room = Parts::new(godot, FOLDER, "server", "host = \"first\"\n")?;
-    let server = room.server("server")?;
+    let recordings = recorded::folder()?;
+    let settings = format!("host = \"first\"\nrecord = {recordings:?}\n");
+    let room = Parts::new(godot, FOLDER, "server", &settings)?;
+    program("mp-server", "MP_SERVER_BIN")?; // so that its start takes no time
+    let began = now();
+    let mut server = room.server("server")?;
     let mut host = room.player("host", Way::Enet, &["--host"])?;
     let host_id = id(&mut host)?;
     let mut guests =
@@ -26,6 +36,8 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
 
     // The state that a late guest receives differs from that of a new player.
     expect(&mut host, "hp 1 50")?;
+    guests.iter_mut().try_for_each(|guest| expect(guest, "hp 1 50"))?;
+    let first = began.elapsed();
     let mut late = room.player("late", Way::Enet, &[])?;
     let late_id = id(&mut late)?;
     for line in ["hp 1 50", "player 1", "moved 1", "says 1 even", "says 1 odd"] {
@@ -49,14 +61,25 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     }
     expect(&mut ws, &format!("peer {late_id}"))?;
 
+    let last = began.elapsed();
+    thread::sleep(HOLD);
     drop(host); // SIGKILL
     for guest in [&mut ws, &mut late] {
         expect(guest, "disconnected")?;
     }
-    drop(server);
+    server.terminate();
+    server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
+    if server.ended().is_none() {
+        return Err(format!("mp-server does not end: {}", server.errors()));
+    }
+    let [early, watched] = ids;
+    let session = recorded::Session { watched, early, late: late_id, first, last };
+    recorded::check(godot, &recordings, &session)?;
     migration::play(godot)?;
-    Ok("spawns, properties, calls and late guests, over ENet and WebSocket; the host is killed, and \
-        a guest goes on, with 5 % of the datagrams lost"
+    restart::play(godot)?;
+    Ok("spawns, properties, calls and late guests, over ENet and WebSocket; the recording replays, \
+        and a client watches it; the host is killed, and a guest goes on, with 5 % of the datagrams \
+        lost; the game goes on after a restart of the server"
         .to_owned())
 }
 
@@ -95,3 +118,7 @@ fn guests_see_a_server(
 
 /// Folder of the logs.
 const FOLDER: &str = "hosted";
+
+/// Time for which the last state of the recording stays. A recording begins some milliseconds
+/// after the server was started, so that its times are earlier than those of this program.
+const HOLD: Duration = Duration::from_secs(1);
