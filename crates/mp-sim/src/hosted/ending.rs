@@ -7,6 +7,7 @@ use mp_core::PeerId;
 use super::{CLIENTS, SETTLING, World};
 use crate::checker::Violation;
 use crate::game::Seen;
+use crate::net::TIMEOUT_MAX;
 use crate::rng_ext::RngExt;
 
 impl World {
@@ -16,7 +17,7 @@ impl World {
             self.network.path(slot).up.heal();
             self.network.path(slot).down.heal();
         }
-        self.run(SETTLING)?;
+        self.run_until_settled()?;
         self.check_settled().map_err(|what| self.violation("settled hosted room", what))
     }
 
@@ -38,7 +39,7 @@ impl World {
         } else {
             self.vanish(slot);
         }
-        let end = self.now + SETTLING;
+        let end = self.now + TIMEOUT_MAX;
         while self.seat().occupant().is_some() {
             self.step(false)?;
             if self.now >= end {
@@ -52,8 +53,23 @@ impl World {
             let checked = self.check_late(late, &guests, &common);
             checked.map_err(|what| self.violation("late guest", what))?;
         }
-        self.run(SETTLING)?;
+        self.run_until_settled()?;
         self.check_settled().map_err(|what| self.violation("settled room of the next host", what))
+    }
+
+    /// Runs until the clients that have vanished are missed, and then for the time of settling.
+    fn run_until_settled(&mut self) -> Result<(), Violation> {
+        let end = self.now + TIMEOUT_MAX;
+        while self.now < end && self.has_vanished_players() {
+            self.step(false)?;
+        }
+        self.run(SETTLING)
+    }
+
+    fn has_vanished_players(&mut self) -> bool {
+        let mut peers = self.room.scene(self.now).peers().into_iter();
+        let players = &self.players;
+        peers.any(|id| !players.iter().flatten().any(|player| player.machine.id() == id))
     }
 
     fn run(&mut self, time: Duration) -> Result<(), Violation> {

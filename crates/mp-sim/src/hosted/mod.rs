@@ -49,7 +49,7 @@ const BECOME_HOST: &str = "host";
 const CLIENTS: usize = 6;
 /// Time between two turns of all machines.
 const STEP: Duration = Duration::from_millis(5);
-/// Time in which a world settles: the timeout of a vanished host, the grace, and the time in which
+/// Time in which a world settles once vanished clients are missed: the grace, and the time in which
 /// the next host takes over.
 const SETTLING: Duration = Duration::from_secs(16);
 

@@ -11,6 +11,7 @@ pub mod wire_format;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use mp_core::link_shaper::LinkConditions;
 use mp_core::{Instant, Rng};
@@ -25,6 +26,10 @@ pub type SlotId = usize;
 
 /// The server's slot.
 pub const SERVER_SLOT: SlotId = 0;
+
+/// ENet's longest timeout of a client that has vanished, and the time that its doubled resends are
+/// late.
+pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(40);
 
 /// All sockets and paths.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use self::server::Server;
 use crate::checker::Violation;
 use crate::net::in_flight::InFlight;
 use crate::net::wire_format::WireFormat;
-use crate::net::{SERVER_SLOT, SimulatedNetwork, conditions};
+use crate::net::{SERVER_SLOT, SimulatedNetwork, TIMEOUT_MAX, conditions};
 use crate::rng_ext::RngExt;
 
 /// Simulates a world of players who resume from `seed`, for `active_time` and until it has settled.
@@ -45,8 +45,7 @@ const STEP: Duration = Duration::from_millis(5);
 const KEEP: Duration = Duration::from_secs(4);
 /// Number of calls that the server queues for a kept player.
 const QUEUED_CALLS: usize = 3;
-/// Time in which a world settles: the timeout of a vanished client, and the time for which it is
-/// kept.
+/// Time in which a world settles once vanished clients are missed: ENet resends late.
 const SETTLING: Duration = Duration::from_secs(12);
 
 /// A place for a client.
@@ -157,12 +156,24 @@ impl World {
             self.network.path(slot).up.heal();
             self.network.path(slot).down.heal();
         }
+        let missed = self.now + TIMEOUT_MAX + KEEP;
+        while self.now < missed && self.has_vanished_players() {
+            self.step(false)?;
+        }
         let end = self.now + SETTLING;
         while self.now < end {
             self.step(false)?;
         }
         let settled = self.check_settled();
         settled.map_err(|what| self.violation("settled resumptions", what))
+    }
+
+    /// Returns whether the server has players whose clients have vanished: they are kept, or were
+    /// not missed yet.
+    fn has_vanished_players(&mut self) -> bool {
+        let playing = |slot: &Slot, id| matches!(slot, Slot::Playing(player) if player.id() == id);
+        let mut peers = self.server.scene(self.now).peers().into_iter();
+        peers.any(|id| !self.slots.iter().any(|slot| playing(slot, id)))
     }
 
     fn check_settled(&mut self) -> Result<(), String> {
