@@ -38,6 +38,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     expect(&mut host, "hp 1 50")?;
     guests.iter_mut().try_for_each(|guest| expect(guest, "hp 1 50"))?;
     let first = began.elapsed();
+    thread::sleep(HOLD);
     let mut late = room.player("late", Way::Enet, &[])?;
     let late_id = id(&mut late)?;
     for line in ["hp 1 50", "player 1", "moved 1", "says 1 even", "says 1 odd"] {
@@ -119,6 +120,6 @@ fn guests_see_a_server(
 /// Folder of the logs.
 const FOLDER: &str = "hosted";
 
-/// Time for which the last state of the recording stays. A recording begins some milliseconds
+/// Time for which the two states stay that the watcher of the recording seeks. A recording begins
 /// after the server was started, so that its times are earlier than those of this program.
-const HOLD: Duration = Duration::from_secs(1);
+const HOLD: Duration = Duration::from_secs(2);
