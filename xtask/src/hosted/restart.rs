@@ -27,13 +27,14 @@ pub(super) fn play(godot: &Godot) -> Result<(), String> {
     for line in ["player 1", "hp 1 50", "box red", "item apple 3"] {
         expect(&mut guest, line)?;
     }
+    [&host, &guest].into_iter().try_for_each(check_errors)?;
     server.terminate();
     server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     if server.ended().is_none() {
         return Err(format!("mp-server does not end: {}", server.errors()));
     }
+    // Without a connection the game reports that it has none.
     expect(&mut guest, "disconnected")?;
-    [&host, &guest].into_iter().try_for_each(check_errors)?;
 
     let _server = room.server("restarted-server")?;
     let mut next = room.player("restarted-host", Way::WebSocket, &[])?;
