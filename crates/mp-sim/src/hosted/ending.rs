@@ -13,10 +13,7 @@ use crate::rng_ext::RngExt;
 impl World {
     /// Ends all faults and actions, and checks that each guest has what its host has.
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
-        for slot in 1..=CLIENTS {
-            self.network.path(slot).up.heal();
-            self.network.path(slot).down.heal();
-        }
+        self.network.heal();
         self.run_until_settled()?;
         self.check_settled().map_err(|what| self.violation("settled hosted room", what))
     }

@@ -22,8 +22,7 @@ use crate::checker::Violation;
 use crate::game::Ledger;
 use crate::machine::{BRANCH, ServerMachine, Turns};
 use crate::net::in_flight::InFlight;
-use crate::net::wire_format::WireFormat;
-use crate::net::{SERVER_SLOT, SimulatedNetwork, conditions};
+use crate::net::{SERVER_SLOT, SimulatedNetwork};
 use crate::rng_ext::RngExt;
 
 /// Simulates a world of a hosted room from `seed`, for `active_time` and until it has settled.
@@ -70,9 +69,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::seed_from_u64(seed ^ 0x686f_7374_6564);
-        let drawn = (0..CLIENTS).map(|_| conditions::draw(&mut rng)).collect::<Vec<_>>();
-        let wire = WireFormat { has_checksum: false };
-        let mut network = SimulatedNetwork::new(rng.fork(), &drawn, wire);
+        let mut network = SimulatedNetwork::drawn(CLIENTS, &mut rng);
         let socket = network.bind(SERVER_SLOT, 0, SimulatedNetwork::server_address(0));
         let grace = Duration::from_millis(*rng.pick(&[200, 1_000, 4_000]).unwrap_or(&0));
         let migration = Migration::with_packet(BECOME_HOST.as_bytes()).grace(grace);

@@ -19,8 +19,7 @@ use self::game::Hall;
 use self::server::Server;
 use crate::checker::Violation;
 use crate::net::in_flight::InFlight;
-use crate::net::wire_format::WireFormat;
-use crate::net::{SERVER_SLOT, SimulatedNetwork, conditions};
+use crate::net::{SERVER_SLOT, SimulatedNetwork};
 use crate::rng_ext::RngExt;
 
 /// Numbers of a world of moves.
@@ -105,9 +104,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::seed_from_u64(seed ^ 0x006d_6f76_6573);
-        let drawn = (0..CLIENTS).map(|_| conditions::draw(&mut rng)).collect::<Vec<_>>();
-        let wire = WireFormat { has_checksum: false };
-        let mut network = SimulatedNetwork::new(rng.fork(), &drawn, wire);
+        let mut network = SimulatedNetwork::drawn(CLIENTS, &mut rng);
         let socket = network.bind(SERVER_SLOT, 0, SimulatedNetwork::server_address(0));
         let server = Server::new(socket, &mut rng);
         Self {
@@ -160,10 +157,7 @@ impl World {
 
     /// Ends all faults and actions, and checks that each client has what its room has.
     fn settle(&mut self) -> Result<(), Violation> {
-        for slot in 1..=CLIENTS {
-            self.network.path(slot).up.heal();
-            self.network.path(slot).down.heal();
-        }
+        self.network.heal();
         let end = self.now + SETTLING;
         while self.now < end {
             self.step(false)?;

@@ -27,8 +27,8 @@ pub type SlotId = usize;
 /// The server's slot.
 pub const SERVER_SLOT: SlotId = 0;
 
-/// ENet's longest timeout of a client that has vanished, and the time that its doubled resends are
-/// late.
+/// Time in which ENet misses a client that has vanished: its `timeoutMaximum` of 30 s, which it
+/// checks only when it resends.
 pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(40);
 
 /// All sockets and paths.
@@ -84,6 +84,20 @@ pub struct NetworkStats {
 }
 
 impl SimulatedNetwork {
+    /// Creates a network with drawn conditions for each of `clients`.
+    pub(crate) fn drawn(clients: usize, rng: &mut Rng) -> Self {
+        let drawn = (0..clients).map(|_| conditions::draw(rng)).collect::<Vec<_>>();
+        Self::new(rng.fork(), &drawn, WireFormat { has_checksum: false })
+    }
+
+    /// Ends the faults of all paths.
+    pub(crate) fn heal(&mut self) {
+        for path in &mut self.paths {
+            path.up.heal();
+            path.down.heal();
+        }
+    }
+
     pub(crate) fn new(mut rng: Rng, conditions: &[LinkConditions], wire: WireFormat) -> Self {
         let path = |&conditions: &LinkConditions| Path {
             up: SimulatedLink::new(conditions, &mut rng),

@@ -17,8 +17,7 @@ use self::player::Player;
 use self::server::Server;
 use crate::checker::Violation;
 use crate::net::in_flight::InFlight;
-use crate::net::wire_format::WireFormat;
-use crate::net::{SERVER_SLOT, SimulatedNetwork, TIMEOUT_MAX, conditions};
+use crate::net::{SERVER_SLOT, SimulatedNetwork, TIMEOUT_MAX};
 use crate::rng_ext::RngExt;
 
 /// Simulates a world of players who resume from `seed`, for `active_time` and until it has settled.
@@ -70,9 +69,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::seed_from_u64(seed ^ 0x7265_7375_6d65);
-        let drawn = (0..CLIENTS).map(|_| conditions::draw(&mut rng)).collect::<Vec<_>>();
-        let wire = WireFormat { has_checksum: false };
-        let mut network = SimulatedNetwork::new(rng.fork(), &drawn, wire);
+        let mut network = SimulatedNetwork::drawn(CLIENTS, &mut rng);
         let socket = network.bind(SERVER_SLOT, 0, SimulatedNetwork::server_address(0));
         let server = Server::new(socket, &mut rng);
         Self {
@@ -152,10 +149,7 @@ impl World {
 
     /// Ends all faults and actions, and checks that each player has what it may see.
     fn settle(&mut self) -> Result<(), Violation> {
-        for slot in 1..=CLIENTS {
-            self.network.path(slot).up.heal();
-            self.network.path(slot).down.heal();
-        }
+        self.network.heal();
         let missed = self.now + TIMEOUT_MAX + KEEP;
         while self.now < missed && self.has_vanished_players() {
             self.step(false)?;

@@ -17,8 +17,7 @@ use self::client::Client;
 use self::server::Server;
 use crate::checker::Violation;
 use crate::net::in_flight::InFlight;
-use crate::net::wire_format::WireFormat;
-use crate::net::{SERVER_SLOT, SimulatedNetwork, conditions};
+use crate::net::{SERVER_SLOT, SimulatedNetwork};
 use crate::rng_ext::RngExt;
 
 /// Simulates a world of rooms from `seed`, for `active_time` and until it has settled. Returns the
@@ -69,9 +68,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::seed_from_u64(seed ^ 0x726f_6f6d_7300);
-        let drawn = (0..CLIENTS).map(|_| conditions::draw(&mut rng)).collect::<Vec<_>>();
-        let wire = WireFormat { has_checksum: false };
-        let mut network = SimulatedNetwork::new(rng.fork(), &drawn, wire);
+        let mut network = SimulatedNetwork::drawn(CLIENTS, &mut rng);
         let socket = network.bind(SERVER_SLOT, 0, SimulatedNetwork::server_address(0));
         let server = Server::new(socket, &mut rng);
         Self {
@@ -128,10 +125,7 @@ impl World {
 
     /// Ends all faults, lets the clients leave, and checks that nothing is left of them.
     fn settle(&mut self) -> Result<(), Violation> {
-        for slot in 1..=CLIENTS {
-            self.network.path(slot).up.heal();
-            self.network.path(slot).down.heal();
-        }
+        self.network.heal();
         let end = self.now + SETTLING;
         while self.now < end {
             self.step(false)?;
