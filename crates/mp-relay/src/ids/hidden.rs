@@ -1,6 +1,6 @@
 //! [`HiddenNodes`]: the net ids of nodes that no guest has.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::limits::HIDDEN_NODES_MAX;
 
@@ -9,32 +9,42 @@ use crate::limits::HIDDEN_NODES_MAX;
 /// forgotten: most have left.
 #[derive(Debug, Default)]
 pub(super) struct HiddenNodes {
+    nodes: BTreeMap<u32, HiddenNode>,
+    /// The host's net ids, in the order in which the nodes were hidden.
+    oldest: BTreeMap<u64, u32>,
+    next_order: u64,
+}
+
+#[derive(Debug)]
+struct HiddenNode {
+    order: u64,
     /// The room's net ids of the node and its synchronizers.
-    ids: BTreeMap<u32, (u32, Vec<u32>)>,
-    oldest: VecDeque<u32>,
+    ids: (u32, Vec<u32>),
 }
 
 impl HiddenNodes {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        assert_eq!(self.ids.len(), self.oldest.len());
-        self.ids.len()
+        assert_eq!(self.nodes.len(), self.oldest.len());
+        self.nodes.len()
     }
 
     /// Adds a node that the last guest has lost.
     pub(super) fn add(&mut self, net_id: u32, ids: (u32, Vec<u32>)) {
+        self.take(net_id);
         while self.oldest.len() >= HIDDEN_NODES_MAX {
-            self.oldest.pop_front().and_then(|oldest| self.ids.remove(&oldest));
+            self.oldest.pop_first().and_then(|(_, oldest)| self.nodes.remove(&oldest));
         }
-        if self.ids.insert(net_id, ids).is_none() {
-            self.oldest.push_back(net_id);
-        }
+        let order = self.next_order;
+        self.next_order += 1;
+        self.nodes.insert(net_id, HiddenNode { order, ids });
+        self.oldest.insert(order, net_id);
     }
 
-    /// Returns the net ids of a node that is shown again.
+    /// Removes and returns the net ids of a node that is shown again.
     pub(super) fn take(&mut self, net_id: u32) -> Option<(u32, Vec<u32>)> {
-        let ids = self.ids.remove(&net_id)?;
-        self.oldest.retain(|&hidden| hidden != net_id);
+        let HiddenNode { order, ids } = self.nodes.remove(&net_id)?;
+        self.oldest.remove(&order);
         Some(ids)
     }
 }
