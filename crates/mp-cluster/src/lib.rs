@@ -7,9 +7,10 @@
 //! * [`FrameCodec`] decodes what nodes send each other; everything is bounded, and a refused frame
 //!   is counted by its [reason](FrameRefusal).
 //!
-//! Nothing here opens a socket or reads a clock: a bus carries the frames, a server or a simulator
-//! runs the machines. The limits and their reasons are in [`limits`].
+//! The machines open no socket and read no clock: a [`Bus`](bus::Bus) carries the frames, a server
+//! or a simulator runs the machines. The limits and their reasons are in [`limits`].
 
+pub mod bus;
 mod claims;
 pub mod directory;
 #[cfg(feature = "fuzzing")]

@@ -105,6 +105,17 @@ pub const ENTRIES_MAX: usize = 1 << 20;
 /// Bytes of a value in the directory.
 pub const VALUE_BYTES_MAX: usize = 1_024;
 
+/// Messages that a node queues for the bus, and as many that it has received: the windows of 128
+/// links that are behind.
+pub const BUS_QUEUE_MESSAGES_MAX: usize = 8_192;
+
+/// Bytes of these messages: the windows of 16 links with full batches.
+pub const BUS_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Time for which a message waits for the bus. A node checks its lease when it queues a frame: a
+/// later one might speak for a room that another node has adopted.
+pub const BUS_SEND_TIME_MAX: Duration = Duration::from_millis(250);
+
 // A renewal whose answer was lost is repeated before the node stops.
 const _: () = assert!(
     RENEWAL_INTERVAL.as_millis() + 2 * REQUEST_TIMEOUT.as_millis() + LEASE_MARGIN.as_millis()
@@ -113,3 +124,5 @@ const _: () = assert!(
 // A full batch with the longest part, and the chain of all connections.
 const _: () = assert!(BATCH_BYTES_MAX + PART_BYTES_MAX + 21 * CONNECTIONS_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(WINDOW_FRAMES as usize * BATCH_BYTES_MAX == WINDOW_BYTES);
+// A frame that waited for the bus is sent before the lease ends.
+const _: () = assert!(BUS_SEND_TIME_MAX.as_millis() * 2 <= LEASE_MARGIN.as_millis());

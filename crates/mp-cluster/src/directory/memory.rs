@@ -1,14 +1,14 @@
 //! [`MemoryDirectory`]: a directory in memory.
 
 use std::collections::BTreeMap;
-use std::future::{Future, ready};
 
 use mp_core::Instant;
 
-use super::{Directory, Entry, EntryKey, Operation, OperationOutcome, Revision, Unavailable};
+use super::{Entry, EntryKey, Operation, OperationOutcome, Revision};
 use crate::limits::{ENTRIES_MAX, VALUE_BYTES_MAX};
 
-/// A directory in memory, for tests, simulations, and nodes of one process.
+/// A directory in memory, for tests and simulations. Nodes of one process share it by a
+/// [`MemoryCluster`](crate::bus::MemoryCluster).
 #[derive(Debug)]
 pub struct MemoryDirectory {
     entries: BTreeMap<EntryKey, Stored>,
@@ -78,15 +78,5 @@ impl MemoryDirectory {
 impl Default for MemoryDirectory {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Directory for MemoryDirectory {
-    fn apply(
-        &mut self,
-        now: Instant,
-        operation: Operation,
-    ) -> impl Future<Output = Result<OperationOutcome, Unavailable>> + Send {
-        ready(Ok(self.apply_at(now, operation)))
     }
 }

@@ -22,11 +22,12 @@ pub use self::record::{NodeRecord, RoomRecord};
 use crate::id::ClusterNodeId;
 
 /// A store with compare-and-set and lifetimes, which all nodes of a cluster share. Operations on a
-/// key are linearizable.
-pub trait Directory {
-    /// Carries out an operation. `now` is the time of the caller.
+/// key are linearizable. Clones are the same store, so that several operations may be pending.
+pub trait Directory: Clone + Send + Sync + 'static {
+    /// Carries out an operation. `now` is the time of the caller. The future ends by itself, also
+    /// if the store does not respond.
     fn apply(
-        &mut self,
+        &self,
         now: Instant,
         operation: Operation,
     ) -> impl Future<Output = Result<OperationOutcome, Unavailable>> + Send;
