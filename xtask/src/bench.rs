@@ -65,7 +65,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), String> {
         .arg("--write")
         .arg(root().join("docs/BENCHMARKS.md"))
         .arg("--results")
-        .arg(target().join("bench/results"))
+        .arg(root().join("bench/results"))
         .env("MP_BENCH_GODOT", root().join("bench/godot"))
         .current_dir(root());
     if !args.list && !args.smoke {

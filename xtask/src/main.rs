@@ -118,7 +118,7 @@ enum Command {
     /// Debian's, unpacked under target/chromium. npm fetches Godot's web build (12 MB), whose
     /// checksum is fixed.
     Interop(InteropArgs),
-    /// Measures mp and comparable projects, and writes docs/BENCHMARKS.md.
+    /// Measures mp and comparable projects, and writes docs/BENCHMARKS.md and bench/results.
     ///
     /// Builds the workspace bench/ with mp's contenders and published ones, mp-server, and a C
     /// program if cc and libenet-dev are installed. Starts each contender as a process on CPU 0,

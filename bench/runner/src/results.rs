@@ -1,5 +1,5 @@
-//! Files with the results of the last full run of each workload, so that one can be measured again
-//! without the others.
+//! Files with the results of the last full run of each workload. They are committed, so that one
+//! workload can be measured again without the others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
