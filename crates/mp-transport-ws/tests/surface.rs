@@ -76,7 +76,7 @@ fn every_member_has_a_place() {
 #[test]
 fn every_place_exists() {
     let files = [
-        "options.rs",
+        "options/mod.rs",
         "peer.rs",
         "peer/create.rs",
         "peer/multiplayer_peer.rs",

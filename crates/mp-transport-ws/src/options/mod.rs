@@ -1,23 +1,25 @@
 //! Options of servers and clients, and the errors of creating them.
 
+mod checks;
+mod create_error;
+
 use std::fmt;
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mp_core::limits::PACKET_BYTES_MAX;
-use mp_core::{AddressPrefix, ConnectionGate, MaskedUrl, OutOfRange, PeerId, Rng};
+use mp_core::{AddressPrefix, ConnectionGate, OutOfRange, PeerId};
 #[cfg(feature = "tls")]
-use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
+use mp_tls::{CertificateStore, ClientTlsOptions};
 
-use crate::io::BindError;
+use self::checks::settings;
+pub(crate) use self::checks::{listen_any, rng};
+pub use self::create_error::CreateError;
 use crate::limits;
 use crate::origins::AllowedOrigins;
 use crate::proto::request::RequestRules;
 use crate::proto::session::Settings;
 use crate::proto::tls::{TlsClient, TlsServer};
-use crate::proto::url::{Url, UrlError};
+use crate::proto::url::Url;
 
 /// Settings that servers and clients have in common: the members of Godot's
 /// `WebSocketMultiplayerPeer`, with its defaults, and limits. [`ServerOptions`] and
@@ -132,7 +134,7 @@ macro_rules! common_setters {
         }
 
         /// Sets the size in bytes of the largest packet that is sent (default: 65,535); 0 stands
-        /// for [`PACKET_BYTES_MAX`].
+        /// for [`PACKET_BYTES_MAX`](mp_core::limits::PACKET_BYTES_MAX).
         pub const fn outbound_buffer_size(mut self, bytes: usize) -> Self {
             self.web_socket.outbound_buffer_size = bytes;
             self
@@ -240,35 +242,6 @@ impl Default for ServerOptions {
             id_by_url: None,
             seed: None,
         }
-    }
-}
-
-impl WebSocketSettings {
-    pub(crate) fn max_packet_size(&self) -> usize {
-        match self.outbound_buffer_size {
-            0 => PACKET_BYTES_MAX,
-            bytes => bytes.min(PACKET_BYTES_MAX * 2),
-        }
-    }
-
-    fn check(&self) -> Result<(), CreateError> {
-        OutOfRange::check("handshake_timeout", self.handshake_timeout, HANDSHAKE_TIMEOUT_MIN..)?;
-        OutOfRange::check("inbound_buffer_size", self.inbound_buffer_size, CONTROL_BYTES_MAX..)?;
-        let queues = ..=limits::RELIABLE_QUEUE_BYTES_MAX;
-        OutOfRange::check("reliable_queue_bytes", self.reliable_queue_bytes, queues)?;
-        let is_token = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?={}".contains(c);
-        let wrong = |protocol: &&String| protocol.is_empty() || !protocol.chars().all(is_token);
-        if let Some(protocol) = self.supported_protocols.iter().find(wrong) {
-            return Err(CreateError::Protocol(protocol.clone()));
-        }
-        let wrong = |header: &&String| {
-            let name = header.split_once(':').map_or("", |(name, _)| name);
-            name.is_empty() || !name.chars().all(is_token) || header.chars().any(char::is_control)
-        };
-        if let Some(header) = self.handshake_headers.iter().find(wrong) {
-            return Err(CreateError::Header(header.clone()));
-        }
-        Ok(())
     }
 }
 
@@ -409,79 +382,3 @@ impl ClientOptions {
         settings(&self.web_socket, 0)
     }
 }
-
-fn settings(from: &WebSocketSettings, max_clients: usize) -> Result<Settings, CreateError> {
-    from.check()?;
-    Ok(Settings {
-        inbound_max: from.inbound_buffer_size,
-        max_packet_size: from.max_packet_size(),
-        max_queued_packets: from.max_queued_packets,
-        buffered_bytes: from.buffered_bytes,
-        reliable_queue_bytes: from.reliable_queue_bytes,
-        max_clients,
-        handshake_timeout: from.handshake_timeout,
-        heartbeat_interval: from.heartbeat_interval,
-        tcp_timeout: from.tcp_timeout,
-    })
-}
-
-/// Listens with `listen` at `port` on all addresses of this machine: IPv6 and IPv4, or IPv4 alone
-/// if the system has no IPv6.
-pub(crate) fn listen_any<S>(
-    port: u16,
-    listen: impl Fn(SocketAddr) -> Result<S, BindError>,
-) -> Result<S, BindError> {
-    listen((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| match error.source.kind() {
-        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
-        _ => listen((Ipv4Addr::UNSPECIFIED, port).into()),
-    })
-}
-
-pub(crate) fn rng(seed: Option<[u8; 32]>) -> Result<Rng, CreateError> {
-    let seed = match seed {
-        Some(seed) => seed,
-        None => mp_core::host::os_seed().map_err(CreateError::Randomness)?,
-    };
-    Ok(Rng::from_seed(seed))
-}
-
-/// The reason why a server or a client could not be created.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CreateError {
-    /// The address could not be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A handshake header is invalid.
-    #[error("{0:?} is not an HTTP header; use \"Name: value\", one line each")]
-    Header(String),
-    /// An option is out of range.
-    #[error(transparent)]
-    OutOfRange(#[from] OutOfRange),
-    /// The name of a subprotocol is invalid.
-    #[error("{0:?} is not the name of a subprotocol; use letters, digits, dots and hyphens")]
-    Protocol(String),
-    /// The operating system provides no random numbers.
-    #[error("the operating system provides no random numbers; set a seed")]
-    Randomness(#[source] io::Error),
-    /// The thread that connects could not be started.
-    #[error("cannot start the thread that connects")]
-    Thread(#[source] io::Error),
-    /// A certificate or a TLS setting is invalid.
-    #[cfg(feature = "tls")]
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The URL is invalid.
-    #[error(transparent)]
-    Url(#[from] UrlError),
-    /// The scheme of the URL is `wss`, and the crate was built without its feature `tls`.
-    #[error(
-        "{} needs TLS; enable the feature `tls` of mp-transport-ws",
-        MaskedUrl(&.0.to_string())
-    )]
-    WithoutTls(Url),
-}
-
-/// Size in bytes of the largest control frame, which every peer must accept.
-const CONTROL_BYTES_MAX: usize = 125;
-const HANDSHAKE_TIMEOUT_MIN: Duration = Duration::from_millis(1);

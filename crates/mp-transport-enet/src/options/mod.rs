@@ -1,22 +1,24 @@
 //! Options of servers and clients, and the errors of creating them.
 
-use std::io;
+mod checks;
+mod create_error;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use mp_core::{ConnectionGate, OutOfRange, PeerId, Rng};
+use mp_core::{ConnectionGate, OutOfRange, PeerId};
 #[cfg(feature = "dtls")]
 use mp_tls::CertificateStore;
 
+pub(crate) use self::checks::{bind_any, checked, rng};
+pub use self::create_error::CreateError;
 #[cfg(feature = "dtls")]
-use crate::dtls::{DtlsClientOptions, DtlsError};
+use crate::dtls::DtlsClientOptions;
 use crate::io::BindError;
 use crate::limits;
 use crate::mapping::LAST_CHANNEL;
 use crate::proto::command::ThrottleParameters;
-use crate::proto::{
-    Admission, CompressionMode, HostSettings, MTU_MAX, MTU_MIN, PEERS_MAX, TimeoutConfig,
-};
+use crate::proto::{Admission, CompressionMode, HostSettings, TimeoutConfig};
 
 /// Options of a server (Godot: the arguments of `create_server`).
 ///
@@ -413,74 +415,4 @@ impl ClientOptions {
         OutOfRange::check("datagrams_per_poll", self.datagrams_per_poll, 1..)?;
         checked(self.host_settings())
     }
-}
-
-/// Binds a socket with `bind` to `port` of all addresses of this host: of both families, or of IPv4
-/// if the system has no IPv6.
-pub(crate) fn bind_any<S>(
-    port: u16,
-    bind: impl Fn(SocketAddr) -> Result<S, BindError>,
-) -> Result<S, BindError> {
-    bind((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| match error.source.kind() {
-        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
-        _ => bind((Ipv4Addr::UNSPECIFIED, port).into()),
-    })
-}
-
-/// Returns `settings` if they are in range.
-pub(crate) fn checked(settings: HostSettings) -> Result<HostSettings, CreateError> {
-    OutOfRange::check("max_clients", settings.max_peers, 1..=PEERS_MAX)?;
-    OutOfRange::check("max_clients_per_address", settings.max_peers_per_address, 1..)?;
-    OutOfRange::check("channel_limit", settings.channel_limit, 1..=255)?;
-    OutOfRange::check("mtu", settings.mtu, MTU_MIN..=MTU_MAX)?;
-    OutOfRange::check("max_half_open", settings.max_half_open, 1..)?;
-    OutOfRange::check("max_half_open_per_address", settings.max_half_open_per_address, 1..)?;
-    let packet_sizes = 1..=limits::PACKET_BYTES_MAX;
-    OutOfRange::check("max_packet_size", settings.max_packet_size, packet_sizes)?;
-    OutOfRange::check("receive_queue_packets", settings.receive_queue_packets, 1..)?;
-    Ok(settings)
-}
-
-pub(crate) fn rng(seed: Option<[u8; 32]>) -> Result<Rng, CreateError> {
-    let seed = match seed {
-        Some(seed) => seed,
-        None => mp_core::host::os_seed().map_err(CreateError::Randomness)?,
-    };
-    Ok(Rng::from_seed(seed))
-}
-
-/// The reason why a server or a client could not be created.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CreateError {
-    /// The socket could not be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// DTLS cannot be set up with these options.
-    #[cfg(feature = "dtls")]
-    #[error(transparent)]
-    Dtls(#[from] DtlsError),
-    /// The local address cannot send to the server.
-    #[error("cannot send to {server} from {ip}, an IPv4 address; use an IPv6 address or none")]
-    Family {
-        /// The local address.
-        ip: IpAddr,
-        /// The server.
-        server: SocketAddr,
-    },
-    /// None of the server's addresses can be sent to.
-    #[error("no address of the server can be reached from the client's socket; bind it to [::]")]
-    NoServerAddress,
-    /// An option is out of range.
-    #[error(transparent)]
-    OutOfRange(#[from] OutOfRange),
-    /// The thread of a lookup could not be started.
-    #[error("cannot start the thread that looks up a name")]
-    Thread(#[source] io::Error),
-    /// The address of the socket is unknown.
-    #[error("cannot read the address of the socket")]
-    LocalAddress(#[source] io::Error),
-    /// The operating system provides no random numbers.
-    #[error("the operating system provides no random numbers; set a seed")]
-    Randomness(#[source] io::Error),
 }
