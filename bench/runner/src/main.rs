@@ -6,9 +6,11 @@ mod goal;
 mod machine;
 mod measure;
 mod process;
+mod recordings;
 mod results;
 mod sample;
 mod table;
+mod tunnel;
 mod workload;
 mod workloads;
 

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::process::{ChildProcess, Programs};
+use crate::recordings::Recordings;
 use crate::sample::{Metric, Sample, median};
+use crate::tunnel::{Tunnel, port_after};
 use crate::workload::{Baseline, Contender, Workload, is_own};
 
 /// Durations, and number of rounds.
@@ -16,6 +18,8 @@ pub(crate) struct Timing {
     rounds: usize,
     warm_up: Duration,
     window: Duration,
+    /// Maximum number of nodes of a host.
+    nodes_max: u32,
     /// True if the results are stored.
     pub(crate) is_full: bool,
 }
@@ -23,12 +27,14 @@ pub(crate) struct Timing {
 impl Timing {
     pub(crate) fn choose(quick: bool, smoke: bool, rounds: Option<usize>) -> Self {
         let millis = Duration::from_millis;
+        let nodes_max = if smoke { 50 } else { u32::MAX };
         let (usual, warm_up, window) = match (quick, smoke) {
             (_, true) => (1, millis(100), millis(200)),
             (true, _) => (1, millis(300), millis(700)),
             _ => (3, millis(700), millis(2_000)),
         };
-        Self { rounds: rounds.unwrap_or(usual), warm_up, window, is_full: !quick && !smoke }
+        let (rounds, is_full) = (rounds.unwrap_or(usual), !quick && !smoke);
+        Self { rounds, warm_up, window, nodes_max, is_full }
     }
 }
 
@@ -111,8 +117,16 @@ fn run(
     if let Some(port) = admin {
         command.env("MP_ADMIN__ADDRESS", format!("127.0.0.1:{port}"));
     }
+    let recordings = contender.is_recorded.then(Recordings::new);
+    if let Some(recordings) = &recordings {
+        command.env("MP_TEMPLATE__DEFAULT__RECORD", recordings.path());
+    }
     let mut server = ChildProcess::start(contender.name, command)?;
-    let port = server.read_until(Duration::from_secs(20), port)?;
+    let mut port = server.read_until(Duration::from_secs(20), port)?;
+    let tunnel = contender.link.map(|link| Tunnel::start(programs, link, port)).transpose()?;
+    if let Some(tunnel) = &tunnel {
+        port = tunnel.port();
+    }
     // Excludes work at the start from the measurement.
     thread::sleep(timing.warm_up / 2);
     let resident = server.resident()?;
@@ -121,10 +135,14 @@ fn run(
     if workload.baseline == Baseline::NoClients && !contender.is_alone {
         idle_share = server.share(timing.window / 2)?;
     }
+    let nodes = contender.nodes.map(|nodes| nodes.min(timing.nodes_max));
     let mut load = None;
     if !contender.is_alone {
         let mut arguments = contender.own_load.as_ref().unwrap_or(&workload.load).clone();
         arguments.extend(contender.load.iter().cloned());
+        if let Some(nodes) = nodes {
+            arguments.extend(["--host-nodes".to_owned(), nodes.to_string()]);
+        }
         arguments.extend(["--port".to_owned(), port.to_string()]);
         if let Some(port) = admin {
             arguments.extend(["--admin".to_owned(), port.to_string()]);
@@ -141,9 +159,15 @@ fn run(
     }
     thread::sleep(timing.warm_up);
 
-    let first = Reading::take(&mut server, load.as_mut(), contender)?;
+    let mut take = || {
+        let mut reading = Reading::take(&mut server, load.as_mut(), contender)?;
+        reading.cpu += tunnel.as_ref().map_or(Ok(0), Tunnel::cpu)?;
+        reading.recorded = recordings.as_ref().map(Recordings::bytes).transpose()?;
+        Ok::<_, String>(reading)
+    };
+    let first = take()?;
     thread::sleep(timing.window * contender.windows);
-    let last = Reading::take(&mut server, load.as_mut(), contender)?;
+    let last = take()?;
     if last.wrong > 0.0 {
         return Err(format!("wrong deliveries: {}", last.wrong));
     }
@@ -172,6 +196,11 @@ fn run(
         ticks: last.ticks.zip(first.ticks).map(|(last, first)| (last - first) * 1e9 / nanos),
         client_share: per_client(share).filter(|_| workload.is_idle),
         room_memory: (workload.rooms > 0).then(|| memory / f64::from(workload.rooms)),
+        node_memory: nodes.map(|nodes| memory / f64::from(nodes)),
+        recorded: last
+            .recorded
+            .zip(first.recorded)
+            .map(|(last, first)| (last - first) * 60e9 / nanos),
         rooms: last.rooms.zip(first.rooms).map(|(last, first)| (last - first) * 1e9 / nanos),
         ..Sample::default()
     };
@@ -210,6 +239,8 @@ struct Reading {
     ticks: Option<f64>,
     /// Rooms created.
     rooms: Option<f64>,
+    /// Bytes of recordings.
+    recorded: Option<f64>,
 }
 
 impl Reading {
@@ -240,6 +271,7 @@ impl Reading {
             allocations: own["allocations"].as_f64(),
             ticks: number("ticks"),
             rooms: number("rooms"),
+            recorded: None,
         })
     }
 }
@@ -270,8 +302,7 @@ fn port(line: &str) -> Option<u16> {
         return port.trim().parse().ok();
     }
     let starts = ["listens for ENet on UDP ", "listens for WebSocket on TCP "];
-    let rest = starts.iter().find_map(|start| line.strip_prefix(start))?;
-    rest.split([' ', ',']).next()?.rsplit(':').next()?.parse().ok()
+    starts.iter().find_map(|start| port_after(line, start))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -45,6 +45,12 @@ impl Programs {
         Ok(pinned(SERVER_CPU, &path, &arguments))
     }
 
+    /// Returns the command of mp-server.
+    pub(crate) fn mp_server(&self, arguments: &[&str]) -> Command {
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        pinned(SERVER_CPU, &self.folder.join("mp-server"), &arguments)
+    }
+
     pub(crate) fn load(&self, arguments: &[String]) -> Command {
         pinned(LOAD_CPU, &self.folder.join("load"), arguments)
     }
@@ -58,6 +64,14 @@ fn pinned(cpu: &str, program: &Path, arguments: &[String]) -> Command {
     command
 }
 
+/// Stream of a process that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Output,
+    /// Standard error.
+    Errors,
+}
+
 /// Running process with line-based input and output. It is killed when dropped.
 pub(crate) struct ChildProcess {
     who: String,
@@ -67,16 +81,30 @@ pub(crate) struct ChildProcess {
 }
 
 impl ChildProcess {
-    pub(crate) fn start(who: &str, mut command: Command) -> Result<Self, String> {
-        let errors =
-            if env::var_os("MP_BENCH_VERBOSE").is_some() { Stdio::inherit } else { Stdio::null };
-        let is_load = who == "load";
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.stderr(if is_load { Stdio::inherit() } else { errors() });
+    pub(crate) fn start(who: &str, command: Command) -> Result<Self, String> {
+        Self::start_reading(who, command, Stream::Output)
+    }
+
+    /// Starts a process of which one stream is read.
+    pub(crate) fn start_reading(
+        who: &str,
+        mut command: Command,
+        stream: Stream,
+    ) -> Result<Self, String> {
+        let is_shown = who == "load" || env::var_os("MP_BENCH_VERBOSE").is_some();
+        let other = || if is_shown { Stdio::inherit() } else { Stdio::null() };
+        command.stdin(Stdio::piped());
+        match stream {
+            Stream::Output => command.stdout(Stdio::piped()).stderr(other()),
+            Stream::Errors => command.stdout(Stdio::null()).stderr(Stdio::piped()),
+        };
         let mut child =
             command.spawn().map_err(|error| format!("{who}: cannot start {command:?}: {error}"))?;
         let input = child.stdin.take().ok_or("no standard input")?;
-        let output = child.stdout.take().ok_or("no standard output")?;
+        let output: Box<dyn Read + Send> = match stream {
+            Stream::Output => Box::new(child.stdout.take().ok_or("no standard output")?),
+            Stream::Errors => Box::new(child.stderr.take().ok_or("no standard error")?),
+        };
         let (sender, lines) = sync_channel(64);
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {

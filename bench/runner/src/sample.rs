@@ -35,6 +35,12 @@ pub(crate) struct Sample {
     pub(crate) client_share: Option<f64>,
     /// Memory per room without clients in bytes.
     pub(crate) room_memory: Option<f64>,
+    /// Memory per node of the host in bytes.
+    #[serde(default)]
+    pub(crate) node_memory: Option<f64>,
+    /// Bytes of recordings per minute.
+    #[serde(default)]
+    pub(crate) recorded: Option<f64>,
     /// Rooms created per second.
     pub(crate) rooms: Option<f64>,
     /// Time until a room was open that was requested over the admin API, in µs.
@@ -62,6 +68,8 @@ pub(crate) enum Metric {
     Ticks,
     ClientShare,
     RoomMemory,
+    NodeMemory,
+    Recorded,
     Rooms,
     CreateP50,
     CreateP99,
@@ -86,6 +94,8 @@ impl Sample {
             Metric::Ticks => self.ticks,
             Metric::ClientShare => self.client_share,
             Metric::RoomMemory => self.room_memory,
+            Metric::NodeMemory => self.node_memory,
+            Metric::Recorded => self.recorded,
             Metric::Rooms => self.rooms,
             Metric::CreateP50 => self.create_p50,
             Metric::CreateP99 => self.create_p99,
@@ -113,6 +123,8 @@ impl Metric {
             Self::Ticks => "ticks/s",
             Self::ClientShare => "CPU per client",
             Self::RoomMemory => "per room",
+            Self::NodeMemory => "per node",
+            Self::Recorded => "recorded/min",
             Self::Rooms => "rooms/s",
             Self::CreateP50 => "create p50",
             Self::CreateP99 => "create p99",
@@ -133,6 +145,8 @@ impl Metric {
             | Self::CreateP50
             | Self::CreateP99
             | Self::Scrape => format!("{:.2} ms", value / 1_000.0),
+            Self::NodeMemory => format!("{value:.0} B"),
+            Self::Recorded => format!("{:.1} MB", value / 1e6),
             Self::Bytes | Self::Allocations => format!("{value:.2}"),
             Self::Memory | Self::RoomMemory => format!("{:.2} KiB", value / 1_024.0),
             Self::ClientShare => format!("{:.1} µs/s", value * 1e6),

@@ -122,6 +122,8 @@ fn is_shown(workload: &Workload, metric: Metric) -> bool {
         Metric::P999 => workload.area == Area::Latency,
         Metric::Share | Metric::Least | Metric::Allocations | Metric::Bytes | Metric::Ticks => true,
         Metric::RoomMemory
+        | Metric::NodeMemory
+        | Metric::Recorded
         | Metric::Rooms
         | Metric::CreateP50
         | Metric::CreateP99
@@ -129,9 +131,10 @@ fn is_shown(workload: &Workload, metric: Metric) -> bool {
     }
 }
 
-const COLUMNS: [Metric; 19] = [
+const COLUMNS: [Metric; 21] = [
     Metric::Cpu,
     Metric::RoomMemory,
+    Metric::NodeMemory,
     Metric::Memory,
     Metric::Resident,
     Metric::Share,
@@ -145,6 +148,7 @@ const COLUMNS: [Metric; 19] = [
     Metric::P999,
     Metric::Bytes,
     Metric::Allocations,
+    Metric::Recorded,
     Metric::Rooms,
     Metric::CreateP50,
     Metric::CreateP99,

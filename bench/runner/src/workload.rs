@@ -1,6 +1,7 @@
 //! Definition of a benchmark.
 
 use crate::goal::Goal;
+use crate::tunnel::Link;
 
 /// A benchmark: contenders, and the load for all of them.
 pub(crate) struct Workload {
@@ -32,6 +33,7 @@ pub(crate) enum Area {
     Enet,
     Latency,
     Relay,
+    Tunnel,
     Calls,
     Actors,
     Idle,
@@ -72,6 +74,12 @@ pub(crate) struct Contender {
     pub(crate) clients: Option<u32>,
     /// True if the load uses the admin API of mp-server.
     pub(crate) has_admin: bool,
+    /// Number of nodes of the client that is the host of the room.
+    pub(crate) nodes: Option<u32>,
+    /// True if the rooms are recorded.
+    pub(crate) is_recorded: bool,
+    /// Players reach it through a room of mp-server, with which this connects it.
+    pub(crate) link: Option<Link>,
     /// Factor of the time that is measured.
     pub(crate) windows: u32,
 }
@@ -104,6 +112,9 @@ impl Contender {
             is_alone: false,
             clients: None,
             has_admin: false,
+            nodes: None,
+            is_recorded: false,
+            link: None,
             windows: 1,
         }
     }
@@ -134,6 +145,24 @@ impl Contender {
         self
     }
 
+    /// Starts the load with a client that is the host of the room, and has this number of nodes.
+    pub(crate) fn with_host_nodes(mut self, nodes: u32) -> Self {
+        self.nodes = Some(nodes);
+        self
+    }
+
+    /// Records the rooms.
+    pub(crate) fn recorded(mut self) -> Self {
+        self.is_recorded = true;
+        self
+    }
+
+    /// Puts a room of mp-server between the players and this game.
+    pub(crate) fn behind_tunnel(mut self, link: Link) -> Self {
+        self.link = Some(link);
+        self.with_load("--rooms 1")
+    }
+
     /// Marks a server of another program than mp's that answers `mark`.
     pub(crate) fn with_answers(mut self) -> Self {
         self.answers = true;
@@ -160,6 +189,7 @@ impl Area {
             Self::Latency => "Latency",
             Self::Calls => "Remote procedure calls",
             Self::Relay => "A relay room for Godot's clients",
+            Self::Tunnel => "A game behind a tunnel",
             Self::Actors => "Overhead of the actors",
             Self::Idle => "Idle clients",
             Self::Rooms => "Rooms",
@@ -172,7 +202,7 @@ impl Area {
 
 /// Workloads and contenders that the smoke test leaves out: only an optimized server completes them
 /// in time, or others are like them.
-pub(crate) const NOT_IN_SMOKE: [&str; 18] = [
+pub(crate) const NOT_IN_SMOKE: [&str; 20] = [
     FULL_ROOM,
     WEBRTC_RELAY,
     "echo-64x8",
@@ -188,6 +218,8 @@ pub(crate) const NOT_IN_SMOKE: [&str; 18] = [
     "mp, 1,024",
     "mp, 2,048",
     "mp, 4,095",
+    "mp-server, not recorded",
+    "mp-server, no cache",
     "mp-server, 0",
     "mp-server, 4",
     "mp-server, 8",

@@ -9,6 +9,7 @@ use super::datagram::DatagramTransport;
 use super::dialect::{self, Dialect, ReceivedPacket};
 use super::enet::EnetTransport;
 use super::peer::{PeerKind, PeerTransport};
+use super::replica::Replica;
 use super::socket;
 use super::transport::{Transport, TransportEvent, TransportKind};
 
@@ -21,6 +22,8 @@ pub(crate) struct Client {
     is_connected: bool,
     /// Other clients that the server has announced.
     known_peers: usize,
+    /// Nodes of the host, if the room has one.
+    replica: Option<Replica>,
 }
 
 impl Client {
@@ -49,7 +52,8 @@ impl Client {
             }
             TransportKind::Datagram => Box::new(DatagramTransport::new(socket)),
         };
-        Ok(Self { transport, dialect, index, room, is_connected: false, known_peers: 0 })
+        let (is_connected, known_peers, replica) = (false, 0, None);
+        Ok(Self { transport, dialect, index, room, is_connected, known_peers, replica })
     }
 
     pub(crate) fn socket(&self) -> &UdpSocket {
@@ -64,6 +68,16 @@ impl Client {
     /// Returns the number of other clients that the server has announced.
     pub(crate) const fn known_peers(&self) -> usize {
         self.known_peers
+    }
+
+    /// Accepts the nodes of a host.
+    pub(crate) fn has_host(&mut self) {
+        self.replica = Some(Replica::default());
+    }
+
+    /// Returns the nodes of the host, if the room has one.
+    pub(crate) const fn replica(&self) -> Option<&Replica> {
+        self.replica.as_ref()
     }
 
     pub(crate) fn connect(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
@@ -95,6 +109,14 @@ impl Client {
             };
             match self.dialect.read(&packet) {
                 ReceivedPacket::AddPeer => self.known_peers += 1,
+                ReceivedPacket::Replication => {
+                    match self.replica.as_mut().and_then(|replica| replica.take(&packet)) {
+                        Some(answer) => {
+                            answer.into_iter().for_each(|answer| self.transport.send(answer, true))
+                        }
+                        None => return Some(packet),
+                    }
+                }
                 ReceivedPacket::Admitted if !self.is_connected => self.is_connected = true,
                 _ => return Some(packet),
             }

@@ -17,6 +17,10 @@ const RELAY: [u8; 2] = [7, 3];
 const RAW: u8 = 3;
 /// SYS, ADD_PEER; followed by a peer id.
 const ADD_PEER: [u8; 2] = [7, 1];
+/// First bytes of packets about nodes.
+pub(super) const SIMPLIFY_PATH: u8 = 1;
+pub(super) const SPAWN: u8 = 4;
+pub(super) const SYNC: u8 = 6;
 const HEADER: usize = 6;
 /// SYS, AUTH; followed by bytes of the program, or nothing to complete the authentication.
 const AUTH: [u8; 2] = [7, 0];
@@ -46,6 +50,7 @@ impl Dialect {
         match ([header[0], header[1]], message) {
             (RELAY, [RAW, message @ ..]) => ReceivedPacket::Message { from: index(id), message },
             (ADD_PEER, []) => ReceivedPacket::AddPeer,
+            ([SIMPLIFY_PATH | SPAWN | SYNC, _], _) => ReceivedPacket::Replication,
             _ => ReceivedPacket::Strange,
         }
     }
@@ -64,6 +69,8 @@ pub(crate) enum ReceivedPacket<'a> {
         message: &'a [u8],
     },
     AddPeer,
+    /// A path, a spawned node or properties of the server or the host.
+    Replication,
     /// The server has completed the authentication.
     Admitted,
     Strange,

@@ -5,7 +5,9 @@ pub(crate) mod client_set;
 mod datagram;
 pub(crate) mod dialect;
 mod enet;
+mod host;
 mod peer;
+mod replica;
 mod socket;
 mod traffic;
 pub(crate) mod transport;
@@ -23,6 +25,8 @@ use crate::room_creator::RoomCreator;
 use client::Client;
 use client_set::ClientSet;
 use dialect::Dialect;
+use host::HostPlayer;
+use replica::Replica;
 use traffic::Traffic;
 use transport::TransportKind;
 
@@ -63,6 +67,10 @@ pub(crate) struct Args {
     /// pattern is one of the clients of a room [default: the server has one room]
     #[arg(long)]
     rooms: Option<u16>,
+    /// Nodes of a further Godot client, which is the host of the room and synchronizes them; 0: the
+    /// room has no host
+    #[arg(long, default_value_t = 0)]
+    host_nodes: usize,
     /// Further rooms per second that are created while there are messages; 0: none
     #[arg(long, default_value_t = 0)]
     creations: u32,
@@ -149,6 +157,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             None => {}
         }
         if drained.is_some_and(|until| clock.nanos() >= until) {
+            players.check_host(&mut traffic);
             let mut report = traffic.counter.report();
             creator.iter_mut().for_each(|creator| creator.report(&mut report));
             print_line(&report.to_string());
@@ -159,6 +168,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
 struct Players {
     clients: ClientSet,
+    host: Option<HostPlayer>,
     /// Maximum sleep of a turn without input.
     nap: Timespec,
 }
@@ -170,10 +180,17 @@ impl Players {
             let Args { transport, dialect, channels, .. } = *args;
             Client::new(server, index, transport, dialect, channels, args.room_of(index))
         };
-        let clients = (0..args.clients).map(client).collect::<Result<_, _>>()?;
+        let mut clients = (0..args.clients).map(client).collect::<Result<Vec<_>, _>>()?;
+        let host = match args.host_nodes {
+            0 => None,
+            nodes => {
+                clients.iter_mut().for_each(Client::has_host);
+                Some(HostPlayer::connect(server, nodes)?)
+            }
+        };
         let clients = ClientSet::new(clients, TIMERS_INTERVAL)?;
         let nap = if args.pattern == Pattern::Idle { MILLISECOND } else { 0 };
-        Ok(Self { clients, nap: Timespec { tv_sec: 0, tv_nsec: nap as i64 } })
+        Ok(Self { clients, host, nap: Timespec { tv_sec: 0, tv_nsec: nap as i64 } })
     }
 
     /// Connects all clients: one at a time if the server must number them in this order, else
@@ -193,13 +210,18 @@ impl Players {
                 continue;
             }
             let connected = self.clients.iter().filter(|client| client.is_connected()).count();
-            let knows_all = |client: &Client| client.known_peers() == to_know;
+            let nodes = |client: &Client| client.replica().map_or(0, Replica::spawned);
+            let knows_all = |client: &Client| {
+                client.known_peers() == to_know && nodes(client) == args.host_nodes
+            };
             if connected == self.clients.len() && self.clients.iter().all(knows_all) {
                 return Ok(());
             }
-            self.clients.connect_next(at_a_time, clock.nanos())?;
-            let known_peers =
-                connected + self.clients.iter().map(Client::known_peers).sum::<usize>();
+            if self.host.as_ref().is_none_or(HostPlayer::is_connected) {
+                self.clients.connect_next(at_a_time, clock.nanos())?;
+            }
+            let known_peers = connected
+                + self.clients.iter().map(|it| it.known_peers() + nodes(it)).sum::<usize>();
             if known_peers != last {
                 (last, progress) = (known_peers, clock.nanos());
             }
@@ -216,6 +238,12 @@ impl Players {
             // Checked once per millisecond, because it takes as long as a turn.
             next_count = clock.nanos() + MILLISECOND;
         }
+    }
+
+    /// Counts clients as wrong that have not received all properties of the host.
+    fn check_host(&self, traffic: &mut Traffic) {
+        let replicas = self.clients.iter().filter_map(Client::replica);
+        replicas.filter(|it| !it.is_synchronized()).for_each(|_| traffic.counter.wrong());
     }
 
     /// Receives up to `most` datagrams per client, answers, sends, and runs the timers.
@@ -238,6 +266,7 @@ impl Players {
             }
             self.clients.get(index).flush(clock.nanos())?;
         }
+        self.host.iter_mut().for_each(|host| host.turn(clock.nanos()));
         traffic.send_what_is_due(self.clients.all(), clock)?;
         self.clients.run_timers(clock.nanos())
     }

@@ -8,6 +8,7 @@ mod latency;
 mod relay;
 mod replication;
 mod rooms;
+mod tunnel;
 mod webrtc;
 mod websocket;
 
@@ -18,6 +19,7 @@ pub(crate) fn all() -> Vec<Workload> {
         enet::all(),
         latency::all(),
         relay::all(),
+        tunnel::all(),
         calls::all(),
         actors::all(),
         idle::all(),
