@@ -7,6 +7,7 @@ use mp_core::PeerId;
 use super::{CLIENTS, SETTLING, World};
 use crate::checker::Violation;
 use crate::game::Seen;
+use crate::machine::Calm;
 use crate::net::TIMEOUT_MAX;
 use crate::rng_ext::RngExt;
 
@@ -14,8 +15,7 @@ impl World {
     /// Ends all faults and actions, and checks that each guest has what its host has.
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
         self.network.heal();
-        self.run_until_settled()?;
-        self.check_settled().map_err(|what| self.violation("settled hosted room", what))
+        self.run_until_settled("settled hosted room")
     }
 
     /// Ends the host. If there is time, a guest joins before there is another one. Checks what it
@@ -50,17 +50,25 @@ impl World {
             let checked = self.check_late(late, &guests, &common);
             checked.map_err(|what| self.violation("late guest", what))?;
         }
-        self.run_until_settled()?;
-        self.check_settled().map_err(|what| self.violation("settled room of the next host", what))
+        self.run_until_settled("settled room of the next host")
     }
 
-    /// Runs until the clients that have vanished are missed, and then for the time of settling.
-    fn run_until_settled(&mut self) -> Result<(), Violation> {
+    /// Runs until the clients that have vanished are missed, and then until the world has been
+    /// settled for a while. The violation is called `name`.
+    fn run_until_settled(&mut self, name: &'static str) -> Result<(), Violation> {
         let end = self.now + TIMEOUT_MAX;
         while self.now < end && self.has_vanished_players() {
             self.step(false)?;
         }
-        self.run(SETTLING)
+        let mut calm = Calm::within(self.now, SETTLING);
+        loop {
+            let settled = self.check_settled();
+            let is_over = calm.is_over(self.now, settled);
+            if is_over.map_err(|what| self.violation(name, what))? {
+                return Ok(());
+            }
+            self.run(Calm::INTERVAL)?;
+        }
     }
 
     fn has_vanished_players(&mut self) -> bool {

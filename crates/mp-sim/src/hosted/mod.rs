@@ -48,8 +48,8 @@ const BECOME_HOST: &str = "host";
 const CLIENTS: usize = 6;
 /// Time between two turns of all machines.
 const STEP: Duration = Duration::from_millis(5);
-/// Time in which a world settles once vanished clients are missed: the grace, and the time in which
-/// the next host takes over.
+/// Maximum time in which a world settles once vanished clients are missed: the grace, and the time
+/// in which the next host takes over.
 const SETTLING: Duration = Duration::from_secs(16);
 
 struct World {
@@ -95,13 +95,20 @@ impl World {
         }
     }
 
-    /// Runs a turn of all machines. While the world is active, clients join, leave and vanish.
+    /// Runs a turn of all machines. While the world is active, clients join, leave and vanish;
+    /// otherwise only machines have a turn that have something to do.
     fn step(&mut self, is_active: bool) -> Result<(), Violation> {
         self.now += STEP;
-        self.in_flight.deliver(self.now, &mut self.network);
-        self.step_room(is_active)?;
+        let woken = self.in_flight.deliver(self.now, &mut self.network);
+        if is_active || woken.contains(SERVER_SLOT) || self.room.is_due(self.now) {
+            self.step_room(is_active)?;
+        }
         for slot in 1..=CLIENTS {
-            self.step_player(slot, is_active)?;
+            let player = self.players[slot - 1].as_ref();
+            let is_due = player.is_some_and(|player| player.is_due(self.now));
+            if is_active || woken.contains(slot) || is_due {
+                self.step_player(slot, is_active)?;
+            }
         }
         Ok(())
     }

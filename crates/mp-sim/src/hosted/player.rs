@@ -80,6 +80,11 @@ impl Player {
         self.role = Role::Asked(now);
     }
 
+    /// Returns whether a turn is due although no datagram was received.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.machine.is_due(now) || matches!(self.role, Role::Asked(at) if at <= now)
+    }
+
     /// Runs a turn. Returns whether the client has ended; the error is a violation.
     pub(super) fn step(
         &mut self,

@@ -21,6 +21,8 @@ pub(crate) struct ClientMachine {
     id: PeerId,
     /// Time at which a client that leaves is dropped although it has not finished leaving.
     ends: Option<Instant>,
+    /// True if the branch has received something since its last turn.
+    has_input: bool,
 }
 
 impl ClientMachine {
@@ -32,7 +34,7 @@ impl ClientMachine {
         let id = peer.unique_id();
         let mut endpoint = Endpoint::new(EndpointId(0), peer, BRANCH);
         endpoint.serve(BRANCH);
-        Self { endpoint, branch, id, ends: None }
+        Self { endpoint, branch, id, ends: None, has_input: false }
     }
 
     pub(crate) fn id(&self) -> PeerId {
@@ -54,6 +56,12 @@ impl ClientMachine {
         self.branch.close(DisconnectReason::Closed, CloseMode::Drain);
     }
 
+    /// Returns whether a turn is due although no datagram was received.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let due = [self.endpoint.poll_timeout(), self.branch.poll_timeout(), self.ends];
+        self.has_input || due.into_iter().flatten().any(|due| due <= now)
+    }
+
     /// Receives what has arrived. Calls `witness` with each packet.
     pub(crate) fn receive(&mut self, now: Instant, witness: &mut dyn FnMut(&Packet)) {
         self.endpoint.receive(now);
@@ -63,6 +71,7 @@ impl ClientMachine {
 
     /// Sends what the program has sent in this turn.
     pub(crate) fn send(&mut self, now: Instant, witness: &mut dyn FnMut(&Packet)) {
+        self.has_input = false;
         self.branch.end_turn(now);
         let endpoint = &mut self.endpoint;
         self.branch.deliver(&mut |_, message| {
@@ -90,7 +99,7 @@ impl ClientMachine {
     }
 
     fn deliver(&mut self, now: Instant, witness: &mut dyn FnMut(&Packet)) {
-        let Self { endpoint, branch, .. } = self;
+        let Self { endpoint, branch, has_input, .. } = self;
         endpoint.deliver(&mut |_, message: ToBranch| {
             if let ToBranch::Events(_, events) = &message {
                 for event in events {
@@ -99,6 +108,7 @@ impl ClientMachine {
                     }
                 }
             }
+            *has_input = true;
             branch.handle_input(now, message);
             Ok(())
         });

@@ -1,8 +1,10 @@
 //! The programs of worlds with turns at fixed intervals: a server with one branch, and clients.
 
+mod calm;
 mod client;
 mod server;
 
+pub(crate) use calm::Calm;
 pub(crate) use client::ClientMachine;
 pub(crate) use server::{ServerMachine, Turns};
 

@@ -1,6 +1,7 @@
 //! [`ServerMachine`]: a server with one branch.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 
 use mp_core::{
     ConnectionId, ConnectionRouter, Endpoint, EndpointId, Instant, OutgoingPacket, PeerId, Rng,
@@ -26,6 +27,8 @@ pub(crate) struct ServerMachine<R> {
     sent: VecDeque<ToEndpoint>,
     /// Peers by connection, also those that have left.
     peers: BTreeMap<ConnectionId, PeerId>,
+    /// Times of the next turns of the endpoint and the branch without input.
+    due: [Option<Instant>; 2],
 }
 
 /// The programs of a server that have a turn.
@@ -54,8 +57,14 @@ impl<R: ConnectionRouter> ServerMachine<R> {
         let (mut endpoint_host, mut branch_host) = (EndpointHost::new(), BranchHost::new());
         branch_host.attach(ENDPOINT, out.clone());
         endpoint_host.serve(&mut endpoint, BRANCH, mail.clone());
-        let (sent, peers) = (VecDeque::new(), BTreeMap::new());
-        Self { endpoint, endpoint_host, branch, branch_host, mail, out, sent, peers }
+        let (sent, peers, due) = (VecDeque::new(), BTreeMap::new(), [Some(Instant::ZERO); 2]);
+        Self { endpoint, endpoint_host, branch, branch_host, mail, out, sent, peers, due }
+    }
+
+    /// Returns whether a turn is due although no datagram was received.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let has_input = !self.sent.is_empty() || !self.mail.is_empty();
+        has_input || self.due.into_iter().flatten().any(|due| due <= now)
     }
 
     /// Runs a turn. `act` runs in the branch's turn, before packets of this turn are sent.
@@ -71,7 +80,7 @@ impl<R: ConnectionRouter> ServerMachine<R> {
             while let Some(message) = self.sent.pop_front() {
                 self.endpoint_host.handle_input(&mut self.endpoint, now, BRANCH, message);
             }
-            let _ = self.endpoint_host.turn(&mut self.endpoint, now);
+            self.due[0] = next(self.endpoint_host.turn(&mut self.endpoint, now));
         }
         if turns.branch {
             while let Some(message) = self.mail.pop() {
@@ -79,7 +88,7 @@ impl<R: ConnectionRouter> ServerMachine<R> {
             }
             let scene = self.scene(now);
             act(scene);
-            let _ = self.branch_host.turn(&mut self.branch, now);
+            self.due[1] = next(self.branch_host.turn(&mut self.branch, now));
             self.collect(witness);
         }
         self.endpoint_host.record_call();
@@ -109,6 +118,11 @@ impl<R: ConnectionRouter> ServerMachine<R> {
             self.sent.push_back(message);
         }
     }
+}
+
+/// Returns the time of the next turn, unless there is none.
+fn next<B>(outcome: ControlFlow<B, Option<Instant>>) -> Option<Instant> {
+    outcome.continue_value().flatten()
 }
 
 const ENDPOINT: EndpointId = EndpointId(0);

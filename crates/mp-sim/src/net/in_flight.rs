@@ -15,19 +15,30 @@ pub(crate) struct InFlight {
     trace: Trace,
 }
 
+/// The slots whose sockets have received datagrams.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Woken(u64);
+
+impl Woken {
+    pub(crate) fn contains(self, slot: SlotId) -> bool {
+        self.0 & (1 << slot) != 0
+    }
+}
+
 impl InFlight {
     pub(crate) fn new() -> Self {
         Self { datagrams: BTreeMap::new(), sent: 0, trace: Trace::new(Detail::Nothing) }
     }
 
-    /// Delivers the datagrams that have arrived until `now`.
-    pub(crate) fn deliver(&mut self, now: Instant, network: &mut SimulatedNetwork) {
-        let due = self.datagrams.range(..=(now, u64::MAX)).map(|(&key, _)| key);
-        for key in due.collect::<Vec<_>>() {
-            if let Some(datagram) = self.datagrams.remove(&key) {
-                network.arrive(datagram);
+    /// Delivers the datagrams that have arrived until `now`. Returns the slots that receive some.
+    pub(crate) fn deliver(&mut self, now: Instant, network: &mut SimulatedNetwork) -> Woken {
+        let mut woken = Woken::default();
+        while let Some(first) = self.datagrams.first_entry().filter(|it| it.key().0 <= now) {
+            if let Some((slot, _)) = network.arrive(first.remove()) {
+                woken.0 |= 1 << slot;
             }
         }
+        woken
     }
 
     /// Puts the datagrams that the sockets of `slot` have sent on their paths.

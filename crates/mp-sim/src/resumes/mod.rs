@@ -16,6 +16,7 @@ use mp_scene::SceneStats;
 use self::player::Player;
 use self::server::Server;
 use crate::checker::Violation;
+use crate::machine::Calm;
 use crate::net::in_flight::InFlight;
 use crate::net::{SERVER_SLOT, SimulatedNetwork, TIMEOUT_MAX};
 use crate::rng_ext::RngExt;
@@ -44,7 +45,7 @@ const STEP: Duration = Duration::from_millis(5);
 const KEEP: Duration = Duration::from_secs(4);
 /// Number of calls that the server queues for a kept player.
 const QUEUED_CALLS: usize = 3;
-/// Time in which a world settles once vanished clients are missed: ENet resends late.
+/// Maximum time in which a world settles once vanished clients are missed: ENet resends late.
 const SETTLING: Duration = Duration::from_secs(12);
 
 /// A place for a client.
@@ -83,15 +84,21 @@ impl World {
         }
     }
 
-    /// Runs a turn of all machines. While the world is active, clients join, vanish and return.
+    /// Runs a turn of all machines. While the world is active, clients join, vanish and return;
+    /// otherwise only machines have a turn that have something to do.
     fn step(&mut self, is_active: bool) -> Result<(), Violation> {
         self.now += STEP;
-        self.in_flight.deliver(self.now, &mut self.network);
-        let stepped = self.server.step(self.now, is_active, &mut self.rng);
-        stepped.map_err(|what| self.violation("server of resumptions", what))?;
-        self.in_flight.collect(self.now, SERVER_SLOT, &mut self.network);
+        let woken = self.in_flight.deliver(self.now, &mut self.network);
+        if is_active || woken.contains(SERVER_SLOT) || self.server.is_due(self.now) {
+            let stepped = self.server.step(self.now, is_active, &mut self.rng);
+            stepped.map_err(|what| self.violation("server of resumptions", what))?;
+            self.in_flight.collect(self.now, SERVER_SLOT, &mut self.network);
+        }
         for slot in 1..=CLIENTS {
-            self.step_slot(slot, is_active)?;
+            let is_due = |slot: &Slot| matches!(slot, Slot::Playing(it) if it.is_due(self.now));
+            if is_active || woken.contains(slot) || is_due(&self.slots[slot - 1]) {
+                self.step_slot(slot, is_active)?;
+            }
         }
         Ok(())
     }
@@ -154,12 +161,18 @@ impl World {
         while self.now < missed && self.has_vanished_players() {
             self.step(false)?;
         }
-        let end = self.now + SETTLING;
-        while self.now < end {
-            self.step(false)?;
+        let mut calm = Calm::within(self.now, SETTLING);
+        loop {
+            let settled = self.check_settled();
+            let is_over = calm.is_over(self.now, settled);
+            if is_over.map_err(|what| self.violation("settled resumptions", what))? {
+                return Ok(());
+            }
+            let end = self.now + Calm::INTERVAL;
+            while self.now < end {
+                self.step(false)?;
+            }
         }
-        let settled = self.check_settled();
-        settled.map_err(|what| self.violation("settled resumptions", what))
     }
 
     /// Returns whether the server has players whose clients have vanished: they are kept, or were

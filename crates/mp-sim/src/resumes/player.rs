@@ -74,6 +74,11 @@ impl Player {
         self.orders.last_of(session).unwrap_or(0)
     }
 
+    /// Returns whether a turn is due although no datagram was received.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.machine.is_due(now)
+    }
+
     /// Runs a turn. Returns whether the client has ended; the error is a violation.
     pub(super) fn step(
         &mut self,

@@ -81,6 +81,11 @@ impl Server {
         self.tickets.0.borrow_mut().insert(id, of);
     }
 
+    /// Returns whether a turn is due although no datagram was received.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.machine.is_due(now)
+    }
+
     /// Runs a turn. The error is a violation.
     pub(super) fn step(
         &mut self,
