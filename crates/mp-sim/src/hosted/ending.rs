@@ -7,15 +7,15 @@ use mp_core::PeerId;
 use super::{CLIENTS, SETTLING, World};
 use crate::checker::Violation;
 use crate::game::Seen;
-use crate::machine::Calm;
+use crate::machine::SteppedWorld;
 use crate::net::TIMEOUT_MAX;
 use crate::rng_ext::RngExt;
 
 impl World {
     /// Ends all faults and actions, and checks that each guest has what its host has.
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
-        self.network.heal();
-        self.run_until_settled("settled hosted room")
+        self.environment.heal();
+        self.end("settled hosted room")
     }
 
     /// Ends the host. If there is time, a guest joins before there is another one. Checks what it
@@ -29,60 +29,45 @@ impl World {
             common = Some(common.map_or_else(|| seen.clone(), |common| common.and(&seen)));
         }
         let Some(common) = common else { return Ok(()) };
-        if self.rng.chance(500)
+        if self.environment.rng.chance(500)
             && let Some(player) = &mut self.players[slot - 1]
         {
-            player.machine.leave(self.now);
+            player.machine.leave(self.environment.now);
         } else {
             self.vanish(slot);
         }
-        let end = self.now + TIMEOUT_MAX;
+        let end = self.environment.now + TIMEOUT_MAX;
         while self.seat().occupant().is_some() {
             self.step(false)?;
-            if self.now >= end {
-                return Err(self.violation("host", "the host is not missed".to_owned()));
+            if self.environment.now >= end {
+                return Err(self
+                    .environment
+                    .violation("host", "the host is not missed".to_owned()));
             }
         }
         let late = (1..=CLIENTS).find(|slot| self.players[slot - 1].is_none());
         if let Some(late) = late.filter(|_| self.grace > LATE) {
             self.join(late);
-            self.run(LATE)?;
+            self.run(LATE, false)?;
             let checked = self.check_late(late, &guests, &common);
-            checked.map_err(|what| self.violation("late guest", what))?;
+            checked.map_err(|what| self.environment.violation("late guest", what))?;
         }
-        self.run_until_settled("settled room of the next host")
+        self.end("settled room of the next host")
     }
 
-    /// Runs until the clients that have vanished are missed, and then until the world has been
-    /// settled for a while. The violation is called `name`.
-    fn run_until_settled(&mut self, name: &'static str) -> Result<(), Violation> {
-        let end = self.now + TIMEOUT_MAX;
-        while self.now < end && self.has_vanished_players() {
+    /// Runs until the clients that have vanished are missed, and then until the world has settled.
+    fn end(&mut self, name: &'static str) -> Result<(), Violation> {
+        let missed = self.environment.now + TIMEOUT_MAX;
+        while self.environment.now < missed && self.has_vanished_players() {
             self.step(false)?;
         }
-        let mut calm = Calm::within(self.now, SETTLING);
-        loop {
-            let settled = self.check_settled();
-            let is_over = calm.is_over(self.now, settled);
-            if is_over.map_err(|what| self.violation(name, what))? {
-                return Ok(());
-            }
-            self.run(Calm::INTERVAL)?;
-        }
+        self.run_until_settled(name, SETTLING)
     }
 
     fn has_vanished_players(&mut self) -> bool {
-        let mut peers = self.room.scene(self.now).peers().into_iter();
+        let mut peers = self.room.scene(self.environment.now).peers().into_iter();
         let players = &self.players;
         peers.any(|id| !players.iter().flatten().any(|player| player.machine.id() == id))
-    }
-
-    fn run(&mut self, time: Duration) -> Result<(), Violation> {
-        let end = self.now + time;
-        while self.now < end {
-            self.step(false)?;
-        }
-        Ok(())
     }
 
     fn check_late(&mut self, late: usize, guests: &[usize], common: &Seen) -> Result<(), String> {
@@ -104,7 +89,8 @@ impl World {
         Ok(())
     }
 
-    fn check_settled(&mut self) -> Result<(), String> {
+    /// Checks that each guest has what its host has, and has received all messages.
+    pub(super) fn check_room(&mut self) -> Result<(), String> {
         let Some(host) = self.slot_of_host() else {
             let (occupant, players) = (self.seat().occupant(), self.players.iter().flatten());
             return match players.count() {
@@ -116,7 +102,7 @@ impl World {
         let mut ids: Vec<PeerId> = guests.iter().map(|&guest| self.id(guest)).collect();
         ids.push(self.id(host));
         ids.sort();
-        let mut peers = self.room.scene(self.now).peers();
+        let mut peers = self.room.scene(self.environment.now).peers();
         peers.sort();
         if peers != ids {
             return Err(format!("the room has {peers:?}, not {ids:?}"));

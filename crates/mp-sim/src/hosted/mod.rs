@@ -12,7 +12,7 @@ mod witness;
 
 use std::time::Duration;
 
-use mp_core::{BranchId, Instant, Rng};
+use mp_core::BranchId;
 use mp_relay::{HostSeat, Migration, SeatStats};
 use mp_scene::Branch;
 
@@ -20,9 +20,8 @@ use self::player::Player;
 use self::witness::Witness;
 use crate::checker::Violation;
 use crate::game::Ledger;
-use crate::machine::{BRANCH, ServerMachine, Turns};
-use crate::net::in_flight::InFlight;
-use crate::net::{SERVER_SLOT, SimulatedNetwork};
+use crate::machine::{BRANCH, Environment, ServerMachine, SteppedWorld, Turns};
+use crate::net::SERVER_SLOT;
 use crate::rng_ext::RngExt;
 
 /// Simulates a world of a hosted room from `seed`, for `active_time` and until it has settled.
@@ -33,10 +32,7 @@ use crate::rng_ext::RngExt;
 /// Returns the first violation.
 pub fn simulate(seed: u64, active_time: Duration) -> Result<SeatStats, Violation> {
     let mut world = World::new(seed);
-    let end = Instant::from_millis(1_000) + active_time;
-    while world.now < end {
-        world.step(true)?;
-    }
+    world.run(active_time, true)?;
     world.settle()?;
     world.end_host()?;
     Ok(world.seat().stats())
@@ -46,17 +42,12 @@ pub fn simulate(seed: u64, active_time: Duration) -> Result<SeatStats, Violation
 const BECOME_HOST: &str = "host";
 /// Number of clients.
 const CLIENTS: usize = 6;
-/// Time between two turns of all machines.
-const STEP: Duration = Duration::from_millis(5);
 /// Maximum time in which a world settles once vanished clients are missed: the grace, and the time
 /// in which the next host takes over.
 const SETTLING: Duration = Duration::from_secs(16);
 
 struct World {
-    now: Instant,
-    rng: Rng,
-    network: SimulatedNetwork,
-    in_flight: InFlight,
+    environment: Environment,
     room: ServerMachine<BranchId>,
     witness: Witness,
     ledger: Ledger,
@@ -68,9 +59,8 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut rng = Rng::seed_from_u64(seed ^ 0x686f_7374_6564);
-        let mut network = SimulatedNetwork::drawn(CLIENTS, &mut rng);
-        let socket = network.bind(SERVER_SLOT, 0, SimulatedNetwork::server_address(0));
+        let (mut environment, socket) = Environment::new(seed ^ 0x686f_7374_6564, CLIENTS);
+        let rng = &mut environment.rng;
         let grace = Duration::from_millis(*rng.pick(&[200, 1_000, 4_000]).unwrap_or(&0));
         let migration = Migration::with_packet(BECOME_HOST.as_bytes()).grace(grace);
         let migration = match rng.chance(500) {
@@ -82,11 +72,8 @@ impl World {
         let branch = Branch::builder("/root").relay_policy(seat).seed(rng.next_seed()).build();
         let branch = branch.expect("a branch without nodes");
         Self {
-            now: Instant::from_millis(1_000),
             room: ServerMachine::new(socket, BRANCH, branch, rng.next_seed()),
-            rng,
-            network,
-            in_flight: InFlight::new(),
+            environment,
             witness: Witness::default(),
             ledger: Ledger::default(),
             seated: 0,
@@ -95,61 +82,49 @@ impl World {
         }
     }
 
-    /// Runs a turn of all machines. While the world is active, clients join, leave and vanish;
-    /// otherwise only machines have a turn that have something to do.
-    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
-        self.now += STEP;
-        let woken = self.in_flight.deliver(self.now, &mut self.network);
-        if is_active || woken.contains(SERVER_SLOT) || self.room.is_due(self.now) {
-            self.step_room(is_active)?;
-        }
-        for slot in 1..=CLIENTS {
-            let player = self.players[slot - 1].as_ref();
-            let is_due = player.is_some_and(|player| player.is_due(self.now));
-            if is_active || woken.contains(slot) || is_due {
-                self.step_player(slot, is_active)?;
-            }
-        }
-        Ok(())
-    }
-
     fn step_room(&mut self, is_active: bool) -> Result<(), Violation> {
-        let turns = if is_active { Turns::draw(&mut self.rng) } else { Turns::ALL };
-        let witness = &mut self.witness;
-        self.room.step(self.now, turns, |_| {}, &mut |to, packet| witness.observe(to, packet));
-        self.in_flight.collect(self.now, SERVER_SLOT, &mut self.network);
+        let Environment { now, rng, .. } = &mut self.environment;
+        let (now, witness) = (*now, &mut self.witness);
+        let turns = if is_active { Turns::draw(rng) } else { Turns::ALL };
+        self.room.step(now, turns, |_| {}, &mut |to, packet| witness.observe(to, packet));
+        self.environment.collect(SERVER_SLOT);
         let (occupant, stats) = (self.seat().occupant(), self.seat().stats());
         let seated = stats.hosts - stats.promotions;
         if seated > self.seated {
             self.seated = seated;
             let players = self.players.iter_mut().flatten();
             for player in players.filter(|player| Some(player.machine.id()) == occupant) {
-                player.seat(self.now);
+                player.seat(now);
             }
         }
-        let scene = self.room.scene(self.now);
+        let scene = self.room.scene(now);
         let (peers, malformed) = (scene.peers(), scene.stats().malformed_packets);
         let checked = self.witness.end_turn(&peers, occupant.is_some(), &mut self.ledger);
-        checked.map_err(|what| self.violation("guests without a host", what))?;
+        checked.map_err(|what| self.environment.violation("guests without a host", what))?;
         match malformed {
             0 => Ok(()),
-            _ => Err(self.violation("hosted room", format!("{malformed} malformed packets"))),
+            _ => Err(self
+                .environment
+                .violation("hosted room", format!("{malformed} malformed packets"))),
         }
     }
 
     fn step_player(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
         let Some(player) = &mut self.players[slot - 1] else {
-            if is_active && self.rng.chance(5) {
+            if is_active && self.environment.rng.chance(5) {
                 self.join(slot);
             }
             return Ok(());
         };
-        let outcome = player.step(self.now, is_active, &mut self.rng, &mut self.ledger);
-        self.in_flight.collect(self.now, slot, &mut self.network);
+        let Environment { now, rng, .. } = &mut self.environment;
+        let outcome = player.step(*now, is_active, rng, &mut self.ledger);
         // The host vanishes more often.
         let most = if player.is_host() { 500 } else { 100 };
-        let has_vanished = is_active && self.rng.chance(1) && self.rng.chance(most);
-        let has_ended = outcome.map_err(|what| self.violation("player of a hosted room", what))?;
+        self.environment.collect(slot);
+        let rng = &mut self.environment.rng;
+        let has_vanished = is_active && rng.chance(1) && rng.chance(most);
+        let has_ended =
+            outcome.map_err(|what| self.environment.violation("player of a hosted room", what))?;
         if has_ended || has_vanished {
             self.vanish(slot);
         }
@@ -158,23 +133,47 @@ impl World {
 
     /// Starts a client.
     fn join(&mut self, slot: usize) {
-        let address = self.network.client_address(slot);
-        let socket = self.network.bind(slot, 0, address);
-        self.players[slot - 1] = Some(Player::new(socket, self.now, &mut self.rng));
+        let socket = self.environment.open(slot);
+        let Environment { now, rng, .. } = &mut self.environment;
+        self.players[slot - 1] = Some(Player::new(socket, *now, rng));
     }
 
     /// Ends a client without closing its connection.
     fn vanish(&mut self, slot: usize) {
-        self.network.unbind(slot);
+        self.environment.close(slot);
         self.players[slot - 1] = None;
     }
 
     fn seat(&mut self) -> &HostSeat {
-        let multiplayer = self.room.scene(self.now).multiplayer();
+        let multiplayer = self.room.scene(self.environment.now).multiplayer();
         multiplayer.relay_policy().expect("the room has a host seat")
     }
+}
 
-    fn violation(&self, name: &'static str, what: String) -> Violation {
-        Violation { at: self.now, name, what }
+impl SteppedWorld for World {
+    fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Runs a turn of all machines. While the world is active, clients join, leave and vanish;
+    /// otherwise only machines have a turn that have something to do.
+    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
+        self.environment.advance();
+        let now = self.environment.now;
+        let is_woken = |world: &Self, slot| is_active || world.environment.has_received(slot);
+        if is_woken(self, SERVER_SLOT) || self.room.is_due(now) {
+            self.step_room(is_active)?;
+        }
+        for slot in 1..=CLIENTS {
+            let player = self.players[slot - 1].as_ref();
+            if is_woken(self, slot) || player.is_some_and(|player| player.is_due(now)) {
+                self.step_player(slot, is_active)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_settled(&mut self) -> Result<(), String> {
+        self.check_room()
     }
 }

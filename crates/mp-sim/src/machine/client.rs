@@ -21,8 +21,8 @@ pub(crate) struct ClientMachine {
     id: PeerId,
     /// Time at which a client that leaves is dropped although it has not finished leaving.
     ends: Option<Instant>,
-    /// True if the branch has received something since its last turn.
-    has_input: bool,
+    /// True if something has happened since the last turn of the branch.
+    is_touched: bool,
 }
 
 impl ClientMachine {
@@ -34,7 +34,7 @@ impl ClientMachine {
         let id = peer.unique_id();
         let mut endpoint = Endpoint::new(EndpointId(0), peer, BRANCH);
         endpoint.serve(BRANCH);
-        Self { endpoint, branch, id, ends: None, has_input: false }
+        Self { endpoint, branch, id, ends: None, is_touched: true }
     }
 
     pub(crate) fn id(&self) -> PeerId {
@@ -53,13 +53,14 @@ impl ClientMachine {
     /// Begins to close the connection gracefully.
     pub(crate) fn leave(&mut self, now: Instant) {
         self.ends = Some(now + LEAVING);
+        self.is_touched = true;
         self.branch.close(DisconnectReason::Closed, CloseMode::Drain);
     }
 
     /// Returns whether a turn is due although no datagram was received.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         let due = [self.endpoint.poll_timeout(), self.branch.poll_timeout(), self.ends];
-        self.has_input || due.into_iter().flatten().any(|due| due <= now)
+        self.is_touched || due.into_iter().flatten().any(|due| due <= now)
     }
 
     /// Receives what has arrived. Calls `witness` with each packet.
@@ -71,7 +72,7 @@ impl ClientMachine {
 
     /// Sends what the program has sent in this turn.
     pub(crate) fn send(&mut self, now: Instant, witness: &mut dyn FnMut(&Packet)) {
-        self.has_input = false;
+        self.is_touched = false;
         self.branch.end_turn(now);
         let endpoint = &mut self.endpoint;
         self.branch.deliver(&mut |_, message| {
@@ -99,7 +100,7 @@ impl ClientMachine {
     }
 
     fn deliver(&mut self, now: Instant, witness: &mut dyn FnMut(&Packet)) {
-        let Self { endpoint, branch, has_input, .. } = self;
+        let Self { endpoint, branch, is_touched, .. } = self;
         endpoint.deliver(&mut |_, message: ToBranch| {
             if let ToBranch::Events(_, events) = &message {
                 for event in events {
@@ -108,7 +109,7 @@ impl ClientMachine {
                     }
                 }
             }
-            *has_input = true;
+            *is_touched = true;
             branch.handle_input(now, message);
             Ok(())
         });

@@ -1,12 +1,14 @@
 //! The programs of worlds with turns at fixed intervals: a server with one branch, and clients.
 
-mod calm;
 mod client;
+mod environment;
 mod server;
+mod stepped_world;
 
-pub(crate) use calm::Calm;
 pub(crate) use client::ClientMachine;
+pub(crate) use environment::Environment;
 pub(crate) use server::{ServerMachine, Turns};
+pub(crate) use stepped_world::SteppedWorld;
 
 use std::time::Duration;
 

@@ -11,15 +11,15 @@ mod server;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mp_core::{Instant, PeerId, Rng};
+use mp_core::PeerId;
 use mp_scene::Scene;
 
 use self::client::Client;
 use self::game::Hall;
 use self::server::Server;
 use crate::checker::Violation;
-use crate::net::in_flight::InFlight;
-use crate::net::{SERVER_SLOT, SimulatedNetwork};
+use crate::machine::{Environment, SteppedWorld};
+use crate::net::SERVER_SLOT;
 use crate::rng_ext::RngExt;
 
 /// Numbers of a world of moves.
@@ -45,11 +45,9 @@ pub struct MoveStats {
 /// Returns the first violation.
 pub fn simulate(seed: u64, active_time: Duration) -> Result<MoveStats, Violation> {
     let mut world = World::new(seed);
-    let end = Instant::from_millis(1_000) + active_time;
-    while world.now < end {
-        world.step(true)?;
-    }
-    world.settle()?;
+    world.run(active_time, true)?;
+    world.environment.heal();
+    world.run_until_settled("settled moves", SETTLING)?;
     Ok(world.stats())
 }
 
@@ -57,9 +55,7 @@ pub fn simulate(seed: u64, active_time: Duration) -> Result<MoveStats, Violation
 const ROOMS: u64 = 3;
 /// Number of clients.
 const CLIENTS: usize = 6;
-/// Time between two turns of all machines.
-const STEP: Duration = Duration::from_millis(5);
-/// Time in which a world settles: ENet's longest timeout of a vanished client.
+/// Maximum time in which a world settles: ENet's longest timeout of a vanished client.
 const SETTLING: Duration = Duration::from_secs(40);
 
 /// The nodes and peers that a client has, or should have.
@@ -91,10 +87,7 @@ impl Seen {
 }
 
 struct World {
-    now: Instant,
-    rng: Rng,
-    network: SimulatedNetwork,
-    in_flight: InFlight,
+    environment: Environment,
     server: Server,
     clients: Vec<Option<Client>>,
     /// Numbers of clients that have ended.
@@ -103,51 +96,29 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut rng = Rng::seed_from_u64(seed ^ 0x006d_6f76_6573);
-        let mut network = SimulatedNetwork::drawn(CLIENTS, &mut rng);
-        let socket = network.bind(SERVER_SLOT, 0, SimulatedNetwork::server_address(0));
-        let server = Server::new(socket, &mut rng);
-        Self {
-            now: Instant::from_millis(1_000),
-            rng,
-            network,
-            in_flight: InFlight::new(),
-            server,
-            clients: (0..CLIENTS).map(|_| None).collect(),
-            ended: MoveStats::default(),
-        }
-    }
-
-    /// Runs a turn of all machines. While the world is active, clients join and leave, and players
-    /// move.
-    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
-        self.now += STEP;
-        self.in_flight.deliver(self.now, &mut self.network);
-        self.server.step(self.now, is_active, &mut self.rng);
-        self.server.check().map_err(|what| self.violation("rooms of moves", what))?;
-        self.in_flight.collect(self.now, SERVER_SLOT, &mut self.network);
-        for slot in 1..=CLIENTS {
-            self.step_client(slot, is_active)?;
-            self.in_flight.collect(self.now, slot, &mut self.network);
-        }
-        Ok(())
+        let (mut environment, socket) = Environment::new(seed ^ 0x006d_6f76_6573, CLIENTS);
+        let server = Server::new(socket, &mut environment.rng);
+        let clients = (0..CLIENTS).map(|_| None).collect();
+        Self { environment, server, clients, ended: MoveStats::default() }
     }
 
     fn step_client(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
         let Some(client) = &mut self.clients[slot - 1] else {
-            if is_active && self.rng.chance(5) {
-                let address = self.network.client_address(slot);
-                let socket = self.network.bind(slot, 0, address);
-                self.clients[slot - 1] = Some(Client::new(socket, self.now, &mut self.rng));
+            if is_active && self.environment.rng.chance(5) {
+                let socket = self.environment.open(slot);
+                let Environment { now, rng, .. } = &mut self.environment;
+                self.clients[slot - 1] = Some(Client::new(socket, *now, rng));
             }
             return Ok(());
         };
-        let outcome = client.step(self.now, is_active, &mut self.rng);
-        let has_vanished = is_active && self.rng.chance(1) && self.rng.chance(100);
-        let has_ended = outcome.map_err(|what| self.violation("client of moves", what))?;
+        let Environment { now, rng, .. } = &mut self.environment;
+        let outcome = client.step(*now, is_active, rng);
+        let has_vanished = is_active && rng.chance(1) && rng.chance(100);
+        self.environment.collect(slot);
+        let has_ended =
+            outcome.map_err(|what| self.environment.violation("client of moves", what))?;
         if has_ended || has_vanished {
-            self.in_flight.collect(self.now, slot, &mut self.network);
-            self.network.unbind(slot);
+            self.environment.close(slot);
             if let Some(client) = self.clients[slot - 1].take() {
                 self.ended.add(&client);
             }
@@ -155,17 +126,36 @@ impl World {
         Ok(())
     }
 
-    /// Ends all faults and actions, and checks that each client has what its room has.
-    fn settle(&mut self) -> Result<(), Violation> {
-        self.network.heal();
-        let end = self.now + SETTLING;
-        while self.now < end {
-            self.step(false)?;
+    fn stats(&mut self) -> MoveStats {
+        let mut stats = self.ended;
+        for client in self.clients.iter().flatten() {
+            stats.add(client);
         }
-        let settled = self.check_settled();
-        settled.map_err(|what| self.violation("settled moves", what))
+        let (received, late) = self.server.received();
+        stats.received += received;
+        let (moves, moved_packets) = (self.server.moves, self.server.stats().moved_packets);
+        MoveStats { moves, moved_packets, late_at_rooms: late, ..stats }
+    }
+}
+
+impl SteppedWorld for World {
+    fn environment(&self) -> &Environment {
+        &self.environment
     }
 
+    /// Runs a turn of all machines. While the world is active, clients join and leave, and players
+    /// move.
+    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
+        self.environment.advance();
+        let Environment { now, rng, .. } = &mut self.environment;
+        self.server.step(*now, is_active, rng);
+        let checked = self.server.check();
+        checked.map_err(|what| self.environment.violation("rooms of moves", what))?;
+        self.environment.collect(SERVER_SLOT);
+        (1..=CLIENTS).try_for_each(|slot| self.step_client(slot, is_active))
+    }
+
+    /// Checks that each client has what its room has.
     fn check_settled(&mut self) -> Result<(), String> {
         let mut connected = 0;
         for client in self.clients.iter_mut().flatten() {
@@ -187,21 +177,6 @@ impl World {
             return Err(format!("the rooms have received malformed packets: {stats:?}"));
         }
         Ok(())
-    }
-
-    fn stats(&mut self) -> MoveStats {
-        let mut stats = self.ended;
-        for client in self.clients.iter().flatten() {
-            stats.add(client);
-        }
-        let (received, late) = self.server.received();
-        stats.received += received;
-        let (moves, moved_packets) = (self.server.moves, self.server.stats().moved_packets);
-        MoveStats { moves, moved_packets, late_at_rooms: late, ..stats }
-    }
-
-    fn violation(&self, name: &'static str, what: String) -> Violation {
-        Violation { at: self.now, name, what }
     }
 }
 

@@ -4,7 +4,6 @@
 //! that may change, as behind a NAT.
 
 pub mod conditions;
-pub(crate) mod in_flight;
 pub mod path;
 pub(crate) mod socket;
 pub mod wire_format;

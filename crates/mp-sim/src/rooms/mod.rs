@@ -10,14 +10,14 @@ mod server;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mp_core::{Instant, PeerId, Rng};
+use mp_core::PeerId;
 use mp_rooms::RoomsStats;
 
 use self::client::Client;
 use self::server::Server;
 use crate::checker::Violation;
-use crate::net::in_flight::InFlight;
-use crate::net::{SERVER_SLOT, SimulatedNetwork};
+use crate::machine::{Environment, SteppedWorld};
+use crate::net::SERVER_SLOT;
 use crate::rng_ext::RngExt;
 
 /// Simulates a world of rooms from `seed`, for `active_time` and until it has settled. Returns the
@@ -28,11 +28,9 @@ use crate::rng_ext::RngExt;
 /// Returns the first violation.
 pub fn simulate(seed: u64, active_time: Duration) -> Result<RoomsStats, Violation> {
     let mut world = World::new(seed);
-    let end = Instant::from_millis(1_000) + active_time;
-    while world.now < end {
-        world.step(true)?;
-    }
-    world.settle()?;
+    world.run(active_time, true)?;
+    world.environment.heal();
+    world.run_until_settled("settled rooms", SETTLING)?;
     Ok(world.server.stats())
 }
 
@@ -46,9 +44,7 @@ const CODE: &str = "1234";
 const PLAYERS_MAX: u16 = 3;
 /// Number of clients.
 const CLIENTS: usize = 8;
-/// Time between two turns of all machines.
-const STEP: Duration = Duration::from_millis(5);
-/// Time in which a world settles: ENet's longest timeout of a vanished client, and the timeouts of
+/// Maximum time in which a world settles: ENet's longest timeout of a vanished client, and the timeouts of
 /// rooms.
 const SETTLING: Duration = Duration::from_secs(60);
 
@@ -56,10 +52,7 @@ const SETTLING: Duration = Duration::from_secs(60);
 type Wishes = BTreeMap<PeerId, &'static str>;
 
 struct World {
-    now: Instant,
-    rng: Rng,
-    network: SimulatedNetwork,
-    in_flight: InFlight,
+    environment: Environment,
     server: Server,
     clients: Vec<Option<Client>>,
     wishes: Wishes,
@@ -67,74 +60,56 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut rng = Rng::seed_from_u64(seed ^ 0x726f_6f6d_7300);
-        let mut network = SimulatedNetwork::drawn(CLIENTS, &mut rng);
-        let socket = network.bind(SERVER_SLOT, 0, SimulatedNetwork::server_address(0));
-        let server = Server::new(socket, &mut rng);
-        Self {
-            now: Instant::from_millis(1_000),
-            rng,
-            network,
-            in_flight: InFlight::new(),
-            server,
-            clients: (0..CLIENTS).map(|_| None).collect(),
-            wishes: Wishes::new(),
-        }
-    }
-
-    /// Runs a turn of all machines. While the world is active, clients join and faults occur.
-    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
-        self.now += STEP;
-        self.in_flight.deliver(self.now, &mut self.network);
-        self.server.step(self.now, is_active, &mut self.rng);
-        let checked = self.server.check(&self.wishes);
-        checked.map_err(|what| self.violation("rooms of the server", what))?;
-        self.transmit(SERVER_SLOT);
-        for slot in 1..=CLIENTS {
-            self.step_client(slot, is_active)?;
-            self.transmit(slot);
-        }
-        Ok(())
+        let (mut environment, socket) = Environment::new(seed ^ 0x726f_6f6d_7300, CLIENTS);
+        let server = Server::new(socket, &mut environment.rng);
+        let clients = (0..CLIENTS).map(|_| None).collect();
+        Self { environment, server, clients, wishes: Wishes::new() }
     }
 
     fn step_client(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
         let Some(client) = &mut self.clients[slot - 1] else {
-            if is_active && self.rng.chance(5) {
-                let address = self.network.client_address(slot);
-                let socket = self.network.bind(slot, 0, address);
-                let client = Client::new(socket, self.now, &mut self.rng);
+            if is_active && self.environment.rng.chance(5) {
+                let socket = self.environment.open(slot);
+                let Environment { now, rng, .. } = &mut self.environment;
+                let client = Client::new(socket, *now, rng);
                 self.wishes.insert(client.id(), client.room());
                 self.clients[slot - 1] = Some(client);
             }
             return Ok(());
         };
-        let outcome = client.step(self.now, is_active, &self.wishes, &mut self.rng);
-        let has_vanished = is_active && self.rng.chance(1) && self.rng.chance(200);
-        let has_ended = outcome.map_err(|what| self.violation("rooms of a client", what))?;
+        let Environment { now, rng, .. } = &mut self.environment;
+        let outcome = client.step(*now, is_active, &self.wishes, rng);
+        let has_vanished = is_active && rng.chance(1) && rng.chance(200);
+        self.environment.collect(slot);
+        let has_ended =
+            outcome.map_err(|what| self.environment.violation("rooms of a client", what))?;
         if has_ended || has_vanished {
-            self.transmit(slot);
-            self.network.unbind(slot);
+            self.environment.close(slot);
             self.clients[slot - 1] = None;
         }
         Ok(())
     }
+}
 
-    fn transmit(&mut self, slot: usize) {
-        self.in_flight.collect(self.now, slot, &mut self.network);
+impl SteppedWorld for World {
+    fn environment(&self) -> &Environment {
+        &self.environment
     }
 
-    /// Ends all faults, lets the clients leave, and checks that nothing is left of them.
-    fn settle(&mut self) -> Result<(), Violation> {
-        self.network.heal();
-        let end = self.now + SETTLING;
-        while self.now < end {
-            self.step(false)?;
-        }
-        let settled = self.server.check_settled();
-        settled.map_err(|what| self.violation("settled rooms", what))
+    /// Runs a turn of all machines. While the world is active, clients join and faults occur;
+    /// otherwise the clients leave.
+    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
+        self.environment.advance();
+        let Environment { now, rng, .. } = &mut self.environment;
+        self.server.step(*now, is_active, rng);
+        let checked = self.server.check(&self.wishes);
+        checked.map_err(|what| self.environment.violation("rooms of the server", what))?;
+        self.environment.collect(SERVER_SLOT);
+        (1..=CLIENTS).try_for_each(|slot| self.step_client(slot, is_active))
     }
 
-    fn violation(&self, name: &'static str, what: String) -> Violation {
-        Violation { at: self.now, name, what }
+    /// Checks that nothing is left of the clients.
+    fn check_settled(&mut self) -> Result<(), String> {
+        self.server.check_settled()
     }
 }
