@@ -8,7 +8,7 @@ mod seen;
 mod sequence;
 
 pub(crate) use ledger::Ledger;
-pub(crate) use nodes::{Inbox, Received, builder, seat_of};
-pub(crate) use owner::{Owner, take_over};
+pub(crate) use nodes::{Inbox, Received, builder, seat, seat_of, seat_scene};
+pub(crate) use owner::{Owner, sync, take_over};
 pub(crate) use seen::Seen;
 pub(crate) use sequence::Sequence;

@@ -130,7 +130,8 @@ fn unit_scene() -> PackedScene {
     })
 }
 
-fn seat_scene() -> PackedScene {
+/// Returns the scene of a seat.
+pub(crate) fn seat_scene() -> PackedScene {
     PackedScene::new("res://seat.tscn", || {
         let config = ReplicationConfig::new().always_without_spawn(".:input");
         let input = MultiplayerSynchronizer::new(config);
@@ -146,7 +147,8 @@ pub(super) fn part(name: &str) -> Instance {
     part_scene().instantiate().named(name)
 }
 
-pub(super) fn seat(player: PeerId) -> Instance {
+/// Returns the seat of a player.
+pub(crate) fn seat(player: PeerId) -> Instance {
     seat_scene().instantiate().named(&player.to_string())
 }
 

@@ -192,7 +192,7 @@ fn hide(scene: &mut Scene, unit: &str) {
 }
 
 /// Returns the synchronizer of a unit.
-pub(super) fn sync<'s>(
+pub(crate) fn sync<'s>(
     scene: &'s mut Scene,
     unit: &str,
 ) -> Option<&'s mut MultiplayerSynchronizer> {

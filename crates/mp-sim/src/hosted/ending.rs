@@ -15,7 +15,7 @@ impl World {
     /// Ends all faults and actions, and checks that each guest has what its host has.
     pub(super) fn settle(&mut self) -> Result<(), Violation> {
         self.environment.heal();
-        self.end("settled hosted room")
+        self.run_until_settled("settled hosted room", SETTLING)
     }
 
     /// Ends the host. If there is time, a guest joins before there is another one. Checks what it
@@ -52,22 +52,7 @@ impl World {
             let checked = self.check_late(late, &guests, &common);
             checked.map_err(|what| self.environment.violation("late guest", what))?;
         }
-        self.end("settled room of the next host")
-    }
-
-    /// Runs until the clients that have vanished are missed, and then until the world has settled.
-    fn end(&mut self, name: &'static str) -> Result<(), Violation> {
-        let missed = self.environment.now + TIMEOUT_MAX;
-        while self.environment.now < missed && self.has_vanished_players() {
-            self.step(false)?;
-        }
-        self.run_until_settled(name, SETTLING)
-    }
-
-    fn has_vanished_players(&mut self) -> bool {
-        let mut peers = self.room.scene(self.environment.now).peers().into_iter();
-        let players = &self.players;
-        peers.any(|id| !players.iter().flatten().any(|player| player.machine.id() == id))
+        self.run_until_settled("settled room of the next host", SETTLING)
     }
 
     fn check_late(&mut self, late: usize, guests: &[usize], common: &Seen) -> Result<(), String> {

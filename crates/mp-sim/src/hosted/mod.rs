@@ -21,7 +21,7 @@ use self::witness::Witness;
 use crate::checker::Violation;
 use crate::game::Ledger;
 use crate::machine::{BRANCH, Environment, ServerMachine, SteppedWorld, Turns};
-use crate::net::SERVER_SLOT;
+use crate::net::{SERVER_SLOT, TIMEOUT_MAX};
 use crate::rng_ext::RngExt;
 
 /// Simulates a world of a hosted room from `seed`, for `active_time` and until it has settled.
@@ -42,9 +42,9 @@ pub fn simulate(seed: u64, active_time: Duration) -> Result<SeatStats, Violation
 const BECOME_HOST: &str = "host";
 /// Number of clients.
 const CLIENTS: usize = 6;
-/// Maximum time in which a world settles once vanished clients are missed: the grace, and the time
-/// in which the next host takes over.
-const SETTLING: Duration = Duration::from_secs(16);
+/// Maximum time in which a world settles: ENet misses the last clients, and the next host takes
+/// over after the grace.
+const SETTLING: Duration = TIMEOUT_MAX.saturating_add(Duration::from_secs(16));
 
 struct World {
     environment: Environment,

@@ -8,7 +8,7 @@ use mp_transport_enet::ClientOptions;
 
 use super::BECOME_HOST;
 use crate::game::{self, Inbox, Ledger, Owner, Received, Seen, Sequence};
-use crate::machine::ClientMachine;
+use crate::machine::{ClientMachine, TIMEOUT};
 use crate::net::socket::SimSocket;
 use crate::rng_ext::RngExt;
 
@@ -55,7 +55,7 @@ impl Player {
     pub(super) fn new(socket: SimSocket, now: Instant, rng: &mut Rng) -> Self {
         let inbox = Inbox::default();
         let branch = game::builder(&inbox).seed(rng.next_seed()).build().expect("a valid branch");
-        let options = ClientOptions::default().seed(rng.next_seed());
+        let options = ClientOptions::default().seed(rng.next_seed()).timeout(TIMEOUT);
         let stays = rng.duration(Duration::from_secs(1), Duration::from_secs(25));
         Self {
             machine: ClientMachine::new(socket, options, branch),

@@ -10,7 +10,7 @@ use mp_core::{
 use mp_scene::{Branch, Refusal, Scene};
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
 
-use super::{BRANCH, TIMEOUT};
+use super::BRANCH;
 use crate::net::SimulatedNetwork;
 use crate::net::socket::SimSocket;
 
@@ -29,7 +29,6 @@ impl ClientMachine {
     /// Connects to the server.
     pub(crate) fn new(socket: SimSocket, options: ClientOptions, branch: Branch) -> Self {
         let server = SimulatedNetwork::server_address(0);
-        let options = options.timeout(TIMEOUT);
         let peer = EnetMultiplayerPeer::client(socket, server, options).expect("valid options");
         let id = peer.unique_id();
         let mut endpoint = Endpoint::new(EndpointId(0), peer, BRANCH);
@@ -50,8 +49,11 @@ impl ClientMachine {
         self.ends.is_none() && self.branch.scene().peers().contains(&PeerId::SERVER)
     }
 
-    /// Begins to close the connection gracefully.
+    /// Begins to close the connection gracefully, unless the client is leaving.
     pub(crate) fn leave(&mut self, now: Instant) {
+        if self.ends.is_some() {
+            return;
+        }
         self.ends = Some(now + LEAVING);
         self.is_touched = true;
         self.branch.close(DisconnectReason::Closed, CloseMode::Drain);

@@ -3,31 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mp_core::{
-    BranchId, Channel, CloseMode, ConnectionStatus, DisconnectReason, Endpoint, EndpointId,
-    Instant, MultiplayerPeer, PeerEvent, PeerId, Rng, StateMachine, ToBranch, TransferMode,
-};
+use mp_core::{Channel, Instant, Packet, PeerId, Rng, TransferMode};
+use mp_scene::SceneMessage;
 use mp_scene::codec::{Codec, Limits};
-use mp_scene::{Branch, SceneMessage};
-use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
+use mp_transport_enet::ClientOptions;
 
 use super::Seen;
-use super::game::{self, Seat, SharedLog};
-use crate::net::SimulatedNetwork;
+use super::game::{self, SharedLog};
+use crate::game::seat_of;
+use crate::machine::ClientMachine;
 use crate::net::socket::SimSocket;
 use crate::rng_ext::RngExt;
 
 /// A client of the server.
 pub(super) struct Client {
-    endpoint: Endpoint<EnetMultiplayerPeer<SimSocket>, BranchId>,
-    branch: Branch,
-    id: PeerId,
+    machine: ClientMachine,
     ids: Ids,
     pub(super) log: SharedLog,
     /// Time at which it leaves.
     leaves: Instant,
-    /// Time at which it is dropped although it has not finished leaving.
-    ends: Option<Instant>,
 }
 
 /// The ids of nodes that the server has announced during the connection.
@@ -38,15 +32,24 @@ struct Ids {
 }
 
 impl Ids {
-    /// Handles a message of the server. The error is a violation: an id is used again.
-    fn handle(&mut self, message: &SceneMessage) -> Result<(), String> {
-        let (ids, id, node) = match message {
-            SceneMessage::SimplifyPath { id, path, .. } => (&mut self.paths, *id, path),
-            SceneMessage::Spawn(spawn) => (&mut self.nodes, spawn.net_id, &spawn.name),
+    /// Returns a witness of packets, which sets `checked` to the first violation.
+    fn witness(&mut self, checked: &mut Result<(), String>) -> impl FnMut(&Packet) {
+        |packet| {
+            if checked.is_ok() {
+                *checked = self.handle(packet);
+            }
+        }
+    }
+
+    /// Handles a packet of the server. The error is a violation: an id is used again.
+    fn handle(&mut self, packet: &Packet) -> Result<(), String> {
+        let (ids, id, node) = match Codec::default().decode(&packet.payload, &Limits::default()) {
+            Ok(SceneMessage::SimplifyPath { id, path, .. }) => (&mut self.paths, id, path),
+            Ok(SceneMessage::Spawn(spawn)) => (&mut self.nodes, spawn.net_id, spawn.name),
             _ => return Ok(()),
         };
         match ids.insert(id, node.clone()) {
-            Some(earlier) if earlier != *node => {
+            Some(earlier) if earlier != node => {
                 Err(format!("id {id} of {earlier} is used again for {node}"))
             }
             _ => Ok(()),
@@ -57,9 +60,6 @@ impl Ids {
 impl Client {
     pub(super) fn new(socket: SimSocket, now: Instant, rng: &mut Rng) -> Self {
         let options = ClientOptions::default().seed(rng.next_seed());
-        let server = SimulatedNetwork::server_address(0);
-        let peer = EnetMultiplayerPeer::client(socket, server, options).expect("valid options");
-        let id = peer.unique_id();
         let log = SharedLog::default();
         let reported = SharedLog::clone(&log);
         let met = SharedLog::clone(&log);
@@ -74,20 +74,18 @@ impl Client {
                     _ => reported.borrow_mut().wrong.push(format!("{from} sent {text:?}")),
                 }
             });
-        let mut endpoint = Endpoint::new(EndpointId(0), peer, BRANCH);
-        endpoint.serve(BRANCH);
         let stays = rng.duration(Duration::from_secs(1), Duration::from_secs(25));
         let branch = branch.build().expect("a valid branch");
-        let (ids, ends) = (Ids::default(), None);
-        Self { endpoint, branch, id, ids, log, leaves: now + stays, ends }
+        let machine = ClientMachine::new(socket, options, branch);
+        Self { machine, ids: Ids::default(), log, leaves: now + stays }
     }
 
     pub(super) fn id(&self) -> PeerId {
-        self.id
+        self.machine.id()
     }
 
     pub(super) fn is_connected(&mut self) -> bool {
-        self.branch.scene().peers().contains(&PeerId::SERVER)
+        self.machine.scene().peers().contains(&PeerId::SERVER)
     }
 
     /// Runs a turn. Returns whether the client has ended; the error is a violation.
@@ -97,56 +95,25 @@ impl Client {
         is_active: bool,
         rng: &mut Rng,
     ) -> Result<bool, String> {
-        self.endpoint.receive(now);
-        self.deliver(now)?;
-        self.branch.scene().set_now(now);
-        if self.is_connected() && self.ends.is_none() {
+        let mut checked = Ok(());
+        self.machine.receive(now, &mut self.ids.witness(&mut checked));
+        if self.machine.is_playing() {
             self.play(is_active, rng);
         }
-        if is_active && now >= self.leaves && self.ends.is_none() {
-            self.ends = Some(now + Duration::from_secs(4));
-            self.branch.close(DisconnectReason::Closed, CloseMode::Drain);
+        if is_active && now >= self.leaves {
+            self.machine.leave(now);
         }
-        self.branch.end_turn(now);
-        let endpoint = &mut self.endpoint;
-        self.branch.deliver(&mut |_, message| {
-            endpoint.handle_input(now, (BRANCH, message));
-            Ok(())
-        });
-        self.endpoint.finish_turn(now);
-        self.deliver(now)?;
+        self.machine.send(now, &mut self.ids.witness(&mut checked));
+        checked?;
         self.check()?;
-        let status = self.endpoint.peer().connection_status();
-        Ok(status == ConnectionStatus::Disconnected || self.ends.is_some_and(|end| now >= end))
-    }
-
-    /// Passes the events of the endpoint to the branch, and checks the ids of announcements.
-    fn deliver(&mut self, now: Instant) -> Result<(), String> {
-        let Self { endpoint, branch, ids, .. } = self;
-        let mut checked = Ok(());
-        endpoint.deliver(&mut |_, message: ToBranch| {
-            if let ToBranch::Events(_, events) = &message {
-                for event in events {
-                    let PeerEvent::Packet(packet) = event else { continue };
-                    let message = Codec::default().decode(&packet.payload, &Limits::default());
-                    if let (Ok(()), Ok(message)) = (&checked, message) {
-                        checked = ids.handle(&message);
-                    }
-                }
-            }
-            branch.handle_input(now, message);
-            Ok(())
-        });
-        checked
+        Ok(self.machine.has_ended(now))
     }
 
     /// Calls and sends for the room whose marker the client has.
     fn play(&mut self, is_active: bool, rng: &mut Rng) {
         let Some(room) = self.log.borrow().room else { return };
-        let (id, scene) = (self.id, self.branch.scene());
-        if let Ok(seat) = scene.node::<Seat>(&format!("Seats/{id}"))
-            && let Ok(seat) = scene.get_mut(seat)
-        {
+        let (id, scene) = (self.machine.id(), self.machine.scene());
+        if let Some(seat) = seat_of(scene, id) {
             seat.input = room;
         }
         let Ok(hall) = scene.find("Hall") else { return };
@@ -181,26 +148,24 @@ impl Client {
     /// Checks what the client has received and has. The error is a violation.
     fn check(&mut self) -> Result<(), String> {
         if let Some(wrong) = self.log.borrow().wrong.first() {
-            return Err(format!("{}: {wrong}", self.id));
+            return Err(format!("{}: {wrong}", self.id()));
         }
-        let scene = self.branch.scene();
+        let scene = self.machine.scene();
         let mut nodes = game::nodes(scene, "Units");
         nodes.extend(game::nodes(scene, "Items"));
         let rooms: Vec<_> = nodes.iter().map(|(name, _)| &name[..2]).collect();
         if rooms.iter().any(|room| *room != rooms[0]) {
-            return Err(format!("{} has nodes of two rooms: {nodes:?}", self.id));
+            return Err(format!("{} has nodes of two rooms: {nodes:?}", self.id()));
         }
         let stats = scene.stats();
         if stats.malformed_packets + stats.refused_announcements > 0 {
-            return Err(format!("{} has refused packets: {stats:?}", self.id));
+            return Err(format!("{} has refused packets: {stats:?}", self.id()));
         }
         Ok(())
     }
 
     /// Returns what the client has.
     pub(super) fn seen(&mut self) -> Seen {
-        Seen::of(self.branch.scene())
+        Seen::of(self.machine.scene())
     }
 }
-
-const BRANCH: BranchId = BranchId(0);

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use mp_core::PeerId;
 use mp_scene::prelude::*;
 use mp_scene::{Branch, BranchBuilder, Scene, Tree};
+
+use crate::game::seat_scene;
 
 /// Observations of one program, which its nodes record.
 pub(super) type SharedLog = Rc<RefCell<Log>>;
@@ -79,13 +80,6 @@ struct Item {
     log: SharedLog,
 }
 
-/// Node of a player, with a synchronizer of which the player is the authority.
-#[derive(Default)]
-pub(super) struct Seat {
-    /// The room in which the player is, as it has sent it; 0 before.
-    pub(super) input: i64,
-}
-
 impl Node for Hall {
     fn rpc_table() -> RpcTable<Self> {
         type Report = (i64, i64);
@@ -152,20 +146,6 @@ impl Node for Item {
     }
 }
 
-impl Node for Seat {
-    fn property_table() -> PropertyTable<Self> {
-        PropertyTable::new().property("input", |seat: &mut Self| &mut seat.input)
-    }
-
-    fn enter_tree(&mut self, tree: &mut Tree, node: NodeId) {
-        let player = tree.name(node).and_then(|name| PeerId::new(name.parse().ok()?));
-        let children: Vec<_> = tree.children(node).collect();
-        if let (Some(player), [input]) = (player, &children[..]) {
-            let _ = tree.set_multiplayer_authority(*input, player, false);
-        }
-    }
-}
-
 fn part() -> PackedScene {
     PackedScene::new("res://part.tscn", || {
         let sync = MultiplayerSynchronizer::new(ReplicationConfig::new().on_change(".:hp"));
@@ -192,14 +172,6 @@ pub(super) fn part_named(name: &str) -> Instance {
     part().instantiate().named(name)
 }
 
-pub(super) fn seat() -> PackedScene {
-    PackedScene::new("res://seat.tscn", || {
-        let config = ReplicationConfig::new().always_without_spawn(".:input");
-        let input = MultiplayerSynchronizer::new(config);
-        Instance::new("Seat", Seat::default()).child(Instance::new("Input", input))
-    })
-}
-
 /// Returns the branch of a room, or of a client (room 0).
 pub(super) fn branch(room: i64, log: &SharedLog) -> BranchBuilder {
     let (hall, of_items) = (SharedLog::clone(log), SharedLog::clone(log));
@@ -219,7 +191,7 @@ pub(super) fn branch(room: i64, log: &SharedLog) -> BranchBuilder {
         });
         scene.add("ItemSpawner", spawner)?;
         scene.add("Seats", Group)?;
-        scene.add("SeatSpawner", MultiplayerSpawner::new("../Seats").with_scene(&seat()))?;
+        scene.add("SeatSpawner", MultiplayerSpawner::new("../Seats").with_scene(&seat_scene()))?;
         if room > 0 {
             spawn_item(scene, room, 0);
         }

@@ -9,12 +9,12 @@ use mp_core::{
     TransferMode,
 };
 use mp_host::{BranchHost, EndpointHost, LocalMailbox};
-use mp_scene::prelude::*;
 use mp_scene::{Branch, IdBlocks, Scene, SceneStats};
 use mp_transport_enet::{EnetMultiplayerPeer, ServerOptions};
 
-use super::game::{self, Seat, SharedLog, Unit};
+use super::game::{self, SharedLog, Unit};
 use super::{ROOMS, Seen};
+use crate::game::{seat, seat_of, sync};
 use crate::net::socket::SimSocket;
 use crate::rng_ext::RngExt;
 
@@ -156,8 +156,7 @@ impl Room {
                     *visit += 1;
                     *visit
                 };
-                let seat = game::seat().instantiate().named(&peer.to_string());
-                let _ = scene.add_instance("Seats", seat);
+                let _ = scene.add_instance("Seats", seat(peer));
                 report(scene, peer, "report", (number, visit));
             })
             .on_peer_disconnected(|scene, peer| {
@@ -297,8 +296,7 @@ impl Room {
         let number = self.number();
         let scene = self.branch.scene();
         for player in scene.peers() {
-            let seat = scene.node::<Seat>(&format!("Seats/{player}"));
-            let input = seat.ok().and_then(|seat| scene.get(seat).ok()).map_or(0, |it| it.input);
+            let input = seat_of(scene, player).map_or(0, |seat| seat.input);
             if input != 0 && input != number {
                 let wrong = format!("the input of {player} is for room {input}");
                 self.log.borrow_mut().wrong.push(wrong);
@@ -326,12 +324,6 @@ fn report(scene: &mut Scene, player: PeerId, method: &str, args: (i64, i64)) {
         // A player who leaves cannot be called.
         let _ = scene.rpc_id(player, hall, method, args);
     }
-}
-
-/// Returns the synchronizer of a unit.
-fn sync<'s>(scene: &'s mut Scene, unit: &str) -> Option<&'s mut MultiplayerSynchronizer> {
-    let node = scene.node::<MultiplayerSynchronizer>(&format!("Units/{unit}/Sync")).ok()?;
-    scene.get_mut(node).ok()
 }
 
 const ENDPOINT: EndpointId = EndpointId(0);

@@ -39,8 +39,8 @@ const CLIENTS: usize = 6;
 const KEEP: Duration = Duration::from_secs(4);
 /// Number of calls that the server queues for a kept player.
 const QUEUED_CALLS: usize = 3;
-/// Maximum time in which a world settles once vanished clients are missed: ENet resends late.
-const SETTLING: Duration = Duration::from_secs(12);
+/// Maximum time in which a world settles: ENet misses the last clients, and the server keeps them.
+const SETTLING: Duration = TIMEOUT_MAX.saturating_add(KEEP).saturating_add(KEEP);
 
 /// A place for a client.
 enum Slot {
@@ -131,19 +131,7 @@ impl World {
     /// Ends all faults and actions, and checks that each player has what it may see.
     fn settle(&mut self) -> Result<(), Violation> {
         self.environment.heal();
-        let missed = self.environment.now + TIMEOUT_MAX + KEEP;
-        while self.environment.now < missed && self.has_vanished_players() {
-            self.step(false)?;
-        }
         self.run_until_settled("settled resumptions", SETTLING)
-    }
-
-    /// Returns whether the server has players whose clients have vanished: they are kept, or were
-    /// not missed yet.
-    fn has_vanished_players(&mut self) -> bool {
-        let playing = |slot: &Slot, id| matches!(slot, Slot::Playing(player) if player.id() == id);
-        let mut peers = self.server.scene(self.environment.now).peers().into_iter();
-        peers.any(|id| !self.slots.iter().any(|slot| playing(slot, id)))
     }
 }
 

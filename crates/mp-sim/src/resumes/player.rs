@@ -8,7 +8,7 @@ use mp_transport_enet::ClientOptions;
 
 use super::server::Server;
 use crate::game::{self, Inbox, Received, Seen, Sequence};
-use crate::machine::ClientMachine;
+use crate::machine::{ClientMachine, TIMEOUT};
 use crate::net::socket::SimSocket;
 use crate::rng_ext::RngExt;
 
@@ -42,7 +42,7 @@ impl Player {
     ) -> Self {
         let inbox = Inbox::default();
         let branch = game::builder(&inbox).seed(rng.next_seed()).build().expect("a valid branch");
-        let options = ClientOptions::default().seed(rng.next_seed()).unique_id(id);
+        let options = ClientOptions::default().seed(rng.next_seed()).unique_id(id).timeout(TIMEOUT);
         let stays = rng.duration(Duration::from_millis(300), Duration::from_secs(20));
         Self {
             machine: ClientMachine::new(socket, options, branch),

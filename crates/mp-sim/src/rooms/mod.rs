@@ -44,8 +44,8 @@ const CODE: &str = "1234";
 const PLAYERS_MAX: u16 = 3;
 /// Number of clients.
 const CLIENTS: usize = 8;
-/// Maximum time in which a world settles: ENet's longest timeout of a vanished client, and the timeouts of
-/// rooms.
+/// Maximum time in which a world settles: ENet's longest timeout of a vanished client, and the
+/// timeouts of rooms.
 const SETTLING: Duration = Duration::from_secs(60);
 
 /// The room that each client has selected, by peer id.
