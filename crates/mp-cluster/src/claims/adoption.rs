@@ -60,7 +60,7 @@ impl Claims {
             } else if !matches!(self.rooms.get(&room), Some(RoomClaim::Suspended))
                 && self.busy.insert(room.clone())
             {
-                self.write(room, self.node, Some(revision), WriteCause::Adopted);
+                self.write(room, self.here(record), Some(revision), WriteCause::Adopted);
             }
         }
     }
