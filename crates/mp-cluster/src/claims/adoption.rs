@@ -1,6 +1,6 @@
 //! Rooms whose owner has died.
 
-use super::{Claims, Purpose, RoomClaim, WriteCause, members};
+use super::{Claims, Purpose, RoomClaim, members};
 use crate::directory::{Entry, EntryKey, EntryKind, Operation, Revision, RoomRecord};
 use crate::limits::FULL_SCAN_INTERVAL;
 use crate::placement::{Members, adopter};
@@ -60,7 +60,9 @@ impl Claims {
             } else if !matches!(self.rooms.get(&room), Some(RoomClaim::Suspended))
                 && self.busy.insert(room.clone())
             {
-                self.write(room, self.here(record), Some(revision), WriteCause::Adopted);
+                // A list may be older than the registration of an owner.
+                let operation = Operation::Get(EntryKey::Node(record.owner));
+                self.queue.push_back((Purpose::Adopt(room, revision), operation));
             }
         }
     }
