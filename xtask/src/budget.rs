@@ -10,11 +10,12 @@ const SECONDS: &[(&str, u64)] = &[
     ("formatting", 3),
     ("lints", 85),
     ("documentation", 25),
-    ("features", 110),
+    ("features", 115),
     ("package", 2),
     ("dependencies", 60),
     ("Godot", 5),
-    ("cargo test", 260),
+    ("NATS", 5),
+    ("cargo test", 285),
     ("interop, server", 40),
     ("interop, client", 15),
     ("interop, mixed", 5),
@@ -71,7 +72,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("server", 6 * 60 - 20 - 20 - 160 - 5),
     ("operations", 5 * 60 - 2 - 30 - 10 - 15 - 30 - 5 - 15 - 5 - 8 - 15),
     ("relay", 6 * 60 - 20 - 12 - 10 - 40 - 10 - 12 - 5 - 12),
-    ("cluster", 4 * 60),
+    ("cluster", 4 * 60 - 5 - 5 - 25),
 ];
 
 /// Maximum ratio of a step's time to its row in [`SECONDS`].

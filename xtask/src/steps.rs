@@ -21,6 +21,7 @@ use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::links;
 use crate::live_page;
 use crate::moves;
+use crate::nats;
 use crate::one_room;
 use crate::openapi;
 use crate::operate;
@@ -93,11 +94,19 @@ fn tests(steps: &mut Steps) {
         godot = Some(found);
         Ok(version)
     });
+    let mut nats_server = None;
+    steps.run("NATS", || {
+        let found = nats_server.insert(nats::server()?);
+        Ok(found.display().to_string())
+    });
     steps.run("cargo test", || {
         let mut command = cargo();
         command.args(["test", "--workspace"]);
         if let Some(Godot { path, .. }) = &godot {
             command.env("GODOT", path);
+        }
+        if let Some(path) = &nats_server {
+            command.env("NATS_SERVER", path);
         }
         command.env("PATH", debugger_path()?);
         run(&mut command)?;

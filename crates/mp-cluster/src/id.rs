@@ -1,6 +1,8 @@
-//! Identifiers of a cluster: [`ClusterId`], [`ClusterNodeId`], [`LinkId`] and [`Epoch`].
+//! Identifiers of a cluster: [`ClusterName`], [`ClusterId`], [`ClusterNodeId`], [`LinkId`] and
+//! [`Epoch`].
 
 use std::fmt;
+use std::str::FromStr;
 
 use mp_core::Rng;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,44 @@ impl ClusterId {
     pub fn named(name: &str) -> Self {
         let hash: [u8; 32] = Sha256::digest(name.as_bytes()).into();
         Self(hash.iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte)))
+    }
+}
+
+/// The name of a cluster: 1 to 32 of `A` to `Z`, `a` to `z`, `0` to `9`, `-` and `_`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterName(String);
+
+/// The error of a text that is no name of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a name of a cluster has 1 to 32 letters, digits, \"-\" and \"_\"")]
+#[non_exhaustive]
+pub struct InvalidClusterName;
+
+impl ClusterName {
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the id of the cluster.
+    pub fn id(&self) -> ClusterId {
+        ClusterId::named(&self.0)
+    }
+}
+
+impl FromStr for ClusterName {
+    type Err = InvalidClusterName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidClusterName> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let is_name = (1..=32).contains(&text.len()) && text.bytes().all(is_allowed);
+        is_name.then(|| Self(text.to_owned())).ok_or(InvalidClusterName)
+    }
+}
+
+impl fmt::Display for ClusterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -57,19 +97,6 @@ impl fmt::Debug for ClusterNodeId {
 /// are not reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkId(pub(crate) u64);
-
-/// A request of a node, among those that it has sent. Its answer has the same number.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct NodeRequestId(u64);
-
-impl NodeRequestId {
-    /// Returns the id with this number.
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-}
 
 /// The revision of the room's record in the directory, with which the room's owner has claimed it.
 /// Each node that adopts a room has a greater one, so that frames of an earlier owner are

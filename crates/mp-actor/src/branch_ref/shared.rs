@@ -102,7 +102,7 @@ impl Shared {
         self.rate.clone()
     }
 
-    pub(crate) fn authenticates(&self) -> bool {
+    pub(super) fn authenticates(&self) -> bool {
         self.authenticates
     }
 

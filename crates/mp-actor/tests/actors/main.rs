@@ -14,7 +14,6 @@ mod moves;
 mod panics;
 mod peers;
 mod protocol;
-mod remote;
 mod requests;
 mod scene_tree;
 mod session;

@@ -13,7 +13,7 @@ use crate::limits::{BUS_QUEUE_BYTES_MAX, BUS_QUEUE_MESSAGES_MAX, FRAME_BYTES_MAX
 /// A queue of messages, and the state of the connection, with counters. Clones share it; one of
 /// them receives.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Inbox(Arc<Mutex<State>>);
+pub(crate) struct Inbox(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -28,7 +28,7 @@ struct State {
 
 impl Inbox {
     /// Queues a message that was received, or drops and counts it.
-    pub(super) fn push(&self, kind: BusMessageKind, bytes: Bytes) {
+    pub(crate) fn push(&self, kind: BusMessageKind, bytes: Bytes) {
         let mut state = self.lock();
         state.stats.received_messages += 1;
         state.stats.received_bytes += bytes.len() as u64;
@@ -46,7 +46,7 @@ impl Inbox {
     }
 
     /// Sets whether the bus is connected.
-    pub(super) fn set_connected(&self, is_connected: bool) {
+    pub(crate) fn set_connected(&self, is_connected: bool) {
         let mut state = self.lock();
         if state.is_connected != is_connected {
             state.is_connected = is_connected;
@@ -56,21 +56,21 @@ impl Inbox {
     }
 
     /// Returns whether the bus is connected.
-    pub(super) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.lock().is_connected
     }
 
     /// Changes the counters of messages that the node sends.
-    pub(super) fn count(&self, change: impl FnOnce(&mut BusStats)) {
+    pub(crate) fn count(&self, change: impl FnOnce(&mut BusStats)) {
         change(&mut self.lock().stats);
     }
 
-    pub(super) fn stats(&self) -> BusStats {
+    pub(crate) fn stats(&self) -> BusStats {
         self.lock().stats
     }
 
     /// Waits for the next event. Changes of the connection come first.
-    pub(super) async fn recv(&mut self) -> BusEvent {
+    pub(crate) async fn recv(&mut self) -> BusEvent {
         poll_fn(|context| {
             let mut state = self.lock();
             if state.reported != state.is_connected {

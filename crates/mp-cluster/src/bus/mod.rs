@@ -4,7 +4,7 @@
 //! servers of the bus changes. A message may be lost: [gateways](crate::gateway) detect gaps, and a
 //! request has a timeout.
 
-mod inbox;
+pub(crate) mod inbox;
 mod memory;
 
 use std::fmt;

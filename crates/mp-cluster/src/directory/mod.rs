@@ -11,9 +11,11 @@ mod record;
 
 use std::fmt;
 use std::future::Future;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use mp_core::Instant;
 use mp_rooms::{RoomName, TicketHash};
 
@@ -94,7 +96,8 @@ pub enum Operation {
         /// Revision of the entry.
         expected: Revision,
     },
-    /// Reads all entries of a kind. The outcome is [`OperationOutcome::Entries`].
+    /// Reads all entries of a kind. The outcome is [`OperationOutcome::Entries`]. It may lack the
+    /// latest changes: read an entry before you rely on its absence.
     List(EntryKind),
 }
 
@@ -171,13 +174,36 @@ impl fmt::Display for EntryKey {
         match self {
             Self::Node(node) => write!(f, "node.{node}"),
             Self::Room(room) => write!(f, "room.{}", room.as_str().replace('.', "=")),
-            Self::Ticket(hash) => {
-                f.write_str("ticket.")?;
-                hash.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
+            Self::Ticket(hash) => write!(f, "ticket.{}", HEXLOWER.encode(hash.as_bytes())),
         }
     }
 }
+
+impl FromStr for EntryKey {
+    type Err = InvalidKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        let (kind, id) = text.split_once('.').ok_or(InvalidKey)?;
+        let key = match kind {
+            "node" => u64::from_str_radix(id, 16).ok().map(|it| Self::Node(ClusterNodeId::new(it))),
+            "room" => RoomName::new(&id.replace('=', ".")).ok().map(Self::Room),
+            "ticket" => {
+                let bytes = HEXLOWER.decode(id.as_bytes()).ok();
+                let hash = bytes.and_then(|bytes| bytes.try_into().ok());
+                hash.map(|hash| Self::Ticket(TicketHash::from_bytes(hash)))
+            }
+            _ => None,
+        };
+        // Each key has one text.
+        key.filter(|key| key.to_string() == text).ok_or(InvalidKey)
+    }
+}
+
+/// The error of a text that is no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a key of the directory")]
+#[non_exhaustive]
+pub struct InvalidKey;
 
 impl EntryKind {
     /// Returns the first part of the texts of keys.

@@ -56,6 +56,11 @@ impl fmt::Debug for Ticket {
 }
 
 impl TicketHash {
+    /// Returns the hash with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Returns the bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -1,0 +1,7 @@
+//! The bus and the directory on a NATS server, which each test starts and ends.
+#![allow(missing_docs, reason = "a test")]
+
+mod access;
+mod bus;
+mod directory;
+mod server;
