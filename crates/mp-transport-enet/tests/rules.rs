@@ -342,6 +342,36 @@ fn acknowledgements_share_datagrams_with_data() {
     assert!(matches!(commands[1].body, Body::SendReliable { .. }));
 }
 
+/// Returns the number of commands of each datagram, after `count` packets were received and
+/// `queued` packets of 64 bytes were queued.
+fn commands_sent(count: u16, queued: usize) -> Vec<usize> {
+    let (mut host, client) = connected();
+    let now = at(10_100);
+    for sequence in 1..=count {
+        client.send(&mut host, now, &[reliable(0, sequence, &[1])]);
+    }
+    for _ in 0..queued {
+        let payload = bytes::Bytes::from_static(&[7; 64]).into();
+        host.send(client.connection, 0, PacketFlags::RELIABLE, payload).unwrap();
+    }
+    let sent = transmits(&mut host, now);
+    sent.iter().map(|(_, bytes)| parse(bytes).1.len()).collect()
+}
+
+#[test]
+fn acknowledgements_do_not_divide_packets_among_more_datagrams() {
+    // 19 packets and 7 acknowledgements fit. If the 19 acknowledgements came first, they would
+    // leave commands for 13 packets.
+    assert_eq!(commands_sent(19, 19), [26, 12]);
+}
+
+#[test]
+fn datagram_full_of_acknowledgements_does_not_limit_the_length_of_the_next() {
+    // The first has 24 acknowledgements, which precede more packets than a datagram can have, and
+    // 8 packets.
+    assert_eq!(commands_sent(24, 40), [32, 19, 13]);
+}
+
 #[test]
 fn no_datagram_is_longer_than_the_mtu() {
     let (mut host, client) = connected();

@@ -6,7 +6,7 @@ use mp_core::{Instant, bug};
 
 use super::{Host, PeerEntry};
 use crate::proto::header::Header;
-use crate::proto::peer::State;
+use crate::proto::peer::{Packed, State};
 use crate::proto::wire::SPARE;
 use crate::proto::{Millis, NetworkPath, Transmit};
 
@@ -76,7 +76,7 @@ impl Host {
         let peer = &mut self.slots.get_mut(slot)?.peer;
         let NetworkPath { remote: to, local: from } = peer.path();
         let (connect_id, len_max) = (peer.connect_id(), buf.len());
-        let first = peer.pack(now, buf, len_max);
+        let Packed { len: first, is_cut_short } = peer.pack(now, buf, len_max);
         if first == 0 {
             return None;
         }
@@ -87,10 +87,14 @@ impl Host {
             return Some(self.count(Transmit { to, from, len, segment_size: None }, 1));
         }
         let (mut len, mut datagrams) = (first, 1);
-        // No datagram may be longer than the first, and only the last one may be shorter.
-        while peer.wants_to_send(now) && len == first * datagrams && len_max - len >= first + SPARE
+        // No datagram may be longer than the first, and only the last one may be shorter. A first
+        // one that is short would divide the packets among more datagrams than necessary.
+        while !is_cut_short
+            && peer.wants_to_send(now)
+            && len == first * datagrams
+            && len_max - len >= first + SPARE
         {
-            let next = peer.pack(now, &mut buf[len..], first);
+            let next = peer.pack(now, &mut buf[len..], first).len;
             if next == 0 {
                 break;
             }

@@ -81,6 +81,11 @@ impl Acknowledgements {
         self.due.is_empty()
     }
 
+    /// Returns the number of acknowledgements that are not delayed.
+    pub(crate) fn len(&self) -> usize {
+        self.due.len()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.due.clear();
         self.paused.clear();

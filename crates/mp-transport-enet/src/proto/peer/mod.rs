@@ -41,6 +41,7 @@ pub use statistics::{HostStatistic, PeerState, PeerStatistic};
 pub(crate) use throttle::SCALE;
 use throttle::Throttle;
 pub use timeout::TimeoutConfig;
+pub(crate) use transmit::Packed;
 
 /// One peer of a host.
 #[derive(Debug)]

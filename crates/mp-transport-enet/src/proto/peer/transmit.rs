@@ -11,7 +11,7 @@ use super::{Peer, State};
 use crate::proto::command::{Body, Command};
 use crate::proto::settings::HostSettings;
 use crate::proto::wire::Datagram;
-use crate::proto::{HostEvent, Millis, NO_PEER};
+use crate::proto::{COMMANDS_MAX, HostEvent, Millis, NO_PEER};
 
 impl Peer {
     /// Runs the timers that are due.
@@ -56,17 +56,20 @@ impl Peer {
         [state, progress, self.sender.next_timeout()].into_iter().flatten().min()
     }
 
-    /// Packs one datagram of at most `len_max` bytes into `out`. Returns its length, 0 if there is
+    /// Packs one datagram of at most `len_max` bytes into `out`. Returns a length of 0 if there is
     /// nothing to send.
-    pub(crate) fn pack(&mut self, now: Millis, out: &mut [u8], len_max: usize) -> usize {
+    pub(crate) fn pack(&mut self, now: Millis, out: &mut [u8], len_max: usize) -> Packed {
         if !self.wants_to_send(now)
             || self.state == State::HalfOpen && !self.validation.allows(VERIFY_CONNECT_LEN)
         {
-            return 0;
+            return Packed::default();
         }
         let mut datagram = Datagram::new(out, self.mtu, len_max);
-        self.acknowledgements.pack(&mut datagram);
-        let acknowledgements = datagram.commands();
+        let is_data_first = self.packs_data_first();
+        if !is_data_first {
+            self.acknowledgements.pack(&mut datagram);
+        }
+        let mut acknowledgements = datagram.commands();
         if self.state != State::AcknowledgingDisconnect {
             let wants_ping = self.wants_ping(now);
             let mut context = PackContext {
@@ -86,16 +89,31 @@ impl Peer {
                 self.sender.pack(now, &mut datagram, &mut context);
             }
         }
+        if is_data_first {
+            let commands = datagram.commands();
+            self.acknowledgements.pack(&mut datagram);
+            acknowledgements = datagram.commands() - commands;
+        }
         let session = if self.outgoing_id == NO_PEER { 0 } else { self.sessions.outgoing_bits() };
         if datagram.commands() > 0 {
             self.loss.measure(now, self.stats.retransmissions);
             self.loss.sent(datagram.commands() - acknowledgements);
         }
+        let is_cut_short = acknowledgements > 0 && datagram.commands() == COMMANDS_MAX;
         let len = datagram.finish(now, self.outgoing_id, session);
         if self.state == State::HalfOpen && len > 0 {
             self.validation.sent(len);
         }
-        len
+        Packed { len, is_cut_short }
+    }
+
+    /// Returns whether acknowledgements follow the data in the next datagram. They usually precede
+    /// it, so that they are not delayed. But if both together exceed the commands of a datagram,
+    /// the few bytes of acknowledgements would divide the packets among more datagrams, which the
+    /// remote peer answers with more as well. The delay is that of the data, one or two datagrams.
+    fn packs_data_first(&self) -> bool {
+        let queued = self.sender.queued_commands();
+        queued <= COMMANDS_MAX && self.acknowledgements.len() + queued > COMMANDS_MAX
     }
 
     /// Returns whether there may be something to send.
@@ -121,6 +139,16 @@ impl Peer {
             None => Some(0),
         }
     }
+}
+
+/// A packed datagram.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Packed {
+    /// Length in bytes.
+    pub(crate) len: usize,
+    /// True if acknowledgements, which are short, fill the commands of the datagram. The next one
+    /// may be longer.
+    pub(crate) is_cut_short: bool,
 }
 
 /// Returns `since` plus `duration`; `None` if no [`Instant`](mp_core::Instant) is that late.

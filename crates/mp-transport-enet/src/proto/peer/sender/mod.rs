@@ -254,6 +254,15 @@ impl Sender {
             || !self.control_again.is_empty()
     }
 
+    /// Returns the number of commands and packets that are queued to be sent or retransmitted.
+    pub(crate) fn queued_commands(&self) -> usize {
+        self.unreliable.len()
+            + self.reliable.len()
+            + self.control.len()
+            + self.reliable_again.len()
+            + self.control_again.len()
+    }
+
     /// Returns whether nothing is queued and all reliable commands are acknowledged.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_reliably_idle() && self.unreliable.is_empty()

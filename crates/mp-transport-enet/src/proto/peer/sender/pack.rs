@@ -41,6 +41,10 @@ impl Sender {
         }
         // Merge the three queues in the order in which they were filled.
         loop {
+            if self.control.is_empty() && (self.reliable.is_empty() || is_reliable_blocked) {
+                while !self.unreliable.is_empty() && self.pack_unreliable(datagram, context) {}
+                return;
+            }
             let control = self.control.front().map(|&(order, _)| order);
             let unreliable = self.unreliable.front().map(QueuedPacket::order);
             let reliable = self.reliable.front().filter(|_| !is_reliable_blocked);
