@@ -13,6 +13,8 @@
 //! The runner reads CPU time and memory from /proc, so that a server without this protocol
 //! (mp-server) is measured in the same way.
 
+pub mod floor;
+
 use std::io::{self, BufRead, Write};
 use std::process;
 use std::thread;

@@ -84,7 +84,8 @@ Machine: {machine}; loopback only. Versions: {versions}; crates as in `bench/Car
 - Contenders alternate. Tables show medians of the rounds; ratios are the median of each round's ratio. Absolute values depend on the machine
   and vary by some 10 % between runs, ratios much less.
 - *delivered*: share of the messages sent in the measured phase, however late. *allocs/op*: allocations of mp's own servers and of str0m's, counted
-  by their allocator. *core*: share of one core. *CPU per client*: CPU time per second of an idle client. The load average is that of the minute before the first round.
+  by their allocator. *datagrams/op*: UDP datagrams received by the server and its clients. *wake-ups/s*: how often a thread of the server slept
+  and was woken, which takes as much CPU time as several datagrams. *core*: share of one core. *CPU per client*: CPU time per second of an idle client. The load average is that of the minute before the first round.
 ";
 
 const INSTRUCTIONS: &str = "

@@ -30,11 +30,27 @@ pub(crate) fn versions() -> Vec<String> {
     let godot = env::var("GODOT").map(|godot| last_line(&godot, &["--version"]));
     let mut versions = vec![
         last_line("rustc", &["--version"]),
-        format!("C ENet {}", last_line("pkg-config", &["--modversion", "libenet"])),
+        format!(
+            "C ENet {} ({C_ENET_BUILD})",
+            last_line("pkg-config", &["--modversion", "libenet"])
+        ),
     ];
     versions.extend(godot.map(|version| format!("Godot {version}")));
     versions
 }
+
+/// Returns the number of UDP datagrams that programs of this machine have received over IPv4.
+/// `None`: the system has no such counter.
+pub(crate) fn datagrams_received() -> Option<f64> {
+    let text = fs::read_to_string("/proc/net/snmp").ok()?;
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Udp: "));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let column = names.split_whitespace().position(|name| name == "InDatagrams")?;
+    values.split_whitespace().nth(column)?.parse().ok()
+}
+
+/// Build of C ENet: xtask compiles the server with `-O2`, Debian the library.
+const C_ENET_BUILD: &str = "-O2, Debian's library";
 
 /// Returns the last line of a command's output.
 fn last_line(program: &str, arguments: &[&str]) -> String {

@@ -129,7 +129,7 @@ fn run(
     }
     // Excludes work at the start from the measurement.
     thread::sleep(timing.warm_up / 2);
-    let resident = server.resident()?;
+    let (resident, anonymous) = (server.resident()?, Some(server.anonymous()?));
 
     let mut idle_share = 0.0;
     if workload.baseline == Baseline::NoClients && !contender.is_alone {
@@ -187,12 +187,18 @@ fn run(
         rate: operations * 1e9 / nanos,
         bytes: (last.bytes > first.bytes)
             .then(|| (last.bytes - first.bytes) / (last.received - first.received)),
+        datagrams: last
+            .datagrams
+            .zip(first.datagrams)
+            .and_then(|(last, first)| per_operation(last - first)),
+        wake_ups: Some((last.wake_ups - first.wake_ups) * 1e9 / nanos),
         allocations: last
             .allocations
             .zip(first.allocations)
             .and_then(|(last, first)| per_operation(last - first)),
         memory: per_client(memory),
         resident,
+        anonymous,
         ticks: last.ticks.zip(first.ticks).map(|(last, first)| (last - first) * 1e9 / nanos),
         client_share: per_client(share).filter(|_| workload.is_idle),
         room_memory: (workload.rooms > 0).then(|| memory / f64::from(workload.rooms)),
@@ -235,6 +241,9 @@ struct Reading {
     /// Wrong messages that the server has received.
     wrong: f64,
     bytes: f64,
+    /// Datagrams that all processes of the machine have received.
+    datagrams: Option<f64>,
+    wake_ups: f64,
     allocations: Option<f64>,
     ticks: Option<f64>,
     /// Rooms created.
@@ -268,6 +277,8 @@ impl Reading {
             sent: number("sent").unwrap_or(0.0),
             wrong: own["wrong"].as_f64().unwrap_or(0.0),
             bytes: number("bytes").unwrap_or(0.0),
+            datagrams: crate::machine::datagrams_received(),
+            wake_ups: server.wake_ups()?,
             allocations: own["allocations"].as_f64(),
             ticks: number("ticks"),
             rooms: number("rooms"),

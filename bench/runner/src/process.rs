@@ -165,6 +165,20 @@ impl ChildProcess {
         Ok(total)
     }
 
+    /// Returns how often its threads have started to wait, and so were woken later.
+    pub(crate) fn wake_ups(&self) -> Result<f64, String> {
+        let io = |error| format!("{}: cannot read its threads: {error}", self.who);
+        let mut total = 0.0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id())).map_err(io)? {
+            let path = task.map_err(io)?.path().join("status");
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let mut lines = text.lines();
+            let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            total += count.and_then(|count| count.trim().parse::<f64>().ok()).unwrap_or(0.0);
+        }
+        Ok(total)
+    }
+
     /// Measures its share of a core during `time`.
     pub(crate) fn share(&self, time: Duration) -> Result<f64, String> {
         let (before, began) = (self.cpu()?, Instant::now());
@@ -174,11 +188,20 @@ impl ChildProcess {
 
     /// Returns the resident memory in bytes.
     pub(crate) fn resident(&self) -> Result<f64, String> {
+        self.memory("VmRSS:")
+    }
+
+    /// Returns the resident memory in bytes without the pages of files, such as its program.
+    pub(crate) fn anonymous(&self) -> Result<f64, String> {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, field: &str) -> Result<f64, String> {
         let path = format!("/proc/{}/status", self.child.id());
         let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = text.lines().find_map(|line| line.strip_prefix(field));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        kib.map(|kib| kib * 1_024.0).ok_or_else(|| format!("{path} has no VmRSS"))
+        kib.map(|kib| kib * 1_024.0).ok_or_else(|| format!("{path} has no {field}"))
     }
 }
 

@@ -23,12 +23,21 @@ pub(crate) struct Sample {
     pub(crate) least: Option<f64>,
     /// Payload bytes per operation.
     pub(crate) bytes: Option<f64>,
+    /// Datagrams received per operation, by the server and by its clients.
+    #[serde(default)]
+    pub(crate) datagrams: Option<f64>,
+    /// Times per second that the server has waited and was woken.
+    #[serde(default)]
+    pub(crate) wake_ups: Option<f64>,
     /// Allocations per operation.
     pub(crate) allocations: Option<f64>,
     /// Memory per client in bytes.
     pub(crate) memory: Option<f64>,
     /// Memory before any client connected, in bytes.
     pub(crate) resident: f64,
+    /// The part of it that is not mapped from files.
+    #[serde(default)]
+    pub(crate) anonymous: Option<f64>,
     /// Ticks per second, if the load can measure them (replication).
     pub(crate) ticks: Option<f64>,
     /// Share of one core per idle client.
@@ -62,9 +71,12 @@ pub(crate) enum Metric {
     P999,
     Least,
     Bytes,
+    Datagrams,
+    WakeUps,
     Allocations,
     Memory,
     Resident,
+    Anonymous,
     Ticks,
     ClientShare,
     RoomMemory,
@@ -88,9 +100,12 @@ impl Sample {
             Metric::P999 => self.p999,
             Metric::Least => self.least,
             Metric::Bytes => self.bytes,
+            Metric::Datagrams => self.datagrams,
+            Metric::WakeUps => self.wake_ups,
             Metric::Allocations => self.allocations,
             Metric::Memory => self.memory,
             Metric::Resident => Some(self.resident),
+            Metric::Anonymous => self.anonymous,
             Metric::Ticks => self.ticks,
             Metric::ClientShare => self.client_share,
             Metric::RoomMemory => self.room_memory,
@@ -117,9 +132,12 @@ impl Metric {
             Self::P999 => "p99.9",
             Self::Least => "worst client",
             Self::Bytes => "bytes/op",
+            Self::Datagrams => "datagrams/op",
+            Self::WakeUps => "wake-ups/s",
             Self::Allocations => "allocs/op",
             Self::Memory => "per client",
             Self::Resident => "before",
+            Self::Anonymous => "of it heap",
             Self::Ticks => "ticks/s",
             Self::ClientShare => "CPU per client",
             Self::RoomMemory => "per room",
@@ -135,7 +153,7 @@ impl Metric {
     /// Formats a value.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
-            Self::Cpu | Self::Rate => thousands(value),
+            Self::Cpu | Self::Rate | Self::WakeUps => thousands(value),
             Self::Share => format!("{:.1} %", value * 100.0),
             // Truncated, so that 100 % means all.
             Self::Delivered | Self::Least => format!("{:.2} %", (value * 10_000.0).floor() / 100.0),
@@ -147,10 +165,10 @@ impl Metric {
             | Self::Scrape => format!("{:.2} ms", value / 1_000.0),
             Self::NodeMemory => format!("{value:.0} B"),
             Self::Recorded => format!("{:.1} MB", value / 1e6),
-            Self::Bytes | Self::Allocations => format!("{value:.2}"),
+            Self::Bytes | Self::Datagrams | Self::Allocations => format!("{value:.2}"),
             Self::Memory | Self::RoomMemory => format!("{:.2} KiB", value / 1_024.0),
             Self::ClientShare => format!("{:.1} µs/s", value * 1e6),
-            Self::Resident => format!("{:.1} MiB", value / 1_048_576.0),
+            Self::Resident | Self::Anonymous => format!("{:.1} MiB", value / 1_048_576.0),
             Self::Ticks | Self::Rooms => format!("{value:.1}"),
         }
     }

@@ -115,11 +115,18 @@ fn rows(workload: &Workload, measured: &Measured) -> Vec<Vec<String>> {
 
 fn is_shown(workload: &Workload, metric: Metric) -> bool {
     match metric {
-        Metric::Memory | Metric::Resident | Metric::ClientShare => workload.is_idle,
+        Metric::Memory | Metric::Resident | Metric::Anonymous | Metric::ClientShare => {
+            workload.is_idle
+        }
         Metric::Cpu | Metric::Rate | Metric::Delivered => !workload.is_idle,
         // The clients of replicated nodes measure no latency.
         Metric::P50 | Metric::P99 => !workload.is_idle && workload.area != Area::Replication,
         Metric::P999 => workload.area == Area::Latency,
+        // Of servers over UDP, whose datagrams and wake-ups bound their CPU time.
+        Metric::Datagrams | Metric::WakeUps => {
+            let areas = [Area::Enet, Area::Relay, Area::Actors, Area::Replication];
+            areas.contains(&workload.area)
+        }
         Metric::Share | Metric::Least | Metric::Allocations | Metric::Bytes | Metric::Ticks => true,
         Metric::RoomMemory
         | Metric::NodeMemory
@@ -131,12 +138,13 @@ fn is_shown(workload: &Workload, metric: Metric) -> bool {
     }
 }
 
-const COLUMNS: [Metric; 21] = [
+const COLUMNS: [Metric; 24] = [
     Metric::Cpu,
     Metric::RoomMemory,
     Metric::NodeMemory,
     Metric::Memory,
     Metric::Resident,
+    Metric::Anonymous,
     Metric::Share,
     Metric::ClientShare,
     Metric::Rate,
@@ -147,6 +155,8 @@ const COLUMNS: [Metric; 21] = [
     Metric::P99,
     Metric::P999,
     Metric::Bytes,
+    Metric::Datagrams,
+    Metric::WakeUps,
     Metric::Allocations,
     Metric::Recorded,
     Metric::Rooms,

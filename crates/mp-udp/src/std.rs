@@ -89,6 +89,13 @@ impl std::os::fd::AsRawFd for UdpSocket {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl std::os::fd::AsFd for UdpSocket {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 impl From<UdpSocket> for std::net::UdpSocket {
     fn from(socket: UdpSocket) -> Self {
         socket.socket

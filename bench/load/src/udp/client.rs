@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 
 use bytes::Bytes;
 
-use super::datagram::DatagramTransport;
+use super::datagram::{DatagramTransport, Packets};
 use super::dialect::{self, Dialect, ReceivedPacket};
 use super::enet::EnetTransport;
 use super::peer::{PeerKind, PeerTransport};
@@ -29,7 +29,7 @@ pub(crate) struct Client {
 impl Client {
     /// Creates the client at an index, not connected yet. ENet `channels`: Godot's clients request
     /// 255. `room`: number of the room that it selects by authentication packet, if there are
-    /// several.
+    /// several. `packets`: those of [`TransportKind::Datagram`].
     pub(crate) fn new(
         server: SocketAddr,
         index: u16,
@@ -37,6 +37,7 @@ impl Client {
         dialect: Dialect,
         channels: u8,
         room: Option<u16>,
+        packets: Packets,
     ) -> Result<Self, Box<dyn Error>> {
         let socket = socket::bind()?;
         if matches!(kind, TransportKind::Enet | TransportKind::Datagram) {
@@ -50,7 +51,7 @@ impl Client {
             TransportKind::WebRtc => {
                 Box::new(PeerTransport::new(socket, server, PeerKind::WebRtc { index }))
             }
-            TransportKind::Datagram => Box::new(DatagramTransport::new(socket)),
+            TransportKind::Datagram => Box::new(DatagramTransport::new(socket, packets)),
         };
         let (is_connected, known_peers, replica) = (false, 0, None);
         Ok(Self { transport, dialect, index, room, is_connected, known_peers, replica })

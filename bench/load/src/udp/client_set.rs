@@ -9,6 +9,7 @@ use rustix::fd::OwnedFd;
 use rustix::time::Timespec;
 
 use super::client::Client;
+use super::datagram::Packets;
 use super::dialect::Dialect;
 use super::transport::TransportKind;
 
@@ -47,8 +48,10 @@ impl ClientSet {
         timers_interval: u64,
     ) -> Result<Self, Box<dyn Error>> {
         let server: SocketAddr = (Ipv4Addr::LOCALHOST, port).into();
-        let client =
-            |index| Client::new(server, index, TransportKind::Enet, Dialect::Godot, 255, None);
+        let client = |index| {
+            let (kind, packets) = (TransportKind::Enet, Packets::default());
+            Client::new(server, index, kind, Dialect::Godot, 255, None, packets)
+        };
         Self::new((0..count).map(client).collect::<Result<_, _>>()?, timers_interval)
     }
 

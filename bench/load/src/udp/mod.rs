@@ -24,6 +24,7 @@ use crate::control::{Command, Commands};
 use crate::room_creator::RoomCreator;
 use client::Client;
 use client_set::ClientSet;
+use datagram::Packets;
 use dialect::Dialect;
 use host::HostPlayer;
 use replica::Replica;
@@ -178,7 +179,8 @@ impl Players {
         let server: SocketAddr = (Ipv4Addr::LOCALHOST, args.port).into();
         let client = |index| {
             let Args { transport, dialect, channels, .. } = *args;
-            Client::new(server, index, transport, dialect, channels, args.room_of(index))
+            let packets = Packets { len: args.size, are_acknowledged: args.reliable };
+            Client::new(server, index, transport, dialect, channels, args.room_of(index), packets)
         };
         let mut clients = (0..args.clients).map(client).collect::<Result<Vec<_>, _>>()?;
         let host = match args.host_nodes {

@@ -15,7 +15,7 @@ pub(crate) enum TransportKind {
     EnetDtls,
     /// WebRTC data channels
     WebRtc,
-    /// A packet is a datagram
+    /// Datagrams without a protocol
     Datagram,
 }
 

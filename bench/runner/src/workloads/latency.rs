@@ -6,7 +6,7 @@ use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let mp = |name, arguments: &[&str]| Contender::new(name, Program::Binary("enet-mp"), arguments);
-    let floor = Contender::new("raw UDP", Program::Binary("udp-sendmmsg"), &["echo"]);
+    let floor = Contender::new("raw UDP", Program::Binary("udp-floor"), &["echo", "--size", "64"]);
     vec![Workload {
         name: "latency",
         area: Area::Latency,
@@ -36,6 +36,6 @@ pub(super) fn all() -> Vec<Workload> {
 }
 
 const NOTE: &str = "Times count from when a message was due, not from when it was sent, so a load \
-    generator that is late does not hide a delay. raw UDP: datagrams without a protocol, sent back \
-    one by one. mp delays replies by up to 1 ms to share system calls (`flush_interval`); \
+    generator that is late does not hide a delay. raw UDP: datagrams without a protocol, received by \
+    recvmmsg and sent back by sendmmsg. mp delays replies by up to 1 ms to share system calls (`flush_interval`); \
     \"mp 0 ms\" does not.";

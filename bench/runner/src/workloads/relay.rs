@@ -1,6 +1,6 @@
 //! Rooms that relay for Godot clients.
 
-use crate::goal::Goal;
+use crate::goal::{FLOOR, Goal};
 use crate::sample::Metric;
 use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
 
@@ -11,8 +11,9 @@ pub(super) fn all() -> Vec<Workload> {
                 "64 clients, each sends 30 messages per second to all others, one after the other"
                     .to_owned(),
             load: load("group", 64, 30),
+            contenders: contenders("others", "group", 64, 30),
             goals: vec![
-                Goal::ratio(Metric::Cpu, "mp-server", 0.45, "Godot"),
+                Goal::ratio(Metric::Cpu, "mp-server", 0.45, "Godot").or_floor(FLOOR, 1.5),
                 Goal::ratio(Metric::P50, "mp-server", 0.125, "Godot"),
                 Goal::at_least(Metric::Delivered, "mp-server", 1.0),
                 Goal::at_most(Metric::P50, "mp-server", 2_000.0),
@@ -58,14 +59,18 @@ pub(super) fn all() -> Vec<Workload> {
         Workload {
             title: "64 clients, each sends 1,000 messages per second to the next".to_owned(),
             load: load("ring", 64, 1_000),
+            contenders: contenders("next", "ring", 64, 1_000),
             goals: vec![Goal::at_least(Metric::Delivered, "mp-server", 0.995)],
             ..workload("relay-ring-64", 64)
         },
         Workload {
             title: "256 clients, each sends 30 messages per second to the next".to_owned(),
             load: load("ring", 256, 30),
+            contenders: contenders("next", "ring", 256, 30),
             goals: vec![
-                Goal::ratio(Metric::Cpu, "mp-server", 0.7, "Godot").with_explanation(SPARSE),
+                Goal::ratio(Metric::Cpu, "mp-server", 0.7, "Godot")
+                    .or_floor(FLOOR, 1.5)
+                    .with_explanation(SPARSE),
                 Goal::at_most(Metric::P50, "mp-server", 1_000.0),
             ],
             ..workload("relay-ring-256", 256)
@@ -88,6 +93,8 @@ pub(super) fn all() -> Vec<Workload> {
         Workload {
             title: "one client's 200 messages per second to 128".to_owned(),
             load: load("fan", 129, 200),
+            contenders: contenders("others", "fan", 129, 200),
+            goals: vec![Goal::ratio(Metric::Cpu, "mp-server", 0.75, "Godot").or_floor(FLOOR, 1.3)],
             ..workload("relay-fan-128", 129)
         },
     ]
@@ -102,15 +109,21 @@ fn workload(name: &'static str, clients: u32) -> Workload {
         load: Vec::new(),
         clients,
         rooms: 0,
-        contenders: vec![
-            server("mp-server", &PLAIN),
-            Contender::new("Godot", Program::Godot("res://relay.gd"), &["--fps", "60"]),
-        ],
+        contenders: Vec::new(),
         goals: Vec::new(),
         baseline: Baseline::IdleClients,
         is_idle: false,
-        note: "",
+        note: NOTE,
     }
+}
+
+/// Returns mp-server, Godot, and a server without a protocol that receives the same load.
+fn contenders(pass: &str, pattern: &str, clients: u32, rate: u32) -> Vec<Contender> {
+    vec![
+        server("mp-server", &PLAIN),
+        Contender::new("Godot", Program::Godot("res://relay.gd"), &["--fps", "60"]),
+        floor(FLOOR, pass, "1", &format!("--pattern {pattern} --clients {clients} --rate {rate}")),
+    ]
 }
 
 fn server(name: &'static str, arguments: &[&str]) -> Contender {
@@ -120,17 +133,19 @@ fn server(name: &'static str, arguments: &[&str]) -> Contender {
 /// Arguments of a server with one room without a host.
 const PLAIN: [&str; 6] = ["--enet", "127.0.0.1:0", "--ws", "off", "--log", "warn"];
 
+/// Returns a server without a protocol that receives and sends once per `interval` in ms.
+fn floor(name: &'static str, pass: &str, interval: &str, load: &str) -> Contender {
+    let arguments = [pass, "--size", COMMAND_LEN, "--interval", interval];
+    Contender::new(name, Program::Binary("udp-floor"), &arguments)
+        .with_own_load(&format!("udp --transport datagram --size {COMMAND_LEN} {load}"), 1.0)
+}
+
 /// Returns mp-server with several coalescing delays, Godot, and a relay without a protocol.
 fn by_flush_interval() -> Vec<Contender> {
     let server =
         |name, interval| server(name, &[&PLAIN[..], &["--flush-interval", interval]].concat());
-    let relay = |name, interval| {
-        let arguments = ["--interval", interval];
-        Contender::new(name, Program::Binary("udp-relay"), &arguments).with_own_load(
-            "udp --transport datagram --pattern ring --size 82 --clients 256 --rate 30",
-            1.0,
-        )
-    };
+    let relay =
+        |name, interval| floor(name, "next", interval, "--pattern ring --clients 256 --rate 30");
     vec![
         server("mp-server, 1", "1"),
         server("mp-server, 0", "0"),
@@ -157,6 +172,14 @@ const CACHE: &str = "The host sends the other clients a SPAWN of each node, and 
     growth of the memory of the server when all clients have joined, and have received the nodes; \
     the difference is the cache.";
 
+/// Length in bytes of a command of ENet with a relay packet of 63 bytes.
+const COMMAND_LEN: &str = "78";
+
+const NOTE: &str = "floor: datagrams of the same lengths without a protocol, received by recvmmsg and \
+    sent by sendmmsg at most once per millisecond, as mp-server does under load: the lower bound of \
+    this machine at this latency. Packets to a client in the same millisecond share datagrams. \
+    Godot receives and sends once per frame of 16.7 ms.";
+
 const FLUSH: &str = "Godot receives and sends once per frame of 16.7 ms. relay: datagrams of the \
     same size without a protocol, received by recvmmsg and sent by sendmmsg once per interval, the \
     lower bound of this machine. A longer interval receives and sends more datagrams per wake-up \
@@ -169,5 +192,5 @@ fn load(pattern: &str, clients: u32, rate: u32) -> Vec<String> {
 }
 
 const SPARSE: &str = "The packets are evenly spread, some 130 µs apart, and the servers sleep in \
-    between. mp-server wakes up for every few packets. Godot receives all packets of a frame at \
+    between. mp-server wakes up once per millisecond. Godot receives all packets of a frame at \
     once, at the expense of latency.";
