@@ -24,6 +24,24 @@ impl RunningClock {
     /// game's longest frame.
     pub const STALL_MIN: Duration = Duration::from_secs(1);
 
+    /// Creates a clock that continues another one, of which `last` was the program time of the last
+    /// turn, and `stalled` the sum of all stalls.
+    pub fn continuing(last: Option<Instant>, stalled: Duration) -> Self {
+        let until = last.unwrap_or(Instant::ZERO) - Instant::ZERO;
+        let stalled = stalled.min(until).as_micros() as u64;
+        Self { last, stalled, stalls: 0 }
+    }
+
+    /// Returns the program time of the last turn; `None` before the first.
+    pub const fn last(&self) -> Option<Instant> {
+        self.last
+    }
+
+    /// Returns the sum of all stalls.
+    pub const fn stalled(&self) -> Duration {
+        Duration::from_micros(self.stalled)
+    }
+
     /// Advances the clock to the program time `now` and returns the machine time. `due` returns the
     /// machine time for which the state machine had requested this turn.
     pub fn advance(&mut self, now: Instant, due: impl FnOnce() -> Option<Instant>) -> Instant {

@@ -8,6 +8,7 @@ pub type UnixSeconds = u64;
 
 /// Monotonic time in microseconds since an epoch that the host chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Instant(u64);
 
 impl Instant {

@@ -30,7 +30,37 @@ pub trait HostedBranch:
     /// Removes and returns the next endpoint that the branch has abandoned, with its peers, because
     /// the endpoint accepted nothing.
     fn next_abandoned(&mut self) -> Option<EndpointId>;
+
+    /// Returns the state of the branch between two turns, from which an equal branch sends the same
+    /// output for the same input. `None` if it has none, or not now: for example while packets
+    /// are queued. Default: `None`.
+    fn checkpoint(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Restores a [`checkpoint`](Self::checkpoint), which may be any bytes. The branch must be new.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`]; the branch must not be used then. By default it fails.
+    fn restore_checkpoint(&mut self, checkpoint: &[u8]) -> Result<(), CheckpointError> {
+        let _ = checkpoint;
+        Err(CheckpointError("this branch has no checkpoints"))
+    }
 }
+
+/// The reason why a [checkpoint](HostedBranch::checkpoint) cannot be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "state machines construct it")]
+pub struct CheckpointError(pub &'static str);
+
+impl std::fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cannot restore the state of the branch: {}", self.0)
+    }
+}
+
+impl std::error::Error for CheckpointError {}
 
 /// The host of a branch, which runs it between its mailbox and those of its endpoints.
 #[derive(Debug)]

@@ -27,7 +27,9 @@ pub mod limits;
 mod mailbox;
 mod recorded;
 
-pub use branch::{BranchEnd, BranchHost, BranchHostStats, HostEvent, HostedBranch};
+pub use branch::{
+    BranchEnd, BranchHost, BranchHostStats, CheckpointError, HostEvent, HostedBranch,
+};
 pub use endpoint::{EndpointHost, HostedEndpoint};
 pub use mailbox::{LocalMailbox, Mailbox, TrySendError};
 pub use recorded::{BranchRecorder, Recorded};

@@ -4,7 +4,7 @@ use mp_core::{
     CloseMode, DisconnectReason, EndpointId, Instant, StateMachine, ToBranch, ToEndpoint,
 };
 
-use crate::HostedBranch;
+use crate::{CheckpointError, HostedBranch};
 
 /// The receiver of everything that a [`Recorded`] branch handles and sends.
 ///
@@ -32,6 +32,17 @@ pub trait BranchRecorder {
 
     /// Records that the branch has offered all output of the turn.
     fn delivered(&mut self);
+
+    /// Returns whether the next [checkpoint](HostedBranch::checkpoint) of the branch is recorded.
+    /// Default: no.
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
+
+    /// Records a checkpoint, after the output of a turn was delivered. Does nothing by default.
+    fn checkpoint(&mut self, checkpoint: Vec<u8>) {
+        let _ = checkpoint;
+    }
 }
 
 /// A branch whose input and output are passed to a [`BranchRecorder`]. Without one it costs a check
@@ -103,6 +114,11 @@ impl<M: HostedBranch> StateMachine for Recorded<M> {
             accept(endpoint, output).inspect_err(|_| recorder.refused())
         });
         recorder.delivered();
+        if recorder.wants_checkpoint()
+            && let Some(checkpoint) = self.machine.checkpoint()
+        {
+            recorder.checkpoint(checkpoint);
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -128,5 +144,13 @@ impl<M: HostedBranch> HostedBranch for Recorded<M> {
 
     fn next_abandoned(&mut self) -> Option<EndpointId> {
         self.machine.next_abandoned()
+    }
+
+    fn checkpoint(&self) -> Option<Vec<u8>> {
+        self.machine.checkpoint()
+    }
+
+    fn restore_checkpoint(&mut self, checkpoint: &[u8]) -> Result<(), CheckpointError> {
+        self.machine.restore_checkpoint(checkpoint)
     }
 }

@@ -1,6 +1,7 @@
 //! [`StateCache`]: the nodes and properties that a host has announced to its guests.
 
 mod budget;
+mod checkpoint;
 mod replay;
 mod snapshot;
 mod values;
@@ -15,6 +16,7 @@ use mp_scene::codec::godot::elements::{BY_PATH, delta_elements, sync_elements};
 
 use crate::ids::{AnnouncedPath, HostIds};
 use budget::Budget;
+pub(crate) use checkpoint::CacheState;
 pub(crate) use snapshot::STATE_VERSION;
 use values::Values;
 

@@ -1,10 +1,12 @@
 //! [`SyncClock`]: the sequence numbers of the SYNCs that a guest receives.
 
+use serde::{Deserialize, Serialize};
+
 /// The sequence numbers of a guest's SYNCs, over several hosts.
 ///
 /// Each host counts from 1, and a guest ignores numbers below the last one. So the numbers of a new
 /// host continue those of its predecessor. Numbers wrap at 2¹⁶.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SyncClock {
     offset: u16,
     /// The newest number that was sent.

@@ -4,6 +4,7 @@
 //! path id of peer 1 once. So each host's ids are replaced with ids that the room has never used. A
 //! node that a host announces in place of its predecessor keeps the net ids that the guests know.
 
+mod checkpoint;
 mod hidden;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,7 +13,9 @@ use std::rc::Rc;
 use mp_core::PeerId;
 use mp_scene::codec::godot::IdMap;
 use mp_scene::{IdBlocks, IdCounter, SceneMessage};
+use serde::{Deserialize, Serialize};
 
+pub(crate) use self::checkpoint::{HostIdsState, RoomIdsState};
 use self::hidden::HiddenNodes;
 use crate::SeatStats;
 use crate::clock::SyncClock;
@@ -43,7 +46,7 @@ struct KeptPaths {
 }
 
 /// A path that a host has announced.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AnnouncedPath {
     path: String,
     checksum: [u8; 32],

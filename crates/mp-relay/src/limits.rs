@@ -48,3 +48,6 @@ pub const HOST_PATH_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// [`Migration`](crate::Migration): 4,096 paths at 64 guests. Properties of nodes with further
 /// paths are withheld from guests that join without a host.
 pub const PATH_RECEIVERS_MAX: usize = 1 << 18;
+
+/// Maximum number of guests in a checkpoint of a recording: as many as it has connections.
+pub const CHECKPOINT_GUESTS_MAX: usize = 65_536;

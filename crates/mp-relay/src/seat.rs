@@ -1,6 +1,7 @@
 //! [`HostSeat`]: makes one client of a room the server of the others.
 
 mod announcing;
+mod checkpoint;
 mod guest;
 mod host;
 mod keeping;
@@ -11,7 +12,8 @@ use std::fmt;
 
 use mp_core::{Channel, DisconnectReason, Instant, Packet, PeerId, Rejection, TransferMode};
 use mp_scene::{
-    IdBlocks, RelayContext, RelayDecision, RelayPolicy, SceneMessage, Snapshot, SnapshotError,
+    CheckpointError, IdBlocks, RelayContext, RelayDecision, RelayPolicy, SceneMessage, Snapshot,
+    SnapshotError,
 };
 
 use crate::ids::{HostIds, RoomIds};
@@ -217,6 +219,14 @@ impl RelayPolicy for HostSeat {
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
         self.restore_state(snapshot)
+    }
+
+    fn checkpoint(&self) -> Option<Vec<u8>> {
+        self.encode_checkpoint()
+    }
+
+    fn restore_checkpoint(&mut self, checkpoint: &[u8]) -> Result<(), CheckpointError> {
+        self.decode_checkpoint(checkpoint)
     }
 
     fn clear(&mut self) {

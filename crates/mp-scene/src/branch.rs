@@ -1,5 +1,6 @@
 //! A branch: a scene with its hooks, run by a host or by a game's own loop.
 
+mod checkpoint;
 mod resume;
 mod snapshot;
 
@@ -10,7 +11,7 @@ use mp_core::{
     BranchId, CloseMode, ConnectionStatus, DisconnectReason, EndpointId, EndpointStats, Instant,
     MultiplayerPeer, PeerEvent, PeerId, StateMachine, ToBranch, ToEndpoint,
 };
-use mp_host::HostedBranch;
+use mp_host::{CheckpointError, HostedBranch};
 
 use crate::api::ApiEvent;
 use crate::builder::{BranchBuilder, Hooks, PeerAuthority};
@@ -443,5 +444,13 @@ impl HostedBranch for Branch {
 
     fn next_abandoned(&mut self) -> Option<EndpointId> {
         self.abandoned.pop_front()
+    }
+
+    fn checkpoint(&self) -> Option<Vec<u8>> {
+        Self::checkpoint(self)
+    }
+
+    fn restore_checkpoint(&mut self, checkpoint: &[u8]) -> Result<(), CheckpointError> {
+        Self::restore_checkpoint(self, checkpoint)
     }
 }

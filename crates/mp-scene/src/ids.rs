@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
+
 /// A source of net ids and path ids for branches between which peers move
 /// ([`BranchBuilder::moves`](crate::BranchBuilder::moves)). Clones are the same source.
 ///
@@ -37,6 +39,16 @@ impl IdBlocks {
         let mut counter = IdCounter::default();
         counter.set_blocks(self.clone());
         counter
+    }
+
+    /// Returns the number of blocks that were drawn.
+    pub(crate) fn drawn(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Continues after a number of blocks.
+    pub(crate) fn set_drawn(&self, drawn: u32) {
+        self.0.store(drawn, Ordering::Relaxed);
     }
 
     /// Draws a block. Returns the id before its first one, and its last id.
@@ -80,6 +92,23 @@ impl IdCounter {
         *self = Self { last: 0, end: 0, blocks: Some(blocks) };
     }
 
+    /// Returns the position, from which another counter [continues](Self::continue_at).
+    pub fn position(&self) -> IdPosition {
+        IdPosition { last: self.last, end: self.end }
+    }
+
+    /// Assigns the ids after a position from now on. Ids of a position that is no position of a
+    /// counter are never assigned.
+    pub fn continue_at(&mut self, position: IdPosition) {
+        let end = position.end.min(Self::MAX);
+        (self.last, self.end) = (position.last.min(end), end);
+    }
+
+    /// Returns the source of the blocks; `None` if ids count up from 1.
+    pub(crate) fn blocks(&self) -> Option<&IdBlocks> {
+        self.blocks.as_ref()
+    }
+
     /// Handles the end of the session: ids start again, except those from blocks, which peers that
     /// have moved away still know.
     pub(crate) fn restart(&mut self) {
@@ -93,6 +122,14 @@ impl IdCounter {
     pub(crate) fn last(&self) -> u32 {
         self.last
     }
+}
+
+/// The position of an [`IdCounter`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdPosition {
+    last: u32,
+    /// Last id of the block.
+    end: u32,
 }
 
 impl Default for IdCounter {

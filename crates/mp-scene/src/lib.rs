@@ -59,10 +59,11 @@ pub mod tree;
 pub use branch::{Branch, BranchEvent};
 pub use builder::{BranchBuilder, BuildError, PeerAuthority, SetupError, SetupResult};
 pub use codec::{Codec, GodotVersion};
-pub use ids::{IdBlocks, IdCounter};
+pub use ids::{IdBlocks, IdCounter, IdPosition};
 pub use inspect::{InspectedNode, InspectedProperty, Inspection};
 pub use keep::{Keep, PeerDrop};
 pub use message::{CallNode, ConfirmedNode, RemoteCall, SceneMessage, Spawn, SpawnSource};
+pub use mp_host::CheckpointError;
 pub use packet_var::{PacketVar, PacketVarError};
 pub use property::{Property, PropertyError, PropertyTable, Replicated, SetterContext};
 pub use replication::{

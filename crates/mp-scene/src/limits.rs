@@ -196,3 +196,11 @@ pub const SNAPSHOT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Maximum length in bytes of the names in a [`SnapshotRoom`](crate::SnapshotRoom): those of rooms
 /// have at most 64.
 pub const SNAPSHOT_NAME_BYTES_MAX: usize = 64;
+
+/// Maximum number of endpoints in a [checkpoint](crate::Branch::checkpoint): listeners and their
+/// shards.
+pub const CHECKPOINT_ENDPOINTS_MAX: usize = 1_024;
+
+/// Maximum number of peers in a [checkpoint](crate::Branch::checkpoint): as many as a recording has
+/// connections.
+pub const CHECKPOINT_PEERS_MAX: usize = 65_536;

@@ -116,6 +116,11 @@ impl Outbox {
         self.blocked
     }
 
+    /// Returns whether nothing is queued.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Returns the number of queued packets.
     pub(crate) fn packets(&self) -> usize {
         self.packets

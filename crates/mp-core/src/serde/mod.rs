@@ -64,6 +64,7 @@
 mod de;
 mod error;
 mod geometry;
+mod list;
 mod ser;
 
 use serde::Serialize;
@@ -72,6 +73,7 @@ use serde::de::DeserializeOwned;
 use crate::Variant;
 
 pub use error::SerdeError;
+pub use list::list_of_at_most;
 
 /// Converts a value to a [`Variant`].
 ///

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use mp_scene::codec::godot::elements::{put_delta, put_sync, split_values};
 
 use super::Budget;
+use super::checkpoint::ValuesState;
 
 /// The last values of a synchronizer, encoded.
 #[derive(Debug, Default)]
@@ -21,6 +22,18 @@ pub(super) struct Values {
 const ENTRY: usize = 2 * size_of::<(u8, Bytes)>();
 
 impl Values {
+    /// Returns the state for a checkpoint.
+    pub(super) fn state(&self) -> ValuesState {
+        let on_change = self.on_change.iter().map(|(&bit, value)| (bit, value.to_vec()));
+        ValuesState { on_change: on_change.collect(), always: self.always.to_vec() }
+    }
+
+    /// Returns the values of a checkpoint.
+    pub(super) fn restore(state: ValuesState) -> Self {
+        let on_change = state.on_change.into_iter().map(|(bit, value)| (bit, value.into()));
+        Self { on_change: on_change.collect(), always: state.always.into() }
+    }
+
     /// Returns the size in bytes of the values.
     pub(super) fn size(&self) -> usize {
         let on_change: usize = self.on_change.values().map(|value| ENTRY + value.len()).sum();

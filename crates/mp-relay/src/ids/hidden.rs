@@ -41,6 +41,11 @@ impl HiddenNodes {
         self.oldest.insert(order, net_id);
     }
 
+    /// Returns the host's net id and the room's ids of each node, the oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &(u32, Vec<u32>))> {
+        self.oldest.values().filter_map(|id| Some((*id, &self.nodes.get(id)?.ids)))
+    }
+
     /// Removes and returns the net ids of a node that is shown again.
     pub(super) fn take(&mut self, net_id: u32) -> Option<(u32, Vec<u32>)> {
         let HiddenNode { order, ids } = self.nodes.remove(&net_id)?;

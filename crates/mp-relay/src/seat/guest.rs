@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use mp_core::serde::list_of_at_most;
 use mp_core::{Packet, PeerId, Target};
 use mp_scene::codec::Limits;
-use mp_scene::{Codec, ConfirmedNode, PacketKind, RelayContext, RelayDecision, SceneMessage};
+use mp_scene::{
+    CheckpointError, Codec, ConfirmedNode, PacketKind, RelayContext, RelayDecision, SceneMessage,
+};
+use serde::{Deserialize, Serialize};
 
+use super::checkpoint::copied;
 use super::{HostSeat, INTERNAL};
 use crate::SeatStats;
 use crate::clock::SyncClock;
-use crate::limits::{GUEST_PATH_BYTES_MAX, GUEST_PATHS_MAX};
+use crate::limits::{ANNOUNCED_NODES_MAX, GUEST_PATH_BYTES_MAX, GUEST_PATHS_MAX};
 
 /// The state of a guest.
 #[derive(Debug, Default)]
@@ -27,7 +32,56 @@ pub(super) struct Guest {
     is_announced: bool,
 }
 
+/// A [`Guest`] in a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct GuestState {
+    #[serde(deserialize_with = "list_of_at_most::<_, _, ANNOUNCED_NODES_MAX>")]
+    nodes: Vec<(u32, bool)>,
+    clock: SyncClock,
+    number: u64,
+    #[serde(deserialize_with = "list_of_at_most::<_, _, GUEST_PATHS_MAX>")]
+    paths: Vec<Vec<u8>>,
+    is_announced: bool,
+}
+
 impl Guest {
+    /// Returns the state for a checkpoint.
+    pub(super) fn state(&self) -> GuestState {
+        GuestState {
+            nodes: self.nodes.iter().map(|(&id, &is_of_host)| (id, is_of_host)).collect(),
+            clock: self.clock,
+            number: self.number,
+            paths: copied(&self.paths),
+            is_announced: self.is_announced,
+        }
+    }
+
+    /// Returns the guest of a checkpoint.
+    pub(super) fn restore(state: GuestState) -> Result<Self, CheckpointError> {
+        let path_bytes = state.paths.iter().map(Vec::len).sum();
+        if path_bytes > GUEST_PATH_BYTES_MAX {
+            return Err(CheckpointError("the paths of a guest exceed the limit"));
+        }
+        Ok(Self {
+            nodes: state.nodes.into_iter().collect(),
+            clock: state.clock,
+            number: state.number,
+            paths: state.paths.into_iter().map(Bytes::from).collect(),
+            path_bytes,
+            is_announced: state.is_announced,
+        })
+    }
+
+    /// Returns the nodes that the present host has announced.
+    pub(super) fn nodes_of_host(&self) -> impl Iterator<Item = u32> {
+        self.nodes.iter().filter(|(_, is_of_host)| **is_of_host).map(|(&id, _)| id)
+    }
+
+    /// Returns the number of nodes.
+    pub(super) fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub(super) fn new(number: u64) -> Self {
         Self { number, ..Self::default() }
     }

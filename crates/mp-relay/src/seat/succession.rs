@@ -17,6 +17,7 @@ use mp_core::{DisconnectReason, Instant, PeerId, Rejection};
 use mp_scene::codec::Limits;
 use mp_scene::codec::godot::SpawnIdentity;
 use mp_scene::{Codec, ConfirmedNode, RelayContext, SceneMessage};
+use serde::{Deserialize, Serialize};
 
 use super::guest::Guest;
 use super::{HostSeat, INTERNAL};
@@ -38,7 +39,7 @@ pub(super) struct Succession {
     pub(super) phase: Phase,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Phase {
     /// There is a host, or there was none yet.
     Playing,

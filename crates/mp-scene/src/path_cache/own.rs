@@ -68,6 +68,14 @@ impl OwnPaths {
         self.counter.next()
     }
 
+    pub(crate) fn counter(&self) -> &IdCounter {
+        &self.counter
+    }
+
+    pub(crate) fn counter_mut(&mut self) -> &mut IdCounter {
+        &mut self.counter
+    }
+
     /// Draws ids from `blocks`.
     pub(crate) fn set_blocks(&mut self, blocks: IdBlocks) {
         self.counter.set_blocks(blocks);

@@ -10,6 +10,7 @@
 mod api_impl;
 mod authentication;
 mod call;
+mod checkpoint;
 mod error;
 mod events;
 mod inspection;

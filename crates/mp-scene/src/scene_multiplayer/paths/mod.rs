@@ -21,7 +21,7 @@ use mp_core::{AnnouncedId, AssignedId, DisconnectReason, Instant, PeerId};
 use super::sender::Sender;
 use super::{GodotQuirks, NotAccepted, Refusal, Refusals, refusal};
 use crate::SceneMessage;
-use crate::ids::IdBlocks;
+use crate::ids::{IdBlocks, IdCounter};
 use crate::path_cache::{Announcement, OwnPaths, RemotePaths};
 use crate::tree::{NodeId, NodeTree, TreeChange};
 pub(super) use call::OutgoingCall;
@@ -186,6 +186,15 @@ impl Paths {
     pub(super) fn new_probe(&mut self, tree: &dyn NodeTree) -> (u32, Option<SceneMessage>) {
         let id = self.own.next_id();
         (id, tree.find(".").and_then(|root| simplify_path(tree, id, root)))
+    }
+
+    /// Returns the counter of the local path ids.
+    pub(super) fn counter(&self) -> &IdCounter {
+        self.own.counter()
+    }
+
+    pub(super) fn counter_mut(&mut self) -> &mut IdCounter {
+        self.own.counter_mut()
     }
 
     /// Draws the path ids of nodes from `blocks`.

@@ -354,6 +354,12 @@ impl Sender {
         self.outboxes.values().map(Outbox::packets).max().unwrap_or(0)
     }
 
+    /// Returns whether nothing is queued for endpoints and paused peers.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { outboxes, stuck, paused, .. } = self;
+        outboxes.values().all(Outbox::is_empty) && stuck.is_empty() && paused.is_empty()
+    }
+
     /// Returns whether an endpoint rejected a message at the last delivery.
     pub(super) fn is_blocked(&self) -> bool {
         self.outboxes.values().any(Outbox::is_blocked)

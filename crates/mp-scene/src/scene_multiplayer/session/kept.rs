@@ -299,6 +299,10 @@ impl KeptPeers {
         }
     }
 
+    pub(super) fn is_disabled(&self) -> bool {
+        !self.is_enabled
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self { is_enabled: self.is_enabled, ..Self::default() };
     }

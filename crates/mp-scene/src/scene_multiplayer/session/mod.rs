@@ -9,6 +9,7 @@
 //! * `relay` handles SYS messages, and forwards packets between clients;
 //! * `policy` lets a [`RelayPolicy`] do so in its place;
 //! * `bytes` sends packets of bytes;
+//! * `checkpoint` keeps and restores the peers for recordings;
 //! * `silence` detects peers whose program has stopped;
 //! * `reorder` defers packets that overtook the message which makes them valid.
 //!
@@ -17,6 +18,7 @@
 
 mod auth;
 mod bytes;
+mod checkpoint;
 mod kept;
 mod membership;
 mod moves;
@@ -43,6 +45,7 @@ use super::{GodotQuirks, Refusal, Refusals, refusal};
 use crate::api::ApiEvent;
 use crate::limits::MALFORMED_PACKETS_MAX;
 use crate::signal::Signal;
+pub(super) use checkpoint::SessionState;
 use kept::KeptPeers;
 pub(super) use kept::{KeptCall, ResumingConnection};
 use moves::Moves;

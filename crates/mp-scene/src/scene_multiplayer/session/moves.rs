@@ -291,6 +291,10 @@ impl Moves {
         self.leaving.remove(&peer);
     }
 
+    pub(super) fn is_disabled(&self) -> bool {
+        !self.is_enabled
+    }
+
     pub(super) fn clear(&mut self) {
         self.fences.clear();
         self.leaving.clear();

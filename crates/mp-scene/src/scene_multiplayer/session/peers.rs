@@ -5,20 +5,22 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use mp_core::{Instant, PeerId};
+use serde::{Deserialize, Serialize};
 
 use super::super::sender::Routes;
 
 /// The state of each peer except its route.
 #[derive(Debug, Default)]
 pub(super) struct SessionPeers {
-    admitted: BTreeMap<PeerId, Admitted>,
+    admitted: BTreeMap<PeerId, AdmittedPeer>,
     last_order: u64,
     /// Pending peers. Their order does not change when one is removed.
     pending: IndexMap<PeerId, Pending>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Admitted {
+/// The state of an admitted peer.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct AdmittedPeer {
     /// Position in the order of admission.
     order: u64,
     /// True if this peer and those admitted before it were announced to each other.
@@ -40,12 +42,16 @@ pub(super) struct Pending {
     malformed: u64,
 }
 
+/// Maximum of counts that are restored, far from an overflow.
+const COUNT_MAX: u64 = 1 << 48;
+
 impl SessionPeers {
     /// Adds an admitted peer. `is_announced`: this peer and the earlier ones are announced to each
     /// other. `may_relay`: its packets are forwarded to others.
     pub(super) fn insert(&mut self, peer: PeerId, is_announced: bool, may_relay: bool) {
         self.last_order += 1;
-        let admitted = Admitted { order: self.last_order, is_announced, may_relay, malformed: 0 };
+        let admitted =
+            AdmittedPeer { order: self.last_order, is_announced, may_relay, malformed: 0 };
         self.admitted.insert(peer, admitted);
     }
 
@@ -68,7 +74,7 @@ impl SessionPeers {
     /// Two peers are announced to each other when the later one is admitted.
     pub(super) fn notified_of(&self, peer: PeerId, routes: &Routes) -> Vec<PeerId> {
         let Some(of) = self.admitted.get(&peer) else { return Vec::new() };
-        let is_informed = |other: &Admitted| match other.order.cmp(&of.order) {
+        let is_informed = |other: &AdmittedPeer| match other.order.cmp(&of.order) {
             Ordering::Less => of.is_announced,
             Ordering::Equal => false,
             Ordering::Greater => other.is_announced,
@@ -89,6 +95,24 @@ impl SessionPeers {
     /// Returns whether the packets of a peer are forwarded to others.
     pub(super) fn may_relay(&self, peer: PeerId) -> bool {
         self.admitted.get(&peer).is_none_or(|admitted| admitted.may_relay)
+    }
+
+    /// Returns the state of an admitted peer.
+    pub(super) fn admitted(&self, peer: PeerId) -> Option<AdmittedPeer> {
+        self.admitted.get(&peer).copied()
+    }
+
+    /// Adds an admitted peer with its state.
+    pub(super) fn restore(&mut self, peer: PeerId, admitted: AdmittedPeer) {
+        self.admitted.insert(peer, admitted);
+    }
+
+    /// Continues the order of admission after `last`. Returns false if that is not the order of the
+    /// peers.
+    pub(super) fn restore_order(&mut self, last: u64) -> bool {
+        self.last_order = last;
+        let counts = |it: &AdmittedPeer| it.order <= last && it.malformed <= COUNT_MAX;
+        last <= COUNT_MAX && self.admitted.values().all(counts)
     }
 
     /// Returns the position of the last admitted peer in the order of admission.

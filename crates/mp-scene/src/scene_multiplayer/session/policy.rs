@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mp_core::{
     Channel, CloseMode, DisconnectReason, Instant, Packet, PeerId, Prefix, TransferMode,
 };
+use mp_host::CheckpointError;
 
 use super::super::Refusal;
 use super::super::sender::{SendOptions, Sender};
@@ -71,6 +72,23 @@ pub trait RelayPolicy: Any + fmt::Debug {
     /// If the state is damaged or of another kind. The policy is unchanged then.
     fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
         Err(SnapshotError::OtherContent(snapshot.content()))
+    }
+
+    /// Returns the whole state between two turns, from which an equal policy makes the same
+    /// decisions: for recordings. `None` if the policy has no such state. Default: `None`.
+    fn checkpoint(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Restores a [`checkpoint`](Self::checkpoint), which may be any bytes, into a new policy. By
+    /// default it fails.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`] if the state is damaged.
+    fn restore_checkpoint(&mut self, checkpoint: &[u8]) -> Result<(), CheckpointError> {
+        let _ = checkpoint;
+        Err(CheckpointError("its relay policy has no checkpoints"))
     }
 
     /// Forgets all peers: the session has ended.
@@ -141,7 +159,7 @@ fn prefix_of(author: PeerId) -> Prefix {
 
 /// The policy of a session, if there is one.
 #[derive(Debug, Default)]
-pub(super) struct PolicySlot(Option<Box<dyn RelayPolicy>>);
+pub(super) struct PolicySlot(pub(super) Option<Box<dyn RelayPolicy>>);
 
 impl PolicySlot {
     pub(super) fn is_set(&self) -> bool {

@@ -40,6 +40,10 @@ impl ReorderBuffer {
         true
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
     /// Removes and returns the packets of a peer.
     pub(super) fn take(&mut self, peer: PeerId) -> Vec<Packet> {
         let mut taken = Vec::new();

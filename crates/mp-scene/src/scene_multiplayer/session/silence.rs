@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mp_core::{Instant, PeerId};
+use serde::{Deserialize, Serialize};
 
 use crate::limits::{SILENCE_PROBE, SILENCE_TIMEOUT};
 
@@ -22,8 +23,9 @@ pub(super) struct SilenceWatch {
     due: BTreeSet<(Instant, PeerId)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Watched {
+/// The silence of a peer.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Watched {
     last_packet: Instant,
     /// Time of the probe, unless a packet has been received since.
     probed_at: Option<Instant>,
@@ -67,6 +69,22 @@ impl SilenceWatch {
     /// Sets the time at which the silence of new peers begins.
     pub(super) fn set_now(&mut self, now: Instant) {
         self.now = now;
+    }
+
+    /// Returns the time at which the silence of new peers begins.
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Returns the silence of a peer; `None` if it is not watched.
+    pub(super) fn watched(&self, peer: PeerId) -> Option<Watched> {
+        self.peers.get(&peer).copied()
+    }
+
+    /// Continues to watch a peer.
+    pub(super) fn restore(&mut self, peer: PeerId, watched: Watched) {
+        self.peers.insert(peer, watched);
+        self.due.insert((watched.due, peer));
     }
 
     /// Begins to watch a peer.
