@@ -2,6 +2,8 @@
 
 use std::io;
 
+use mp_host::CheckpointError;
+
 /// The reason why a recording cannot be read, or not to its end. What precedes the error was read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +23,9 @@ pub enum RecordingError {
     /// The header is cut, too long, or malformed.
     #[error("the header of the recording is damaged")]
     Header,
+    /// The recording begins with a state that this program cannot restore.
+    #[error("the state at the beginning of the recording is damaged, or of another program")]
+    Start(#[from] CheckpointError),
     /// The file ends within a block.
     #[error("the recording is cut in block {block}")]
     Cut {

@@ -11,7 +11,7 @@ use mp_core::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::mask;
+use crate::{Checkpoint, mask};
 
 /// An event of a recorded branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub enum Frame {
     },
     /// The recording ends.
     End(RecordingEnd),
+    /// The state of the branch. The first frame of a recording whose beginning was dropped; a
+    /// replay ignores others.
+    Checkpoint(Box<Checkpoint>),
 }
 
 /// The output of a turn.
@@ -89,6 +92,7 @@ pub(crate) enum Wire<E> {
     Delivered(TurnOutput),
     Fact { key: u64, value: u64 },
     End(RecordingEnd),
+    Checkpoint(Box<Checkpoint>),
 }
 
 /// The events of a batch, which are encoded without a copy.
@@ -158,6 +162,7 @@ impl<'a> Wire<Vec<WireEvent<'a>>> {
             }
             Self::Fact { key, value } => Frame::Fact { key, value },
             Self::End(end) => Frame::End(end),
+            Self::Checkpoint(checkpoint) => Frame::Checkpoint(checkpoint),
         })
     }
 }

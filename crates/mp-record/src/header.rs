@@ -13,7 +13,7 @@ pub const MAGIC: &[u8; 8] = b"mprecord";
 
 /// The version of the format. It changes with each change of the header or of a frame, also of the
 /// types of mp-core that they contain.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The description of a recorded branch: what is needed to build an equal one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,9 +25,16 @@
 //!
 //! The digest of the output does not reveal it.
 //!
+//! # Rings
+//!
+//! A [ring](Recording::ring) of minutes has a [`Checkpoint`] at intervals: the state of the branch,
+//! from which a replay can start. Such a frame begins a block. So a file may drop all blocks
+//! between its header and a block that [is a start](RecordedBlock::is_start).
+//!
 //! The crate reads no clock and opens no file.
 
 mod block;
+mod checkpoint;
 mod digest;
 mod error;
 mod facts;
@@ -45,11 +52,12 @@ mod sequence;
 mod watch;
 
 pub use block::BlockWriter;
+pub use checkpoint::Checkpoint;
 pub use error::RecordingError;
 pub use facts::Facts;
 pub use frame::{Frame, OutputDigest, RecordingEnd, TimedFrame, TurnOutput};
 pub use header::{MAGIC, RecordingHeader, VERSION};
 pub use reader::{Progress, RecordingReader};
-pub use recording::{BlockSink, Recording, end_block};
+pub use recording::{BlockSink, RecordedBlock, Recording, end_block};
 pub use replay::{Difference, Replay};
 pub use watch::{OpenRecording, WatchCommand, WatchEvent, WatchSeat, WatchedReplay};

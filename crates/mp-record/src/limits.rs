@@ -51,3 +51,11 @@ pub const VIEW_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Maximum number of nodes, paths and values that a watched recording keeps for watchers, and of
 /// ids that it replaces.
 pub const VIEW_ENTRIES_MAX: usize = 1_048_576;
+
+/// Maximum size of the state and the views of a checkpoint, in sum: more than twice the state of a
+/// hosted game. A checkpoint begins a block.
+pub const CHECKPOINT_BYTES_MAX: usize = mp_core::limits::PACKET_BYTES_MAX;
+
+/// Maximum size of the nodes of all clients that are kept for checkpoints. Beyond it, a recording
+/// whose beginning was dropped shows watchers only nodes that are spawned later.
+pub const AUDIENCE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -119,7 +119,8 @@ impl<R: Read> RecordingReader<R> {
         let Some(frame) = wire.into_frame() else {
             return Err(self.damaged("a frame has an impossible value"));
         };
-        if let Err(problem) = self.sequence.check(&frame) {
+        let is_first = self.progress.frames == 0;
+        if let Err(problem) = self.sequence.check(&frame, is_first) {
             return Err(self.damaged(problem));
         }
         self.last = at;

@@ -3,20 +3,39 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mp_core::{CloseMode, DisconnectReason, EndpointId, Instant, ToBranch, ToEndpoint};
 use mp_host::BranchRecorder;
 
+use crate::Checkpoint;
 use crate::digest::OutputHasher;
 use crate::frame::{Batch, RecordingEnd, TurnOutput, Wire};
-use crate::limits::{BLOCK_BYTES, BLOCK_BYTES_MAX, BLOCK_TIME, FACTS_MAX};
+use crate::limits::{BLOCK_BYTES, BLOCK_BYTES_MAX, BLOCK_TIME, CHECKPOINT_BYTES_MAX, FACTS_MAX};
+use crate::sequence::Sequence;
+use crate::watch::Audience;
+
+/// An uncompressed block of a recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedBlock {
+    /// The frames.
+    pub bytes: Vec<u8>,
+    /// Time of the first frame.
+    pub first: Instant,
+    /// Time of the last frame.
+    pub last: Instant,
+    /// True if a replay can start with the block: it begins with a
+    /// [`Checkpoint`](crate::Checkpoint).
+    pub is_start: bool,
+}
 
 /// The receiver of the blocks of a recording, which compresses and writes them. See
 /// [`BlockWriter`](crate::BlockWriter).
 pub trait BlockSink: Send {
-    /// Accepts an uncompressed block, whose last frame is of the time `last`, without blocking.
-    /// Returns false if the recording ends because the sink does not accept it.
-    fn accept(&mut self, block: Vec<u8>, last: Instant) -> bool;
+    /// Accepts a block, without blocking. Returns false if the recording ends because the sink does
+    /// not accept it.
+    fn accept(&mut self, block: RecordedBlock) -> bool;
 }
 
 /// The recording of a branch: encodes its input, and the digest of its output, into blocks.
@@ -38,11 +57,36 @@ struct Encoder {
     is_active: bool,
     facts: BTreeMap<u64, u64>,
     output: OutputHasher,
+    /// `None`: a recording of everything.
+    ring: Option<Ring>,
+    /// True if the block begins with a checkpoint.
+    is_start: bool,
+}
+
+/// The parts of a checkpoint besides the state of the branch.
+struct Ring {
+    /// Time between two checkpoints.
+    interval: Duration,
+    /// Time of the last checkpoint, or of the first frame.
+    last: Option<Instant>,
+    sequence: Sequence,
+    audience: Audience,
 }
 
 impl Recording {
     /// Starts a recording. The header is written separately.
     pub fn new(sink: Box<dyn BlockSink>) -> Self {
+        Self::with_ring(sink, None)
+    }
+
+    /// Starts a recording that has a [`Checkpoint`](crate::Checkpoint) at each `interval`, so that
+    /// its beginning can be dropped. It keeps the nodes of all clients for that.
+    pub fn ring(sink: Box<dyn BlockSink>, interval: Duration) -> Self {
+        let (sequence, audience) = (Sequence::default(), Audience::default());
+        Self::with_ring(sink, Some(Ring { interval, last: None, sequence, audience }))
+    }
+
+    fn with_ring(sink: Box<dyn BlockSink>, ring: Option<Ring>) -> Self {
         Self(Arc::new(Mutex::new(Encoder {
             sink,
             block: Vec::new(),
@@ -51,6 +95,8 @@ impl Recording {
             is_active: true,
             facts: BTreeMap::new(),
             output: OutputHasher::default(),
+            ring,
+            is_start: false,
         })))
     }
 
@@ -89,8 +135,13 @@ impl fmt::Debug for Recording {
 
 impl BranchRecorder for Recording {
     fn input(&mut self, now: Instant, input: &ToBranch) {
+        let mut encoder = self.encoder();
+        if let Some(ring) = &mut encoder.ring {
+            ring.sequence.record(input);
+            ring.audience.input(input);
+        }
         if let Some(wire) = Wire::of_input(input) {
-            self.encoder().push(now, &wire);
+            encoder.push(now, &wire);
         }
     }
 
@@ -110,8 +161,12 @@ impl BranchRecorder for Recording {
 
     fn output(&mut self, endpoint: EndpointId, output: &ToEndpoint) {
         let mut encoder = self.encoder();
-        if encoder.is_active {
-            encoder.output.output(endpoint, output);
+        if !encoder.is_active {
+            return;
+        }
+        encoder.output.output(endpoint, output);
+        if let Some(ring) = &mut encoder.ring {
+            ring.audience.output(endpoint, output);
         }
     }
 
@@ -127,6 +182,16 @@ impl BranchRecorder for Recording {
             encoder.push(now, &Wire::Delivered(delivery));
         }
     }
+
+    fn wants_checkpoint(&self) -> bool {
+        let encoder = self.encoder();
+        let Some(Ring { interval, last: Some(last), .. }) = &encoder.ring else { return false };
+        encoder.is_active && encoder.last - *last >= *interval
+    }
+
+    fn checkpoint(&mut self, checkpoint: Vec<u8>) {
+        self.encoder().push_checkpoint(checkpoint);
+    }
 }
 
 impl Encoder {
@@ -138,6 +203,9 @@ impl Encoder {
         let now = now.max(self.last);
         if self.block.len() >= BLOCK_BYTES || now - self.began >= BLOCK_TIME {
             self.finish_block();
+        }
+        if let Some(ring) = &mut self.ring {
+            ring.last.get_or_insert(now);
         }
         if self.block.is_empty() {
             (self.began, self.last) = (now, now);
@@ -152,6 +220,23 @@ impl Encoder {
         }
     }
 
+    /// Begins a block with a checkpoint, unless it is too large.
+    fn push_checkpoint(&mut self, state: Vec<u8>) {
+        let now = self.last;
+        let Some(ring) = &mut self.ring else { return };
+        ring.last = Some(now);
+        if !Checkpoint::fits(&state) {
+            return;
+        }
+        let (connections, views) =
+            (ring.sequence.connections(), ring.audience.views(CHECKPOINT_BYTES_MAX / 2));
+        let facts = self.facts.iter().map(|(&key, &value)| (key, value)).collect();
+        self.finish_block();
+        self.is_start = true;
+        let checkpoint = Box::new(Checkpoint { state, facts, connections, views });
+        self.push(now, &Wire::Checkpoint(checkpoint));
+    }
+
     fn append(&mut self, value: &impl serde::Serialize) {
         // Without a limit of its length, a buffer accepts all values.
         let block = std::mem::take(&mut self.block);
@@ -163,9 +248,12 @@ impl Encoder {
             return;
         }
         let block = std::mem::take(&mut self.block);
-        if !self.sink.accept(block, self.last) {
+        let is_start = std::mem::take(&mut self.is_start);
+        let block = RecordedBlock { bytes: block, first: self.began, last: self.last, is_start };
+        if !self.sink.accept(block) {
             self.is_active = false;
             self.facts.clear();
+            self.ring = None;
         }
     }
 }

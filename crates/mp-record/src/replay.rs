@@ -3,12 +3,14 @@
 use std::io::Read;
 use std::time::Duration;
 
-use mp_core::{EndpointId, Instant, ToBranch, ToEndpoint};
+use bytes::Bytes;
+use mp_core::{EndpointId, Instant, PeerId, ToBranch, ToEndpoint};
 use mp_host::HostedBranch;
 
 use crate::digest::OutputHasher;
 use crate::facts::ReplayedFacts;
 use crate::frame::{Frame, RecordingEnd, TimedFrame, TurnOutput};
+use crate::watch::ClientView;
 use crate::{Facts, OutputDigest, Progress, RecordingError, RecordingReader};
 
 /// A replay: the recorded input is fed to an equal branch, whose output is compared with the
@@ -25,6 +27,9 @@ pub struct Replay<R, M> {
     /// The frame after the last one.
     next: Option<TimedFrame>,
     first: Option<Instant>,
+    has_beginning: bool,
+    /// The nodes that clients had at the start.
+    start_views: Vec<ClientView>,
     /// True after the end of a turn whose output was not offered.
     is_delivery_due: bool,
     turns: u64,
@@ -62,14 +67,26 @@ impl<R: Read, M: HostedBranch> Replay<R, M> {
         build: impl FnOnce(&crate::RecordingHeader, Facts) -> Result<M, E>,
     ) -> Result<Self, E> {
         let facts = ReplayedFacts::default();
-        let machine = build(reader.header(), Facts::replayed(facts.clone()))?;
-        let next = reader.next_frame()?;
+        let mut machine = build(reader.header(), Facts::replayed(facts.clone()))?;
+        let mut next = reader.next_frame()?;
+        let (first, mut start_views) = (next.as_ref().map(|frame| frame.at), Vec::new());
+        let mut has_beginning = true;
+        if let Some(TimedFrame { frame: Frame::Checkpoint(_), .. }) = &next
+            && let Some(TimedFrame { frame: Frame::Checkpoint(start), .. }) = next.take()
+        {
+            start.facts.iter().for_each(|&(key, value)| facts.set(key, value));
+            machine.restore_checkpoint(&start.state).map_err(RecordingError::from)?;
+            (start_views, has_beginning) = (start.views, false);
+            next = reader.next_frame()?;
+        }
         Ok(Self {
             reader,
             machine,
             facts,
-            first: next.as_ref().map(|frame| frame.at),
+            first,
             next,
+            has_beginning,
+            start_views,
             is_delivery_due: false,
             turns: 0,
             calls: 0,
@@ -139,7 +156,7 @@ impl<R: Read, M: HostedBranch> Replay<R, M> {
                 self.is_delivery_due = true;
             }
             Frame::End(end) => self.end = Some(end),
-            Frame::Delivered(_) | Frame::Fact { .. } => {}
+            Frame::Delivered(_) | Frame::Fact { .. } | Frame::Checkpoint(_) => {}
         }
     }
 
@@ -170,6 +187,25 @@ impl<R: Read, M: HostedBranch> Replay<R, M> {
             self.difference = Some(Difference { turn, at, recorded, replayed, calls });
         }
         self.turns += 1;
+    }
+
+    /// Returns whether the recording has its beginning; false if it was dropped.
+    pub fn has_beginning(&self) -> bool {
+        self.has_beginning
+    }
+
+    /// Returns the packets that name and spawn the nodes of `client` at the start, with their
+    /// authors: those that it has received and sent. None if the recording has its beginning.
+    pub fn start_packets(&self, client: PeerId) -> impl Iterator<Item = (PeerId, Bytes)> {
+        let view = self.start_views.iter().find(|view| view.client == client);
+        let packets = view.map(|view| &view.packets[..]).unwrap_or_default();
+        packets.iter().map(|(author, packet)| (*author, Bytes::copy_from_slice(packet)))
+    }
+
+    /// Returns the nodes that clients had at the start, if the beginning of the recording was
+    /// dropped.
+    pub(crate) fn start_views(&self) -> &[ClientView] {
+        &self.start_views
     }
 
     /// Returns the first turn whose output differs.

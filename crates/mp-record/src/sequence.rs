@@ -23,10 +23,13 @@ impl Sequence {
     ///
     /// # Errors
     ///
-    /// If no endpoint reports such an event then.
-    pub(crate) fn check(&mut self, frame: &Frame) -> Result<(), &'static str> {
+    /// If no endpoint reports such an event then. `is_first`: it is the first frame.
+    pub(crate) fn check(&mut self, frame: &Frame, is_first: bool) -> Result<(), &'static str> {
         let ToBranch::Events(endpoint, events) = (match frame {
             Frame::Input(input) => input,
+            Frame::Checkpoint(checkpoint) if is_first => {
+                return self.start(&checkpoint.connections);
+            }
             Frame::EndTurn => {
                 self.events = 0;
                 return Ok(());
@@ -69,6 +72,60 @@ impl Sequence {
             }
         }
         Ok(())
+    }
+
+    /// Starts with the endpoints and connections of a checkpoint.
+    fn start(&mut self, all: &[(EndpointId, Vec<ConnectionId>)]) -> Result<(), &'static str> {
+        for (endpoint, connections) in all {
+            self.connections += connections.len();
+            let connections = connections.iter().copied().collect();
+            if self.endpoints.insert(*endpoint, connections).is_some() {
+                return Err("an endpoint opens twice");
+            }
+        }
+        let distinct = self.endpoints.values().map(BTreeSet::len).sum::<usize>();
+        if self.endpoints.len() > ENDPOINTS_MAX || self.connections > CONNECTIONS_MAX {
+            return Err("it has too many connections");
+        }
+        if distinct != self.connections {
+            return Err("a connection begins twice");
+        }
+        Ok(())
+    }
+
+    /// Records a message of a branch that is recorded.
+    pub(crate) fn record(&mut self, input: &ToBranch) {
+        match input {
+            ToBranch::Opened(endpoint, _) => {
+                self.endpoints.entry(*endpoint).or_default();
+            }
+            ToBranch::Closed(endpoint, _) => {
+                self.endpoints.remove(endpoint);
+            }
+            ToBranch::Events(endpoint, events) => {
+                let Some(connections) = self.endpoints.get_mut(endpoint) else { return };
+                for event in events {
+                    match event {
+                        PeerEvent::Connected { connection, .. }
+                        | PeerEvent::Moved { connection, .. }
+                        | PeerEvent::Resumed { connection, .. } => {
+                            connections.insert(*connection);
+                        }
+                        PeerEvent::Disconnected { connection, .. } => {
+                            connections.remove(connection);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the connections of each endpoint.
+    pub(crate) fn connections(&self) -> Vec<(EndpointId, Vec<ConnectionId>)> {
+        let all = self.endpoints.iter();
+        all.map(|(&endpoint, of)| (endpoint, of.iter().copied().collect())).collect()
     }
 
     fn check_endpoint(&mut self, frame: &Frame) -> Result<(), &'static str> {

@@ -14,12 +14,14 @@ pub struct RecordSettings {
     pub max_bytes: u64,
     /// Time after which a recording is deleted; `None`: never.
     pub retention: Option<Duration>,
+    /// Time that a recording keeps at least, up to its last packet; `None`: everything.
+    pub ring: Option<Duration>,
 }
 
 impl RecordSettings {
-    /// Returns settings with 1 GiB, and 7 days of retention.
+    /// Returns settings with 1 GiB, 7 days of retention and whole recordings.
     pub fn new(directory: PathBuf) -> Self {
         let retention = Some(Duration::from_secs(7 * 24 * 3_600));
-        Self { directory, max_bytes: 1 << 30, retention }
+        Self { directory, max_bytes: 1 << 30, retention, ring: None }
     }
 }

@@ -1,6 +1,8 @@
 //! [`WatchSeat`]: a room whose host is a recording.
 
+mod audience;
 mod playback;
+mod seen;
 mod stage;
 mod view;
 
@@ -13,6 +15,7 @@ use std::time::Duration;
 use mp_core::{Instant, Packet, PeerId};
 use mp_scene::{Branch, IdBlocks, RelayContext, RelayDecision, RelayPolicy};
 
+pub(crate) use self::audience::{Audience, ClientView};
 use self::playback::{Playback, Shown};
 use self::stage::Stage;
 use crate::{RecordingError, Replay};

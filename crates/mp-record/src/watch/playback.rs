@@ -6,10 +6,9 @@ use bytes::Bytes;
 use mp_core::{
     Channel, ConnectionId, EndpointId, PeerEvent, PeerId, ToBranch, ToEndpoint, TransferMode,
 };
-use mp_scene::codec::Limits;
-use mp_scene::{Codec, PacketKind, SceneMessage};
 
 use super::WatchedReplay;
+use super::seen::Seen;
 use super::view::View;
 use crate::RecordingError;
 
@@ -37,7 +36,14 @@ const FRAMES_PER_TURN: usize = 512;
 
 impl Playback {
     pub(super) fn new(replay: WatchedReplay, viewpoint: PeerId) -> Self {
-        Self { replay, viewpoint, view: View::default(), time: Duration::ZERO, is_finished: false }
+        let mut view = View::default();
+        if let Some(start) = replay.start_views().iter().find(|view| view.client == viewpoint) {
+            start.peers.iter().for_each(|&peer| view.add_peer(peer));
+            for (author, packet) in &start.packets {
+                view.receive(*author, &Bytes::copy_from_slice(packet));
+            }
+        }
+        Self { replay, viewpoint, view, time: Duration::ZERO, is_finished: false }
     }
 
     pub(super) fn view(&self) -> &View {
@@ -130,28 +136,8 @@ impl Playback {
         packet: &Bytes,
         show: &mut dyn FnMut(Shown),
     ) {
-        let author = self.viewpoint;
-        match Codec::default().kind(packet) {
-            Some(
-                PacketKind::Path
-                | PacketKind::Spawn
-                | PacketKind::Despawn
-                | PacketKind::Sync
-                | PacketKind::Delta,
-            ) => self.show_packet(author, mode, packet, show),
-            Some(PacketKind::Relay) => {
-                if let Ok(SceneMessage::Relay { peer, inner }) =
-                    Codec::default().decode(packet, &Limits::default())
-                    && peer <= 0
-                    && matches!(
-                        Codec::default().kind(&inner),
-                        Some(PacketKind::Rpc | PacketKind::Raw)
-                    )
-                {
-                    self.show_packet(author, mode, &inner, show);
-                }
-            }
-            _ => {}
+        if let Some(seen) = Seen::sent(self.viewpoint, packet) {
+            self.show(mode, seen, show);
         }
     }
 
@@ -162,36 +148,23 @@ impl Playback {
         packet: &Bytes,
         show: &mut dyn FnMut(Shown),
     ) {
-        match Codec::default().kind(packet) {
-            Some(PacketKind::Sys | PacketKind::Relay) => {
-                match Codec::default().decode(packet, &Limits::default()) {
-                    Ok(SceneMessage::AddPeer(peer)) => self.add_peer(peer, show),
-                    Ok(SceneMessage::DelPeer(peer)) => {
-                        self.view.remove_peer(peer);
-                        show(Shown::RemovePeer(peer));
-                    }
-                    Ok(SceneMessage::Relay { peer, inner }) => {
-                        if let Some(author) = PeerId::new(peer) {
-                            self.show_packet(author, mode, &inner, show);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            Some(PacketKind::Auth) | None => {}
-            Some(_) => self.show_packet(PeerId::SERVER, mode, packet, show),
+        if let Some(seen) = Seen::received(packet) {
+            self.show(mode, seen, show);
         }
     }
 
-    fn show_packet(
-        &mut self,
-        author: PeerId,
-        mode: (TransferMode, Channel),
-        packet: &Bytes,
-        show: &mut dyn FnMut(Shown),
-    ) {
-        self.view.receive(author, packet);
-        show(Shown::Packet { author, mode, packet: packet.clone() });
+    fn show(&mut self, mode: (TransferMode, Channel), seen: Seen, show: &mut dyn FnMut(Shown)) {
+        match seen {
+            Seen::AddPeer(peer) => self.add_peer(peer, show),
+            Seen::RemovePeer(peer) => {
+                self.view.remove_peer(peer);
+                show(Shown::RemovePeer(peer));
+            }
+            Seen::Packet(author, packet) => {
+                self.view.receive(author, &packet);
+                show(Shown::Packet { author, mode, packet });
+            }
+        }
     }
 
     fn add_peer(&mut self, peer: PeerId, show: &mut dyn FnMut(Shown)) {

@@ -117,9 +117,13 @@ impl View {
 
     /// Computes the size again when packets that were replaced may be a large part of it.
     fn measure(&mut self) {
-        if self.bytes < VIEW_BYTES_MAX && self.entries < VIEW_ENTRIES_MAX {
-            return;
+        if self.bytes >= VIEW_BYTES_MAX || self.entries >= VIEW_ENTRIES_MAX {
+            (self.bytes, self.entries) = self.size();
         }
+    }
+
+    /// Returns the size in bytes of the packets and values, and their number.
+    pub(super) fn size(&self) -> (usize, usize) {
         let announced = || self.authors.values();
         let values = || announced().flat_map(|it| it.values.values());
         let paths: usize =
@@ -128,10 +132,10 @@ impl View {
             announced().flat_map(|it| it.nodes.values()).map(|node| node.spawn.len()).sum();
         let always: usize = values().map(|it| it.always.len()).sum();
         let on_change: usize = values().flat_map(|it| it.on_change.values()).map(Bytes::len).sum();
-        self.bytes = paths + nodes + always + on_change;
+        let bytes = paths + nodes + always + on_change;
         let count = |it: &Announced| it.paths.len() + it.nodes.len() + it.values.len();
         let on_change: usize = values().map(|it| it.on_change.len()).sum();
-        self.entries = announced().map(count).sum::<usize>() + on_change;
+        (bytes, announced().map(count).sum::<usize>() + on_change)
     }
 
     /// Returns the packets that give a client all nodes with their values, to be sent reliably in

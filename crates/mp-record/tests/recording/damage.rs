@@ -80,11 +80,11 @@ fn body(file: &[u8]) -> &[u8] {
 #[test]
 fn unknown_versions_and_other_files_are_rejected() {
     let mut file = file();
-    file[8] = 2;
+    file[8] = 3;
     let error = read(&file).1.unwrap();
     assert_eq!(
         error.to_string(),
-        "unknown version 2 of the recording; this program reads version 1"
+        "unknown version 3 of the recording; this program reads version 2"
     );
     let error = read(b"GIF89a, and more bytes").1.unwrap();
     assert!(error.to_string().starts_with("not a recording of mp"), "{error}");

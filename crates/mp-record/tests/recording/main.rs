@@ -3,6 +3,7 @@
 
 mod damage;
 mod replay;
+mod ring;
 mod secrets;
 mod watch;
 mod world;

@@ -4,7 +4,7 @@ use mp_core::{
     ConnectionId, ConnectionOrigin, EndpointId, Packet, PeerEvent, PeerId, ToBranch, TransferMode,
 };
 use mp_host::BranchRecorder;
-use mp_record::{BlockSink, Frame, Recording, RecordingReader};
+use mp_record::{BlockSink, Frame, RecordedBlock, Recording, RecordingReader};
 use mp_scene::prelude::*;
 
 use crate::world::{File, Room, World};
@@ -14,8 +14,8 @@ use crate::world::{File, Room, World};
 struct Raw(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 
 impl BlockSink for Raw {
-    fn accept(&mut self, block: Vec<u8>, _: mp_core::Instant) -> bool {
-        self.0.lock().unwrap().extend(block);
+    fn accept(&mut self, block: RecordedBlock) -> bool {
+        self.0.lock().unwrap().extend(block.bytes);
         true
     }
 }

@@ -12,9 +12,9 @@ use mp_scene::testing::Lan;
 use crate::world::{File, Room, Unit, World, game, open, unit};
 
 /// Names of the units with `hp` and `steps`.
-type Units = Vec<(String, i64, i64)>;
+pub type Units = Vec<(String, i64, i64)>;
 
-fn units(scene: &mut Scene) -> Units {
+pub fn units(scene: &mut Scene) -> Units {
     let parent = scene.find("Units").unwrap();
     let nodes: Vec<_> = scene.tree().children(parent).collect();
     let mut units = Vec::new();
@@ -30,7 +30,12 @@ fn units(scene: &mut Scene) -> Units {
 /// Plays a random game of the host 3, of which guest 2 and others receive the units. Returns the
 /// recording, and the units of guest 2 at some times since its start.
 fn recorded(seed: u64) -> (Vec<u8>, Vec<(Duration, Units)>) {
-    let mut world = World::new(Room::Hosted, File::default());
+    recorded_to(seed, File::default())
+}
+
+/// Same as [`recorded`], to `file`.
+pub fn recorded_to(seed: u64, file: File) -> (Vec<u8>, Vec<(Duration, Units)>) {
+    let mut world = World::new(Room::Hosted, file);
     let began = world.now;
     let (guest, host) = (world.join(), world.join());
     assert_eq!((guest.get(), host.get()), (2, 3));
@@ -71,7 +76,7 @@ fn recorded(seed: u64) -> (Vec<u8>, Vec<(Duration, Units)>) {
 }
 
 /// Returns the room of a recording, as the player 2 saw it.
-fn watched(file: Vec<u8>) -> (Lan, SyncSender<WatchCommand>, Receiver<WatchEvent>) {
+pub fn watched(file: Vec<u8>) -> (Lan, SyncSender<WatchCommand>, Receiver<WatchEvent>) {
     let (commands, receiver) = sync_channel(100);
     let (events, reports) = sync_channel(1_000);
     let reopen = Box::new(move || -> Result<WatchedReplay, String> {
@@ -84,7 +89,7 @@ fn watched(file: Vec<u8>) -> (Lan, SyncSender<WatchCommand>, Receiver<WatchEvent
 }
 
 /// Seeks, and returns the units that the clients have then.
-fn seek(
+pub fn seek(
     lan: &mut Lan,
     commands: &SyncSender<WatchCommand>,
     to: Duration,

@@ -7,10 +7,10 @@ use mp_core::memory::{MemoryAddress, MemoryMultiplayerPeer};
 use mp_core::{BranchId, Endpoint, EndpointId, Instant, Rng, ToBranch, ToEndpoint};
 use mp_host::{BranchHost, BranchRecorder, EndpointHost, LocalMailbox, Recorded};
 use mp_record::{
-    BlockSink, BlockWriter, Facts, Recording, RecordingEnd, RecordingError, RecordingHeader,
-    RecordingReader, Replay, end_block,
+    BlockSink, BlockWriter, Facts, RecordedBlock, Recording, RecordingEnd, RecordingError,
+    RecordingHeader, RecordingReader, Replay, end_block,
 };
-use mp_relay::HostSeat;
+use mp_relay::{HostSeat, Migration};
 use mp_scene::prelude::*;
 use mp_scene::{BuildError, SetupError};
 
@@ -23,6 +23,8 @@ pub enum Room {
     Relay,
     /// A client is peer 1 for the others, if the program allows it.
     Hosted,
+    /// Same as [`Hosted`](Self::Hosted), and another client takes the place of one that leaves.
+    Migrating,
 }
 
 /// Question about a peer: may it be the host?
@@ -38,6 +40,11 @@ pub fn room(kind: Room, seed: [u8; 32], facts: &Facts, allows: fn(PeerId) -> boo
     match kind {
         Room::Relay => builder.build().unwrap(),
         Room::Hosted => builder.relay_policy(HostSeat::with_rule(may_host)).build().unwrap(),
+        Room::Migrating => {
+            let migration = Migration::with_packet("host").grace(Duration::from_millis(40));
+            let seat = HostSeat::with_rule(may_host).migration(migration);
+            builder.relay_policy(seat).build().unwrap()
+        }
     }
 }
 
@@ -47,16 +54,24 @@ pub struct File {
     pub bytes: Arc<Mutex<Vec<u8>>>,
     /// Number of blocks after which the writer is slow.
     pub accepts: Option<usize>,
+    /// Positions of the blocks with which a replay can start.
+    pub starts: Arc<Mutex<Vec<usize>>>,
+    /// Time between two of them.
+    pub interval: Option<Duration>,
 }
 
 impl BlockSink for File {
-    fn accept(&mut self, block: Vec<u8>, _: Instant) -> bool {
+    fn accept(&mut self, block: RecordedBlock) -> bool {
         if self.accepts == Some(0) {
             return false;
         }
         self.accepts = self.accepts.map(|left| left - 1);
-        let block = BlockWriter::new().unwrap().encode(&block).unwrap();
-        self.bytes.lock().unwrap().extend(block);
+        let bytes = BlockWriter::new().unwrap().encode(&block.bytes).unwrap();
+        let mut file = self.bytes.lock().unwrap();
+        if block.is_start {
+            self.starts.lock().unwrap().push(file.len());
+        }
+        file.extend(bytes);
         true
     }
 }
@@ -83,7 +98,11 @@ impl World {
         let header =
             RecordingHeader { seed: SEED, kind: format!("{kind:?}"), ..RecordingHeader::default() };
         file.bytes.lock().unwrap().extend(header.encode().unwrap());
-        let recording = Recording::new(Box::new(file.clone()));
+        let sink = Box::new(file.clone());
+        let recording = match file.interval {
+            None => Recording::new(sink),
+            Some(interval) => Recording::ring(sink, interval),
+        };
         // Peer 2 does not host, so that a replay depends on the answer.
         let facts = Facts::recorded(recording.clone());
         let branch = room(kind, SEED, &facts, |peer| peer.get() != 2);
@@ -275,7 +294,11 @@ pub fn replay(file: &[u8]) -> Result<Replay<&[u8], Branch>, ReplayError> {
 /// Same as [`replay`], from any source.
 pub fn open<R: std::io::Read>(source: R) -> Result<Replay<R, Branch>, ReplayError> {
     Replay::new(RecordingReader::new(source)?, |header, facts| {
-        let kind = if header.kind == "Hosted" { Room::Hosted } else { Room::Relay };
+        let kind = match &*header.kind {
+            "Hosted" => Room::Hosted,
+            "Migrating" => Room::Migrating,
+            _ => Room::Relay,
+        };
         Ok(room(kind, header.seed, &facts, |_| unreachable!("the recording has the answer")))
     })
 }

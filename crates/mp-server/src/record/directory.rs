@@ -11,6 +11,10 @@ use mp_rooms::RecordSettings;
 
 /// Extension of recordings. Files with another one are never deleted.
 const EXTENSION: &str = "mprec";
+/// Extension of files that shall replace a recording.
+const PART: &str = "mprec-part";
+/// Age after which such a file is of a server that was killed.
+const PART_AGE: Duration = Duration::from_secs(3_600);
 /// Maximum length of the room's name in that of a file.
 const NAME_MAX: usize = 64;
 
@@ -25,15 +29,10 @@ pub(super) fn file_name(room: &str, began: UnixSeconds) -> String {
 /// directory decides who may.
 pub(super) fn create(directory: &Path, name: &str) -> io::Result<(File, PathBuf)> {
     let mut builder = DirBuilder::new();
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        builder.mode(0o700);
-        options.mode(0o600);
-    }
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(directory)?;
+    let options = options();
     // Rooms of one name may begin in the same second.
     for number in 0..NUMBERS {
         let number = if number == 0 { String::new() } else { format!("-{number}") };
@@ -46,11 +45,32 @@ pub(super) fn create(directory: &Path, name: &str) -> io::Result<(File, PathBuf)
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
+/// Returns the options of a new file, which only its owner may read.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Creates a file that shall replace the recording at `path`. One of a server that was killed is
+/// overwritten.
+pub(super) fn create_part(path: &Path) -> io::Result<(File, PathBuf)> {
+    let part = path.with_extension(PART);
+    match fs::remove_file(&part) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    Ok((options().open(&part)?, part))
+}
+
 /// Number of files with the same room and second.
 const NUMBERS: u32 = 1_000;
 
 /// Deletes recordings that are older than the retention, and then the oldest ones until `needed`
-/// bytes fit into the quota. Files in `open` stay. Returns the size of those that are left.
+/// bytes fit into the quota. Files in `open` stay. Returns the size of those that are left. Deletes
+/// also what a server that was killed has not completed.
 pub(super) fn make_capacity(
     settings: &RecordSettings,
     open: &BTreeSet<PathBuf>,
@@ -60,6 +80,9 @@ pub(super) fn make_capacity(
     let mut files = Vec::new();
     for entry in fs::read_dir(&settings.directory)? {
         let path = entry?.path();
+        if path.extension().is_some_and(|it| it == PART) {
+            remove_old_part(&path, now);
+        }
         if path.extension().is_some_and(|it| it == EXTENSION) {
             // A file that was deleted meanwhile has no size.
             let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
@@ -81,6 +104,15 @@ pub(super) fn make_capacity(
         }
     }
     Ok(used)
+}
+
+fn remove_old_part(path: &Path, now: SystemTime) {
+    let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+    let age = modified.ok().and_then(|modified| now.duration_since(modified).ok());
+    if age.is_some_and(|age| age > PART_AGE) {
+        // Another server may have removed it.
+        let _ = fs::remove_file(path);
+    }
 }
 
 #[cfg(test)]

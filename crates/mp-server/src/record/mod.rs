@@ -2,6 +2,7 @@
 
 mod directory;
 mod replay;
+mod ring;
 mod stats;
 mod thread;
 mod watch;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use mp_core::Instant;
 use mp_core::host::unix_now;
-use mp_record::{BlockSink, Facts, Recording, RecordingEnd, RecordingHeader};
+use mp_record::{BlockSink, Facts, RecordedBlock, Recording, RecordingEnd, RecordingHeader};
 use mp_rooms::{RecordSettings, RoomName};
 
 use crate::relay::RelaySettings;
@@ -89,7 +90,7 @@ impl Recordings {
         let order = Order::Start {
             settings: settings.clone(),
             name: directory::file_name(room.as_str(), header.began),
-            header: header.encode().map_err(|error| error.to_string())?,
+            header,
             is_written: Arc::clone(&state),
         };
         let id = self.0.stats.next_id();
@@ -102,7 +103,11 @@ impl Recordings {
             last: Instant::ZERO,
             end: RecordingEnd::BranchEnded,
         };
-        Ok(RoomRecording { recording: Recording::new(Box::new(sink)), seed })
+        let recording = match settings.ring {
+            None => Recording::new(Box::new(sink)),
+            Some(time) => Recording::ring(Box::new(sink), time / ring::STEPS),
+        };
+        Ok(RoomRecording { recording, seed })
     }
 
     /// Writes what is queued, for at most [`FINISH_TIMEOUT`], and ends the thread. Further
@@ -146,16 +151,16 @@ struct QueueSink {
 }
 
 impl BlockSink for QueueSink {
-    fn accept(&mut self, block: Vec<u8>, last: Instant) -> bool {
+    fn accept(&mut self, block: RecordedBlock) -> bool {
         if !self.is_written.load(Ordering::Relaxed) {
             return false;
         }
-        if !self.stats.reserve(block.len()) {
+        if !self.stats.reserve(block.bytes.len()) {
             self.end = RecordingEnd::WriterSlow;
             tracing::warn!("a recording ends: the disk is slower than the rooms");
             return false;
         }
-        self.last = last;
+        self.last = block.last;
         self.orders.try_send((self.id, Order::Block(block))).is_ok()
     }
 }

@@ -129,7 +129,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
             Failure::Refused(format!("cannot write {}: {error}", test.display()))
         })?;
     }
-    print(&describe(&header, &replayed))?;
+    print(&describe(&header, replay.has_beginning(), &replayed))?;
     match (read, replayed.difference) {
         (Err(error), _) => Err(Failure::Unfit(format!("{path}: {}", ErrorChain::new(&error)))),
         (Ok(()), Some(difference)) => Err(Failure::Unfit(describe_difference(&difference))),
@@ -151,7 +151,7 @@ fn run_until<R: Read>(
 }
 
 /// Returns a summary of a replay.
-fn describe(header: &RecordingHeader, replayed: &Replayed) -> String {
+fn describe(header: &RecordingHeader, has_beginning: bool, replayed: &Replayed) -> String {
     let Replayed { turns, calls, progress, .. } = replayed;
     let time = shown(progress.time);
     let mut text = format!(
@@ -163,6 +163,9 @@ fn describe(header: &RecordingHeader, replayed: &Replayed) -> String {
         None => "the room sends the same bytes\n",
         Some(_) => "the room sends other bytes\n",
     };
+    if !has_beginning {
+        text += "the recording has no beginning: record_minutes was set\n";
+    }
     if *calls > 0 {
         text += &format!("{calls} calls of the server into the room were not repeated\n");
     }

@@ -11,11 +11,12 @@ use std::time::{Duration, SystemTime};
 
 use mp_core::Instant;
 use mp_core::host::unix_now;
-use mp_record::{BlockWriter, RecordingEnd, end_block};
+use mp_record::{BlockWriter, RecordedBlock, RecordingEnd, RecordingHeader, end_block};
 use mp_rooms::RecordSettings;
 
 use super::RecordingStats;
 use super::directory;
+use super::ring::Ring;
 
 /// A message about the recording with a number.
 pub(super) enum Order {
@@ -23,12 +24,11 @@ pub(super) enum Order {
         settings: RecordSettings,
         /// Name of the file, without number and extension.
         name: String,
-        header: Vec<u8>,
+        header: RecordingHeader,
         /// Set to false when the file has ended.
         is_written: Arc<AtomicBool>,
     },
-    /// An uncompressed block.
-    Block(Vec<u8>),
+    Block(RecordedBlock),
     /// The recording ends. The time is that of its last frame.
     End(Instant, RecordingEnd),
     /// All rooms have ended.
@@ -37,11 +37,10 @@ pub(super) enum Order {
 
 /// Runs the thread until [`Order::Finish`].
 pub(super) fn run(orders: &Receiver<(u64, Order)>, stats: &RecordingStats) {
-    let writer = match BlockWriter::new() {
-        Ok(writer) => writer,
+    let mut files = match Files::new(stats.clone()) {
+        Ok(files) => files,
         Err(error) => return tracing::error!(%error, "rooms are not recorded"),
     };
-    let mut files = Files { writer, stats: stats.clone(), open: BTreeMap::new() };
     loop {
         match orders.recv_timeout(RETENTION_INTERVAL) {
             Ok((_, Order::Finish(done))) => {
@@ -58,7 +57,8 @@ pub(super) fn run(orders: &Receiver<(u64, Order)>, stats: &RecordingStats) {
 /// Time after which recordings are checked for their retention while nothing is recorded.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3_600);
 
-struct Files {
+/// The files of the recordings that go on.
+pub(super) struct Files {
     writer: BlockWriter,
     stats: RecordingStats,
     open: BTreeMap<u64, RecordingFile>,
@@ -68,14 +68,21 @@ struct RecordingFile {
     settings: RecordSettings,
     file: File,
     path: PathBuf,
+    len: u64,
+    /// `None`: the recording keeps everything.
+    ring: Option<Ring>,
     is_written: Arc<AtomicBool>,
 }
 
 impl Files {
-    fn handle(&mut self, id: u64, order: Order) {
+    pub(super) fn new(stats: RecordingStats) -> io::Result<Self> {
+        Ok(Self { writer: BlockWriter::new()?, stats, open: BTreeMap::new() })
+    }
+
+    pub(super) fn handle(&mut self, id: u64, order: Order) {
         match order {
             Order::Start { settings, name, header, is_written } => {
-                let result = self.start(id, settings, &name, &header, Arc::clone(&is_written));
+                let result = self.start(id, settings, &name, header, Arc::clone(&is_written));
                 if let Err(error) = result {
                     is_written.store(false, Ordering::Relaxed);
                     self.stats.ended(RecordingEnd::WriteFailed);
@@ -83,11 +90,11 @@ impl Files {
                 }
             }
             Order::Block(block) => {
-                let result = self.write(id, &block);
-                self.stats.release(block.len());
+                let result = self.write(id, &block.bytes);
+                self.stats.release(block.bytes.len());
                 match result {
-                    Ok(true) => {}
-                    Ok(false) => self.stop(id, RecordingEnd::QuotaReached),
+                    Ok(Some(position)) => self.drop_beginning(id, &block, position),
+                    Ok(None) => self.stop(id, RecordingEnd::QuotaReached),
                     Err(error) => {
                         tracing::warn!(%error, "cannot write a recording");
                         self.stop(id, RecordingEnd::WriteFailed);
@@ -109,29 +116,62 @@ impl Files {
         id: u64,
         settings: RecordSettings,
         name: &str,
-        header: &[u8],
+        header: RecordingHeader,
         is_written: Arc<AtomicBool>,
     ) -> io::Result<()> {
         let (mut file, path) = directory::create(&settings.directory, name)?;
-        file.write_all(header)?;
+        let head = header.encode()?;
+        file.write_all(&head)?;
         tracing::debug!(file = %path.display(), "a recording begins");
-        self.open.insert(id, RecordingFile { settings, file, path, is_written });
+        let (len, ring) = (head.len() as u64, settings.ring.map(|time| Ring::new(time, header)));
+        self.open.insert(id, RecordingFile { settings, file, path, len, ring, is_written });
         Ok(())
     }
 
-    /// Writes a block. Returns false if there is no capacity for it.
-    fn write(&mut self, id: u64, block: &[u8]) -> io::Result<bool> {
-        let Some(recording) = self.open.get(&id) else { return Ok(true) };
+    /// Writes a block. Returns its position in the file; `None` if there is no capacity for it.
+    fn write(&mut self, id: u64, block: &[u8]) -> io::Result<Option<u64>> {
+        let Some(recording) = self.open.get(&id) else { return Ok(Some(0)) };
         let bytes = self.writer.encode(block)?;
         let (needed, settings) = (bytes.len() as u64, recording.settings.clone());
         if self.make_capacity(&settings, needed)? + needed > settings.max_bytes {
-            return Ok(false);
+            return Ok(None);
         }
-        if let Some(recording) = self.open.get_mut(&id) {
-            recording.file.write_all(&bytes)?;
-            self.stats.written(needed);
+        let Some(recording) = self.open.get_mut(&id) else { return Ok(Some(0)) };
+        recording.file.write_all(&bytes)?;
+        self.stats.written(needed);
+        let position = recording.len;
+        recording.len += needed;
+        Ok(Some(position))
+    }
+
+    /// Drops the beginning of a ring, if a block that was written shows that it has enough without.
+    /// If that fails, or there is no capacity for the copy, the file has more than it should.
+    fn drop_beginning(&mut self, id: u64, block: &RecordedBlock, position: u64) {
+        let Some(RecordingFile { settings, len, ring, .. }) = self.open.get_mut(&id) else {
+            return;
+        };
+        let Some(start) = ring.as_mut().and_then(|ring| ring.add(block, position)) else { return };
+        let (settings, needed) = (settings.clone(), start.kept(*len));
+        let has_capacity =
+            self.make_capacity(&settings, needed).map(|used| used + needed <= settings.max_bytes);
+        let Some(RecordingFile { file, path, len, ring: Some(ring), .. }) = self.open.get_mut(&id)
+        else {
+            return;
+        };
+        let dropped = match has_capacity {
+            Ok(false) => {
+                let help = "raise record_bytes, or lower record_minutes";
+                return tracing::warn!(file = %path.display(), help, "no capacity for a copy");
+            }
+            Ok(true) => ring.drop_before(start, path),
+            Err(error) => Err(error),
+        };
+        match dropped {
+            Ok((replaced, replaced_len)) => (*file, *len) = (replaced, replaced_len),
+            Err(error) => {
+                tracing::warn!(%error, file = %path.display(), "cannot drop the beginning");
+            }
         }
-        Ok(true)
     }
 
     fn make_capacity(&self, settings: &RecordSettings, needed: u64) -> io::Result<u64> {

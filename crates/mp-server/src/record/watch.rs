@@ -93,6 +93,9 @@ fn longest_guest(path: &Path) -> Result<(Option<PeerId>, Duration), String> {
     let mut replay = open_file(path)?;
     let mut stays: BTreeMap<PeerId, (Option<Duration>, Duration)> = BTreeMap::new();
     let mut last = Duration::ZERO;
+    for peer in guests(&mut replay) {
+        stays.entry(peer).or_default().0 = Some(Duration::ZERO);
+    }
     loop {
         let changes = replay.next_input().is_some_and(has_changes);
         match replay.step(&mut |_, _| {}) {

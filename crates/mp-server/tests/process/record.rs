@@ -121,7 +121,7 @@ fn damaged_recordings_are_replayed_as_far_as_they_can_be_read() {
     assert_eq!(status.code(), Some(2));
     let errors = String::from_utf8_lossy(&stderr);
     assert!(
-        errors.contains("unknown version 9 of the recording; this program reads version 1"),
+        errors.contains("unknown version 9 of the recording; this program reads version 2"),
         "{errors}"
     );
 }

@@ -49,6 +49,8 @@ impl Builder<'_> {
         let mut settings = RecordSettings::new(directory.into());
         settings.max_bytes = table.number("record_bytes").unwrap_or(settings.max_bytes);
         settings.retention = some_seconds(table, "record_retention");
+        let minutes: u64 = table.number("record_minutes").unwrap_or(0);
+        settings.ring = (minutes > 0).then(|| Duration::from_secs(60 * minutes));
         Some(settings)
     }
 

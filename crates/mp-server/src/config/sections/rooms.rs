@@ -174,6 +174,15 @@ addresses and credentials. Each room writes a file that only the user of the ser
     .example(r#""recordings""#)
     .now(),
     Key::new(
+        "record_minutes",
+        Kind::Number { min: 0, max: 1_440 },
+        Preset::Number(0),
+        "Minutes that a recording keeps: the last ones; 0: all
+
+The beginning is dropped in steps, so that a recording has up to half as much again.",
+    )
+    .now(),
+    Key::new(
         "record_bytes",
         Kind::Bytes { min: 1 << 20, max: 1 << 50 },
         Preset::Number(1 << 30),
