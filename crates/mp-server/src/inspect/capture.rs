@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -52,6 +52,25 @@ impl CaptureArgs {
         server: &ServerAddress,
         names: Option<Rc<ProjectNames>>,
     ) -> Result<Option<SharedCapture>, Failure> {
+        self.create(|file, bytes_max| match server.transport {
+            BotTransport::WebSocket => Capture::of_messages(file, listen, names, bytes_max),
+            _ => Capture::of_datagrams(file, listen, proxy.compression(), names, bytes_max),
+        })
+    }
+
+    /// Creates the file of a recording, which only its owner can read.
+    pub(super) fn start_recording(
+        &self,
+        names: Option<Rc<ProjectNames>>,
+    ) -> Result<Option<SharedCapture>, Failure> {
+        let server = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        self.create(|file, bytes_max| Capture::of_messages(file, server, names, bytes_max))
+    }
+
+    fn create(
+        &self,
+        capture: impl FnOnce(File, u64) -> io::Result<Capture<File>>,
+    ) -> Result<Option<SharedCapture>, Failure> {
         let Some(path) = self.pcap.clone() else { return Ok(None) };
         let refused = |error: io::Error| {
             let help = match error.kind() {
@@ -65,12 +84,7 @@ impl CaptureArgs {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(refused)?;
-        let bytes_max = self.pcap_size << 20;
-        let capture = match server.transport {
-            BotTransport::WebSocket => Capture::of_messages(file, listen, names, bytes_max),
-            _ => Capture::of_datagrams(file, listen, proxy.compression(), names, bytes_max),
-        };
-        let capture = RefCell::new(capture.map_err(refused)?);
+        let capture = RefCell::new(capture(file, self.pcap_size << 20).map_err(refused)?);
         let clock = SystemClock::new();
         let start = (clock.now(), unix_now());
         Ok(Some(SharedCapture(Rc::new(CaptureFile { path, capture, clock, start }))))
@@ -83,7 +97,12 @@ impl SharedCapture {
     }
 
     pub(super) fn event(&self, event: &WireEvent) {
-        self.0.capture.borrow_mut().event(self.now(), event);
+        self.event_at(self.now(), event);
+    }
+
+    /// Writes an event of the time `at` since 1970.
+    pub(super) fn event_at(&self, at: Duration, event: &WireEvent) {
+        self.0.capture.borrow_mut().event(at, event);
     }
 
     /// Returns the numbers of packets.

@@ -5,14 +5,13 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::str::FromStr;
 
-use mp_core::{Instant, TransferMode};
+use mp_core::bytes::Bytes;
+use mp_core::{ConnectionOrigin, Instant, TransferMode};
 use mp_scene::PacketKind;
 use mp_wire::{
     ClientNumber, DecodedPacket, Direction, ProjectNames, ProxyStats, Totals, WireDecoder,
     WireEvent, WireKind, WirePacket,
 };
-
-use super::lines::LineQueue;
 
 /// Packets that are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +35,12 @@ impl FromStr for Filter {
     }
 }
 
-/// Decodes the packets of all clients, and queues a line for each.
+/// Decodes the packets of all clients, and returns a line for each.
 #[derive(Debug)]
 pub(super) struct Inspector {
     names: Option<Rc<ProjectNames>>,
     filters: Vec<Filter>,
     has_colors: bool,
-    queue: LineQueue,
     /// Time of the first event.
     start: Option<Instant>,
     clients: HashMap<ClientNumber, Client>,
@@ -64,13 +62,11 @@ impl Inspector {
         names: Option<Rc<ProjectNames>>,
         filters: Vec<Filter>,
         has_colors: bool,
-        queue: LineQueue,
     ) -> Self {
         Self {
             names,
             filters,
             has_colors,
-            queue,
             start: None,
             clients: HashMap::new(),
             totals: Totals::default(),
@@ -78,8 +74,17 @@ impl Inspector {
         }
     }
 
-    /// Handles an event of the proxy.
-    pub(super) fn observe(&mut self, event: WireEvent) {
+    /// Decodes a packet that a client has sent or received before, so that later ones have the
+    /// names of its nodes. It has no line, and the totals do not count it.
+    pub(super) fn prepare(&mut self, number: ClientNumber, direction: Direction, packet: &Bytes) {
+        if let Some(client) = self.clients.get_mut(&number) {
+            client.decoder.decode(direction, packet);
+        }
+    }
+
+    /// Handles an event of the proxy, or of a recording. Returns its line; `None` if it is not
+    /// shown.
+    pub(super) fn observe(&mut self, event: &WireEvent) -> Option<String> {
         let at = event.at();
         let seconds = (at - *self.start.get_or_insert(at)).as_secs_f64();
         let number = event.client();
@@ -87,15 +92,20 @@ impl Inspector {
             let decoder = WireDecoder::new(self.names.clone());
             self.clients.insert(number, Client { decoder, label: format!("client {number}") });
         }
-        let Some(client) = self.clients.get_mut(&number) else { return };
-        let text = match &event {
+        let client = self.clients.get_mut(&number)?;
+        let text = match event {
             WireEvent::Packet(packet) => {
                 let decoded = client.decoder.decode(packet.direction, &packet.payload);
                 self.totals.add(decoded.kind(), packet.direction, packet.payload.len());
                 if !is_shown(&self.filters, &decoded) {
-                    return;
+                    return None;
                 }
                 packet_text(packet, &decoded, self.has_colors)
+            }
+            WireEvent::Connected { origin: ConnectionOrigin::Address(address), .. }
+                if address.ip().is_unspecified() =>
+            {
+                "   connected".to_owned()
             }
             WireEvent::Connected { origin, .. } => format!("   connected from {origin}"),
             WireEvent::PeerId { id, .. } => {
@@ -110,12 +120,13 @@ impl Inspector {
             }
             WireEvent::Closed { reason, .. } => format!("   {reason}"),
         };
-        self.queue.push(format!("{seconds:>9.3} {:>10} {text}\n", client.label));
+        let line = format!("{seconds:>9.3} {:>10} {text}\n", client.label);
         if let WireEvent::Closed { .. } = event
             && let Some(client) = self.clients.remove(&number)
         {
             self.add_stats(&client);
         }
+        Some(line)
     }
 
     fn add_stats(&mut self, client: &Client) {
@@ -124,8 +135,9 @@ impl Inspector {
         self.ended[1] += stats.not_kept;
     }
 
-    /// Returns the totals, and what is missing in the lines.
-    pub(super) fn summary(&mut self, proxy: &ProxyStats) -> String {
+    /// Returns the totals, and what is missing in the lines. `unprinted` is the number of lines
+    /// that were not printed.
+    pub(super) fn summary(&mut self, proxy: &ProxyStats, unprinted: u64) -> String {
         for client in std::mem::take(&mut self.clients).into_values() {
             self.add_stats(&client);
         }
@@ -141,7 +153,7 @@ impl Inspector {
                 "connections failed to handshake, see \"Encrypted games\" of --help",
             ),
             (proxy.dropped, "packets dropped: unreliable, before the server accepted the client"),
-            (self.queue.dropped(), "lines not printed, because standard output was too slow"),
+            (unprinted, "lines not printed, because standard output was too slow"),
         ];
         for (count, what) in notes.iter().filter(|(count, _)| *count > 0) {
             let _ = writeln!(summary, "{count} {what}");

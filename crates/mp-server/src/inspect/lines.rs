@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 /// not delay the packets: lines beyond [`LINES_MAX`] are dropped and counted.
 #[derive(Debug)]
 pub(super) struct LineQueue {
-    lines: SyncSender<String>,
+    /// `None` after the last line.
+    lines: Option<SyncSender<String>>,
     dropped: u64,
 }
 
@@ -41,14 +42,20 @@ impl LineQueue {
             let _ = all_written.send(());
         };
         thread::Builder::new().name("output".to_owned()).spawn(write)?;
-        Ok((Self { lines, dropped: 0 }, LineWriter { done, failed }))
+        Ok((Self { lines: Some(lines), dropped: 0 }, LineWriter { done, failed }))
     }
 
     /// Queues a line.
     pub(super) fn push(&mut self, line: String) {
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
+        let queued = self.lines.as_ref().map(|lines| lines.try_send(line));
+        if let Some(Err(TrySendError::Full(_))) = queued {
             self.dropped += 1;
         }
+    }
+
+    /// Ends the thread after the lines that are queued.
+    pub(super) fn close(&mut self) {
+        self.lines = None;
     }
 
     /// Returns the number of lines that were dropped.

@@ -19,7 +19,7 @@ use mp_rooms::{RecordSettings, RoomName};
 use crate::relay::RelaySettings;
 use thread::Order;
 
-pub(crate) use replay::{ReplayArgs, run as run_replay};
+pub(crate) use replay::{ReplayArgs, open, run as run_replay};
 pub use replay::{ReplayError, Replayed, replay_recording};
 pub(crate) use stats::RecordingStats;
 pub(crate) use watch::{WatchArgs, server as watch_server};

@@ -125,3 +125,45 @@ fn damaged_recordings_are_replayed_as_far_as_they_can_be_read() {
         "{errors}"
     );
 }
+
+#[test]
+fn packets_of_a_recording_are_printed_as_by_the_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = server(folder.path(), "");
+    play(&mut server);
+    let [file] = &recordings(folder.path())[..] else { panic!("one recording") };
+    let inspect = |file: &Path, args: &[&str]| {
+        let Output { status, stdout, stderr } =
+            command().arg("inspect").arg(file).args(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (status.code(), text(stdout), text(stderr))
+    };
+    let totals = |text: &str| text[text.find("\n\n").expect("totals")..].to_owned();
+    let capture = folder.path().join("game.pcapng");
+    let (code, all, errors) = inspect(file, &["--pcap", capture.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{all}{errors}");
+    let lines = |arrow: &str| {
+        all.lines().filter(|it| it.contains(arrow) && it.ends_with("\"chat\"")).count()
+    };
+    assert_eq!((lines("->"), lines("<-")), (1, 2), "{all}");
+    assert!(all.contains("   connected\n") && all.contains("closed by the client"), "{all}");
+    assert!(!all.contains("0.0.0.0") && totals(&all).contains("3 clients"), "{all}");
+    let capture = fs::read(capture).unwrap();
+    assert!(capture.windows(4).any(|it| it == b"chat"));
+    let (code, calls, _) = inspect(file, &["--filter", "rpc"]);
+    assert_eq!((code, calls.contains("chat")), (Some(0), false), "{calls}");
+    let without_capture = all.replace(totals(&all).lines().last().unwrap(), "");
+    assert_eq!(totals(&calls).trim(), totals(&without_capture).trim());
+
+    let bytes = fs::read(file).unwrap();
+    let cut = folder.path().join("cut.mprec");
+    fs::write(&cut, &bytes[..bytes.len() - 3]).unwrap();
+    let (code, text, errors) = inspect(&cut, &[]);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("the recording is cut in block"), "{errors}");
+    assert!(text.contains("connected") && text.contains("3 clients"), "{text}");
+    let (code, _, errors) = inspect(&folder.path().join("mp-server.toml"), &[]);
+    assert!(code == Some(2) && errors.contains("not a recording of mp"), "{errors}");
+    let (code, _, errors) = inspect(file, &["--to", "127.0.0.1:1"]);
+    assert!(code == Some(2) && errors.contains("for a recording, omit --to"), "{errors}");
+}

@@ -80,7 +80,8 @@ impl<W: Write> Capture<W> {
         Ok(Self::new(PcapWriter::new(out, LinkType::Ip, bytes_max)?, server, names, content))
     }
 
-    /// Begins a capture of WebSocket messages, as [`of_datagrams`](Self::of_datagrams).
+    /// Begins a capture of messages, over WebSocket or of a recording, as
+    /// [`of_datagrams`](Self::of_datagrams).
     ///
     /// # Errors
     ///
@@ -135,12 +136,15 @@ impl<W: Write> Capture<W> {
         self.write(at, &packet, original_len);
     }
 
-    /// Writes the messages of WebSocket clients. `at`: time since 1970. Has no effect on a capture
+    /// Writes the messages of clients. `at`: time since 1970. Has no effect on a capture
     /// of datagrams.
     pub fn event(&mut self, at: Duration, event: &WireEvent) {
         let Content::Messages(clients) = &mut self.content else { return };
         let number = event.client();
-        if let WireEvent::Connected { origin: ConnectionOrigin::Url { address, .. }, .. } = event {
+        if let WireEvent::Connected { origin, .. } = event
+            && let ConnectionOrigin::Url { address, .. } | ConnectionOrigin::Address(address) =
+                origin
+        {
             clients.insert(number, (*address, Masker::new(self.names.clone())));
         }
         let Some((address, masker)) = clients.get_mut(&number) else { return };
