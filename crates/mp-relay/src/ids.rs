@@ -265,7 +265,7 @@ impl HostIds {
 
     /// Removes a node, by the room's net id, from one guest. With the last one its net ids become
     /// unknown, and true is returned. They are the same if the node is shown again.
-    pub(crate) fn remove_node(&mut self, room_id: u32) -> bool {
+    pub(crate) fn remove_node(&mut self, stats: &mut SeatStats, room_id: u32) -> bool {
         let Some(node) = self.nodes.get_mut(&room_id) else { return false };
         node.guests -= 1;
         if node.guests > 0 {
@@ -275,7 +275,8 @@ impl HostIds {
         self.nodes.remove(&room_id);
         self.net_ids.remove(&net_id);
         let synchronizers = synchronizers.iter().filter_map(|id| self.net_ids.remove(id));
-        self.hidden.add(net_id, (room_id, synchronizers.collect()));
+        let has_forgotten = self.hidden.add(net_id, (room_id, synchronizers.collect()));
+        stats.forgotten_nodes += u64::from(has_forgotten);
         true
     }
 

@@ -11,7 +11,7 @@ pub const HOST_PATHS_MAX: usize = 65_536;
 pub const HOST_NET_IDS_MAX: usize = 65_536;
 
 /// Nodes that no guest has, of which a room remembers the net ids: about 0.5 MB. A node that is
-/// shown again after that many others gets new ones.
+/// shown again after that many others gets new ones. Forgotten nodes are counted.
 pub const HIDDEN_NODES_MAX: usize = 4_096;
 
 /// Announced nodes of all guests together: 16,384 nodes at 64 guests, about 30 MB. A SPAWN beyond

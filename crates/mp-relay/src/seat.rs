@@ -213,6 +213,10 @@ impl RelayPolicy for HostSeat {
         self.succession.as_ref()?.next_timeout()
     }
 
+    fn limit_hits(&self) -> u64 {
+        self.stats.limit_hits()
+    }
+
     fn snapshot(&mut self) -> Option<Snapshot> {
         self.state()
     }

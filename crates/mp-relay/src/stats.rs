@@ -20,6 +20,9 @@ pub struct SeatStats {
     pub refused_announcements: u64,
     /// Path ids of the host that newer ones replaced.
     pub discarded_paths: u64,
+    /// Hidden nodes whose net ids were forgotten for newer ones, beyond
+    /// [`HIDDEN_NODES_MAX`](crate::limits::HIDDEN_NODES_MAX). One that is shown again gets new ids.
+    pub forgotten_nodes: u64,
     /// Packets of a new host that were dropped because it had sent them as a guest.
     pub outdated_packets: u64,
     /// Nodes of an earlier host that a new host has announced again and that guests have kept. Each
@@ -40,4 +43,14 @@ pub struct SeatStats {
     /// Nodes that late guests did not receive because they were hidden from others. Each counts
     /// once per guest.
     pub withheld_nodes: u64,
+}
+
+impl SeatStats {
+    /// Returns how often one of the [limits](crate::limits) had an effect.
+    pub(crate) fn limit_hits(&self) -> u64 {
+        self.refused_announcements
+            + self.discarded_paths
+            + self.forgotten_nodes
+            + self.rejected_guests
+    }
 }

@@ -29,16 +29,18 @@ impl HiddenNodes {
         self.nodes.len()
     }
 
-    /// Adds a node that the last guest has lost.
-    pub(super) fn add(&mut self, net_id: u32, ids: (u32, Vec<u32>)) {
+    /// Adds a node that the last guest has lost. Returns whether another one was forgotten for it.
+    pub(super) fn add(&mut self, net_id: u32, ids: (u32, Vec<u32>)) -> bool {
         self.take(net_id);
-        while self.oldest.len() >= HIDDEN_NODES_MAX {
-            self.oldest.pop_first().and_then(|(_, oldest)| self.nodes.remove(&oldest));
+        let is_full = self.oldest.len() >= HIDDEN_NODES_MAX;
+        if is_full && let Some((_, oldest)) = self.oldest.pop_first() {
+            self.nodes.remove(&oldest);
         }
         let order = self.next_order;
         self.next_order += 1;
         self.nodes.insert(net_id, HiddenNode { order, ids });
         self.oldest.insert(order, net_id);
+        is_full
     }
 
     /// Returns the host's net id and the room's ids of each node, the oldest first.

@@ -58,11 +58,12 @@ fn paths_that_all_guests_have_received_are_known() {
 #[test]
 fn net_ids_are_forgotten_with_the_last_guest() {
     let (mut ids, mut room) = (HostIds::default(), RoomIds::default());
+    let mut stats = SeatStats::default();
     let node = ids.add_node(&mut room, 10, &[11], None).unwrap();
     assert_eq!(ids.add_node(&mut room, 10, &[11], None), Some(node));
-    assert!(!ids.remove_node(node));
+    assert!(!ids.remove_node(&mut stats, node));
     assert_eq!(mapped(&mut ids, [10, 11]), [Some(1), Some(2)]);
-    assert!(ids.remove_node(node));
+    assert!(ids.remove_node(&mut stats, node));
     assert_eq!(mapped(&mut ids, [10, 11]), [None, None]);
     assert_eq!((ids.net_ids.len(), ids.nodes.len()), (0, 0));
 }
@@ -72,7 +73,7 @@ fn node_that_is_shown_again_keeps_its_net_ids() {
     let (mut ids, mut room) = (HostIds::default(), RoomIds::default());
     let node = ids.add_node(&mut room, 10, &[12, 11], None).unwrap();
     let before = mapped(&mut ids, [10, 11, 12]);
-    assert!(ids.remove_node(node));
+    assert!(ids.remove_node(&mut SeatStats::default(), node));
     ids.add_node(&mut room, 20, &[21], None).unwrap();
     assert_eq!(ids.add_node(&mut room, 10, &[12, 11], None), Some(node));
     assert_eq!(mapped(&mut ids, [10, 11, 12]), before);
@@ -80,16 +81,20 @@ fn node_that_is_shown_again_keeps_its_net_ids() {
 }
 
 #[test]
-fn net_ids_of_the_oldest_hidden_nodes_are_forgotten() {
+fn net_ids_of_the_oldest_hidden_nodes_are_forgotten_and_counted() {
     let (mut ids, mut room) = (HostIds::default(), RoomIds::default());
-    let max = HIDDEN_NODES_MAX as u32;
-    for net_id in 1..=max + 1 {
+    let (mut stats, max) = (SeatStats::default(), HIDDEN_NODES_MAX as u32);
+    let mut hide = |ids: &mut HostIds, net_id| {
         let node = ids.add_node(&mut room, net_id, &[], None).unwrap();
-        assert!(ids.remove_node(node));
-    }
-    assert_eq!(ids.hidden.len(), HIDDEN_NODES_MAX);
-    assert_eq!(ids.add_node(&mut room, 2, &[], None), Some(2));
-    assert_eq!(ids.add_node(&mut room, 1, &[], None), Some(max + 2));
+        assert!(ids.remove_node(&mut stats, node));
+        stats.forgotten_nodes
+    };
+    (1..=max).for_each(|net_id| assert_eq!(hide(&mut ids, net_id), 0));
+    assert_eq!(hide(&mut ids, 1), 0, "a node that is hidden again is not a further one");
+    assert_eq!([max + 1, max + 2].map(|net_id| hide(&mut ids, net_id)), [1, 2]);
+    assert_eq!((ids.hidden.len(), stats.limit_hits()), (HIDDEN_NODES_MAX, 2));
+    assert_eq!(ids.add_node(&mut room, 1, &[], None), Some(1));
+    assert_eq!(ids.add_node(&mut room, 2, &[], None), Some(max + 3));
 }
 
 #[test]

@@ -236,7 +236,7 @@ impl HostSeat {
     pub(super) fn forget_node(&mut self, id: u32, is_of_host: bool) {
         self.announced_nodes -= 1;
         if is_of_host
-            && self.ids.remove_node(id)
+            && self.ids.remove_node(&mut self.stats, id)
             && let Some(Succession { cache, .. }) = &mut self.succession
         {
             cache.remove(id);

@@ -140,6 +140,7 @@ fn bytes_of_paths_that_wait_for_a_host_are_limited() {
     (1..=3).for_each(|id| guest.send(&path(id, &long)));
     lan.settle();
     assert_eq!(stats(&mut lan).refused_announcements, 2);
+    assert_eq!(lan.scene(SERVER).stats().relay_limit_hits, 2);
 }
 
 #[test]

@@ -20,6 +20,7 @@ impl SceneMultiplayer {
             refused_announcements: paths.refused_announcements + replication.refused_announcements,
             relayed_packets: session.relayed_packets,
             refused_relays: session.refused_relays,
+            relay_limit_hits: self.session.policy_limit_hits(),
             stray_packets: session.stray_packets + paths.stray_packets + self.sender.unroutable(),
             duplicate_ids: session.duplicate_ids,
             silent_peers: session.silent_peers,

@@ -18,6 +18,8 @@ pub struct SceneStats {
     /// Packets for other clients of clients that may not send to them
     /// ([`set_relay_permission`](crate::SceneMultiplayer::set_relay_permission)).
     pub refused_relays: u64,
+    /// Times that a limit of the [`RelayPolicy`](crate::RelayPolicy) had an effect.
+    pub relay_limit_hits: u64,
     /// Packets from or to unknown peers, and packets that the local relay setting refuses.
     pub stray_packets: u64,
     /// Connections rejected because their id was in use.
@@ -89,6 +91,7 @@ impl SceneStats {
             refused_answers: combine(self.refused_answers, other.refused_answers),
             relayed_packets: combine(self.relayed_packets, other.relayed_packets),
             refused_relays: combine(self.refused_relays, other.refused_relays),
+            relay_limit_hits: combine(self.relay_limit_hits, other.relay_limit_hits),
             stray_packets: combine(self.stray_packets, other.stray_packets),
             duplicate_ids: combine(self.duplicate_ids, other.duplicate_ids),
             silent_peers: combine(self.silent_peers, other.silent_peers),

@@ -183,6 +183,7 @@ fn limits(snapshot: &Snapshot) -> Vec<(Labels, u64)> {
         ("room_queue", endpoints.pauses),
         ("rate", endpoints.rate_drops + endpoints.rate_pauses),
         ("rate_excess", endpoints.rate_disconnects),
+        ("hosted_games", snapshot.branches.scene.relay_limit_hits),
     ];
     hits.map(|(limit, count)| (vec![("limit", limit)], count)).to_vec()
 }

@@ -59,6 +59,12 @@ pub trait RelayPolicy: Any + fmt::Debug {
         None
     }
 
+    /// Returns how often a limit of the policy had an effect, since the policy was created. It is
+    /// [`relay_limit_hits`](crate::SceneStats::relay_limit_hits) of the branch. Default: 0.
+    fn limit_hits(&self) -> u64 {
+        0
+    }
+
     /// Returns the state from which another room can go on; `None` if there is none. Default:
     /// `None`.
     fn snapshot(&mut self) -> Option<Snapshot> {
@@ -218,6 +224,11 @@ impl Session {
     pub(in super::super) fn relay_policy<P: RelayPolicy>(&self) -> Option<&P> {
         let policy: &dyn Any = self.policy.0.as_deref()?;
         policy.downcast_ref()
+    }
+
+    /// Returns how often a limit of the policy had an effect; 0 without a policy.
+    pub(in super::super) fn policy_limit_hits(&self) -> u64 {
+        self.policy.0.as_ref().map_or(0, |policy| policy.limit_hits())
     }
 
     /// Returns the state that the policy keeps, if it does.
