@@ -1,5 +1,7 @@
 //! Simulated links of players.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mp_actor::prelude::*;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::http::{Request, Response};
 use super::peers::join;
-use super::{AdminServer, PEERS};
+use super::{ALL, AdminServer, PEERS};
 use crate::players::{self, RawPlayer, until};
 
 const LATENCY: Duration = Duration::from_millis(100);
@@ -78,6 +80,52 @@ fn datagrams_of_an_enet_player_are_lost() {
         assert_eq!(put(&server, id, &json!({"from_player": {"loss": 0.5}})).status, 204);
         until(|| get(&server, id)["lost"].as_u64() > Some(0)).await;
         assert_eq!(get(&server, id)["from_player"]["loss"], 0.5);
+    });
+}
+
+/// Joins over ENet. The flag is set when the server makes the player the host.
+async fn join_as_guest(server: &AdminServer) -> (BranchRef, PeerId, Arc<AtomicBool>) {
+    let is_host = Arc::new(AtomicBool::new(false));
+    let of_game = Arc::clone(&is_host);
+    let build = move || {
+        let receive = move |_: &mut Scene, from: PeerId, data: &[u8]| {
+            of_game.fetch_or(from.is_server() && data == b"become_host", Ordering::Relaxed);
+        };
+        Branch::builder("/root").on_peer_packet(receive).build()
+    };
+    let guest = players::join(server.enet(), build).await;
+    let id = guest.with(|scene| scene.unique_id()).await.unwrap();
+    (guest, id, is_host)
+}
+
+/// Returns the round-trip time of a player in seconds, if the server has measured it.
+fn measured(server: &AdminServer, id: PeerId) -> Option<f64> {
+    let page = server.ask(ALL, "GET", "/v1/rooms/default/peers").json();
+    let peer = page["peers"].as_array()?.iter().find(|peer| peer["id"] == id.get())?;
+    peer["connection"]["round_trip_seconds"].as_f64()
+}
+
+#[test]
+fn guest_with_the_lowest_round_trip_time_is_the_next_host() {
+    let server = AdminServer::with(|command| {
+        command.arg("--dev").env("MP_TEMPLATE__DEFAULT__HOST", "first");
+        command.env("MP_TEMPLATE__DEFAULT__NEXT_HOST", "lowest_rtt");
+        command.env("MP_TEMPLATE__DEFAULT__HOST_GRACE", "5");
+    });
+    let host = join(&server);
+    actix::System::new().block_on(async {
+        let (_far, far_id, far_hosts) = join_as_guest(&server).await;
+        let (_near, near_id, near_hosts) = join_as_guest(&server).await;
+        let link = both(json!({"latency_seconds": 0.5}));
+        assert_eq!(put(&server, far_id, &link).status, 204);
+        until(|| match (measured(&server, far_id), measured(&server, near_id)) {
+            (Some(far), Some(near)) => far > near + 0.1,
+            _ => false,
+        })
+        .await;
+        drop(host);
+        until(|| near_hosts.load(Ordering::Relaxed) || far_hosts.load(Ordering::Relaxed)).await;
+        assert!(near_hosts.load(Ordering::Relaxed), "the guest with the slow link, who is older");
     });
 }
 
