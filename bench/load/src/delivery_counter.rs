@@ -79,6 +79,11 @@ impl DeliveryCounter {
         }
     }
 
+    /// Returns whether nothing wrong was counted.
+    pub(crate) const fn is_correct(&self) -> bool {
+        self.wrong == 0
+    }
+
     pub(crate) const fn wrong(&mut self) {
         self.wrong += 1;
     }

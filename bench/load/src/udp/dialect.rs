@@ -20,7 +20,7 @@ const ADD_PEER: [u8; 2] = [7, 1];
 /// First bytes of packets about nodes.
 pub(super) const SIMPLIFY_PATH: u8 = 1;
 pub(super) const SPAWN: u8 = 4;
-pub(super) const SYNC: u8 = 6;
+pub(super) const DELTA: u8 = 0x16;
 const HEADER: usize = 6;
 /// SYS, AUTH; followed by bytes of the program, or nothing to complete the authentication.
 const AUTH: [u8; 2] = [7, 0];
@@ -50,7 +50,7 @@ impl Dialect {
         match ([header[0], header[1]], message) {
             (RELAY, [RAW, message @ ..]) => ReceivedPacket::Message { from: index(id), message },
             (ADD_PEER, []) => ReceivedPacket::AddPeer,
-            ([SIMPLIFY_PATH | SPAWN | SYNC, _], _) => ReceivedPacket::Replication,
+            ([SIMPLIFY_PATH | SPAWN | DELTA, _], _) => ReceivedPacket::Replication,
             _ => ReceivedPacket::Strange,
         }
     }

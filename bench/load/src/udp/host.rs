@@ -72,7 +72,7 @@ impl Node for Unit {
 
 fn unit() -> PackedScene {
     PackedScene::new("res://unit.tscn", || {
-        let config = ReplicationConfig::new().always(".:position");
+        let config = ReplicationConfig::new().on_change(".:position");
         Instance::new("Unit", Unit::default())
             .child(Instance::new("Sync", MultiplayerSynchronizer::new(config)))
     })
@@ -84,14 +84,21 @@ fn spawn(scene: &mut Scene, own: PeerId, nodes: usize) -> Result<(), SetupError>
         let instance = unit().instantiate().named(&format!("U{number}"));
         let node = scene.add_instance("Units", instance)?;
         scene.tree_mut().set_multiplayer_authority(node, own, true)?;
+        set(scene, NodeRef::new(node), number, 0.0);
     }
     Ok(())
+}
+
+/// Sets the position of the unit with a number.
+fn set(scene: &mut Scene, unit: NodeRef<Unit>, number: usize, tick: f32) {
+    let unit = scene.get_mut(unit).expect("nodes are not removed");
+    *unit.position = Vector3 { x: number as f32, y: tick, z: 7.0 };
 }
 
 /// Returns the game of the host, without its nodes.
 fn game(own: PeerId) -> Result<Branch, BuildError> {
     let mut units = Vec::new();
-    let mut counter = 0.0;
+    let (mut tick, mut next) = (0.0, 0);
     Branch::builder("/root/Game")
         .tick_rate(TICK_RATE)
         .setup(move |scene| {
@@ -108,14 +115,16 @@ fn game(own: PeerId) -> Result<Branch, BuildError> {
                 let parent = scene.find("Units").expect("it was added");
                 units.extend(scene.tree().children(parent).map(NodeRef::<Unit>::new));
             }
-            counter += 1.0;
-            for (number, &unit) in units.iter().enumerate() {
-                let unit = scene.get_mut(unit).expect("nodes are not removed");
-                *unit.position = Vector3 { x: number as f32, y: counter, z: 7.0 };
+            tick += 1.0;
+            for _ in 0..CHANGES.min(units.len()) {
+                set(scene, units[next], next, tick);
+                next = (next + 1) % units.len();
             }
         })
         .build()
 }
 
-/// SYNCs of each node per second.
+/// Ticks per second.
 const TICK_RATE: u32 = 10;
+/// Nodes that change in a tick.
+const CHANGES: usize = 20;

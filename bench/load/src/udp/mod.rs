@@ -68,8 +68,8 @@ pub(crate) struct Args {
     /// pattern is one of the clients of a room [default: the server has one room]
     #[arg(long)]
     rooms: Option<u16>,
-    /// Nodes of a further Godot client, which is the host of the room and synchronizes them; 0: the
-    /// room has no host
+    /// Nodes of a further Godot client, which is the host of the room and changes them; 0: the room
+    /// has no host
     #[arg(long, default_value_t = 0)]
     host_nodes: usize,
     /// Further rooms per second that are created while there are messages; 0: none
@@ -212,7 +212,7 @@ impl Players {
                 continue;
             }
             let connected = self.clients.iter().filter(|client| client.is_connected()).count();
-            let nodes = |client: &Client| client.replica().map_or(0, Replica::spawned);
+            let nodes = |client: &Client| client.replica().map_or(0, Replica::nodes);
             let knows_all = |client: &Client| {
                 client.known_peers() == to_know && nodes(client) == args.host_nodes
             };
@@ -242,10 +242,10 @@ impl Players {
         }
     }
 
-    /// Counts clients as wrong that have not received all properties of the host.
+    /// Counts clients as wrong whose nodes are not those of the host.
     fn check_host(&self, traffic: &mut Traffic) {
         let replicas = self.clients.iter().filter_map(Client::replica);
-        replicas.filter(|it| !it.is_synchronized()).for_each(|_| traffic.counter.wrong());
+        replicas.filter(|it| !it.is_consistent()).for_each(|_| traffic.counter.wrong());
     }
 
     /// Receives up to `most` datagrams per client, answers, sends, and runs the timers.

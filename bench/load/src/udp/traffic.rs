@@ -76,6 +76,9 @@ impl Traffic {
     /// answer.
     pub(super) fn received(&mut self, index: usize, packet: &[u8], now: u64) -> usize {
         let ReceivedPacket::Message { from, message } = self.dialect.read(packet) else {
+            if self.counter.is_correct() {
+                eprintln!("client {index}: an unexpected packet: {packet:02x?}");
+            }
             self.counter.wrong();
             return 0;
         };

@@ -166,8 +166,8 @@ const RECORDING: &str = "The CPU time includes that of the thread that compresse
 
 const CACHED: &str = "mp-server, cache";
 const UNCACHED: &str = "mp-server, no cache";
-const CACHE: &str = "The host sends the other clients a SPAWN of each node, and a SYNC of all nodes 10 \
-    times per second, with a Vector3 each. \"cache\" keeps the nodes, from which the game goes on \
+const CACHE: &str = "The host sends the other clients a SPAWN of each node, and 10 times per second a \
+    DELTA with the Vector3 of 20 nodes. \"cache\" keeps the nodes, from which the game goes on \
     without the host (`next_host`). Operations are the messages of the clients alone. per node: \
     growth of the memory of the server when all clients have joined, and have received the nodes; \
     the difference is the cache.";
