@@ -116,6 +116,16 @@ pub const BUS_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// later one might speak for a room that another node has adopted.
 pub const BUS_SEND_TIME_MAX: Duration = Duration::from_millis(450);
 
+/// Bytes of a snapshot of a room that is stored.
+pub const SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of a message with a part of a snapshot: a frame, which every server of a cluster accepts.
+pub const SNAPSHOT_CHUNK_BYTES: usize = FRAME_BYTES_MAX;
+
+/// Time after which a snapshot is removed that was not stored again. It bounds what nodes leave
+/// that have died while they stored one.
+pub const SNAPSHOT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 // A renewal whose answer was lost is repeated before the node stops.
 const _: () = assert!(
     RENEWAL_INTERVAL.as_millis() + 2 * REQUEST_TIMEOUT.as_millis() + LEASE_MARGIN.as_millis()

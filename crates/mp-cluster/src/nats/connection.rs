@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, jetstream};
 
-use super::{NatsBus, NatsDirectory, NatsError, NatsOptions, stream, version};
+use super::records::Records;
+use super::{NatsBus, NatsDirectory, NatsError, NatsOptions, NatsSnapshots, stream, version};
 use crate::bus::inbox::Inbox;
 use crate::id::ClusterNodeId;
 use crate::limits::FRAME_BYTES_MAX;
 
-/// The connection of a node to a NATS server. The bus and the directory share it.
+/// The connection of a node to a NATS server. The bus, the directory and the snapshots share it.
 #[derive(Debug)]
 pub struct NatsConnection {
     client: Client,
@@ -72,7 +73,18 @@ impl NatsConnection {
     pub async fn directory(&self) -> Result<NatsDirectory, NatsError> {
         let context = self.context();
         let stream = stream::open(&context, stream::directory(&self.options)).await?;
-        Ok(NatsDirectory::new(context, stream, &self.options))
+        Ok(NatsDirectory::new(Records::new(context, stream), &self.options))
+    }
+
+    /// Opens the store of snapshots. Creates it if it is absent.
+    ///
+    /// # Errors
+    ///
+    /// As [`directory`](Self::directory).
+    pub async fn snapshots(&self) -> Result<NatsSnapshots, NatsError> {
+        let context = self.context();
+        let stream = stream::open(&context, stream::snapshots(&self.options)).await?;
+        Ok(NatsSnapshots::new(Records::new(context, stream), &self.options))
     }
 
     /// Subscribes the subjects of the node, and returns the bus of the cluster.

@@ -1,22 +1,16 @@
 //! [`NatsDirectory`]: the directory in a key-value bucket of JetStream.
 
-use std::error::Error;
-use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
-use async_nats::header::{
-    NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MARKER_REASON, NATS_MESSAGE_TTL,
-};
-use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::header::{NATS_MARKER_REASON, NATS_MESSAGE_TTL};
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
-use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use mp_core::Instant;
 
-use super::{NatsOptions, list};
+use super::NatsOptions;
+use super::records::Records;
 use crate::directory::{
     Directory, Entry, EntryKey, Operation, OperationOutcome, Revision, Unavailable,
 };
@@ -30,22 +24,25 @@ use crate::limits::{REQUEST_TIMEOUT, VALUE_BYTES_MAX};
 /// [`REQUEST_TIMEOUT`] is [`Unavailable`].
 #[derive(Clone, Debug)]
 pub struct NatsDirectory {
-    context: Context,
-    stream: Stream,
+    records: Records,
     /// First part of the subjects of entries.
     prefix: String,
 }
 
 impl NatsDirectory {
-    pub(super) fn new(context: Context, stream: Stream, options: &NatsOptions) -> Self {
+    pub(super) fn new(records: Records, options: &NatsOptions) -> Self {
         let prefix = format!("$KV.{}.", options.bucket());
-        Self { context, stream, prefix }
+        Self { records, prefix }
     }
 
     async fn carry_out(&self, operation: Operation) -> Result<OperationOutcome, Unavailable> {
         match operation {
             Operation::Get(key) => {
-                let message = self.last(&key).await?.filter(|message| !is_marker(message));
+                let message = self
+                    .records
+                    .last(&self.subject(&key))
+                    .await?
+                    .filter(|message| !is_marker(message));
                 let entry = message.map(|it| entry(it.payload, it.sequence));
                 Ok(OperationOutcome::Entry(entry))
             }
@@ -62,14 +59,14 @@ impl NatsDirectory {
                 let mut headers = HeaderMap::new();
                 headers.insert(KV_OPERATION, "DEL");
                 headers.insert(NATS_MESSAGE_TTL, HeaderValue::from(MARKER_TIME.as_secs()));
-                let removed = self.publish(&key, Bytes::new(), expected.get(), headers).await?;
+                let subject = self.subject(&key);
+                let removed =
+                    self.records.write(subject, Bytes::new(), expected.get(), headers).await?;
                 Ok(removed.map_or(OperationOutcome::Conflict, |_| OperationOutcome::Removed))
             }
             Operation::List(kind) => {
-                let client = self.context.client();
                 let filter = format!("{}{}>", self.prefix, kind.prefix());
-                let name = &self.stream.cached_info().config.name;
-                let messages = list::messages(&client, name, &filter).await?;
+                let messages = self.records.list(&filter).await?;
                 let live = messages.into_iter().filter(|it| !has_marker(&it.headers));
                 let entries = live.filter_map(|it| {
                     let key = it.subject.strip_prefix(&self.prefix)?.parse().ok()?;
@@ -94,7 +91,7 @@ impl NatsDirectory {
         if outcome != OperationOutcome::Conflict {
             return Ok(outcome);
         }
-        match self.last(key).await? {
+        match self.records.last(&self.subject(key)).await? {
             Some(message) if is_marker(&message) => {
                 self.write(key, value, message.sequence, lifetime).await
             }
@@ -115,37 +112,14 @@ impl NatsDirectory {
             let seconds = lifetime.as_secs() + u64::from(lifetime.subsec_nanos() > 0);
             headers.insert(NATS_MESSAGE_TTL, HeaderValue::from(seconds.max(1)));
         }
-        let written = self.publish(key, value, expected, headers).await?;
-        Ok(written.map_or(OperationOutcome::Conflict, OperationOutcome::Written))
+        let written = self.records.write(self.subject(key), value, expected, headers).await?;
+        Ok(written.map_or(OperationOutcome::Conflict, |revision| {
+            OperationOutcome::Written(Revision::new(revision))
+        }))
     }
 
-    /// Writes a message if the last one of the key is `expected`; returns `None` if it is another.
-    async fn publish(
-        &self,
-        key: &EntryKey,
-        value: Bytes,
-        expected: u64,
-        mut headers: HeaderMap,
-    ) -> Result<Option<Revision>, Unavailable> {
-        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, HeaderValue::from(expected));
-        let subject = format!("{}{key}", self.prefix);
-        let sent = self.context.publish_with_headers(subject, headers, value).await;
-        let stored = sent.map_err(|error| unavailable(&error))?.await;
-        match stored {
-            Ok(stored) => Ok(Some(Revision::new(stored.sequence))),
-            Err(error) if has_other_sequence(&error) => Ok(None),
-            Err(error) => Err(unavailable(&error)),
-        }
-    }
-
-    /// Reads the last message of a key from the leader of the stream.
-    async fn last(&self, key: &EntryKey) -> Result<Option<StreamMessage>, Unavailable> {
-        let subject = format!("{}{key}", self.prefix);
-        match self.stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(message) => Ok(Some(message)),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(unavailable(&error)),
-        }
+    fn subject(&self, key: &EntryKey) -> String {
+        format!("{}{key}", self.prefix)
     }
 }
 
@@ -171,20 +145,6 @@ fn is_marker(message: &StreamMessage) -> bool {
 /// Returns whether a message says that its key was removed.
 fn has_marker(headers: &HeaderMap) -> bool {
     headers.get(KV_OPERATION).is_some() || headers.get(NATS_MARKER_REASON).is_some()
-}
-
-/// Returns whether a message was not stored because the last one of its key is another.
-fn has_other_sequence(error: &PublishError) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<jetstream::Error>());
-    // The code of a stream on several servers, for writes at the same time.
-    let code = ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT;
-    error.kind() == PublishErrorKind::WrongLastSequence
-        || cause.is_some_and(|cause| cause.error_code() == code)
-}
-
-fn unavailable(error: &impl Display) -> Unavailable {
-    tracing::debug!("the directory of the cluster: {error}");
-    Unavailable
 }
 
 /// Header of a message that removes its key; `nats kv` has the same.

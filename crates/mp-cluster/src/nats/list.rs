@@ -34,9 +34,8 @@ pub(super) async fn messages(
     let mut listed = BTreeMap::new();
     let mut next = 1;
     loop {
-        let page = page(client, stream, filter, next).await?;
+        let (page, is_last) = page(client, stream, filter, next).await?;
         let Some(last) = page.iter().map(|it| it.sequence).max() else { break };
-        let is_last = page.len() < PAGE_MESSAGES;
         // A message that was replaced between two pages is in both.
         listed.extend(page.into_iter().map(|it| (it.subject.clone(), it)));
         if is_last {
@@ -50,13 +49,14 @@ pub(super) async fn messages(
     Ok(listed.into_values().collect())
 }
 
-/// Returns up to [`PAGE_MESSAGES`] messages from a sequence number on.
+/// Returns up to [`PAGE_MESSAGES`] messages from a sequence number on, fewer if they are long, and
+/// whether there are no further ones.
 async fn page(
     client: &Client,
     stream: &str,
     filter: &str,
     from: u64,
-) -> Result<Vec<Listed>, Unavailable> {
+) -> Result<(Vec<Listed>, bool), Unavailable> {
     let inbox = client.new_inbox();
     let mut replies = client.subscribe(inbox.clone()).await.map_err(|error| away(&error))?;
     let subject = format!("$JS.API.DIRECT.GET.{stream}");
@@ -69,7 +69,12 @@ async fn page(
     while let Some(message) = replies.next().await {
         match message.status.map(|status| status.as_u16()) {
             None | Some(200) => page.push(listed(message).ok_or(Unavailable)?),
-            Some(END_OF_PAGE | NOT_FOUND) => return Ok(page),
+            Some(END_OF_PAGE) => {
+                let pending = message.headers.as_ref().and_then(|it| it.get("Nats-Num-Pending"));
+                let is_last = pending.is_none_or(|pending| pending.as_str() == "0");
+                return Ok((page, is_last));
+            }
+            Some(NOT_FOUND) => return Ok((page, true)),
             Some(status) => return Err(away(&format_args!("status {status} of a list"))),
         }
         if page.len() > PAGE_MESSAGES {

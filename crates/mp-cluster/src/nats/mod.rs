@@ -1,5 +1,5 @@
-//! A cluster on a NATS server (feature `nats`): its [bus](NatsBus), and its
-//! [directory](NatsDirectory) in JetStream.
+//! A cluster on a NATS server (feature `nats`): its [bus](NatsBus), and in JetStream its
+//! [directory](NatsDirectory) and the [snapshots](NatsSnapshots) of rooms.
 //!
 //! ```no_run
 //! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,6 +25,8 @@ mod directory;
 mod error;
 mod list;
 mod options;
+mod records;
+mod snapshots;
 mod stream;
 mod version;
 
@@ -33,3 +35,4 @@ pub use self::connection::{NatsConnection, NatsServerInfo};
 pub use self::directory::NatsDirectory;
 pub use self::error::NatsError;
 pub use self::options::{InvalidServerUrl, NatsOptions};
+pub use self::snapshots::{NatsSnapshots, SnapshotStoreError, StoredSnapshot};

@@ -18,6 +18,7 @@ pub struct NatsOptions {
     ca_file: Option<PathBuf>,
     replicas: u8,
     directory_bytes_max: u64,
+    snapshot_bytes_max: u64,
 }
 
 /// The error of a text that is no URL of a NATS server.
@@ -55,6 +56,7 @@ impl NatsOptions {
             ca_file: None,
             replicas: 1,
             directory_bytes_max: 64 * 1024 * 1024,
+            snapshot_bytes_max: 1024 * 1024 * 1024,
         })
     }
 
@@ -90,6 +92,14 @@ impl NatsOptions {
         self
     }
 
+    /// Sets the maximum size of all snapshots, if the node creates their stream. The default is
+    /// 1 GiB. At the limit no snapshot is stored.
+    #[must_use]
+    pub fn snapshot_bytes_max(mut self, bytes: u64) -> Self {
+        self.snapshot_bytes_max = bytes;
+        self
+    }
+
     /// Returns the name of the cluster.
     pub fn cluster(&self) -> &ClusterName {
         &self.cluster
@@ -120,8 +130,8 @@ impl NatsOptions {
         self.ca_file.as_deref()
     }
 
-    pub(super) fn stream_limits(&self) -> (u8, u64) {
-        (self.replicas, self.directory_bytes_max)
+    pub(super) fn stream_limits(&self) -> (u8, u64, u64) {
+        (self.replicas, self.directory_bytes_max, self.snapshot_bytes_max)
     }
 
     /// Returns the subject of a node's messages of a kind.
@@ -137,6 +147,16 @@ impl NatsOptions {
     /// Returns the first part of the subjects of replies.
     pub(super) fn inbox(&self) -> String {
         format!("mp.{}.inbox", self.cluster)
+    }
+
+    /// Returns the name of the stream of snapshots.
+    pub(super) fn snapshot_stream(&self) -> String {
+        format!("mp_{}_snapshots", self.cluster)
+    }
+
+    /// Returns the first part of the subjects of snapshots.
+    pub(super) fn snapshot_prefix(&self) -> String {
+        format!("mp.{}.snapshot.", self.cluster)
     }
 
     /// Returns the bucket of the directory: `nats kv ls` shows it.

@@ -9,12 +9,12 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 
 use super::{NatsError, NatsOptions};
-use crate::limits::VALUE_BYTES_MAX;
+use crate::limits::{SNAPSHOT_CHUNK_BYTES, SNAPSHOT_LIFETIME, VALUE_BYTES_MAX};
 
 /// Returns the settings of the directory: those of a key-value bucket, with a value of each key,
 /// lifetimes of keys, and reads of several entries by one request.
 pub(super) fn directory(options: &NatsOptions) -> Config {
-    let (replicas, bytes) = options.stream_limits();
+    let (replicas, bytes, _) = options.stream_limits();
     let bucket = options.bucket();
     Config {
         name: format!("KV_{bucket}"),
@@ -27,6 +27,27 @@ pub(super) fn directory(options: &NatsOptions) -> Config {
         storage: StorageType::File,
         num_replicas: usize::from(replicas),
         deny_delete: true,
+        allow_direct: true,
+        allow_message_ttl: true,
+        ..Config::default()
+    }
+}
+
+/// Returns the settings of the stream of snapshots, which removes those that were not stored again
+/// for [`SNAPSHOT_LIFETIME`].
+pub(super) fn snapshots(options: &NatsOptions) -> Config {
+    let (replicas, _, bytes) = options.stream_limits();
+    Config {
+        name: options.snapshot_stream(),
+        description: Some("snapshots of the rooms of an mp cluster".to_owned()),
+        subjects: vec![format!("{}>", options.snapshot_prefix())],
+        max_messages_per_subject: 1,
+        max_message_size: (SNAPSHOT_CHUNK_BYTES + HEADERS_BYTES) as i32,
+        max_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
+        max_age: SNAPSHOT_LIFETIME,
+        discard: DiscardPolicy::New,
+        storage: StorageType::File,
+        num_replicas: usize::from(replicas),
         allow_direct: true,
         allow_message_ttl: true,
         ..Config::default()

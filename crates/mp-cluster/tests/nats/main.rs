@@ -5,3 +5,4 @@ mod access;
 mod bus;
 mod directory;
 mod server;
+mod snapshots;
