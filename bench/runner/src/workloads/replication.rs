@@ -62,7 +62,7 @@ fn mp(nodes: usize) -> Contender {
 
 fn contenders(clients: u32) -> Vec<Contender> {
     let changes = ["--nodes", "1000", "--changes", "10"];
-    let replicon = ["--nodes", "1000", "--clients", &clients.to_string()];
+    let memory = ["--nodes", "1000", "--clients", &clients.to_string()];
     vec![
         mp(1_000),
         Contender::new("mp 1 %", Program::Binary("replication-mp"), &changes),
@@ -76,7 +76,8 @@ fn contenders(clients: u32) -> Vec<Contender> {
             Program::Godot("res://replication.gd"),
             &["--nodes", "1000", "--changes", "10", "--fps", "60"],
         ),
-        Contender::new("bevy_replicon", Program::Binary("replicon"), &replicon).alone(),
+        Contender::new("bevy_replicon", Program::Binary("replicon"), &memory).alone(),
+        Contender::new("renet2", Program::Binary("renet"), &memory).alone(),
         floor(clients),
         floor_one_percent(clients),
     ]
@@ -129,11 +130,13 @@ const FLOOR_ONE_PERCENT: &str = "floor 1 %";
 
 const NOTE: &str = "mp and Godot send Godot's SYNC packets over ENet, every node in every tick; \
     those with \"1 %\" change 10 nodes per tick and send only those, reliably. bevy_replicon runs in \
-    memory, without transport and acknowledgements. sendmmsg: as many datagrams of the same size \
+    memory, without transport and acknowledgements, and so does renet2, which has no replication: \
+    its messages have as many bytes per node as a SYNC. lightyear is no contender: 0.30.1 replicates \
+    with bevy_replicon (0.44.1), and 0.31.0 needs rustc 1.97. sendmmsg: as many datagrams of the same size \
     without nodes and without a protocol, one system call for all clients. floor 1 %: one datagram \
     per client and tick, and one back that stands for its acknowledgement. The CPU time of moving \
-    the nodes without clients is subtracted, except for bevy_replicon. bytes/op: payload of ENet's packets per \
-    received update.";
+    the nodes without clients is subtracted, except for bevy_replicon and renet2. bytes/op: payload of \
+    ENet's packets per received update.";
 
 const ONE_PERCENT: &str = "The full case sends large datagrams back to back, which the kernel accepts \
     per peer at once, and which are not acknowledged. The 1 % case still sends each peer a \
