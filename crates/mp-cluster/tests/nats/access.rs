@@ -2,12 +2,15 @@
 
 use std::fs;
 
-use mp_cluster::ClusterNodeId;
-use mp_cluster::directory::{EntryKind, Operation, OperationOutcome};
+use bytes::Bytes;
+use mp_cluster::bus::{Bus, BusEvent, BusMessageKind};
+use mp_cluster::directory::{EntryKey, EntryKind, Operation, OperationOutcome};
 use mp_cluster::nats::{NatsConnection, NatsError, NatsOptions};
+use mp_cluster::{ClusterNodeId, Epoch};
+use mp_rooms::RoomName;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use crate::server::{NatsServer, options, outcome};
+use crate::server::{DEADLINE, NatsServer, options, outcome};
 
 const NODE: ClusterNodeId = ClusterNodeId::new(1);
 
@@ -81,4 +84,56 @@ async fn server_with_a_certificate_is_accepted_only_with_its_authority() {
     assert!(matches!(unknown, NatsError::Unreachable { .. }), "{unknown}");
     let missing = error(&options(&url).ca_file(path("missing.pem"))).await;
     assert!(matches!(missing, NatsError::Authorities { .. }), "{missing}");
+}
+
+/// Returns the configuration on the page for operators, without the folder of its first line.
+fn documented() -> String {
+    let page = include_str!("../../../../docs/operating/cluster.md");
+    let block = page.split("```conf\n").nth(1).and_then(|rest| rest.split("```").next());
+    let (first, rest) = block.and_then(|block| block.split_once('\n')).expect("a configuration");
+    assert!(first.starts_with("jetstream"), "{first}");
+    rest.to_owned()
+}
+
+#[tokio::test]
+async fn permissions_on_the_page_for_operators_are_enough_and_only_for_that_cluster() {
+    let server = NatsServer::start(&documented()).await;
+    let url = format!("nats://mp:change-me@127.0.0.1:{}", server.port());
+    let of = |cluster: &str| NatsOptions::new([&*url], cluster.parse().unwrap()).unwrap();
+    let connection = NatsConnection::open(&of("europe"), NODE).await.unwrap();
+    let (name, value) = (RoomName::new("arena").unwrap(), Bytes::from_static(b"room"));
+    let directory = connection.directory().await.unwrap();
+    let key = EntryKey::Room(name.clone());
+    let put = Operation::Put { key: key.clone(), value, expected: None, lifetime: None };
+    let OperationOutcome::Written(expected) = outcome(&directory, put).await else { panic!() };
+    let listed = outcome(&directory, Operation::List(EntryKind::Room)).await;
+    assert!(matches!(listed, OperationOutcome::Entries(rooms) if rooms.len() == 1));
+    let remove = Operation::Remove { key, expected };
+    assert_eq!(outcome(&directory, remove).await, OperationOutcome::Removed);
+    let snapshots = connection.snapshots().await.unwrap();
+    for bytes in [Bytes::from_static(b"one"), Bytes::from_static(b"two")] {
+        snapshots.store(&name, Epoch::new(1), &bytes).await.unwrap();
+    }
+    assert_eq!(snapshots.load(&name).await.unwrap().unwrap().bytes, "two");
+    snapshots.remove(&name, Epoch::new(1)).await.unwrap();
+    let mut bus = connection.into_bus().await.unwrap();
+    let sent = Bytes::from_static(b"frame");
+    bus.publish(NODE, BusMessageKind::Frame, sent.clone());
+    let received = async {
+        loop {
+            if let BusEvent::Message(_, bytes) = bus.recv().await {
+                return bytes;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(DEADLINE, received).await, Ok(sent));
+
+    let other = NatsConnection::open(&of("asia"), NODE).await.unwrap();
+    let refused = other.directory().await.expect_err("no permission").to_string();
+    assert!(
+        refused.contains("allow the user to publish \"$JS.API.STREAM.INFO.KV_mp_asia\""),
+        "{refused}"
+    );
+    let refused = other.into_bus().await.expect_err("no permission").to_string();
+    assert!(refused.contains("\"mp.asia.node.>\""), "{refused}");
 }
