@@ -1,7 +1,8 @@
 extends Node
 ## A player whose connection is lost for a while: `session.gd` joins again. Prints `connected ID`,
-## `lost`, `failed`, `peer ID`, `gone ID`, `ticket` for each ticket, and `state NODES` when the
-## nodes of the room or their properties change. The address of the room is the first argument.
+## `lost`, `failed`, `peer ID`, `gone ID`, `ticket` for each ticket, `counted NUMBER` for each call
+## of the room, and `state NODES` when the nodes of the room or their properties change. The address
+## of the room is the first argument.
 
 var state := ""
 
@@ -34,6 +35,12 @@ func _on_peer_connected(id: int) -> void:
 func _on_peer_disconnected(id: int) -> void:
 	if id != 1:
 		print("gone ", id)
+
+
+## The room calls this at each change.
+@rpc("authority")
+func count(number: int) -> void:
+	print("counted ", number)
 
 
 func _process(_delta: float) -> void:

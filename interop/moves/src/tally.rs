@@ -1,8 +1,11 @@
 //! The room type `tally`: nodes that change for some seconds once there are two players, one of
-//! whom loses its connection meanwhile.
+//! whom loses its connection meanwhile. The room calls the players at each change, and queues three
+//! calls for a player without a connection.
 
-use mp_scene::BuildError;
+use std::time::Duration;
+
 use mp_scene::prelude::*;
+use mp_scene::{BuildError, Keep};
 use mp_server::RoomContext;
 
 use crate::nodes::Unit;
@@ -15,7 +18,7 @@ pub(crate) fn room(_: &RoomContext) -> Result<Branch, BuildError> {
     Branch::builder("/root")
         .tick_rate(60)
         .setup(|scene| {
-            scene.add("Main", Group)?;
+            scene.add("Main", Caller)?;
             scene.add("Main/Units", Group)?;
             let spawner = MultiplayerSpawner::new("../Units")
                 .with_scene(&unit())
@@ -28,6 +31,7 @@ pub(crate) fn room(_: &RoomContext) -> Result<Branch, BuildError> {
             scene.spawn(spawner, 100)?;
             Ok(())
         })
+        .on_peer_dropped(|_, _, _| Keep::for_(KEEP).queue_calls(QUEUED_CALLS).into())
         .on_process(move |scene, _| {
             if scene.peers().len() > 1 && ticks < CHANGES * TICKS {
                 ticks += 1;
@@ -39,8 +43,22 @@ pub(crate) fn room(_: &RoomContext) -> Result<Branch, BuildError> {
         .build()
 }
 
-/// Makes the change `number`.
+/// The root of the room's scene, through which the room calls the players.
+struct Caller;
+
+impl Node for Caller {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new().method("count", RpcConfig::authority(), |_: &mut Self, _, _: (i64,)| {})
+    }
+}
+
+/// Makes the change `number`, and calls all players.
 fn change(scene: &mut Scene, number: i64) {
+    let caller = scene.find("Main").expect("the root of the scene");
+    for player in scene.peers() {
+        // A call beyond the bound of a player without a connection is dropped.
+        let _ = scene.rpc_id(player, caller, "count", (number,));
+    }
     for (name, hp) in [("Tally", number), ("Made", 100 + number)] {
         let node = scene.node::<Unit>(&format!("Main/Units/{name}")).expect("a node of the room");
         scene.get_mut(node).expect("a node of the room").hp = hp;
@@ -51,6 +69,10 @@ fn change(scene: &mut Scene, number: i64) {
     }
 }
 
+/// Time for which the room keeps players: that of the setting `resume`.
+const KEEP: Duration = Duration::from_secs(60);
+/// Number of calls that are queued for a player without a connection.
+const QUEUED_CALLS: usize = 3;
 /// Number of changes: the last ones are made while a player has no connection.
 const CHANGES: i64 = 30;
 /// Ticks from one change to the next.

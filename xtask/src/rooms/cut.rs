@@ -60,6 +60,7 @@ pub(super) fn play(godot: &Godot) -> Result<(), String> {
     if !is_same || lines(&cut, "lost") != 1 {
         return Err(format!("the player does not resume once, under its id: {}", cut.output()));
     }
+    received_queued_calls(&cut, &other)?;
     if (lines(&other, "peer "), lines(&other, "gone ")) != (1, 0) {
         return Err(format!("the other player notices it: {}", other.output()));
     }
@@ -69,6 +70,25 @@ pub(super) fn play(godot: &Godot) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Checks that the player has received the calls that the room has queued for it after it resumed,
+/// and the other player all calls.
+fn received_queued_calls(cut: &Process, other: &Process) -> Result<(), String> {
+    let numbers = |output: &str| -> Vec<usize> {
+        let calls = output.lines().filter_map(|line| line.strip_prefix("counted "));
+        calls.filter_map(|number| number.parse().ok()).collect()
+    };
+    let output = cut.output();
+    let resumed = numbers(output.rsplit_once("connected ").map_or("", |(_, after)| after));
+    let is_consecutive = resumed.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    if resumed.len() != QUEUED_CALLS || !is_consecutive {
+        return Err(format!("the player resumes with the calls {resumed:?}: {output}"));
+    }
+    match numbers(&other.output()) {
+        all if all == (1..=CHANGES).collect::<Vec<_>>() => Ok(()),
+        all => Err(format!("the other player has received the calls {all:?}")),
+    }
 }
 
 fn wait(
@@ -103,6 +123,10 @@ fn last_state(player: &Process) -> String {
 
 /// Time for which the packets of the player are lost. The room makes its last changes meanwhile.
 const CUT: Duration = Duration::from_secs(10);
+/// Number of calls that the room queues.
+const QUEUED_CALLS: usize = 3;
+/// Number of changes of the room, each with a call to all players.
+const CHANGES: usize = 30;
 /// The nodes of the room after its last change.
 const LAST_STATE: &str = "state Tally=30 Made=130 Unit28=28 Unit29=29 Unit30=30";
 
