@@ -78,6 +78,8 @@ pub enum RecordingEnd {
     QuotaReached,
     /// The file could not be written.
     WriteFailed,
+    /// The program has stopped it.
+    Stopped,
 }
 
 /// A frame in its encoding. `E` are the events of a batch.

@@ -58,6 +58,6 @@ pub use facts::Facts;
 pub use frame::{Frame, OutputDigest, RecordingEnd, TimedFrame, TurnOutput};
 pub use header::{MAGIC, RecordingHeader, VERSION};
 pub use reader::{Progress, RecordingReader};
-pub use recording::{BlockSink, RecordedBlock, Recording, end_block};
+pub use recording::{BlockSink, RecordedBlock, Recording, WeakRecording, end_block};
 pub use replay::{Difference, Replay};
 pub use watch::{OpenRecording, WatchCommand, WatchEvent, WatchSeat, WatchedReplay};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use mp_core::{CloseMode, DisconnectReason, EndpointId, Instant, ToBranch, ToEndpoint};
@@ -43,71 +43,116 @@ pub trait BlockSink: Send {
 /// handles its input.
 ///
 /// When the sink does not accept a block, nothing more is recorded: a replay needs all input. The
-/// branch goes on.
+/// branch goes on, and the recording may be [started](Self::start) again.
 #[derive(Clone)]
 pub struct Recording(Arc<Mutex<Encoder>>);
 
+/// A reference to a [`Recording`] that does not keep it: the recording ends with its branch.
+#[derive(Clone)]
+pub struct WeakRecording(Weak<Mutex<Encoder>>);
+
 struct Encoder {
-    sink: Box<dyn BlockSink>,
+    /// `None`: nothing is recorded.
+    sink: Option<Box<dyn BlockSink>>,
+    /// True until the first checkpoint of a recording that was started while the branch runs.
+    is_waiting: bool,
     block: Vec<u8>,
     /// Time of the first frame of the block.
     began: Instant,
     /// Time of the last frame.
     last: Instant,
-    is_active: bool,
     facts: BTreeMap<u64, u64>,
     output: OutputHasher,
+    /// Open connections, for checkpoints.
+    sequence: Sequence,
     /// `None`: a recording of everything.
     ring: Option<Ring>,
     /// True if the block begins with a checkpoint.
     is_start: bool,
 }
 
-/// The parts of a checkpoint besides the state of the branch.
+/// The checkpoints of a recording whose beginning may be dropped.
 struct Ring {
     /// Time between two checkpoints.
     interval: Duration,
     /// Time of the last checkpoint, or of the first frame.
     last: Option<Instant>,
-    sequence: Sequence,
     audience: Audience,
 }
 
 impl Recording {
-    /// Starts a recording. The header is written separately.
+    /// Starts a recording of a new branch. The header is written separately.
     pub fn new(sink: Box<dyn BlockSink>) -> Self {
-        Self::with_ring(sink, None)
+        Self::with(Some(sink), None)
     }
 
     /// Starts a recording that has a [`Checkpoint`](crate::Checkpoint) at each `interval`, so that
     /// its beginning can be dropped. It keeps the nodes of all clients for that.
     pub fn ring(sink: Box<dyn BlockSink>, interval: Duration) -> Self {
-        let (sequence, audience) = (Sequence::default(), Audience::default());
-        Self::with_ring(sink, Some(Ring { interval, last: None, sequence, audience }))
+        Self::with(Some(sink), Some(interval))
     }
 
-    fn with_ring(sink: Box<dyn BlockSink>, ring: Option<Ring>) -> Self {
+    /// Creates a recording of a new branch that records nothing until it is
+    /// [started](Self::start). With an interval it is a [ring](Self::ring).
+    pub fn idle(interval: Option<Duration>) -> Self {
+        Self::with(None, interval)
+    }
+
+    fn with(sink: Option<Box<dyn BlockSink>>, interval: Option<Duration>) -> Self {
+        let audience = Audience::default();
         Self(Arc::new(Mutex::new(Encoder {
             sink,
+            is_waiting: false,
             block: Vec::new(),
             began: Instant::ZERO,
             last: Instant::ZERO,
-            is_active: true,
             facts: BTreeMap::new(),
             output: OutputHasher::default(),
-            ring,
+            sequence: Sequence::default(),
+            ring: interval.map(|interval| Ring { interval, last: None, audience }),
             is_start: false,
         })))
     }
 
+    /// Starts to record a branch that runs, at the end of the first turn at which it has a
+    /// [checkpoint](mp_host::HostedBranch::checkpoint). Returns false, and drops the sink, if it is
+    /// recorded.
+    pub fn start(&self, sink: Box<dyn BlockSink>) -> bool {
+        let mut encoder = self.encoder();
+        if encoder.sink.is_some() {
+            return false;
+        }
+        (encoder.sink, encoder.is_waiting) = (Some(sink), true);
+        true
+    }
+
+    /// Passes the frames that were not written to the sink, and drops the sink. Returns false if
+    /// nothing is recorded.
+    pub fn stop(&self) -> bool {
+        let mut encoder = self.encoder();
+        encoder.finish_block();
+        encoder.end().is_some()
+    }
+
     /// Returns whether the recording goes on.
     pub fn is_active(&self) -> bool {
-        self.encoder().is_active
+        self.encoder().is_active()
+    }
+
+    /// Returns whether the recording has a sink. Unlike one that [is active](Self::is_active), it
+    /// may wait for its first checkpoint.
+    pub fn is_started(&self) -> bool {
+        self.encoder().sink.is_some()
     }
 
     /// Passes the frames that were not written to the sink.
     pub fn flush(&self) {
         self.encoder().finish_block();
+    }
+
+    /// Returns a reference that does not keep the recording.
+    pub fn downgrade(&self) -> WeakRecording {
+        WeakRecording(Arc::downgrade(&self.0))
     }
 
     /// Records the answer to a question, if it is not the last one.
@@ -127,6 +172,19 @@ impl Recording {
     }
 }
 
+impl WeakRecording {
+    /// Returns the recording; `None` if its branch has ended.
+    pub fn upgrade(&self) -> Option<Recording> {
+        self.0.upgrade().map(Recording)
+    }
+}
+
+impl fmt::Debug for WeakRecording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakRecording")
+    }
+}
+
 impl fmt::Debug for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recording").field("is_active", &self.is_active()).finish_non_exhaustive()
@@ -136,8 +194,8 @@ impl fmt::Debug for Recording {
 impl BranchRecorder for Recording {
     fn input(&mut self, now: Instant, input: &ToBranch) {
         let mut encoder = self.encoder();
+        encoder.sequence.record(input);
         if let Some(ring) = &mut encoder.ring {
-            ring.sequence.record(input);
             ring.audience.input(input);
         }
         if let Some(wire) = Wire::of_input(input) {
@@ -161,17 +219,19 @@ impl BranchRecorder for Recording {
 
     fn output(&mut self, endpoint: EndpointId, output: &ToEndpoint) {
         let mut encoder = self.encoder();
-        if !encoder.is_active {
-            return;
+        if encoder.is_active() {
+            encoder.output.output(endpoint, output);
         }
-        encoder.output.output(endpoint, output);
         if let Some(ring) = &mut encoder.ring {
             ring.audience.output(endpoint, output);
         }
     }
 
     fn refused(&mut self) {
-        self.encoder().output.refused();
+        let mut encoder = self.encoder();
+        if encoder.is_active() {
+            encoder.output.refused();
+        }
     }
 
     fn delivered(&mut self) {
@@ -185,8 +245,11 @@ impl BranchRecorder for Recording {
 
     fn wants_checkpoint(&self) -> bool {
         let encoder = self.encoder();
+        if encoder.is_waiting {
+            return true;
+        }
         let Some(Ring { interval, last: Some(last), .. }) = &encoder.ring else { return false };
-        encoder.is_active && encoder.last - *last >= *interval
+        encoder.is_active() && encoder.last - *last >= *interval
     }
 
     fn checkpoint(&mut self, checkpoint: Vec<u8>) {
@@ -195,12 +258,24 @@ impl BranchRecorder for Recording {
 }
 
 impl Encoder {
+    fn is_active(&self) -> bool {
+        self.sink.is_some() && !self.is_waiting
+    }
+
+    /// Ends the recording. Returns the sink.
+    fn end(&mut self) -> Option<Box<dyn BlockSink>> {
+        (self.block, self.output) = (Vec::new(), OutputHasher::default());
+        (self.is_start, self.is_waiting) = (false, false);
+        self.sink.take()
+    }
+
     fn push(&mut self, now: Instant, wire: &Wire<Batch<'_>>) {
-        if !self.is_active {
-            return;
-        }
         // The clock of a program is monotonic; a replay depends on it.
         let now = now.max(self.last);
+        if !self.is_active() {
+            self.last = now;
+            return;
+        }
         if self.block.len() >= BLOCK_BYTES || now - self.began >= BLOCK_TIME {
             self.finish_block();
         }
@@ -216,23 +291,28 @@ impl Encoder {
         self.last = now;
         self.append(&(delta, wire));
         if self.block.len() > BLOCK_BYTES_MAX {
-            self.is_active = false;
+            self.end();
         }
     }
 
     /// Begins a block with a checkpoint, unless it is too large.
     fn push_checkpoint(&mut self, state: Vec<u8>) {
         let now = self.last;
-        let Some(ring) = &mut self.ring else { return };
-        ring.last = Some(now);
+        let mut views = Vec::new();
+        if let Some(ring) = &mut self.ring {
+            ring.last = Some(now);
+            views = ring.audience.views(CHECKPOINT_BYTES_MAX / 2);
+        }
         if !Checkpoint::fits(&state) {
+            if self.is_waiting {
+                self.end();
+            }
             return;
         }
-        let (connections, views) =
-            (ring.sequence.connections(), ring.audience.views(CHECKPOINT_BYTES_MAX / 2));
+        let connections = self.sequence.connections();
         let facts = self.facts.iter().map(|(&key, &value)| (key, value)).collect();
         self.finish_block();
-        self.is_start = true;
+        (self.is_start, self.is_waiting) = (true, false);
         let checkpoint = Box::new(Checkpoint { state, facts, connections, views });
         self.push(now, &Wire::Checkpoint(checkpoint));
     }
@@ -244,16 +324,14 @@ impl Encoder {
     }
 
     fn finish_block(&mut self) {
-        if self.block.is_empty() || !self.is_active {
+        if self.block.is_empty() {
             return;
         }
         let block = std::mem::take(&mut self.block);
         let is_start = std::mem::take(&mut self.is_start);
         let block = RecordedBlock { bytes: block, first: self.began, last: self.last, is_start };
-        if !self.sink.accept(block) {
-            self.is_active = false;
-            self.facts.clear();
-            self.ring = None;
+        if self.sink.as_mut().is_some_and(|sink| !sink.accept(block)) {
+            self.end();
         }
     }
 }

@@ -16,12 +16,14 @@ pub struct RecordSettings {
     pub retention: Option<Duration>,
     /// Time that a recording keeps at least, up to its last packet; `None`: everything.
     pub ring: Option<Duration>,
+    /// True if a room is recorded only while an operator wants it; false: from its start.
+    pub on_demand: bool,
 }
 
 impl RecordSettings {
     /// Returns settings with 1 GiB, 7 days of retention and whole recordings.
     pub fn new(directory: PathBuf) -> Self {
         let retention = Some(Duration::from_secs(7 * 24 * 3_600));
-        Self { directory, max_bytes: 1 << 30, retention, ring: None }
+        Self { directory, max_bytes: 1 << 30, retention, ring: None, on_demand: false }
     }
 }

@@ -84,6 +84,7 @@ pub(crate) async fn run(
         only_room: plan.only_room().cloned(),
         reloader,
         drain_requests: drain_requests.clone(),
+        recordings: metrics.recordings().clone(),
     };
     let admin = Admin::open(operated)?;
     let mut created = Vec::new();

@@ -56,6 +56,31 @@ fn replay_from_each_start_has_the_output_of_the_recorded_room() {
 }
 
 #[test]
+fn recordings_of_a_branch_that_runs_are_started_and_stopped() {
+    for kind in [Room::Relay, Room::Hosted, Room::Migrating] {
+        let idle = File { is_idle: true, ..File::default() };
+        let mut world = World::new(kind, idle.clone());
+        play(&mut world, 7, 60);
+        assert!(!world.is_recording() && !world.stop());
+        let header = idle.bytes.lock().unwrap().len();
+        for number in 0..2 {
+            let file = File::default();
+            world.start(&file);
+            assert!(!world.is_recording(), "it waits for the end of a turn");
+            play(&mut world, 8 + number, 60);
+            assert!(world.is_recording() && world.stop());
+            play(&mut world, 9, 20);
+            let recorded = file.bytes.lock().unwrap().clone();
+            let mut replay = replay(&recorded).unwrap();
+            while replay.step(&mut |_, _| {}).unwrap().is_some() {}
+            assert_eq!(replay.difference(), None, "{kind:?}, {number}");
+            assert!(replay.turns() > 50 && !replay.has_beginning(), "{kind:?}, {number}");
+        }
+        assert_eq!(idle.bytes.lock().unwrap().len(), header);
+    }
+}
+
+#[test]
 fn recording_without_a_ring_has_no_checkpoints() {
     let mut world = World::new(Room::Relay, File::default());
     play(&mut world, 1, 60);

@@ -58,6 +58,8 @@ pub struct File {
     pub starts: Arc<Mutex<Vec<usize>>>,
     /// Time between two of them.
     pub interval: Option<Duration>,
+    /// True if the recording is started later.
+    pub is_idle: bool,
 }
 
 impl BlockSink for File {
@@ -100,6 +102,7 @@ impl World {
         file.bytes.lock().unwrap().extend(header.encode().unwrap());
         let sink = Box::new(file.clone());
         let recording = match file.interval {
+            interval if file.is_idle => Recording::idle(interval),
             None => Recording::new(sink),
             Some(interval) => Recording::ring(sink, interval),
         };
@@ -182,6 +185,17 @@ impl World {
         call(self.branch.call(now).scene());
     }
 
+    /// Starts a recording to `file`, which has a header.
+    pub fn start(&mut self, file: &File) {
+        let header = self.file.bytes.lock().unwrap().clone();
+        file.bytes.lock().unwrap().extend(header);
+        assert!(self.recording.start(Box::new(file.clone())));
+    }
+
+    pub fn stop(&mut self) -> bool {
+        self.recording.stop()
+    }
+
     pub fn is_recording(&self) -> bool {
         self.recording.is_active()
     }
@@ -253,7 +267,7 @@ pub fn play(world: &mut World, seed: u64, steps: u64) {
                     let scene = branch.scene();
                     let spawner = scene.find("Spawner").unwrap();
                     scene.tree_mut().set_multiplayer_authority(spawner, id, true).unwrap();
-                    let name = format!("Unit{spawned}");
+                    let name = format!("Unit{seed}x{spawned}");
                     let node =
                         scene.add_instance("Units", unit().instantiate().named(&name)).unwrap();
                     scene.tree_mut().set_multiplayer_authority(node, id, true).unwrap();

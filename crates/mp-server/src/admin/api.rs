@@ -14,7 +14,7 @@ use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
 use super::{
-    announce, bans, bots, events, host_key, join, link, moves, nodes, own_token, peers,
+    announce, bans, bots, events, host_key, join, link, moves, nodes, own_token, peers, recordings,
     room_events, rooms, server, setup, status,
 };
 use crate::ServerEnded;
@@ -51,12 +51,14 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
         .routes(routes!(nodes::get))
         .routes(routes!(events::get))
         .routes(routes!(room_events::get))
+        .routes(routes!(recordings::list))
         .routes(routes!(join::get))
         .routes(routes!(own_token::get));
     let of_rooms = OpenApiRouter::new()
         .routes(routes!(rooms::create))
         .routes(routes!(rooms::change, rooms::close))
         .routes(routes!(host_key::post))
+        .routes(routes!(recordings::start, recordings::stop))
         .routes(routes!(announce::to_room))
         .routes(routes!(announce::to_all));
     let of_peers = OpenApiRouter::new()

@@ -14,6 +14,7 @@ use super::tokens::AdminTokens;
 use crate::addresses::Addresses;
 use crate::config::Config;
 use crate::http::AddressLimiter;
+use crate::record::Recordings;
 use crate::reload::{LiveConfig, Reloader};
 use crate::resident_bots::ResidentBots;
 use crate::rooms::RoomsHandle;
@@ -28,6 +29,7 @@ pub(crate) struct Operated {
     pub(crate) only_room: Option<RoomName>,
     pub(crate) reloader: Reloader,
     pub(crate) drain_requests: DrainRequests,
+    pub(crate) recordings: Recordings,
 }
 
 /// The running server, for handlers. Clones refer to the same server.
@@ -78,6 +80,10 @@ impl AdminContext {
 
     pub(super) fn rooms(&self) -> &RoomsHandle {
         &self.0.server.rooms
+    }
+
+    pub(super) fn recordings(&self) -> &Recordings {
+        &self.0.server.recordings
     }
 
     /// Returns the room with which the server ends, if there is one.

@@ -29,6 +29,7 @@ mod moves;
 mod nodes;
 mod own_token;
 mod peers;
+mod recordings;
 mod room_events;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod rooms;

@@ -95,6 +95,16 @@ enum Verb {
         #[arg(long)]
         once: bool,
     },
+    /// List the recordings of rooms
+    Recordings,
+    /// Start to record a room, of a template with record, or end its recording
+    Record {
+        /// Name of the room
+        room: String,
+        /// End the recording
+        #[arg(long)]
+        stop: bool,
+    },
     /// Let a room refuse new players
     Lock {
         /// Name of the room
@@ -338,6 +348,14 @@ fn call(verb: Verb) -> (Call, Show) {
         Verb::HostKey { room: name, once } => {
             let query = if once { "?once=true" } else { "" };
             (Call::new("POST", room(&name) + "/host-key" + query), Box::new(print::host_key))
+        }
+        Verb::Recordings => (Call::new("GET", "/v1/recordings"), Box::new(print::recordings)),
+        Verb::Record { room: name, stop } => {
+            let (method, text) = match stop {
+                true => ("DELETE", format!("the recording of {name} has ended")),
+                false => ("POST", format!("{name} is recorded from its next packet on")),
+            };
+            (Call::new(method, room(&name) + "/recording"), done(text))
         }
         Verb::Lock { room: name } => {
             let text = format!("{name} refuses new players");

@@ -175,6 +175,26 @@ pub(super) fn nodes(response: &Value) -> String {
 /// Maximum depth that is shown.
 const DEPTH_MAX: usize = 32;
 
+pub(super) fn recordings(response: &Value) -> String {
+    let row = |recording: &Value| {
+        let seconds = recording["seconds"].as_u64().unwrap_or_default();
+        let kept = match &recording["kept_minutes"] {
+            Value::Null => "all".to_owned(),
+            minutes => format!("last {}", text(minutes)),
+        };
+        vec![
+            text(&recording["room"]),
+            text(&recording["state"]).replace('_', " "),
+            format!("{}:{:02}", seconds / 60, seconds % 60),
+            kept,
+            text(&recording["bytes"]),
+            text(&recording["file"]),
+        ]
+    };
+    let header = ["ROOM", "STATE", "MINUTES", "KEEPS", "BYTES", "FILE"];
+    table(&header, &rows(response, "recordings", row))
+}
+
 pub(super) fn bans(response: &Value) -> String {
     let row = |ban: &Value| {
         let ends = &ban["ends"];

@@ -1,6 +1,8 @@
 //! Recordings of rooms: a thread that compresses and writes them, and `mp-server replay`.
 
+mod control;
 mod directory;
+mod list;
 mod replay;
 mod ring;
 mod stats;
@@ -17,11 +19,14 @@ use mp_record::{BlockSink, Facts, RecordedBlock, Recording, RecordingEnd, Record
 use mp_rooms::{RecordSettings, RoomName};
 
 use crate::relay::RelaySettings;
+pub(crate) use control::ControlError;
+use control::{Controls, RoomControl};
+pub(crate) use list::{RecordingEntry, RecordingList};
 use thread::Order;
 
 pub(crate) use replay::{ReplayArgs, open, run as run_replay};
 pub use replay::{ReplayError, Replayed, replay_recording};
-pub(crate) use stats::RecordingStats;
+pub(crate) use stats::{RecordingStats, label as end_label};
 pub(crate) use watch::{WatchArgs, server as watch_server};
 
 /// The recordings of a server. Clones share the thread that writes them, which starts with the
@@ -33,6 +38,8 @@ pub(crate) struct Recordings(Arc<Shared>);
 struct Shared {
     orders: Mutex<Option<mpsc::SyncSender<(u64, Order)>>>,
     stats: RecordingStats,
+    list: RecordingList,
+    controls: Controls,
 }
 
 /// The recording of a room, and what the room is built from.
@@ -55,7 +62,13 @@ impl Recordings {
         &self.0.stats
     }
 
-    /// Starts to record a room. Returns `None`, and logs why, if it cannot be recorded.
+    /// Returns the recordings.
+    pub(crate) fn list(&self) -> &RecordingList {
+        &self.0.list
+    }
+
+    /// Starts to record a new room, or prepares it for an operator who does. Returns `None`, and
+    /// logs why, if it cannot be recorded.
     pub(crate) fn start(
         &self,
         settings: &RecordSettings,
@@ -76,6 +89,38 @@ impl Recordings {
         relay: &RelaySettings,
     ) -> Result<RoomRecording, String> {
         let seed = mp_core::host::os_seed().map_err(|error| error.to_string())?;
+        let interval = settings.ring.map(|time| time / ring::STEPS);
+        let (recording, is_stopped) = match (settings.on_demand, interval) {
+            (true, _) => (Recording::idle(interval), Arc::default()),
+            (false, interval) => {
+                let (sink, is_stopped) = self.sink(settings, room, relay, seed)?;
+                let recording = match interval {
+                    None => Recording::new(Box::new(sink)),
+                    Some(interval) => Recording::ring(Box::new(sink), interval),
+                };
+                (recording, is_stopped)
+            }
+        };
+        let control = RoomControl {
+            recording: recording.downgrade(),
+            settings: settings.clone(),
+            relay: relay.clone(),
+            seed,
+            is_stopped,
+        };
+        self.0.controls.add(room.clone(), control);
+        Ok(RoomRecording { recording, seed })
+    }
+
+    /// Creates the file of a room. Returns its end at the room, and a flag that is set before an
+    /// operator stops the recording.
+    fn sink(
+        &self,
+        settings: &RecordSettings,
+        room: &RoomName,
+        relay: &RelaySettings,
+        seed: [u8; 32],
+    ) -> Result<(QueueSink, Arc<AtomicBool>), String> {
         let header = RecordingHeader {
             program: PROGRAM.to_owned(),
             seed,
@@ -86,11 +131,12 @@ impl Recordings {
             name: room.as_str().to_owned(),
         };
         let orders = self.orders().map_err(|error| format!("cannot start a thread: {error}"))?;
-        let state = Arc::new(AtomicBool::new(true));
+        let (state, is_stopped) = (Arc::new(AtomicBool::new(true)), Arc::default());
         let order = Order::Start {
+            room: room.clone(),
             settings: settings.clone(),
             name: directory::file_name(room.as_str(), header.began),
-            header,
+            header: Box::new(header),
             is_written: Arc::clone(&state),
         };
         let id = self.0.stats.next_id();
@@ -99,15 +145,12 @@ impl Recordings {
             id,
             orders,
             is_written: state,
+            is_stopped: Arc::clone(&is_stopped),
             stats: self.0.stats.clone(),
             last: Instant::ZERO,
             end: RecordingEnd::BranchEnded,
         };
-        let recording = match settings.ring {
-            None => Recording::new(Box::new(sink)),
-            Some(time) => Recording::ring(Box::new(sink), time / ring::STEPS),
-        };
-        Ok(RoomRecording { recording, seed })
+        Ok((sink, is_stopped))
     }
 
     /// Writes what is queued, for at most [`FINISH_TIMEOUT`], and ends the thread. Further
@@ -130,9 +173,9 @@ impl Recordings {
             return Ok(orders.clone());
         }
         let (sender, receiver) = mpsc::sync_channel(ORDERS_MAX);
-        let stats = self.0.stats.clone();
+        let (stats, list) = (self.0.stats.clone(), self.0.list.clone());
         let thread = std::thread::Builder::new().name("mp-record".to_owned());
-        thread.spawn(move || thread::run(&receiver, &stats))?;
+        thread.spawn(move || thread::run(&receiver, stats, list))?;
         *orders = Some(sender.clone());
         Ok(sender)
     }
@@ -144,6 +187,8 @@ struct QueueSink {
     orders: mpsc::SyncSender<(u64, Order)>,
     /// False once the file has ended.
     is_written: Arc<AtomicBool>,
+    /// True once an operator has stopped the recording.
+    is_stopped: Arc<AtomicBool>,
     stats: RecordingStats,
     /// Time of the last frame of the last block.
     last: Instant,
@@ -167,7 +212,11 @@ impl BlockSink for QueueSink {
 
 impl Drop for QueueSink {
     fn drop(&mut self) {
-        let _ = self.orders.try_send((self.id, Order::End(self.last, self.end)));
+        let end = match self.is_stopped.load(Ordering::Relaxed) {
+            true => RecordingEnd::Stopped,
+            false => self.end,
+        };
+        let _ = self.orders.try_send((self.id, Order::End(self.last, end)));
     }
 }
 

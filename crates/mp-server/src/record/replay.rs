@@ -164,7 +164,7 @@ fn describe(header: &RecordingHeader, has_beginning: bool, replayed: &Replayed) 
         Some(_) => "the room sends other bytes\n",
     };
     if !has_beginning {
-        text += "the recording has no beginning: record_minutes was set\n";
+        text += "the recording has no beginning: record_minutes was set, or an operator has started it\n";
     }
     if *calls > 0 {
         text += &format!("{calls} calls of the server into the room were not repeated\n");
@@ -175,6 +175,7 @@ fn describe(header: &RecordingHeader, has_beginning: bool, replayed: &Replayed) 
         Some(RecordingEnd::WriterSlow) => "the recording ends early: the disk was too slow\n",
         Some(RecordingEnd::QuotaReached) => "the recording ends early: the quota was reached\n",
         Some(RecordingEnd::WriteFailed) => "the recording ends early: it could not be written\n",
+        Some(RecordingEnd::Stopped) => "the recording is complete: an operator has stopped it\n",
     }
 }
 

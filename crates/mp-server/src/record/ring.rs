@@ -34,6 +34,10 @@ pub(super) struct Start {
 }
 
 impl Start {
+    pub(super) fn at(self) -> Instant {
+        self.at
+    }
+
     /// Returns the number of bytes of a file with `len` bytes that are kept.
     pub(super) fn kept(self, len: u64) -> u64 {
         len - self.position
@@ -138,13 +142,15 @@ mod tests {
             };
             branch.handle_input(now, ToBranch::Opened(EndpointId(0), info));
             let directory = tempfile::tempdir().unwrap();
-            let mut files = Files::new(Default::default()).unwrap();
+            let mut files = Files::new(Default::default(), Default::default()).unwrap();
             let mut settings = RecordSettings::new(directory.path().to_owned());
             (settings.max_bytes, settings.ring) = (max_bytes, Some(TIME));
             let header =
                 RecordingHeader { seed: [1; 32], began: 1_000, ..RecordingHeader::default() };
             let (name, is_written) = ("room".to_owned(), Default::default());
-            files.handle(1, Order::Start { settings, name, header, is_written });
+            let header = Box::new(header);
+            let room = mp_rooms::RoomName::new("room").unwrap();
+            files.handle(1, Order::Start { room, settings, name, header, is_written });
             Self { branch, blocks, files, directory, now }
         }
 

@@ -12,7 +12,7 @@ pub(crate) struct RecordingStats(Arc<Counters>);
 #[derive(Debug, Default)]
 struct Counters {
     started: AtomicU64,
-    ended: [AtomicU64; 4],
+    ended: [AtomicU64; 5],
     written_bytes: AtomicU64,
     queued_bytes: AtomicUsize,
     queued_blocks: AtomicUsize,
@@ -57,9 +57,8 @@ impl RecordingStats {
     }
 
     /// Returns the numbers of recordings that have ended, by reason.
-    pub(crate) fn ends(&self) -> [(&'static str, u64); 4] {
-        let labels = ["room_ended", "writer_slow", "quota_reached", "write_failed"];
-        std::array::from_fn(|at| (labels[at], self.0.ended[at].load(Ordering::Relaxed)))
+    pub(crate) fn ends(&self) -> [(&'static str, u64); 5] {
+        ENDS.map(|end| (label(end), self.0.ended[index(end)].load(Ordering::Relaxed)))
     }
 
     /// Returns the number of bytes in files.
@@ -68,12 +67,32 @@ impl RecordingStats {
     }
 }
 
+/// Returns the word for the reason of an end, in metrics and the admin API.
+pub(crate) fn label(end: RecordingEnd) -> &'static str {
+    match end {
+        RecordingEnd::BranchEnded => "room_ended",
+        RecordingEnd::WriterSlow => "writer_slow",
+        RecordingEnd::QuotaReached => "quota_reached",
+        RecordingEnd::WriteFailed => "write_failed",
+        RecordingEnd::Stopped => "stopped",
+    }
+}
+
+const ENDS: [RecordingEnd; 5] = [
+    RecordingEnd::BranchEnded,
+    RecordingEnd::WriterSlow,
+    RecordingEnd::QuotaReached,
+    RecordingEnd::WriteFailed,
+    RecordingEnd::Stopped,
+];
+
 fn index(end: RecordingEnd) -> usize {
     match end {
         RecordingEnd::BranchEnded => 0,
         RecordingEnd::WriterSlow => 1,
         RecordingEnd::QuotaReached => 2,
         RecordingEnd::WriteFailed => 3,
+        RecordingEnd::Stopped => 4,
     }
 }
 

@@ -12,19 +12,20 @@ use std::time::{Duration, SystemTime};
 use mp_core::Instant;
 use mp_core::host::unix_now;
 use mp_record::{BlockWriter, RecordedBlock, RecordingEnd, RecordingHeader, end_block};
-use mp_rooms::RecordSettings;
+use mp_rooms::{RecordSettings, RoomName};
 
-use super::RecordingStats;
 use super::directory;
 use super::ring::Ring;
+use super::{RecordingEntry, RecordingList, RecordingStats};
 
 /// A message about the recording with a number.
 pub(super) enum Order {
     Start {
+        room: RoomName,
         settings: RecordSettings,
         /// Name of the file, without number and extension.
         name: String,
-        header: RecordingHeader,
+        header: Box<RecordingHeader>,
         /// Set to false when the file has ended.
         is_written: Arc<AtomicBool>,
     },
@@ -36,8 +37,8 @@ pub(super) enum Order {
 }
 
 /// Runs the thread until [`Order::Finish`].
-pub(super) fn run(orders: &Receiver<(u64, Order)>, stats: &RecordingStats) {
-    let mut files = match Files::new(stats.clone()) {
+pub(super) fn run(orders: &Receiver<(u64, Order)>, stats: RecordingStats, list: RecordingList) {
+    let mut files = match Files::new(stats, list) {
         Ok(files) => files,
         Err(error) => return tracing::error!(%error, "rooms are not recorded"),
     };
@@ -61,6 +62,7 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(3_600);
 pub(super) struct Files {
     writer: BlockWriter,
     stats: RecordingStats,
+    list: RecordingList,
     open: BTreeMap<u64, RecordingFile>,
 }
 
@@ -69,20 +71,23 @@ struct RecordingFile {
     file: File,
     path: PathBuf,
     len: u64,
+    /// Time of the first frame in the file.
+    first: Option<Instant>,
     /// `None`: the recording keeps everything.
     ring: Option<Ring>,
     is_written: Arc<AtomicBool>,
 }
 
 impl Files {
-    pub(super) fn new(stats: RecordingStats) -> io::Result<Self> {
-        Ok(Self { writer: BlockWriter::new()?, stats, open: BTreeMap::new() })
+    pub(super) fn new(stats: RecordingStats, list: RecordingList) -> io::Result<Self> {
+        Ok(Self { writer: BlockWriter::new()?, stats, list, open: BTreeMap::new() })
     }
 
     pub(super) fn handle(&mut self, id: u64, order: Order) {
         match order {
-            Order::Start { settings, name, header, is_written } => {
-                let result = self.start(id, settings, &name, header, Arc::clone(&is_written));
+            Order::Start { room, settings, name, header, is_written } => {
+                let written = Arc::clone(&is_written);
+                let result = self.start(id, room, settings, &name, *header, written);
                 if let Err(error) = result {
                     is_written.store(false, Ordering::Relaxed);
                     self.stats.ended(RecordingEnd::WriteFailed);
@@ -93,7 +98,10 @@ impl Files {
                 let result = self.write(id, &block.bytes);
                 self.stats.release(block.bytes.len());
                 match result {
-                    Ok(Some(position)) => self.drop_beginning(id, &block, position),
+                    Ok(Some(position)) => {
+                        self.drop_beginning(id, &block, position);
+                        self.report(id, &block);
+                    }
                     Ok(None) => self.stop(id, RecordingEnd::QuotaReached),
                     Err(error) => {
                         tracing::warn!(%error, "cannot write a recording");
@@ -114,6 +122,7 @@ impl Files {
     fn start(
         &mut self,
         id: u64,
+        room: RoomName,
         settings: RecordSettings,
         name: &str,
         header: RecordingHeader,
@@ -124,7 +133,17 @@ impl Files {
         file.write_all(&head)?;
         tracing::debug!(file = %path.display(), "a recording begins");
         let (len, ring) = (head.len() as u64, settings.ring.map(|time| Ring::new(time, header)));
-        self.open.insert(id, RecordingFile { settings, file, path, len, ring, is_written });
+        let entry = RecordingEntry {
+            room,
+            file: path.clone(),
+            bytes: len,
+            time: Duration::ZERO,
+            ring: settings.ring,
+            end: None,
+        };
+        self.list.insert(id, entry);
+        let first = None;
+        self.open.insert(id, RecordingFile { settings, file, path, len, first, ring, is_written });
         Ok(())
     }
 
@@ -154,7 +173,8 @@ impl Files {
         let (settings, needed) = (settings.clone(), start.kept(*len));
         let has_capacity =
             self.make_capacity(&settings, needed).map(|used| used + needed <= settings.max_bytes);
-        let Some(RecordingFile { file, path, len, ring: Some(ring), .. }) = self.open.get_mut(&id)
+        let Some(RecordingFile { file, path, len, first, ring: Some(ring), .. }) =
+            self.open.get_mut(&id)
         else {
             return;
         };
@@ -167,10 +187,20 @@ impl Files {
             Err(error) => Err(error),
         };
         match dropped {
-            Ok((replaced, replaced_len)) => (*file, *len) = (replaced, replaced_len),
+            Ok((replaced, replaced_len)) => {
+                (*file, *len, *first) = (replaced, replaced_len, Some(start.at()));
+            }
             Err(error) => {
                 tracing::warn!(%error, file = %path.display(), "cannot drop the beginning");
             }
+        }
+    }
+
+    /// Updates the list after a block.
+    fn report(&mut self, id: u64, block: &RecordedBlock) {
+        if let Some(recording) = self.open.get_mut(&id) {
+            let first = *recording.first.get_or_insert(block.first);
+            self.list.set_size(id, recording.len, block.last - first);
         }
     }
 
@@ -185,8 +215,9 @@ impl Files {
         if let Some(recording) = self.open.remove(&id) {
             recording.is_written.store(false, Ordering::Relaxed);
             self.stats.ended(end);
+            self.list.end(id, end);
             tracing::debug!(file = %recording.path.display(), ?end, "a recording ends");
-            if end != RecordingEnd::BranchEnded {
+            if !matches!(end, RecordingEnd::BranchEnded | RecordingEnd::Stopped) {
                 tracing::warn!(file = %recording.path.display(), ?end, "a recording is incomplete");
             }
         }

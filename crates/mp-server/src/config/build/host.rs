@@ -51,6 +51,7 @@ impl Builder<'_> {
         settings.retention = some_seconds(table, "record_retention");
         let minutes: u64 = table.number("record_minutes").unwrap_or(0);
         settings.ring = (minutes > 0).then(|| Duration::from_secs(60 * minutes));
+        settings.on_demand = table.switch("record_on_demand") == Some(true);
         Some(settings)
     }
 

@@ -183,6 +183,13 @@ The beginning is dropped in steps, so that a recording has up to half as much ag
     )
     .now(),
     Key::new(
+        "record_on_demand",
+        Kind::Switch,
+        Preset::Switch(false),
+        "Record a room only from mp-server ctl record on, not from its start",
+    )
+    .now(),
+    Key::new(
         "record_bytes",
         Kind::Bytes { min: 1 << 20, max: 1 << 50 },
         Preset::Number(1 << 30),

@@ -15,6 +15,7 @@ mod openapi;
 mod peers;
 mod process;
 mod ready;
+mod recordings;
 mod security;
 mod setup;
 mod status;
