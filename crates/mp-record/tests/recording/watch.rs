@@ -7,34 +7,23 @@ use std::time::Duration;
 use mp_core::{PeerId, Rng};
 use mp_record::{RecordingEnd, WatchCommand, WatchEvent, WatchSeat, WatchedReplay};
 use mp_scene::prelude::*;
-use mp_scene::testing::Lan;
+use mp_scene::testing::{Lan, TreeSnapshot};
 
 use crate::world::{File, Room, Unit, World, game, open, unit};
 
-/// Names of the units with `hp` and `steps`.
-pub type Units = Vec<(String, i64, i64)>;
-
-pub fn units(scene: &mut Scene) -> Units {
-    let parent = scene.find("Units").unwrap();
-    let nodes: Vec<_> = scene.tree().children(parent).collect();
-    let mut units = Vec::new();
-    for node in nodes {
-        let name = scene.tree().name(node).unwrap().to_owned();
-        let unit: &mut Unit = scene.get_mut(NodeRef::new(node)).unwrap();
-        units.push((name, unit.hp, unit.steps));
-    }
-    units.sort();
-    units
+/// Returns the units with their properties.
+fn units(scene: &mut Scene) -> TreeSnapshot {
+    TreeSnapshot::of(scene, "Units").unwrap()
 }
 
 /// Plays a random game of the host 3, of which guest 2 and others receive the units. Returns the
 /// recording, and the units of guest 2 at some times since its start.
-fn recorded(seed: u64) -> (Vec<u8>, Vec<(Duration, Units)>) {
+fn recorded(seed: u64) -> (Vec<u8>, Vec<(Duration, TreeSnapshot)>) {
     recorded_to(seed, File::default())
 }
 
 /// Same as [`recorded`], to `file`.
-pub fn recorded_to(seed: u64, file: File) -> (Vec<u8>, Vec<(Duration, Units)>) {
+pub fn recorded_to(seed: u64, file: File) -> (Vec<u8>, Vec<(Duration, TreeSnapshot)>) {
     let mut world = World::new(Room::Hosted, file);
     let began = world.now;
     let (guest, host) = (world.join(), world.join());
@@ -94,7 +83,7 @@ pub fn seek(
     commands: &SyncSender<WatchCommand>,
     to: Duration,
     ids: &[PeerId],
-) -> Vec<Units> {
+) -> Vec<TreeSnapshot> {
     commands.send(WatchCommand::Seek(to)).unwrap();
     (0..12).for_each(|_| lan.settle());
     ids.iter().map(|&id| units(lan.scene(id))).collect()
@@ -104,7 +93,10 @@ pub fn seek(
 fn watchers_hold_the_state_of_each_time_after_seeks_back_and_forth() {
     for seed in 0..6 {
         let (file, checkpoints) = recorded(seed);
-        assert!(checkpoints.iter().any(|(_, units)| units.len() > 2), "seed {seed}");
+        // The parent, and at least three units with a synchronizer each.
+        let none = TreeSnapshot::default();
+        let nodes = |(_, units): &(_, TreeSnapshot)| units.differences(&none).len();
+        assert!(checkpoints.iter().map(nodes).any(|nodes| nodes >= 7), "seed {seed}");
         let (mut lan, commands, _reports) = watched(file);
         commands.send(WatchCommand::Pause(true)).unwrap();
         let mut watchers = vec![lan.join(game()).unwrap()];
