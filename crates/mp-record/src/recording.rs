@@ -26,7 +26,7 @@ pub struct RecordedBlock {
     /// Time of the last frame.
     pub last: Instant,
     /// True if a replay can start with the block: it begins with a
-    /// [`Checkpoint`](crate::Checkpoint).
+    /// [`Checkpoint`].
     pub is_start: bool,
 }
 
@@ -86,7 +86,7 @@ impl Recording {
         Self::with(Some(sink), None)
     }
 
-    /// Starts a recording that has a [`Checkpoint`](crate::Checkpoint) at each `interval`, so that
+    /// Starts a recording that has a [`Checkpoint`] at each `interval`, so that
     /// its beginning can be dropped. It keeps the nodes of all clients for that.
     pub fn ring(sink: Box<dyn BlockSink>, interval: Duration) -> Self {
         Self::with(Some(sink), Some(interval))
