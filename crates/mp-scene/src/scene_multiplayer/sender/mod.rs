@@ -208,15 +208,20 @@ impl Sender {
         payload: &Bytes,
     ) {
         let mut batches: Vec<(EndpointId, Vec<ConnectionId>)> = Vec::new();
-        for &peer in peers {
+        let mut next = 0;
+        for (index, &peer) in peers.iter().enumerate() {
             if self.queue_if_paused(QueuePosition::Back, peer, options, prefix, payload) {
                 continue;
             }
-            match self.routes.get(peer) {
+            match self.routes.get_next(&mut next, peer) {
                 Some(Route::Direct(endpoint, connection)) => {
                     match batches.iter_mut().find(|(id, _)| *id == endpoint) {
                         Some((_, connections)) => connections.push(connection),
-                        None => batches.push((endpoint, vec![connection])),
+                        None => {
+                            let mut connections = Vec::with_capacity(peers.len() - index);
+                            connections.push(connection);
+                            batches.push((endpoint, connections));
+                        }
                     }
                 }
                 Some(Route::Relayed) => {
@@ -345,7 +350,12 @@ impl Sender {
     pub(super) fn peers_of(&self, target: Target) -> Vec<PeerId> {
         match target {
             Target::Peer(peer) => vec![peer],
-            _ => self.routes.ids().filter(|&peer| target.includes(peer)).collect(),
+            _ => {
+                let all = self.routes.ids();
+                let mut peers = Vec::with_capacity(all.len());
+                peers.extend(all.filter(|&peer| target.includes(peer)));
+                peers
+            }
         }
     }
 

@@ -93,6 +93,20 @@ impl Routes {
         self.positions.get(&peer).map(|&position| self.admitted[position].1).or_else(pending)
     }
 
+    /// Returns the route of a peer as [`get`](Self::get) does, for a list of peers in the order of
+    /// [`ids`](Self::ids), in which some are left out. `next` is 0 for the first one. A peer at
+    /// that position or the one after is found without a search.
+    pub(crate) fn get_next(&self, next: &mut usize, peer: PeerId) -> Option<Route> {
+        let mut near = (*next..).zip(self.admitted.iter().skip(*next).take(2));
+        match near.find(|(_, (at, _))| *at == peer) {
+            Some((position, &(_, route))) => {
+                *next = position + 1;
+                Some(route)
+            }
+            None => self.get(peer),
+        }
+    }
+
     /// Returns the connection to a peer, admitted or pending; `None` if the peer is relayed or
     /// unknown.
     pub(crate) fn connection(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
@@ -120,5 +134,25 @@ impl Routes {
     /// Returns the peers with a connection on an endpoint, admitted or pending.
     pub(crate) fn of_endpoint(&self, endpoint: EndpointId) -> Vec<PeerId> {
         self.peers.iter().filter(|((on, _), _)| *on == endpoint).map(|(_, &peer)| peer).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_of_a_list_of_peers_are_found_in_any_order() {
+        let peer = |id| PeerId::new(id).unwrap();
+        let mut routes = Routes::default();
+        for slot in 2..8 {
+            let connection = ConnectionId { slot, generation: 0 };
+            routes.insert(peer(slot as i32), Route::Direct(EndpointId(1), connection));
+        }
+        for list in [&[2, 3, 4, 5, 6, 7][..], &[2, 4, 5, 7], &[3, 7, 2, 3], &[2, 9, 4, 6]] {
+            let mut next = 0;
+            let found = list.iter().map(|&id| routes.get_next(&mut next, peer(id)));
+            assert!(found.eq(list.iter().map(|&id| routes.get(peer(id)))), "{list:?}");
+        }
     }
 }
