@@ -90,14 +90,14 @@ const NOTE: &str = note!("");
 
 const ECHO_MANY: &str = note!(
     " Up to 19 messages share a datagram, so half of the CPU time is that of user space: per \
-    message mp executes 1,740 instructions there, C ENet 2,750 (callgrind)."
+    message mp executes 1,720 instructions there, C ENet 2,750 (callgrind)."
 );
 
 const ECHO_RELIABLE: &str = note!(
     " A client acknowledges messages before its program has handled them, so it sends two datagrams \
     for one of the server. A datagram has 32 commands: acknowledgements of 16 messages and as many \
     messages. More than 16 messages at a time need a further datagram for acknowledgements. Per \
-    message mp executes 2,900 instructions in user space, C ENet 3,500 (callgrind)."
+    message mp executes 2,700 instructions in user space, C ENet 3,500 (callgrind)."
 );
 
 const FAN: &str = note!(

@@ -141,4 +141,6 @@ const NOTE: &str = "mp and Godot send Godot's SYNC packets over ENet, every node
 const ONE_PERCENT: &str = "The full case sends large datagrams back to back, which the kernel accepts \
     per peer at once, and which are not acknowledged. The 1 % case still sends each peer a \
     reliable datagram per tick, receives its acknowledgement, and wakes up twice for it, as \
-    floor 1 % does: its CPU time depends on peers and ticks, not on the number of changes.";
+    floor 1 % does: its CPU time depends on peers and ticks, not on the number of changes. With 8 \
+    clients a tick takes 11 system calls, and 125,000 instructions in user space (strace, \
+    callgrind).";
