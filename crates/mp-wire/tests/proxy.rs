@@ -152,155 +152,127 @@ fn run(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime, test);
 }
 
-fn enet_server() -> (Peer, u16) {
-    let server = EnetMultiplayerPeer::create_server(LOCALHOST, Default::default()).unwrap();
-    let port = server.local_addr().unwrap().port();
-    (Box::new(server), port)
+/// Transport of the server, the proxy and the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    Enet,
+    WebSocket,
 }
 
-#[test]
-fn enet_client_keeps_its_id_modes_and_channels_and_closes_through_the_proxy() {
-    run(async {
-        let (server, port) = enet_server();
-        let options = ProxyOptions::new(LOCALHOST, ProxyTarget::enet("127.0.0.1", port, false));
-        let mut world = World::new(server, options, |address| {
-            Box::new(EnetMultiplayerPeer::create_client(address, Default::default()).unwrap())
-        })
-        .await;
+impl Transport {
+    const ALL: [Self; 2] = [Self::Enet, Self::WebSocket];
+
+    /// Creates a server, with a certificate if the connection is encrypted. Returns its port, too.
+    fn server(self, certificate: Option<CertificateStore>) -> (Peer, u16) {
+        match self {
+            Self::Enet => {
+                let options = mp_transport_enet::ServerOptions::default();
+                let options = match certificate {
+                    Some(certificate) => options.dtls(certificate),
+                    None => options,
+                };
+                let server = EnetMultiplayerPeer::create_server(LOCALHOST, options).unwrap();
+                let port = server.local_addr().unwrap().port();
+                (Box::new(server), port)
+            }
+            Self::WebSocket => {
+                let options = mp_transport_ws::ServerOptions::default();
+                let options = match certificate {
+                    Some(certificate) => options.tls(certificate),
+                    None => options,
+                };
+                let server = WebSocketMultiplayerPeer::create_server(LOCALHOST, options).unwrap();
+                let port = server.local_addr().unwrap().port();
+                (Box::new(server), port)
+            }
+        }
+    }
+
+    /// Creates a client, whose connection is encrypted if it has `trust`. `page` is the path and
+    /// query of its URL.
+    fn client(self, address: SocketAddr, page: &str, trust: Option<ClientTlsOptions>) -> Peer {
+        match self {
+            Self::Enet => {
+                let options = mp_transport_enet::ClientOptions::default();
+                let options = match trust {
+                    Some(tls) => {
+                        options.dtls(DtlsClientOptions { hostname: "localhost".to_owned(), tls })
+                    }
+                    None => options,
+                };
+                Box::new(EnetMultiplayerPeer::create_client(address, options).unwrap())
+            }
+            Self::WebSocket => {
+                let scheme = if trust.is_some() { "wss" } else { "ws" };
+                let url = format!("{scheme}://localhost:{}{page}", address.port());
+                let options =
+                    mp_transport_ws::ClientOptions::default().tls(trust.unwrap_or_default());
+                Box::new(WebSocketMultiplayerPeer::create_client(&url, options).unwrap())
+            }
+        }
+    }
+
+    /// Returns the options of a proxy for the server at a port of this machine.
+    fn options(self, host: &str, port: u16, is_secure: bool) -> ProxyOptions {
+        let target = match self {
+            Self::Enet => ProxyTarget::enet(host, port, is_secure),
+            Self::WebSocket => ProxyTarget::web_socket(host, port, is_secure),
+        };
+        ProxyOptions::new(LOCALHOST, target)
+    }
+
+    /// Connects a client with a server through a proxy, without encryption. Returns the server's
+    /// port, too.
+    async fn world(self, page: &str) -> (World, u16) {
+        let (server, port) = self.server(None);
+        let options = self.options("127.0.0.1", port, false);
+        let mut world =
+            World::new(server, options, |address| self.client(address, page, None)).await;
         world.exchange().await;
-        assert_eq!(world.server.id, Some(world.client.peer.unique_id()));
-        let packet = world.client.received(b"to the client").unwrap();
-        assert_eq!((packet.mode, packet.channel.0), (TransferMode::UnreliableOrdered, 2));
+        (world, port)
+    }
 
-        let connection = world.client.connection.unwrap();
-        world.client.peer.disconnect(connection, DisconnectReason::Closed, CloseMode::Graceful);
-        world.until("the end", |it| it.server.ended.is_some()).await;
-        let expected = WireCloseReason::Client(DisconnectReason::Remote(0));
-        assert_eq!(world.closed(), Some(expected));
-    });
+    /// Returns the reason with which a peer is closed whose remote peer disconnects.
+    const fn closed(self) -> DisconnectReason {
+        DisconnectReason::Remote(match self {
+            Self::Enet => 0,
+            Self::WebSocket => 1000,
+        })
+    }
 }
 
 #[test]
-fn enet_client_is_disconnected_when_the_server_disconnects_it_or_the_proxy_stops() {
-    for is_kicked in [true, false] {
+fn client_has_the_id_of_its_server_and_closes_through_the_proxy() {
+    for transport in Transport::ALL {
         run(async {
-            let (server, port) = enet_server();
-            let options = ProxyOptions::new(LOCALHOST, ProxyTarget::enet("127.0.0.1", port, false));
-            let mut world = World::new(server, options, |address| {
-                Box::new(EnetMultiplayerPeer::create_client(address, Default::default()).unwrap())
-            })
-            .await;
-            world.exchange().await;
-            let expected = if is_kicked {
-                let connection = world.server.connection.unwrap();
-                let (reason, mode) = (DisconnectReason::Kicked, CloseMode::Graceful);
-                world.server.peer.disconnect(connection, reason, mode);
-                WireCloseReason::Server(DisconnectReason::Remote(0))
-            } else {
-                world.stop.take().unwrap().send(()).unwrap();
-                WireCloseReason::Stopped
-            };
-            world.until("the end", |it| it.client.ended.is_some()).await;
+            let (mut world, _) = transport.world("").await;
+            assert_eq!(world.server.id, Some(world.client.peer.unique_id()));
+            let connection = world.client.connection.unwrap();
+            world.client.peer.disconnect(connection, DisconnectReason::Closed, CloseMode::Graceful);
+            world.until("the end", |it| it.server.ended.is_some()).await;
             world.until("the report", |it| it.closed().is_some()).await;
-            assert_eq!(world.closed(), Some(expected));
+            assert_eq!(world.closed(), Some(WireCloseReason::Client(transport.closed())));
         });
     }
 }
 
 #[test]
-fn enet_with_dtls_needs_the_certificate_of_the_proxy() {
-    run(async {
-        let made = [(); 2].map(|()| DevelopmentCertificate::new(&["localhost"]).unwrap());
-        let [of_server, of_proxy] =
-            made.each_ref().map(|made| CertificateStore::new(made.identity().unwrap()));
-        let trust =
-            |index: usize| ClientTlsOptions::new().trusted_chain(made[index].certificate_pem());
-        let options = mp_transport_enet::ServerOptions::default().dtls(of_server);
-        let server = EnetMultiplayerPeer::create_server(LOCALHOST, options).unwrap();
-        let port = server.local_addr().unwrap().port();
-        let options = ProxyOptions::new(LOCALHOST, ProxyTarget::enet("localhost", port, true))
-            .certificate(of_proxy)
-            .trust(trust(0).unwrap());
-        let mut world = World::new(Box::new(server), options, |address| {
-            let dtls =
-                DtlsClientOptions { hostname: "localhost".to_owned(), tls: trust(1).unwrap() };
-            let options = mp_transport_enet::ClientOptions::default().dtls(dtls);
-            Box::new(EnetMultiplayerPeer::create_client(address, options).unwrap())
-        })
-        .await;
-        world.exchange().await;
-    });
-}
-
-fn ws_server(options: mp_transport_ws::ServerOptions) -> (Peer, u16) {
-    let server = WebSocketMultiplayerPeer::create_server(LOCALHOST, options).unwrap();
-    let port = server.local_addr().unwrap().port();
-    (Box::new(server), port)
-}
-
-fn ws_client(url: &str, tls: ClientTlsOptions) -> Peer {
-    let options = mp_transport_ws::ClientOptions::default().tls(tls);
-    Box::new(WebSocketMultiplayerPeer::create_client(url, options).unwrap())
-}
-
-#[test]
-fn web_socket_client_has_the_id_that_the_server_draws_and_keeps_its_url() {
-    run(async {
-        let (server, port) = ws_server(Default::default());
-        let target = ProxyTarget::web_socket("127.0.0.1", port, false);
-        let mut world = World::new(server, ProxyOptions::new(LOCALHOST, target), |address| {
-            let url = format!("ws://localhost:{}/room?token=secret", address.port());
-            ws_client(&url, ClientTlsOptions::new())
-        })
-        .await;
-        world.exchange().await;
-        assert_eq!(world.server.id, Some(world.client.peer.unique_id()));
-        let url = world.server.origin.as_ref().unwrap().url().unwrap().to_owned();
-        assert_eq!(url, format!("ws://127.0.0.1:{port}/room?token=secret"));
-        let id = world.client.peer.unique_id();
-        let events = format!("{:?}", world.events.borrow());
-        assert!(events.contains("PeerId { client: ClientNumber(1), at: "), "{events}");
-        assert!(events.contains(&format!("id: {id:?}")), "{events}");
-        assert!(!events.contains("secret"), "{events}");
-
-        // Only the first message is an id.
-        world.server.send(TransferMode::Reliable, 0, &[3, 0, 0, 0]);
-        world.until("four bytes", |it| it.client.received(&[3, 0, 0, 0]).is_some()).await;
-        let is_id = |event: &&WireEvent| matches!(event, WireEvent::PeerId { .. });
-        assert_eq!(world.events.borrow().iter().filter(is_id).count(), 1);
-
-        let connection = world.client.connection.unwrap();
-        world.client.peer.disconnect(connection, DisconnectReason::Closed, CloseMode::Graceful);
-        world.until("the end", |it| it.server.ended.is_some()).await;
-        world.until("the report", |it| it.closed().is_some()).await;
-        let expected = WireCloseReason::Client(DisconnectReason::Remote(1000));
-        assert_eq!(world.closed(), Some(expected));
-    });
-}
-
-#[test]
-fn web_socket_close_code_of_the_server_and_the_stop_of_the_proxy_reach_the_client() {
-    for is_kicked in [true, false] {
+fn client_is_disconnected_when_the_server_disconnects_it_or_the_proxy_stops() {
+    for (transport, is_kicked) in Transport::ALL.map(|it| [(it, true), (it, false)]).concat() {
         run(async {
-            let (server, port) = ws_server(Default::default());
-            let target = ProxyTarget::web_socket("127.0.0.1", port, false);
-            let mut world = World::new(server, ProxyOptions::new(LOCALHOST, target), |address| {
-                ws_client(&format!("ws://{address}"), ClientTlsOptions::new())
-            })
-            .await;
-            world.exchange().await;
+            let (mut world, _) = transport.world("").await;
             let expected = if is_kicked {
                 let connection = world.server.connection.unwrap();
                 let (reason, mode) = (DisconnectReason::Kicked, CloseMode::Graceful);
                 world.server.peer.disconnect(connection, reason, mode);
-                WireCloseReason::Server(DisconnectReason::Remote(1000))
+                WireCloseReason::Server(transport.closed())
             } else {
                 world.stop.take().unwrap().send(()).unwrap();
                 WireCloseReason::Stopped
             };
             world.until("the end", |it| it.client.ended.is_some()).await;
             if is_kicked {
-                assert_eq!(world.client.ended, Some(DisconnectReason::Remote(1000)));
+                assert_eq!(world.client.ended, Some(transport.closed()));
             }
             world.until("the report", |it| it.closed().is_some()).await;
             assert_eq!(world.closed(), Some(expected));
@@ -309,23 +281,53 @@ fn web_socket_close_code_of_the_server_and_the_stop_of_the_proxy_reach_the_clien
 }
 
 #[test]
-fn web_socket_with_tls_needs_the_certificate_of_the_proxy() {
+fn encrypted_client_needs_the_certificate_of_the_proxy() {
+    for transport in Transport::ALL {
+        run(async {
+            let made = [(); 2].map(|()| DevelopmentCertificate::new(&["localhost"]).unwrap());
+            let [of_server, of_proxy] =
+                made.each_ref().map(|made| CertificateStore::new(made.identity().unwrap()));
+            let trust = |index: usize| {
+                ClientTlsOptions::new().trusted_chain(made[index].certificate_pem()).unwrap()
+            };
+            let (server, port) = transport.server(Some(of_server));
+            let options = transport.options("localhost", port, true);
+            let options = options.certificate(of_proxy).trust(trust(0));
+            let mut world = World::new(server, options, |address| {
+                transport.client(address, "", Some(trust(1)))
+            })
+            .await;
+            world.exchange().await;
+            assert_eq!(world.server.id, Some(world.client.peer.unique_id()));
+        });
+    }
+}
+
+#[test]
+fn enet_packets_keep_their_modes_and_channels() {
     run(async {
-        let made = [(); 2].map(|()| DevelopmentCertificate::new(&["localhost"]).unwrap());
-        let [of_server, of_proxy] =
-            made.each_ref().map(|made| CertificateStore::new(made.identity().unwrap()));
-        let trust =
-            |index: usize| ClientTlsOptions::new().trusted_chain(made[index].certificate_pem());
-        let (server, port) = ws_server(mp_transport_ws::ServerOptions::default().tls(of_server));
-        let target = ProxyTarget::web_socket("localhost", port, true);
-        let options =
-            ProxyOptions::new(LOCALHOST, target).certificate(of_proxy).trust(trust(0).unwrap());
-        let mut world = World::new(server, options, |address| {
-            ws_client(&format!("wss://localhost:{}", address.port()), trust(1).unwrap())
-        })
-        .await;
-        world.exchange().await;
-        assert_eq!(world.server.id, Some(world.client.peer.unique_id()));
+        let (world, _) = Transport::Enet.world("").await;
+        let packet = world.client.received(b"to the client").unwrap();
+        assert_eq!((packet.mode, packet.channel.0), (TransferMode::UnreliableOrdered, 2));
+    });
+}
+
+#[test]
+fn web_socket_client_keeps_its_url_and_only_the_first_message_is_its_id() {
+    run(async {
+        let (mut world, port) = Transport::WebSocket.world("/room?token=secret").await;
+        let url = world.server.origin.as_ref().unwrap().url().unwrap().to_owned();
+        assert_eq!(url, format!("ws://127.0.0.1:{port}/room?token=secret"));
+        let id = world.client.peer.unique_id();
+        let events = format!("{:?}", world.events.borrow());
+        assert!(events.contains("PeerId { client: ClientNumber(1), at: "), "{events}");
+        assert!(events.contains(&format!("id: {id:?}")), "{events}");
+        assert!(!events.contains("secret"), "{events}");
+
+        world.server.send(TransferMode::Reliable, 0, &[3, 0, 0, 0]);
+        world.until("four bytes", |it| it.client.received(&[3, 0, 0, 0]).is_some()).await;
+        let is_id = |event: &&WireEvent| matches!(event, WireEvent::PeerId { .. });
+        assert_eq!(world.events.borrow().iter().filter(is_id).count(), 1);
     });
 }
 
@@ -337,10 +339,9 @@ fn client_of_an_unreachable_server_is_closed_with_the_reason() {
         let mut server = WebSocketMultiplayerPeer::create_server(LOCALHOST, full).unwrap();
         server.set_refuse_new_connections(true);
         let port = server.local_addr().unwrap().port();
-        let target = ProxyTarget::web_socket("127.0.0.1", port, false);
-        let options = ProxyOptions::new(LOCALHOST, target);
+        let options = Transport::WebSocket.options("127.0.0.1", port, false);
         let mut world = World::new(Box::new(server), options, |address| {
-            ws_client(&format!("ws://{address}"), ClientTlsOptions::new())
+            Transport::WebSocket.client(address, "", None)
         })
         .await;
         world.until("the report", |it| it.closed().is_some()).await;
