@@ -15,7 +15,8 @@ use crate::{Failure, output};
 /// About Wireshark, Folders): mp-server wireshark > ~/.local/lib/wireshark/plugins/godot.lua
 #[derive(Args, Debug)]
 pub(crate) struct WiresharkArgs {
-    /// Folder of the game's Godot project, whose methods and arguments the plugin then names
+    /// Folder of the game's Godot project, whose methods, arguments and replicated properties the
+    /// plugin then names
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
 }

@@ -23,6 +23,7 @@ local g = {
   scene = ProtoField.uint8("godot.scene", "Scene number"),
   time = ProtoField.uint16("godot.sync_time", "Sequence number"),
   mask = ProtoField.uint64("godot.mask", "Changed properties", base.HEX),
+  property = ProtoField.string("godot.property", "Property"),
   value = ProtoField.string("godot.value", "Value"),
   data = ProtoField.bytes("godot.data", "Data"),
 }
@@ -31,46 +32,14 @@ local malformed_packet =
 godot.fields = g
 godot.experts = { malformed_packet }
 
--- Scripts by the checksum of their methods: { path, { name, argument, ... }, ... }. Godot numbers
--- methods by name. `mp-server wireshark --project` adds those of a game.
-local SCRIPTS = {}
-
--- Most nodes that are remembered.
-local NODES_MAX = 200000
-
--- Nodes by sender and id, oldest first. Wireshark dissects a frame again when it is selected, so
--- each has the number of its frame.
-local Nodes = {}
-Nodes.__index = Nodes
-
-function Nodes.new()
-  return setmetatable({ lists = {}, count = 0 }, Nodes)
-end
-
-function Nodes:insert(pinfo, sender, id, node)
-  if pinfo.visited or self.count >= NODES_MAX then return end
-  local key = sender .. "#" .. id
-  local list = self.lists[key] or {}
-  self.lists[key] = list
-  list[#list + 1] = { frame = pinfo.number, node = node }
-  self.count = self.count + 1
-end
-
--- Returns the node that was inserted last, before or in this frame.
-function Nodes:get(pinfo, sender, id)
-  local list = self.lists[sender .. "#" .. id] or {}
-  for at = #list, 1, -1 do
-    if list[at].frame <= pinfo.number then return list[at].node end
-  end
-end
-
--- Announced nodes { path, checksum } by id and by path, paths of synchronizers and of spawned nodes
--- by net id, and the connections, as text, whose sender is the server.
-local announced, announced_paths, synchronizers, spawned, from_servers
+-- Announced nodes { path, checksum } by id and by path, synchronizers { path, names } and paths of
+-- spawned nodes by net id, scenes of spawned nodes by connection and path, and the connections, as
+-- text, whose sender is the server.
+local announced, announced_paths, synchronizers, spawned, spawned_scenes, from_servers
 
 function godot.init()
   announced, announced_paths = Nodes.new(), Nodes.new()
-  synchronizers, spawned = Nodes.new(), Nodes.new()
+  synchronizers, spawned, spawned_scenes = Nodes.new(), Nodes.new(), Nodes.new()
   from_servers = {}
 end
 
@@ -98,31 +67,60 @@ function Packet:node(id, sender)
   return node and node.path or "#" .. id, node
 end
 
--- Reads compressed values up to the end of the reader. Returns their text.
-function Packet:values(field)
+-- Returns a function that returns the scene of a spawned node by its path.
+function Packet:spawned()
+  return function(path) return spawned_scenes:get(self.pinfo, self.link, path) or "" end
+end
+
+-- Returns the number of values up to the end of the reader; nil if one is malformed.
+local function count_values(r)
+  local count = 0
+  local ok = try(function()
+    while r:left() > 0 do
+      compressed_value(r)
+      count = count + 1
+    end
+  end)
+  return ok and count or nil
+end
+
+-- Reads compressed values of properties up to the end of the reader. Returns their text. Names are
+-- shown if there are as many.
+function Packet:values(names)
   local text, r = "", self.r
+  if #names > 0 and count_values(Reader.new(r.bytes, r.at, r.last)) ~= #names then names = {} end
+  local index = 0
   while r:left() > 0 do
     local from = r.at
-    local part = compressed_value(r)
-    self:add(field, from, part)
+    index = index + 1
+    local part, name = compressed_value(r), names[index]
+    local item = self:add(g.value, from, part)
+    if name then
+      part = name .. " = " .. part
+      item:set_text(part)
+      item:add(g.property, self.tvb(from - 1, r.at - from), name)
+    end
     text = append(text, part)
   end
   return text
 end
 
--- Reads `size` bytes of values within the packet.
-function Packet:element(id, field, size)
+-- Reads `size` bytes of values within the packet: of the properties that `names_of` returns for the
+-- synchronizer with this id.
+function Packet:element(id, size, names_of)
   local r, from = self.r, self.r.at
   r:take(size)
   local inner = setmetatable({ r = Reader.new(r.bytes, from, r.at - 1) }, { __index = self })
-  local path
+  local path, names
   if id >= 0x80000000 then
     path = self:node(id - 0x80000000)
+    names = find_synchronizer(path, self:spawned())
   else
-    path = synchronizers:get(self.pinfo, self.sender, id) or "#" .. id
+    local known = synchronizers:get(self.pinfo, self.sender, id) or { path = "#" .. id }
+    path, names = known.path, known.names
   end
   self:add(g.node, from, path)
-  return path .. " " .. inner:values(field)
+  return path .. " " .. inner:values(names and names_of(names) or {})
 end
 
 local function simplify_path(p)
@@ -224,13 +222,30 @@ local function spawn(p)
   for at = 1, count do ids[at] = r:u32() end
   from = r.at
   local name = shown(r:take(name_size):gsub("\0.*", ""))
-  p:add(g.node, from, name)
-  spawned:insert(p.pinfo, p.sender, id, name)
-  for at = 1, count do
-    local path = count == 1 and name or name .. "/#" .. at
-    synchronizers:insert(p.pinfo, p.sender, ids[at], path)
+  local found = find_spawner(spawner, p:spawned())
+  local path, inner = name, {}
+  if found then
+    path = found.parent .. "/" .. name
+    local source = scene < 255 and found.spawner[scene + 2]
+    if source then
+      spawned_scenes:insert(p.pinfo, p.link, path, source)
+      inner = synchronizers_of(source, count)
+    end
   end
-  local text = name .. " by " .. spawner
+  p:add(g.node, from, path)
+  spawned:insert(p.pinfo, p.sender, id, path)
+  local properties = {}
+  for at = 1, count do
+    local names = inner[at]
+    local last = names and names[1] or (count == 1 and "." or "#" .. at)
+    local synchronizer = last == "." and path or path .. "/" .. last
+    synchronizers:insert(p.pinfo, p.sender, ids[at], { path = synchronizer, names = names })
+    for _, property in ipairs(names and names.spawn or {}) do
+      if count > 1 then property = last .. ":" .. property end
+      properties[#properties + 1] = property
+    end
+  end
+  local text = path .. " by " .. spawner
   if scene == 255 then
     local size = r:u32()
     from = r.at
@@ -239,7 +254,7 @@ local function spawn(p)
     p:add(g.argument, from, data)
     text = text .. "(" .. data .. ")"
   end
-  return text .. " as " .. id .. ": " .. p:values(g.value)
+  return text .. " as " .. id .. ": " .. p:values(properties)
 end
 
 local function despawn(p)
@@ -257,7 +272,8 @@ local function sync(p)
   p:add(g.time, from, time)
   while r:left() > 0 do
     local id = r:u32()
-    text = append(text, p:element(id, g.value, r:u32()))
+    local size = r:u32()
+    text = append(text, p:element(id, size, function(names) return names.sync end))
   end
   return time .. ": " .. text
 end
@@ -266,9 +282,11 @@ local function delta(p)
   local r, text = p.r, ""
   while r:left() > 0 do
     local id, from = r:u32(), r.at
-    r:take(8)
+    local low, high = r:u32(), r:u32()
     p.tree:add_le(g.mask, p.tvb(from - 1, 8))
-    text = append(text, p:element(id, g.value, r:u32()))
+    text = append(text, p:element(id, r:u32(), function(names)
+      return changed(names.delta, low, high)
+    end))
   end
   return text
 end
@@ -323,6 +341,7 @@ local function dissect_scene(tvb, pinfo, root)
   local tree = root:add(godot, tvb())
   local p = { tvb = tvb, tree = tree, pinfo = pinfo, r = Reader.new(tvb:raw()) }
   p.sender, p.receiver = connection(pinfo)
+  p.link = p.sender < p.receiver and p.sender or p.receiver
   setmetatable(p, Packet)
   local text
   local ok, reason = try(function() text = packet(p) end)

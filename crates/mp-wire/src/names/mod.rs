@@ -18,8 +18,9 @@ pub(crate) use self::scene::{SceneNames, SynchronizerNames};
 pub struct ProjectNames {
     scripts: BTreeMap<[u8; 32], Rc<ScriptNames>>,
     scenes: BTreeMap<String, Rc<SceneNames>>,
-    /// Scenes by the name of their root node in the tree: the main scene and autoloads first.
-    roots: Vec<(String, Rc<SceneNames>)>,
+    /// Names of root nodes in the tree, with the paths of their scenes: the main scene first, then
+    /// autoloads.
+    roots: Vec<(String, String)>,
     unreadable: Vec<String>,
 }
 
@@ -71,7 +72,7 @@ impl ProjectNames {
         let all = names.scenes.keys().map(|path| (None, path.as_str()));
         let roots = first.chain(all).filter_map(|(name, path)| {
             let scene = names.scenes.get(path)?;
-            Some((name.unwrap_or_else(|| scene.root_name()).to_owned(), Rc::clone(scene)))
+            Some((name.unwrap_or_else(|| scene.root_name()).to_owned(), path.to_owned()))
         });
         names.roots = roots.collect();
         Ok(names)
@@ -117,9 +118,23 @@ impl ProjectNames {
         self.scenes.get(path)
     }
 
+    /// Returns the scenes that have spawners or synchronizers, and their `res://…` paths.
+    pub(crate) fn scenes(&self) -> impl Iterator<Item = (&str, &SceneNames)> {
+        let scenes = self.scenes.iter().map(|(path, scene)| (path.as_str(), &**scene));
+        scenes
+            .filter(|(_, scene)| !scene.spawners().is_empty() || !scene.synchronizers().is_empty())
+    }
+
+    /// Returns the names of all root nodes, with the paths of their scenes, in the order in which
+    /// they are searched.
+    pub(crate) fn root_names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.roots.iter().map(|(name, path)| (name.as_str(), path.as_str()))
+    }
+
     /// Returns the scenes that may be at the top of a tree under this name.
     pub(crate) fn roots<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Rc<SceneNames>> {
-        self.roots.iter().filter(move |(root, _)| root == name).map(|(_, scene)| scene)
+        let paths = self.roots.iter().filter(move |(root, _)| root == name);
+        paths.filter_map(|(_, path)| self.scenes.get(path))
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct SceneNames {
 #[derive(Debug)]
 pub(crate) struct SpawnerNames {
     /// Path of the spawner relative to the root; `.` for the root.
-    path: String,
+    pub(crate) path: String,
     /// Path of the node below which it spawns.
     pub(crate) spawn_path: String,
     /// Its scenes by their numbers.
@@ -70,6 +70,11 @@ impl SceneNames {
     /// Returns the name of the root node.
     pub(crate) fn root_name(&self) -> &str {
         &self.root_name
+    }
+
+    /// Returns the spawners.
+    pub(crate) fn spawners(&self) -> &[SpawnerNames] {
+        &self.spawners
     }
 
     /// Returns the spawner at a path relative to the root.
