@@ -101,21 +101,22 @@ impl BranchActor {
         }
     }
 
-    /// Returns the connection to a peer and its endpoint; `None` for a peer behind the server.
+    /// Returns the connection to a peer and its endpoint; `None` for a peer behind the server or
+    /// another process.
     pub(crate) fn connection(
         &mut self,
         peer: PeerId,
     ) -> Option<(EndpointId, Recipient<GetConnectionStats>, ConnectionId)> {
         let (endpoint, connection) = self.multiplayer()?.connection(peer)?;
         let mailbox = self.host.mailbox(endpoint)?;
-        Some((endpoint, mailbox.connection_stats.clone(), connection))
+        Some((endpoint, mailbox.connection_stats()?.clone(), connection))
     }
 
     /// Returns the recipient of branches that the endpoint of a peer is to serve; `None` for a peer
     /// without a connection of its own.
     pub(crate) fn serve_of(&mut self, peer: PeerId) -> Option<Recipient<Serve>> {
         let (endpoint, _) = self.multiplayer()?.connection(peer)?;
-        Some(self.host.mailbox(endpoint)?.serve.clone())
+        self.host.mailbox(endpoint)?.serve().cloned()
     }
 
     /// Returns the API for a response to a peer, unless its session has ended.

@@ -183,6 +183,12 @@ impl BranchRef {
         self.shared().until_ended().await
     }
 
+    /// Returns whether the branch authenticates its peers: connections are assigned to it by
+    /// [`Route::Branch`](mp_core::Route::Branch).
+    pub fn authenticates(&self) -> bool {
+        self.shared().authenticates()
+    }
+
     /// Returns the branch's id, unique in the process.
     pub fn id(&self) -> BranchId {
         self.shared().id()

@@ -19,7 +19,7 @@ use crate::guarded_log::log_guarded;
 use crate::mail::{
     Assign, Attach, BranchMailbox, CloseEndpoint, Decide, DisconnectAddresses,
     DisconnectConnection, EndpointMail, EndpointMailbox, GetConnectionStats, GetEndpointStats,
-    RefuseConnections, Serve, SetReceiveLimits, control,
+    RefuseConnections, Serve, ServeRemote, SetReceiveLimits, control,
 };
 use crate::stats::{EndpointReporter, SharedSnapshot};
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
@@ -41,8 +41,9 @@ where
     /// `None` for the endpoint of one branch.
     reporter: Option<EndpointReporter>,
     /// A receiver per served branch. It notifies the branch's handles, by being dropped,
-    /// that the endpoint has disconnected the branch's peers.
-    alive: BTreeMap<BranchId, watch::Receiver<()>>,
+    /// that the endpoint has disconnected the branch's peers. `None` for a branch of another
+    /// process.
+    alive: BTreeMap<BranchId, Option<watch::Receiver<()>>>,
     /// Notifies the handles of a shared endpoint of its end, by being dropped.
     _ended: Option<watch::Sender<()>>,
     /// Dropped last: it may end the thread.
@@ -100,11 +101,11 @@ where
         }
         let (mail, connection_stats) = (ctx.address().recipient(), ctx.address().recipient());
         let serve = ctx.address().recipient();
-        let mailbox = EndpointMailbox { branch: id, mail, connection_stats, serve };
+        let mailbox = EndpointMailbox::Actor { branch: id, mail, connection_stats, serve };
         // `Attach` is in the branch's mailbox before the endpoint's first message.
         control(branch.address(), Attach { endpoint: self.id, mailbox });
-        self.alive.insert(id, branch.alive());
-        let mailbox = BranchMailbox(branch.address().clone().recipient());
+        self.alive.insert(id, Some(branch.alive()));
+        let mailbox = BranchMailbox::Actor(branch.address().clone().recipient());
         self.host.serve(&mut self.endpoint, id, mailbox);
         self.endpoint.set_branch_rate(id, branch.rate());
     }
@@ -226,6 +227,28 @@ where
         self.serve(&branch, ctx);
         self.host.record_call();
         after_input(self, ctx);
+    }
+}
+
+impl<P, R> Handler<ServeRemote> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = MessageResult<ServeRemote>;
+
+    fn handle(
+        &mut self,
+        ServeRemote(branch, mailbox): ServeRemote,
+        ctx: &mut Context<Self>,
+    ) -> Self::Result {
+        if !self.endpoint.is_finished() {
+            self.alive.insert(branch, None);
+            self.host.serve(&mut self.endpoint, branch, mailbox);
+        }
+        self.host.record_call();
+        after_input(self, ctx);
+        MessageResult(ctx.address().recipient())
     }
 }
 

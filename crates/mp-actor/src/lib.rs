@@ -40,6 +40,7 @@ mod peer;
 mod peer_actors;
 mod peer_stats;
 pub mod prelude;
+mod remote;
 mod requests;
 mod scene_tree;
 mod shared_endpoint;
@@ -63,6 +64,7 @@ pub use error::{
 };
 pub use peer::{CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, SendAuth};
 pub use peer_stats::PeerStats;
+pub use remote::{RemoteBranch, RemoteEndpoint, RemoteInput};
 pub use scene_tree::{SceneTree, SceneTreeError};
 pub use shared_endpoint::{SharedEndpoint, SharedEndpointStarter, shared_endpoint};
 pub use signals::Signals;

@@ -9,6 +9,7 @@ use mp_core::{
 use mp_host::{Mailbox, TrySendError};
 
 use crate::branch_ref::BranchCaller;
+use crate::remote::RemoteMailbox;
 
 /// A batch for a branch.
 #[derive(Debug, Message)]
@@ -35,6 +36,12 @@ pub(crate) struct GetEndpointStats;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Serve(pub(crate) BranchCaller);
+
+/// A branch of another process that the endpoint is to serve. The response is the endpoint's
+/// mailbox.
+#[derive(Message)]
+#[rtype(result = "Recipient<EndpointMail>")]
+pub(crate) struct ServeRemote(pub(crate) BranchId, pub(crate) BranchMailbox);
 
 /// The branch of an undecided connection, which the endpoint is to serve.
 #[derive(Message)]
@@ -86,40 +93,86 @@ pub(crate) struct Attach {
 
 /// The mailbox of a branch.
 #[derive(Debug)]
-pub(crate) struct BranchMailbox(pub(crate) Recipient<BranchMail>);
+pub(crate) enum BranchMailbox {
+    /// The mailbox of an actor.
+    Actor(Recipient<BranchMail>),
+    /// The mailbox of a gateway to another process.
+    Remote(RemoteMailbox<ToBranch>),
+}
 
 impl Mailbox<ToBranch> for BranchMailbox {
     fn try_send(&self, message: ToBranch) -> Result<(), TrySendError<ToBranch>> {
-        self.0.try_send(BranchMail(message)).map_err(|error| match error {
-            SendError::Full(BranchMail(message)) => TrySendError::Full(message),
-            SendError::Closed(BranchMail(message)) => TrySendError::Closed(message),
-        })
+        match self {
+            Self::Actor(actor) => {
+                actor.try_send(BranchMail(message)).map_err(|error| match error {
+                    SendError::Full(BranchMail(message)) => TrySendError::Full(message),
+                    SendError::Closed(BranchMail(message)) => TrySendError::Closed(message),
+                })
+            }
+            Self::Remote(gateway) => gateway.try_send(message),
+        }
     }
 
     fn send_unbounded(&self, message: ToBranch) {
-        control_to(&self.0, BranchMail(message));
+        match self {
+            Self::Actor(actor) => control_to(actor, BranchMail(message)),
+            Self::Remote(gateway) => gateway.send_unbounded(message),
+        }
     }
 }
 
-/// The mailbox of an endpoint for one branch, and recipients of requests to the endpoint.
+/// The mailbox of an endpoint for one branch.
 #[derive(Debug)]
-pub(crate) struct EndpointMailbox {
-    pub(crate) branch: BranchId,
-    pub(crate) mail: Recipient<EndpointMail>,
-    pub(crate) connection_stats: Recipient<GetConnectionStats>,
-    pub(crate) serve: Recipient<Serve>,
+pub(crate) enum EndpointMailbox {
+    /// The mailbox of an actor, with recipients of requests to it.
+    Actor {
+        branch: BranchId,
+        mail: Recipient<EndpointMail>,
+        connection_stats: Recipient<GetConnectionStats>,
+        serve: Recipient<Serve>,
+    },
+    /// The mailbox of a gateway to another process.
+    Remote(RemoteMailbox<ToEndpoint>),
+}
+
+impl EndpointMailbox {
+    /// Returns the recipient of requests for statistics of connections; `None` for an endpoint of
+    /// another process.
+    pub(crate) fn connection_stats(&self) -> Option<&Recipient<GetConnectionStats>> {
+        match self {
+            Self::Actor { connection_stats, .. } => Some(connection_stats),
+            Self::Remote(_) => None,
+        }
+    }
+
+    /// Returns the recipient of branches that the endpoint is to serve; `None` for an endpoint of
+    /// another process.
+    pub(crate) fn serve(&self) -> Option<&Recipient<Serve>> {
+        match self {
+            Self::Actor { serve, .. } => Some(serve),
+            Self::Remote(_) => None,
+        }
+    }
 }
 
 impl Mailbox<ToEndpoint> for EndpointMailbox {
     fn try_send(&self, message: ToEndpoint) -> Result<(), TrySendError<ToEndpoint>> {
-        self.mail.try_send(EndpointMail(self.branch, message)).map_err(|error| match error {
-            SendError::Full(EndpointMail(_, message)) => TrySendError::Full(message),
-            SendError::Closed(EndpointMail(_, message)) => TrySendError::Closed(message),
-        })
+        match self {
+            Self::Actor { branch, mail, .. } => {
+                mail.try_send(EndpointMail(*branch, message)).map_err(|error| match error {
+                    SendError::Full(EndpointMail(_, message)) => TrySendError::Full(message),
+                    SendError::Closed(EndpointMail(_, message)) => TrySendError::Closed(message),
+                })
+            }
+            Self::Remote(gateway) => gateway.try_send(message),
+        }
     }
 
     fn send_unbounded(&self, message: ToEndpoint) {
-        control_to(&self.mail, EndpointMail(self.branch, message));
+        match self {
+            Self::Actor { branch, mail, .. } => control_to(mail, EndpointMail(*branch, message)),
+            Self::Remote(gateway) => gateway.send_unbounded(message),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::limits::CLOSE_TIMEOUT;
 use crate::link_conditions::ConditionsRequest;
 use crate::mail::{
     Assign, CloseEndpoint, Decide, DisconnectAddresses, DisconnectConnection, GetEndpointStats,
-    RefuseConnections, Serve, SetReceiveLimits, control_to,
+    RefuseConnections, Serve, ServeRemote, SetReceiveLimits, control_to,
 };
 use crate::start::TransportError;
 use crate::stats::{EndpointSnapshot, SharedSnapshot};
@@ -68,6 +68,7 @@ use crate::stats::{EndpointSnapshot, SharedSnapshot};
 pub struct SharedEndpoint {
     id: EndpointId,
     serve: Recipient<Serve>,
+    pub(crate) serve_remote: Recipient<ServeRemote>,
     assign: Recipient<Assign>,
     decide: Recipient<Decide>,
     refuse: Recipient<RefuseConnections>,
@@ -172,6 +173,7 @@ impl SharedEndpoint {
         Self {
             id,
             serve: actor.clone().recipient(),
+            serve_remote: actor.clone().recipient(),
             assign: actor.clone().recipient(),
             decide: actor.clone().recipient(),
             refuse: actor.clone().recipient(),

@@ -66,7 +66,7 @@ fn branch_abandons_an_endpoint_that_hangs_and_continues() {
             HangingEndpoint { until: Some(until), mail: Rc::clone(&mail) }
         });
         let id = EndpointId(9);
-        let mailbox = EndpointMailbox {
+        let mailbox = EndpointMailbox::Actor {
             branch: branch.id(),
             mail: hanging.clone().recipient(),
             connection_stats: hanging.clone().recipient(),

@@ -102,7 +102,7 @@ impl Shared {
         self.rate.clone()
     }
 
-    pub(super) fn authenticates(&self) -> bool {
+    pub(crate) fn authenticates(&self) -> bool {
         self.authenticates
     }
 

@@ -14,6 +14,7 @@ mod moves;
 mod panics;
 mod peers;
 mod protocol;
+mod remote;
 mod requests;
 mod scene_tree;
 mod session;
