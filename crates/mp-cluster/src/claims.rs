@@ -64,6 +64,8 @@ pub enum ClaimEvent {
         epoch: Epoch,
         /// True if another node had the room before.
         is_adopted: bool,
+        /// Template of the room, if it was placed with one.
+        template: Option<RoomName>,
     },
     /// Another node has the room.
     Elsewhere {
@@ -78,6 +80,8 @@ pub enum ClaimEvent {
     Suspended(RoomName),
     /// Another node has adopted the room, which was suspended. It ends on this node.
     Lost(RoomName),
+    /// The room has no owner, and was only to be [found](Claims::find).
+    Unowned(RoomName),
     /// The room has no owner, and no node has capacity.
     Unplaced(RoomName),
     /// The directory does not respond. The room may be located again.
@@ -121,11 +125,11 @@ impl ClaimStats {
 #[derive(Clone, Debug)]
 enum Purpose {
     /// Reads the record of a room.
-    Find(RoomName),
+    Find(RoomName, Search),
     /// Reads whether the owner of a room is registered.
     Check(RoomName, RoomRecord, Revision),
     /// Reads whether the owner of a room, which was absent in a list, is registered.
-    Adopt(RoomName, Revision),
+    Adopt(RoomName, RoomRecord, Revision),
     /// Writes the record of a room.
     Write(RoomName, RoomRecord, WriteCause),
     /// Removes the record of a room.
@@ -136,6 +140,17 @@ enum Purpose {
     ReadRooms,
     /// Reads which nodes there are, after the rooms.
     ReadNodes(Vec<(RoomName, RoomRecord, Revision)>),
+}
+
+/// The purpose of finding a room.
+#[derive(Clone, Debug)]
+enum Search {
+    /// To know its owner.
+    Owner,
+    /// To place it if it has no owner, with this template.
+    Place(Option<RoomName>),
+    /// To own it if it has no owner, with this template.
+    Claim(Option<RoomName>),
 }
 
 /// The reason why a record is written.
@@ -195,21 +210,51 @@ impl Claims {
     /// Finds the owner of a room, and places the room if it has none. The result is an event.
     /// Does nothing while the room is being located.
     pub fn locate(&mut self, room: RoomName) {
+        self.search(room, Search::Place(None));
+    }
+
+    /// Same as [`locate`](Self::locate). A room that is placed has this template.
+    pub fn locate_with(&mut self, room: RoomName, template: Option<RoomName>) {
+        self.search(room, Search::Place(template));
+    }
+
+    /// Finds the owner of a room. If it has none, this node becomes the owner, whatever its
+    /// capacity.
+    pub fn claim(&mut self, room: RoomName, template: Option<RoomName>) {
+        self.search(room, Search::Claim(template));
+    }
+
+    /// Finds the owner of a room. If it has none, the event is [`ClaimEvent::Unowned`]. Does
+    /// nothing while the room is being located.
+    pub fn find(&mut self, room: RoomName) {
+        self.search(room, Search::Owner);
+    }
+
+    fn search(&mut self, room: RoomName, search: Search) {
         if self.queue.len() >= ROOMS_MAX {
             self.events.push_back(ClaimEvent::Unavailable(room));
         } else if self.busy.insert(room.clone()) {
-            self.find(room);
+            self.read(room, search);
         }
     }
 
-    /// Removes a room that has ended on this node from the directory.
-    pub fn release(&mut self, room: &RoomName) {
-        if let Some(RoomClaim::Owned(expected)) = self.rooms.remove(room)
-            && self.busy.insert(room.clone())
-        {
-            let operation = Operation::Remove { key: EntryKey::Room(room.clone()), expected };
-            self.queue.push_back((Purpose::Release(room.clone()), operation));
+    /// Returns the rooms that this node owns, or has owned until its lease ended.
+    pub fn rooms(&self) -> impl Iterator<Item = &RoomName> {
+        self.rooms.keys()
+    }
+
+    /// Removes a room that has ended on this node from the directory. Returns false, and does
+    /// nothing, while the room is being located or is suspended: call it again later.
+    pub fn release(&mut self, room: &RoomName) -> bool {
+        let Some(&claim) = self.rooms.get(room) else { return true };
+        let RoomClaim::Owned(expected) = claim else { return false };
+        if !self.busy.insert(room.clone()) {
+            return false;
         }
+        self.rooms.remove(room);
+        let operation = Operation::Remove { key: EntryKey::Room(room.clone()), expected };
+        self.queue.push_back((Purpose::Release(room.clone()), operation));
+        true
     }
 
     /// Removes and returns the oldest event.
@@ -245,26 +290,36 @@ impl Claims {
         let Some((_, purpose)) = self.pending.remove(&id) else { return };
         match (purpose, result) {
             (purpose, Err(Unavailable)) => self.fail(purpose),
-            (Purpose::Find(room), Ok(OperationOutcome::Entry(entry))) => self.found(room, entry),
+            (Purpose::Find(room, search), Ok(OperationOutcome::Entry(entry))) => {
+                self.found(room, search, entry);
+            }
             (Purpose::Check(room, record, revision), Ok(OperationOutcome::Entry(owner))) => {
                 if owner.is_some() {
                     self.elsewhere(room, record, revision);
                 } else {
-                    self.write(room, self.node, Some(revision), WriteCause::Adopted);
+                    self.write(room, self.here(record), Some(revision), WriteCause::Adopted);
                 }
             }
-            (Purpose::Adopt(room, _), Ok(OperationOutcome::Entry(Some(_)))) => {
+            (Purpose::Adopt(room, ..), Ok(OperationOutcome::Entry(Some(_)))) => {
                 self.busy.remove(&room);
             }
-            (Purpose::Adopt(room, revision), Ok(OperationOutcome::Entry(None))) => {
-                self.write(room, self.node, Some(revision), WriteCause::Adopted);
+            (Purpose::Adopt(room, record, revision), Ok(OperationOutcome::Entry(None))) => {
+                self.write(room, self.here(record), Some(revision), WriteCause::Adopted);
             }
             (Purpose::Write(room, record, cause), Ok(OperationOutcome::Written(revision))) => {
                 self.written(room, record, revision, cause);
             }
-            (Purpose::Write(room, ..), Ok(OperationOutcome::Conflict)) => {
+            (Purpose::Write(room, record, cause), Ok(OperationOutcome::Conflict)) => {
                 self.stats.conflicts += 1;
-                self.find(room);
+                self.read(
+                    room,
+                    match cause {
+                        WriteCause::Placed => Search::Place(record.template),
+                        WriteCause::Opened | WriteCause::Adopted | WriteCause::Regained => {
+                            Search::Owner
+                        }
+                    },
+                );
             }
             (Purpose::Release(room), Ok(_)) => {
                 self.busy.remove(&room);
@@ -322,9 +377,9 @@ impl Claims {
 
     fn fail(&mut self, purpose: Purpose) {
         self.stats.unanswered += 1;
-        let (Purpose::Find(room)
+        let (Purpose::Find(room, _)
         | Purpose::Check(room, ..)
-        | Purpose::Adopt(room, _)
+        | Purpose::Adopt(room, ..)
         | Purpose::Write(room, ..)
         | Purpose::Release(room)) = purpose
         else {
@@ -338,20 +393,26 @@ impl Claims {
         }
     }
 
-    fn find(&mut self, room: RoomName) {
+    fn read(&mut self, room: RoomName, search: Search) {
         let operation = Operation::Get(EntryKey::Room(room.clone()));
-        self.queue.push_back((Purpose::Find(room), operation));
+        self.queue.push_back((Purpose::Find(room, search), operation));
     }
 
-    fn found(&mut self, room: RoomName, entry: Option<Entry>) {
+    fn found(&mut self, room: RoomName, search: Search, entry: Option<Entry>) {
         let was_here = self.rooms.contains_key(&room);
         let Some(Entry { value, revision }) = entry else {
             if was_here {
                 return self.lose(room);
             }
-            return match place(&self.members, self.node) {
+            let (owner, template) = match search {
+                Search::Owner => return self.finish(room, ClaimEvent::Unowned),
+                Search::Place(template) => (place(&self.members, self.node), template),
+                Search::Claim(template) => (Some(self.node), template),
+            };
+            return match owner {
                 Some(owner) if self.rooms.len() < ROOMS_MAX => {
-                    self.write(room, owner, None, WriteCause::Placed);
+                    let record = RoomRecord { owner, is_open: owner == self.node, template };
+                    self.write(room, record, None, WriteCause::Placed);
                 }
                 _ => self.finish(room, ClaimEvent::Unplaced),
             };
@@ -363,12 +424,12 @@ impl Claims {
         if record.owner == self.node {
             match self.rooms.get(&room) {
                 Some(RoomClaim::Owned(owned)) if *owned == revision => {
-                    self.own(room, revision, false);
+                    self.own(room, revision, false, record.template);
                 }
                 _ if record.is_open => {
-                    self.write(room, self.node, Some(revision), WriteCause::Regained);
+                    self.write(room, record, Some(revision), WriteCause::Regained);
                 }
-                _ => self.write(room, self.node, Some(revision), WriteCause::Opened),
+                _ => self.write(room, self.here(record), Some(revision), WriteCause::Opened),
             }
         } else if was_here {
             self.lose(room);
@@ -378,14 +439,18 @@ impl Claims {
         }
     }
 
+    /// Returns the record of a room that this node opens.
+    fn here(&self, record: RoomRecord) -> RoomRecord {
+        RoomRecord { owner: self.node, is_open: true, ..record }
+    }
+
     fn write(
         &mut self,
         room: RoomName,
-        owner: ClusterNodeId,
+        record: RoomRecord,
         expected: Option<Revision>,
         cause: WriteCause,
     ) {
-        let record = RoomRecord { owner, is_open: owner == self.node };
         let (key, value) = (EntryKey::Room(room.clone()), record.encode());
         let operation = Operation::Put { key, value, expected, lifetime: None };
         self.queue.push_back((Purpose::Write(room, record, cause), operation));
@@ -407,14 +472,20 @@ impl Claims {
         if record.owner != self.node {
             self.elsewhere(room, record, revision);
         } else {
-            self.own(room, revision, cause == WriteCause::Adopted);
+            self.own(room, revision, cause == WriteCause::Adopted, record.template);
         }
     }
 
-    fn own(&mut self, room: RoomName, revision: Revision, is_adopted: bool) {
+    fn own(
+        &mut self,
+        room: RoomName,
+        revision: Revision,
+        is_adopted: bool,
+        template: Option<RoomName>,
+    ) {
         self.rooms.insert(room.clone(), RoomClaim::Owned(revision));
         let epoch = epoch(revision);
-        self.finish(room, |room| ClaimEvent::Owned { room, epoch, is_adopted });
+        self.finish(room, |room| ClaimEvent::Owned { room, epoch, is_adopted, template });
     }
 
     fn elsewhere(&mut self, room: RoomName, record: RoomRecord, revision: Revision) {

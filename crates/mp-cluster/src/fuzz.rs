@@ -12,7 +12,10 @@ use mp_rooms::RoomName;
 use crate::limits::WINDOW_FRAMES;
 use crate::wire::frame::{Body, FrameHeader, GatewaySide, Mark, Piece};
 use crate::wire::item::{Item, Stream};
-use crate::{ClusterId, ClusterNodeId, Epoch, FrameCodec, Gateways, LinkId};
+use crate::{
+    ClusterId, ClusterNodeId, Epoch, FrameCodec, Gateways, JoinAnswer, LinkId, NodeRequest,
+    NodeRequestId, RequestCodec,
+};
 
 /// Passes the [`pieces`] of the input to the gateways of a node, which owns every room.
 pub fn cluster_frames(data: &[u8]) {
@@ -26,6 +29,11 @@ pub fn cluster_frames(data: &[u8]) {
             if !frame.is_newer {
                 assert_eq!(codec.decode(&again).as_ref(), Ok(&frame));
             }
+        }
+        let requests = RequestCodec::new(cluster(), ClusterNodeId::new(1));
+        if let Ok((_, request)) = requests.decode(&bytes) {
+            let again = requests.encode(&request);
+            assert!(requests.decode(&again).is_ok());
         }
         gateways.handle_frame(now, &bytes, |_| Some(Epoch::new(1)));
         now += crate::limits::BEAT_INTERVAL;
@@ -90,7 +98,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
         epoch: Epoch::new(1),
         credit: 1,
     };
-    bodies.iter().map(|body| codec().encode(&header, body).to_vec()).collect()
+    let answer = JoinAnswer::Admitted { epoch: Epoch::new(1), authenticates: false };
+    let requests = RequestCodec::new(cluster(), ClusterNodeId::new(2));
+    let answer = requests.encode(&NodeRequest::Answer(NodeRequestId::new(1), answer)).to_vec();
+    let frames = bodies.iter().map(|body| codec().encode(&header, body).to_vec());
+    frames.chain([answer]).collect()
 }
 
 fn cluster() -> ClusterId {

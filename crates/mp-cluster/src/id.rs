@@ -98,6 +98,19 @@ impl fmt::Debug for ClusterNodeId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkId(pub(crate) u64);
 
+/// A request of a node, among those that it has sent. Its answer has the same number.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct NodeRequestId(u64);
+
+impl NodeRequestId {
+    /// Returns the id with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// The revision of the room's record in the directory, with which the room's owner has claimed it.
 /// Each node that adopts a room has a greater one, so that frames of an earlier owner are
 /// recognized and refused.

@@ -4,8 +4,8 @@
 //! * [`Gateways`] connect an endpoint on one node with a branch on another ([`gateway`]).
 //! * [`Lease`] registers a node in the [`Directory`], and says whether it may speak for its rooms.
 //! * [`Claims`] find, place and adopt rooms; [`Redemption`] uses up tickets.
-//! * [`FrameCodec`] decodes what nodes send each other; everything is bounded, and a refused frame
-//!   is counted by its [reason](FrameRefusal).
+//! * [`FrameCodec`] and [`RequestCodec`] decode what nodes send each other; everything is bounded,
+//!   and a refused frame is counted by its [reason](FrameRefusal).
 //!
 //! The machines open no socket and read no clock: a [`Bus`](bus::Bus) carries the frames, a server
 //! or a simulator runs the machines. The limits and their reasons are in [`limits`].
@@ -31,8 +31,11 @@ pub use claims::{ClaimEvent, ClaimStats, Claims};
 pub use directory::{Directory, MemoryDirectory};
 pub use gateway::{FarGateway, GatewayEnd, GatewayStats, NearGateway};
 pub use gateways::{FarLink, Gateways, GatewaysStats};
-pub use id::{ClusterId, ClusterName, ClusterNodeId, Epoch, InvalidClusterName, LinkId};
+pub use id::{
+    ClusterId, ClusterName, ClusterNodeId, Epoch, InvalidClusterName, LinkId, NodeRequestId,
+};
 pub use lease::{Lease, LeaseTerm};
 pub use placement::{Members, adopter, place};
 pub use ticket::{Redemption, RedemptionStep, offer_ticket};
 pub use wire::frame::{BusFrame, FrameCodec, FrameRefusal, VERSION};
+pub use wire::request::{JoinAnswer, NodeRequest, RemoteJoin, RequestCodec};

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Bytes of a frame. NATS carries messages of up to 1 MiB by default.
 pub const FRAME_BYTES_MAX: usize = 512 * 1024;
 
+/// Bytes of a request between nodes: the texts of a join, and the attributes of a player.
+pub const REQUEST_BYTES_MAX: usize = 4 * 1024;
+
 /// Bytes of items from which a batch is full: a batch of an endpoint
 /// ([`BATCH_BYTES_MAX`](mp_core::limits::BATCH_BYTES_MAX)) fits into one or two frames.
 pub const BATCH_BYTES_MAX: usize = mp_core::limits::BATCH_BYTES_MAX;

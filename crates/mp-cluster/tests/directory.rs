@@ -132,7 +132,7 @@ fn room_belongs_to_the_first_of_two_nodes_that_place_it() {
     cluster.run(Duration::from_millis(50));
     let epoch = cluster.nodes[0].claims.epoch_of(&room(0)).unwrap();
     let owner = cluster.nodes[0].id;
-    let owned = ClaimEvent::Owned { room: room(0), epoch, is_adopted: false };
+    let owned = ClaimEvent::Owned { room: room(0), epoch, is_adopted: false, template: None };
     assert_eq!(cluster.nodes[0].events, [owned]);
     let elsewhere = ClaimEvent::Elsewhere { room: room(0), owner, epoch };
     assert_eq!(cluster.nodes[1].events, [elsewhere]);
@@ -287,12 +287,47 @@ fn released_room_has_no_record_and_a_later_one_a_greater_epoch() {
     let mut cluster = Cluster::new(1);
     cluster.locate(0, 0..1);
     let before = cluster.nodes[0].claims.epoch_of(&room(0)).unwrap();
-    cluster.nodes[0].claims.release(&room(0));
+    assert!(cluster.nodes[0].claims.release(&room(0)));
     cluster.run(Duration::from_millis(50));
     let listed = cluster.directory.apply_at(cluster.now, Operation::List(EntryKind::Room));
     assert_eq!(listed, OperationOutcome::Entries(Vec::new()));
     cluster.locate(0, 0..1);
     assert!(cluster.nodes[0].claims.epoch_of(&room(0)).unwrap() > before);
+}
+
+#[test]
+fn room_is_found_without_being_placed_or_claimed_by_a_full_node() {
+    let mut cluster = Cluster::new(2);
+    cluster.nodes[0].claims.find(room(0));
+    cluster.run(Duration::from_millis(50));
+    assert_eq!(cluster.nodes[0].events, [ClaimEvent::Unowned(room(0))]);
+    let listed = cluster.directory.apply_at(cluster.now, Operation::List(EntryKind::Room));
+    assert_eq!(listed, OperationOutcome::Entries(Vec::new()));
+
+    let full = NodeRecord { players: 10, ..NodeRecord::with_capacity(10) };
+    cluster.nodes[0].lease.set_record(full);
+    cluster.run(Duration::from_secs(2));
+    cluster.nodes[0].claims.claim(room(0), None);
+    cluster.nodes[1].claims.claim(room(0), None);
+    cluster.run(Duration::from_millis(50));
+    assert_eq!(cluster.owner(0), Some(0));
+    cluster.nodes[0].claims.locate(room(0));
+    assert!(!cluster.nodes[0].claims.release(&room(0)), "it is being located");
+    cluster.run(Duration::from_millis(50));
+    assert!(cluster.nodes[0].claims.release(&room(0)));
+}
+
+#[test]
+fn adopted_room_keeps_its_template() {
+    let mut cluster = Cluster::new(2);
+    let template = Some(RoomName::new("arena").unwrap());
+    cluster.nodes[0].claims.locate_with(room(0), template.clone());
+    cluster.run(Duration::from_millis(50));
+    cluster.nodes[0].is_running = false;
+    cluster.run(Duration::from_secs(5));
+    let epoch = cluster.nodes[1].claims.epoch_of(&room(0)).unwrap();
+    let adopted = ClaimEvent::Owned { room: room(0), epoch, is_adopted: true, template };
+    assert_eq!(cluster.nodes[1].events, [adopted]);
 }
 
 #[test]

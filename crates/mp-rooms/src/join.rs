@@ -81,7 +81,7 @@ impl Join {
     /// # Errors
     ///
     /// The refusal of the client's selection, or [`JoinRefusal::WrongRoom`].
-    pub(crate) fn selection_of(&self, identity: &Identity) -> Result<Selection, JoinRefusal> {
+    pub fn selection_of(&self, identity: &Identity) -> Result<Selection, JoinRefusal> {
         let Some(room) = identity.room() else { return self.selection.clone() };
         let room = RoomName::new(room).map_err(|_| JoinRefusal::WrongRoom)?;
         let own = |code| Selection { room: room.clone(), template: self.template.clone(), code };

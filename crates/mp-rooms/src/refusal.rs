@@ -65,6 +65,8 @@ mp_core::reasons! {
         RoomClosed = "room_closed" => "the room was closed",
         /// The server, or the thread of the room, is overloaded: its players keep what is left.
         Overloaded = "overloaded" => "the server is overloaded",
+        /// The server of the cluster that has the room does not respond, or is not known.
+        Unreachable = "unreachable" => "the server of the room does not respond",
         /// The server uses more memory than its limit.
         OutOfMemory = "out_of_memory" => "the server uses its maximum of memory",
         /// The server accepts no players because it is about to end.

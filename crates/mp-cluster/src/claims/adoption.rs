@@ -62,7 +62,7 @@ impl Claims {
             {
                 // A list may be older than the registration of an owner.
                 let operation = Operation::Get(EntryKey::Node(record.owner));
-                self.queue.push_back((Purpose::Adopt(room, revision), operation));
+                self.queue.push_back((Purpose::Adopt(room, record, revision), operation));
             }
         }
     }

@@ -2,11 +2,14 @@
 #![expect(clippy::exhaustive_structs, reason = "servers construct them")]
 
 use bytes::Bytes;
+use mp_rooms::RoomName;
+use mp_rooms::limits::NAME_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 use crate::VERSION;
 use crate::id::ClusterNodeId;
 use crate::limits::VALUE_BYTES_MAX;
+use crate::wire::bounded::Text;
 
 /// The registration of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,12 +25,23 @@ pub struct NodeRecord {
 }
 
 /// The owner of a room. The revision of the record is the room's [`Epoch`](crate::Epoch).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomRecord {
     /// The node that has the room.
     pub owner: ClusterNodeId,
     /// False if another node has placed the room on the owner, which has not opened it yet.
     pub is_open: bool,
+    /// Template of the room, from which a node that adopts the room creates it anew. `None`: the
+    /// next join creates it.
+    pub template: Option<RoomName>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireRoom<'a> {
+    owner: ClusterNodeId,
+    is_open: bool,
+    #[serde(borrow)]
+    template: Option<Text<'a, NAME_BYTES_MAX>>,
 }
 
 impl NodeRecord {
@@ -50,12 +64,19 @@ impl NodeRecord {
 impl RoomRecord {
     /// Returns the value.
     pub fn encode(&self) -> Bytes {
-        encode(self)
+        let (owner, is_open) = (self.owner, self.is_open);
+        let template = self.template.as_ref().map(|name| Text(name.as_str()));
+        encode(&WireRoom { owner, is_open, template })
     }
 
     /// Returns the record of a value; `None` if it is malformed.
     pub fn decode(value: &[u8]) -> Option<Self> {
-        decode(value)
+        let WireRoom { owner, is_open, template } = decode(value)?;
+        let template = match template {
+            Some(name) => Some(RoomName::new(name.0).ok()?),
+            None => None,
+        };
+        Some(Self { owner, is_open, template })
     }
 }
 

@@ -20,6 +20,8 @@ pub struct FarGateway {
     link: Link,
     /// The id of the gateway as an endpoint of the branch.
     endpoint: EndpointId,
+    /// The id of the endpoint on its node, once the link is open.
+    there: Option<EndpointId>,
     connections: BTreeSet<ConnectionId>,
     /// Sessions of connections that the branch moves, and that the endpoint is about to return.
     returning: BTreeMap<ConnectionId, Box<CarriedSession>>,
@@ -41,6 +43,7 @@ impl FarGateway {
         Self {
             link: Link::new(codec, route, GatewaySide::Far, now),
             endpoint,
+            there: None,
             connections: BTreeSet::new(),
             returning: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -57,6 +60,11 @@ impl FarGateway {
     /// Returns the id of the gateway as an endpoint of the branch.
     pub fn endpoint(&self) -> EndpointId {
         self.endpoint
+    }
+
+    /// Returns the id that the endpoint has on its own node; `None` before the link is open.
+    pub fn remote_endpoint(&self) -> Option<EndpointId> {
+        self.there
     }
 
     /// Returns whether the gateway accepts a message of the branch. Otherwise the mailbox between
@@ -217,7 +225,8 @@ impl FarGateway {
     fn handle_item(&mut self, item: Item, events: &mut Vec<PeerEvent>) {
         self.link.stats.items_received += 1;
         match item {
-            Item::Opened(info) if !self.is_open => {
+            Item::Opened(there, info) if !self.is_open => {
+                self.there = Some(there);
                 self.is_open = true;
                 self.messages.push_back(ToBranch::Opened(self.endpoint, info));
             }

@@ -57,7 +57,7 @@ impl NearGateway {
     /// Passes a message of the endpoint on.
     pub fn handle_message(&mut self, message: ToBranch) {
         match message {
-            ToBranch::Opened(_, info) => self.link.push(&Item::Opened(info)),
+            ToBranch::Opened(endpoint, info) => self.link.push(&Item::Opened(endpoint, info)),
             ToBranch::Events(_, events) => {
                 events.into_iter().for_each(|event| self.handle_event(event));
             }
@@ -229,7 +229,7 @@ impl NearGateway {
                 self.has_left = true;
                 ToEndpoint::Leave { reason, close_mode }
             }
-            Item::Opened(_) | Item::Event(_) | Item::Closed(_) => {
+            Item::Opened(..) | Item::Event(_) | Item::Closed(_) => {
                 return self.end(GatewayEnd::MalformedFrame);
             }
         };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mp_core::{
     AnnouncedId, AssignedId, CarriedSession, Channel, CloseMode, ConnectionId, ConnectionOrigin,
-    ConnectionStatus, Connections, DisconnectReason, EndpointInfo, OutgoingPacket, Packet,
-    PeerEvent, PeerId, Prefix, TransferMode,
+    ConnectionStatus, Connections, DisconnectReason, EndpointId, EndpointInfo, OutgoingPacket,
+    Packet, PeerEvent, PeerId, Prefix, TransferMode,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,8 @@ use crate::limits::{CARRIED_IDS_MAX, CONNECTIONS_MAX, PATH_BYTES_MAX, URL_BYTES_
 /// An event of an endpoint, or a command of a branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
-    /// To the branch: the endpoint serves it from now on.
-    Opened(EndpointInfo),
+    /// To the branch: the endpoint, which has this id on its node, serves it from now on.
+    Opened(EndpointId, EndpointInfo),
     /// To the branch.
     Event(PeerEvent),
     /// To the branch: the endpoint no longer serves it.
@@ -72,7 +72,7 @@ impl Item {
             | Self::Return(connection) => {
                 each(Stream::Connection(*connection));
             }
-            Self::Opened(_) | Self::Closed(_) | Self::Refuse(_) | Self::Leave { .. } => {
+            Self::Opened(..) | Self::Closed(_) | Self::Refuse(_) | Self::Leave { .. } => {
                 each(Stream::Link);
             }
         }
@@ -108,7 +108,8 @@ impl Item {
 
     fn to_wire(&self) -> WireItem<'_> {
         match self {
-            Self::Opened(info) => WireItem::Opened(WireInfo {
+            Self::Opened(endpoint, info) => WireItem::Opened(WireInfo {
+                endpoint: endpoint.0,
                 unique_id: info.unique_id.get(),
                 status: info.status as u8,
                 relay_supported: info.relay_supported,
@@ -203,6 +204,7 @@ enum WireItem<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct WireInfo {
+    endpoint: u32,
     unique_id: i32,
     status: u8,
     relay_supported: bool,
@@ -300,7 +302,10 @@ fn session_to_wire(carried: &CarriedSession) -> WireSession<'_> {
 fn from_wire(item: WireItem<'_>, bytes: &Bytes) -> Option<Item> {
     let payload = |payload: Payload<'_>| bytes.slice_ref(payload.0);
     let event = match item {
-        WireItem::Opened(info) => return info_from_wire(&info).map(Item::Opened),
+        WireItem::Opened(info) => {
+            let endpoint = EndpointId(info.endpoint);
+            return info_from_wire(&info).map(|info| Item::Opened(endpoint, info));
+        }
         WireItem::Closed(reason) => return Some(Item::Closed(reason.into())),
         WireItem::UniqueId(id) => PeerEvent::UniqueId(PeerId::new(id)?),
         WireItem::Connected(it) => {

@@ -1,8 +1,9 @@
 //! The bytes on the bus: [`frame`]s, the items in them, and reasons.
 
-mod bounded;
+pub(crate) mod bounded;
 pub(crate) mod frame;
 pub(crate) mod item;
 mod reason;
+pub(crate) mod request;
 #[cfg(test)]
 mod tests;

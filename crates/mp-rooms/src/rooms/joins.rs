@@ -208,6 +208,27 @@ impl Rooms {
         Ok(id)
     }
 
+    /// Returns the template from which a join of this player would create the selected room, if the
+    /// room does not exist. What the server lacks now is not considered.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of a join that would not create it.
+    pub fn creation_template(
+        &self,
+        selection: &Selection,
+        identity: &Identity,
+    ) -> Result<RoomName, JoinRefusal> {
+        let template = self.template_of(selection)?;
+        if template.host == RoomHost::Tunnel && identity.role() != Role::Host {
+            return Err(JoinRefusal::UnknownRoom);
+        }
+        if !self.reserved.contains_key(&selection.room) {
+            self.may_create(identity)?;
+        }
+        Ok(template.name.clone())
+    }
+
     /// Records that a player has created a room, and limits the room as its identity does.
     pub(super) fn set_owner(&mut self, id: RoomId, identity: &Identity, owner: Option<Subject>) {
         if let (Some(owner), Some(room)) = (owner, self.rooms.get_mut(&id)) {

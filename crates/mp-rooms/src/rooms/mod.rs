@@ -185,6 +185,11 @@ impl Rooms {
         self.reserved.insert(name, template);
     }
 
+    /// Returns the settings of a [reserved](Self::reserve) name.
+    pub fn reserved(&self, name: &RoomName) -> Option<&Arc<Template>> {
+        self.reserved.get(name)
+    }
+
     /// Creates a room from a template.
     ///
     /// # Errors
