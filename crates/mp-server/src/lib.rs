@@ -47,6 +47,7 @@ mod bans;
 mod bots;
 mod cert;
 mod certificates;
+mod cluster;
 pub mod config;
 mod config_command;
 mod ctl;
@@ -106,6 +107,8 @@ use reload::{Hangup, Reloader};
 use service::ServiceManager;
 
 pub use bans::BanError;
+pub use cluster::ClusterNode;
+pub use mp_cluster;
 pub use mp_core::UnixSeconds;
 pub use mp_identity;
 pub use mp_record;

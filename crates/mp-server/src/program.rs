@@ -47,7 +47,9 @@ pub(crate) async fn run(
         Shutdown::new().map_err(|e| Failure::Refused(format!("cannot listen for signals: {e}")))?;
     let tls = options::tls(config).map_err(Failure::Refused)?;
     let listeners = Listeners::new(config).map_err(Failure::Refused)?;
-    let plan = RoomsPlan::new(config, &builder.default_type).map_err(Failure::Refused)?;
+    let mut plan = RoomsPlan::new(config, &builder.default_type).map_err(Failure::Refused)?;
+    // A node goes on when a room ends, whose players may be on other nodes.
+    plan.is_single_room &= builder.cluster.is_none();
     identity::warn_of_risks(config);
     let gate = metrics.gate().clone();
     gate.set_limits(config.limits.gate_limits());
@@ -74,6 +76,17 @@ pub(crate) async fn run(
     };
     let mut network = Network::start(settings).await.map_err(failure)?;
     network.spawn(async move { bans.expire().await });
+    let cluster = match builder.cluster {
+        Some(node) => {
+            let capacity = u32::from(options::max_clients(config));
+            let started = node.start(network.rooms(), capacity).await;
+            let node = started
+                .map_err(|error| Failure::Refused(format!("cannot join the cluster: {error}")))?;
+            metrics.set_cluster(node.stats.clone());
+            Some(node)
+        }
+        None => None,
+    };
     if let Some(protection) = Protection::new(&config.limits, gate, network.rooms().clone()) {
         network.spawn(protection.run());
     }
@@ -85,11 +98,19 @@ pub(crate) async fn run(
         reloader,
         drain_requests: drain_requests.clone(),
         recordings: metrics.recordings().clone(),
+        cluster: cluster.as_ref().map(|node| node.stats.clone()),
     };
     let admin = Admin::open(operated)?;
     let mut created = Vec::new();
     for (name, template) in &plan.rooms {
-        created.push(create(network.rooms(), name, template).await?);
+        match create(network.rooms(), name, template).await {
+            Ok(room) => created.push(room),
+            // Another node has the room, or the first join creates it.
+            Err(failure) if cluster.is_some() => {
+                tracing::info!(%name, %failure, "not created here")
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     let queries = ServerQueries::new(config);
     let agones = Agones::new(config).map_err(Failure::Refused)?;
@@ -173,6 +194,9 @@ pub(crate) async fn run(
             logs.flush_bounded();
             process::exit(EXIT_AT_ONCE);
         }
+    }
+    if let Some(node) = cluster {
+        node.ended().await;
     }
     metrics.recordings().finish();
     drop(acme);

@@ -9,6 +9,7 @@ use std::thread::available_parallelism;
 
 use mp_scene::{Branch, BuildError};
 
+use crate::cluster::ClusterNode;
 use crate::plan::RELAY;
 use crate::relay::relay;
 use crate::rooms::{RoomContext, RoomType, RoomTypes, RoomsHandle};
@@ -38,6 +39,7 @@ pub struct ServerBuilder {
     /// Type of the rooms of the template `default`.
     pub(crate) default_type: String,
     pub(crate) on_start: Option<Box<dyn FnOnce(RoomsHandle) + Send>>,
+    pub(crate) cluster: Option<ClusterNode>,
 }
 
 impl ServerBuilder {
@@ -49,6 +51,7 @@ impl ServerBuilder {
             threads: available_parallelism().map_or(1, usize::from),
             default_type: RELAY.to_owned(),
             on_start: None,
+            cluster: None,
         }
     }
 
@@ -72,6 +75,17 @@ impl ServerBuilder {
     /// the main thread, within a tokio runtime, and must not block.
     pub fn on_start(mut self, run: impl FnOnce(RoomsHandle) + Send + 'static) -> Self {
         self.on_start = Some(Box::new(run));
+        self
+    }
+
+    /// Makes the server a node of a cluster: its players join rooms of all nodes, and each name
+    /// of a room exists once. Rooms of a node that ends are created anew, without their state, on
+    /// another one. Room types and templates must be the same on all nodes.
+    ///
+    /// Seats, queues, resume tickets, bans and limits of players are those of each node. Players do
+    /// not move from or to a room on another node.
+    pub fn cluster(mut self, node: ClusterNode) -> Self {
+        self.cluster = Some(node);
         self
     }
 

@@ -155,6 +155,11 @@ impl Rooms {
         self.players.identities.get(&connection)
     }
 
+    /// Returns whether a connection waits, was admitted, or has a kept place.
+    pub fn has_place(&self, connection: ListenerConnection) -> bool {
+        self.places.contains_key(&connection)
+    }
+
     /// Returns the connection of a room that claims a peer id.
     pub fn connection_of(&self, room: RoomId, peer: PeerId) -> Option<ListenerConnection> {
         self.rooms.get(&room)?.connection_of(peer)

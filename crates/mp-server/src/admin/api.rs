@@ -14,8 +14,8 @@ use super::authorize::require;
 use super::context::AdminContext;
 use super::token::Scope;
 use super::{
-    announce, bans, bots, events, host_key, join, link, moves, nodes, own_token, peers, recordings,
-    room_events, rooms, server, setup, status,
+    announce, bans, bots, cluster, events, host_key, join, link, moves, nodes, own_token, peers,
+    recordings, room_events, rooms, server, setup, status,
 };
 use crate::ServerEnded;
 use crate::http::{Problem, ProblemBody};
@@ -45,6 +45,7 @@ impl Modify for Bearer {
 pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
     let read = OpenApiRouter::new()
         .routes(routes!(status::get))
+        .routes(routes!(cluster::get))
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::get))
         .routes(routes!(peers::list))

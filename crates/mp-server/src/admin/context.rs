@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::token::{Scope, Token};
 use super::tokens::AdminTokens;
 use crate::addresses::Addresses;
+use crate::cluster::{ClusterStats, SharedStats};
 use crate::config::Config;
 use crate::http::AddressLimiter;
 use crate::record::Recordings;
@@ -30,6 +31,8 @@ pub(crate) struct Operated {
     pub(crate) reloader: Reloader,
     pub(crate) drain_requests: DrainRequests,
     pub(crate) recordings: Recordings,
+    /// `None` if the server is no node of a cluster.
+    pub(crate) cluster: Option<SharedStats>,
 }
 
 /// The running server, for handlers. Clones refer to the same server.
@@ -76,6 +79,11 @@ impl AdminContext {
             started: clock.now(),
             listening: OnceLock::new(),
         }))
+    }
+
+    /// Returns the statistics of the node; `None` if the server is no node of a cluster.
+    pub(super) fn cluster(&self) -> Option<ClusterStats> {
+        self.0.server.cluster.as_ref()?.get()
     }
 
     pub(super) fn rooms(&self) -> &RoomsHandle {

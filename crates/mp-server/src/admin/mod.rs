@@ -17,6 +17,7 @@ mod authorize;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod bans;
 mod bots;
+mod cluster;
 mod context;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
 mod events;

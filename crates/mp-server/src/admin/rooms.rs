@@ -200,6 +200,7 @@ impl From<CreateRoomError> for Problem {
                 (status, code)
             }
             CreateRoomError::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "room_failed"),
+            CreateRoomError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unreachable"),
             CreateRoomError::Ended => (StatusCode::SERVICE_UNAVAILABLE, "server_ended"),
         };
         Self::new(status, code, error)

@@ -57,6 +57,8 @@ enum Command {
 enum Verb {
     /// Show the server as a whole
     Status,
+    /// Show the nodes of the cluster
+    Cluster,
     /// List the rooms
     Rooms,
     /// Create a room
@@ -330,6 +332,7 @@ fn call(verb: Verb) -> (Call, Show) {
     let room = |room: &str| format!("/v1/rooms/{}", client::escaped(room));
     let done = |text: String| -> Show { Box::new(move |_| format!("{text}\n")) };
     match verb {
+        Verb::Cluster => (Call::new("GET", "/v1/cluster"), Box::new(print::cluster)),
         Verb::Status => (Call::new("GET", "/v1/status"), Box::new(print::status)),
         Verb::Rooms => (Call::new("GET", "/v1/rooms"), Box::new(print::rooms)),
         Verb::Create { room: name, template, permanent, settings } => {

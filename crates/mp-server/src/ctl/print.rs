@@ -66,6 +66,33 @@ pub(super) fn status(response: &Value) -> String {
     text
 }
 
+pub(super) fn cluster(response: &Value) -> String {
+    let lease = if response["has_lease"] == true { "held" } else { "lost" };
+    let frames = ["frames_sent", "frames_received", "bytes_sent"].map(|key| text(&response[key]));
+    let rows = [
+        ("lease", lease.to_owned()),
+        ("rooms here", text(&response["rooms"])),
+        ("guests here", text(&response["guests"])),
+        ("waiting", text(&response["waiting"])),
+        ("links to others", text(&response["links_to_others"])),
+        ("links from others", text(&response["links_from_others"])),
+        ("frames", format!("{} sent, {} received", frames[0], frames[1])),
+        ("bytes sent", frames[2].clone()),
+    ];
+    let mut shown = String::new();
+    for (name, value) in rows {
+        let _ = writeln!(shown, "{name:20} {value}");
+    }
+    for node in response["nodes"].as_array().into_iter().flatten() {
+        let own = if node["id"] == response["node"] { ", this node" } else { "" };
+        let drains = if node["accepts_rooms"] == true { "" } else { ", about to end" };
+        let (players, capacity) = (text(&node["players"]), text(&node["capacity"]));
+        let name = format!("node {}", text(&node["id"]));
+        let _ = writeln!(shown, "{name:20} {players} of {capacity} players{drains}{own}");
+    }
+    shown
+}
+
 const ROOM: [&str; 5] = ["ROOM", "PLAYERS", "STATE", "TEMPLATE", "FLAGS"];
 
 fn room_row(room: &Value) -> Vec<String> {

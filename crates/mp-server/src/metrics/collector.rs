@@ -7,6 +7,7 @@ use mp_scene::{PacketCounts, PacketKind, Refusal};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
+use super::cluster::cluster;
 use super::family::{Family, Labels};
 use super::snapshot::Snapshot;
 use super::{EndpointSnapshot, Metrics};
@@ -25,7 +26,8 @@ impl Collector for ServerCollector {
 /// Returns all families. Those that a server does not have, such as the expiry of a certificate,
 /// have no values.
 pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
-    let groups = [server(snapshot), rooms(snapshot), network(snapshot), scene(snapshot)];
+    let cluster = cluster(snapshot.cluster.as_ref());
+    let groups = [server(snapshot), rooms(snapshot), network(snapshot), scene(snapshot), cluster];
     groups.into_iter().flatten().chain(process(snapshot)).collect()
 }
 

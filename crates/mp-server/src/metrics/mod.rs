@@ -10,6 +10,7 @@
 //! its time does not depend on the number of rooms. `docs/operating/metrics.md` describes all
 //! families.
 
+mod cluster;
 mod collector;
 mod dashboard;
 mod family;
@@ -29,6 +30,7 @@ use prometheus_client::registry::Registry;
 
 use self::collector::ServerCollector;
 pub(crate) use self::dashboard::dashboard;
+use crate::cluster::SharedStats;
 use crate::query::ServerQueries;
 use crate::record::Recordings;
 use crate::rooms::AdmissionStats;
@@ -54,6 +56,8 @@ struct Sources {
     queries: Mutex<Option<ServerQueries>>,
     /// `None` if no states of rooms are kept.
     snapshots: Mutex<Option<SnapshotStore>>,
+    /// `None` if the server is no node of a cluster.
+    cluster: Mutex<Option<SharedStats>>,
 }
 
 /// A transport, as a label.
@@ -148,6 +152,11 @@ impl Metrics {
     /// Adds the counters of kept states of rooms.
     pub(crate) fn set_snapshots(&self, snapshots: SnapshotStore) {
         *lock(&self.0.snapshots) = Some(snapshots);
+    }
+
+    /// Adds the statistics of a node of a cluster.
+    pub(crate) fn set_cluster(&self, cluster: SharedStats) {
+        *lock(&self.0.cluster) = Some(cluster);
     }
 
     /// Counts a reload of the configuration.

@@ -6,6 +6,7 @@ use mp_actor::{BranchTotals, EndpointSnapshot};
 use mp_core::{GateStats, UnixSeconds, bug};
 
 use super::process::ProcessStats;
+use crate::cluster::{ClusterStats, SharedStats};
 use crate::query::ServerQueries;
 use crate::record::RecordingStats;
 use crate::snapshots::SnapshotStore;
@@ -31,6 +32,8 @@ pub(super) struct Snapshot {
     pub(super) queries: Vec<(&'static str, u64)>,
     /// Numbers of kept states of rooms by result; empty if none are kept.
     pub(super) kept_states: Vec<(&'static str, u64)>,
+    /// `None` if the server is no node of a cluster.
+    pub(super) cluster: Option<ClusterStats>,
     pub(super) process: ProcessStats,
 }
 
@@ -67,6 +70,7 @@ impl Snapshot {
             failed_reloads: sources.failed_reloads.load(Ordering::Relaxed),
             queries: lock(&sources.queries).iter().flat_map(ServerQueries::counts).collect(),
             kept_states: lock(&sources.snapshots).iter().flat_map(SnapshotStore::counts).collect(),
+            cluster: lock(&sources.cluster).as_ref().and_then(SharedStats::get),
             process: ProcessStats::read(),
         }
     }

@@ -1,5 +1,6 @@
 //! Rooms and endpoints over the memory network.
 
+mod cluster;
 mod inspection;
 mod keeping;
 mod moves;

@@ -20,8 +20,9 @@ use tokio_util::task::TaskTracker;
 
 pub use self::error::{CreateRoomError, ServerEnded};
 use super::changes::RoomChange;
-use super::host::{HostEvent, Load, RoomsHost};
+use super::host::{HostCall, HostEvent, Load, RoomsHost};
 use crate::bans::BanRegistry;
+use crate::cluster::{ClaimOutcome, ClusterHandle, ToNode};
 use crate::metrics::Metrics;
 
 /// The rooms of a running server. Clones refer to the same server.
@@ -60,7 +61,8 @@ impl RoomsHandle {
         template: &RoomName,
     ) -> Result<RoomId, CreateRoomError> {
         let template = template.clone();
-        self.create_by(move |rooms| rooms.create(name, &template)).await
+        let (of, named) = (name.clone(), template.clone());
+        self.create_by(of, named, move |rooms| rooms.create(name, &template)).await
     }
 
     /// Creates a room with settings of its own and waits until it is open.
@@ -73,21 +75,62 @@ impl RoomsHandle {
         name: RoomName,
         template: Template,
     ) -> Result<RoomId, CreateRoomError> {
-        self.create_by(move |rooms| rooms.create_with(name, Arc::new(template))).await
+        let (of, named) = (name.clone(), template.name.clone());
+        self.create_by(of, named, move |rooms| rooms.create_with(name, Arc::new(template))).await
     }
 
+    /// Creates a room. A node of a cluster owns its name first.
     async fn create_by(
         &self,
+        name: RoomName,
+        template: RoomName,
         create: impl FnOnce(&mut Rooms) -> Result<RoomId, CreateRefusal> + Send + 'static,
     ) -> Result<RoomId, CreateRoomError> {
+        let cluster = self.call(|host| host.cluster()).await?;
+        if let Some(cluster) = &cluster {
+            match cluster.claim(name.clone(), template).await {
+                ClaimOutcome::Owned => {}
+                ClaimOutcome::Taken => {
+                    return Err(CreateRoomError::Refused(CreateRefusal::NameTaken));
+                }
+                ClaimOutcome::Unavailable => return Err(CreateRoomError::Unavailable),
+            }
+        }
         let (opened, is_open) = oneshot::channel();
         let room = self.call(move |host| {
-            let room = create(&mut host.rooms)?;
+            let created = create(&mut host.rooms);
+            if let Some(cluster) = cluster {
+                let exists = host.rooms.find_by_name(&name).is_some();
+                cluster.send(ToNode::Unclaim { name, exists });
+            }
+            let room = created?;
             host.when_open(room, opened);
             Ok(room)
         });
         let room = room.await?.map_err(CreateRoomError::Refused)?;
         is_open.await.map(|()| room).map_err(|_| CreateRoomError::Failed)
+    }
+
+    /// Makes the server a node of a cluster, before it has players.
+    pub(crate) async fn join_cluster(&self, cluster: ClusterHandle) -> Result<(), ServerEnded> {
+        self.call(|host| host.join_cluster(cluster)).await
+    }
+
+    /// Returns the number of players in rooms of this server.
+    pub(crate) fn player_count(&self) -> usize {
+        self.load.borrow().players
+    }
+
+    /// Queues a call in the task that owns the rooms.
+    ///
+    /// # Errors
+    ///
+    /// Returns the call if the queue is full. A call of a server that has ended is dropped.
+    pub(crate) fn try_call(&self, call: Box<HostCall>) -> Result<(), Box<HostCall>> {
+        match self.events.try_send(HostEvent::Call(call)) {
+            Err(mpsc::error::TrySendError::Full(HostEvent::Call(call))) => Err(call),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the rooms that are open or being created, by age.

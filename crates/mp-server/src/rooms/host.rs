@@ -1,6 +1,7 @@
 //! [`RoomsHost`]: the task that owns the registry. `listeners` has its endpoints, `joins` decides
 //! who a player is, `players` and `lifecycle` carry out the decisions of the registry.
 
+mod cluster;
 mod joins;
 mod keeping;
 mod lifecycle;
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::cluster::Cluster;
 use self::lifecycle::{Running, SharedWithRoom};
 use self::listeners::Listening;
 use self::players::Traffic;
@@ -33,6 +35,7 @@ use super::placement::{Placement, ThreadNumber};
 use super::queue::Arrivals;
 use super::stats::StatsPublisher;
 use crate::bans::BanRegistry;
+use crate::cluster::ToNode;
 use crate::http::AddressLimiter;
 use crate::http_client::HttpClient;
 use crate::identity::Authentication;
@@ -94,6 +97,8 @@ pub(crate) struct RoomsHost {
     traffic: Traffic,
     pub(super) changes: Changes,
     stats: StatsPublisher,
+    /// `None` if the server is no node of a cluster.
+    cluster: Option<Cluster>,
 }
 
 /// A message to the host.
@@ -105,7 +110,7 @@ pub(super) enum HostEvent {
     Call(Box<HostCall>),
 }
 
-pub(super) type HostCall = dyn FnOnce(&mut RoomsHost) + Send;
+pub(crate) type HostCall = dyn FnOnce(&mut RoomsHost) + Send;
 
 /// The numbers of rooms that run, including those that close, and of players.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,6 +163,7 @@ impl RoomsHost {
             traffic: Traffic::default(),
             changes: Changes::new(),
             stats: StatsPublisher::default(),
+            cluster: None,
         };
         actix::spawn(host.run(arrivals, inbox));
         handle
@@ -202,6 +208,7 @@ impl RoomsHost {
     pub(super) fn drain(&mut self, close_after: Duration) {
         self.drain.set(close_after);
         self.rooms.drain();
+        self.notify_cluster(|| ToNode::Draining);
         for listening in self.listeners.values() {
             listening.endpoint.set_refuse_new_connections(true);
         }

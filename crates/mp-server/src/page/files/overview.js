@@ -54,9 +54,9 @@ export class Overview {
 
   constructor() {
     const facts = element("dl", { class: "facts" });
-    for (const name of ["Uptime", "Rooms", "Round trip", "Send queues", "Version", "Listens on"]) {
+    for (const name of ["Uptime", "Rooms", "Round trip", "Send queues", "Version", "Listens on", "Cluster"]) {
       const value = element("dd", {}, "–");
-      facts.append(element("div", {}, element("dt", {}, name), value));
+      facts.append(element("div", { hidden: name === "Cluster" }, element("dt", {}, name), value));
       this.#facts.set(name, value);
     }
     const plots = [this.#traffic, this.#players, this.#cpu, this.#memory];
@@ -83,6 +83,7 @@ export class Overview {
     this.#cpu.set([history.rates("process_cpu_seconds_total")], seconds);
     this.#memory.set([history.values("process_resident_memory_bytes")], seconds);
     this.#showFacts(history.latest);
+    if (history.latest.has("mp_cluster_nodes")) this.#showCluster(history);
     this.#kinds.set(kinds(history));
     this.#drops.set(drops(history));
     this.#refusals.set(refusals(history));
@@ -108,6 +109,16 @@ export class Overview {
       : `≤ ${format.milliseconds(half)} for half, ≤ ${format.milliseconds(most)} for 99 %`;
     setText(this.#facts.get("Round trip"), roundTrip);
     setText(this.#facts.get("Send queues"), format.bytes(sum(samples, "mp_send_queue_bytes")));
+  }
+
+  /** Shows the nodes, the rooms and the traffic of a node of a cluster. */
+  #showCluster(history) {
+    const shown = (name) => format.count(sum(history.latest, name));
+    const sent = format.byteRate(history.rate("mp_cluster_sent_bytes_total", {}));
+    const value = this.#facts.get("Cluster");
+    value.parentElement.hidden = false;
+    setText(value, `${shown("mp_cluster_nodes")} nodes; ${shown("mp_cluster_rooms")} rooms here, `
+      + `with ${shown("mp_cluster_guests")} players of other nodes; sends ${sent} to others`);
   }
 }
 

@@ -25,6 +25,8 @@ pub enum CreateRoomError {
     Refused(CreateRefusal),
     /// Its branch could not be started, or it was closed meanwhile. The log has the reason.
     Failed,
+    /// The directory of the cluster does not respond.
+    Unavailable,
     /// The server has ended.
     Ended,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for CreateRoomError {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Failed => f.write_str("the room could not be started"),
+            Self::Unavailable => f.write_str("the directory of the cluster does not respond"),
             Self::Ended => ServerEnded.fmt(f),
         }
     }

@@ -29,11 +29,17 @@ impl RoomsHost {
                 self.addresses.remove(&connection);
                 self.early.retain(|join| join.connection != connection);
                 self.admission.cancel(connection);
-                if let Some(room) = self.rooms.left(now, connection) {
-                    self.changes.mark(room);
-                    self.left(room, connection);
-                }
+                self.forget_elsewhere(connection);
+                self.leave(now, connection);
             }
+        }
+    }
+
+    /// Frees the place of a connection that has ended.
+    pub(super) fn leave(&mut self, now: Instant, connection: ListenerConnection) {
+        if let Some(room) = self.rooms.left(now, connection) {
+            self.changes.mark(room);
+            self.left(room, connection);
         }
     }
 
@@ -50,7 +56,7 @@ impl RoomsHost {
         match self.rooms.has_host_key(now, &join) {
             Some(true) => {
                 let identity = Identity::anonymous().with_role(Role::Host);
-                return self.rooms.join_as(now, join, Arc::new(identity));
+                return self.admit(now, join, Arc::new(identity));
             }
             // Elsewhere the token may be that of a player.
             Some(false) if self.is_open => {
@@ -93,7 +99,7 @@ impl RoomsHost {
                     call.run(self, decision);
                 }
                 AdmissionOutput::Decided(Applicant::Join(join), Ok(identity)) => {
-                    self.rooms.join_as(now, join, identity);
+                    self.admit(now, join, identity);
                 }
                 AdmissionOutput::Decided(Applicant::Join(join), Err(rejection)) => {
                     self.reject(join.connection, &rejection);

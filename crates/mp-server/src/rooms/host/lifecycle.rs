@@ -47,13 +47,13 @@ impl RoomsHost {
     pub(super) fn create(&mut self, room: RoomId, name: RoomName, template: Arc<Template>) {
         let Some(build) = self.settings.types.get(&template.room_type).map(Arc::clone) else {
             tracing::error!(%name, room_type = template.room_type, "unknown room type");
-            return self.fail(room);
+            return self.fail(room, name);
         };
         let Place { thread, arbiter, timer } = match self.placement.place(template.own_thread) {
             Ok(place) => place,
             Err(error) => {
                 tracing::error!(%name, %error, "cannot start a thread for a room");
-                return self.fail(room);
+                return self.fail(room, name);
             }
         };
         tracing::debug!(%name, %room, template = %template.name, ?thread, "starting a room");
@@ -127,11 +127,12 @@ impl RoomsHost {
         });
     }
 
-    pub(super) fn fail(&mut self, room: RoomId) {
+    fn fail(&mut self, room: RoomId, name: RoomName) {
         self.changes.mark(room);
         self.opening.remove(&room);
         self.shared.remove(&room);
         self.rooms.failed(room);
+        self.notify_failed(room, Some(name));
     }
 
     pub(super) fn started(&mut self, room: RoomId, started: Result<BranchRef, StartError>) {
@@ -144,6 +145,7 @@ impl RoomsHost {
                 if let (Some(opening), Some(_)) = (opening, self.rooms.get(room)) {
                     let _ = opening.send(());
                 }
+                self.notify_opened(room, &branch);
                 self.watch(room, branch.clone());
                 self.running.insert(room, Running { branch, thread, players: 0 });
                 self.rooms.opened(self.clock.now(), room);
@@ -154,6 +156,7 @@ impl RoomsHost {
                 let error = mp_core::ErrorChain::new(&error);
                 tracing::error!(%room, ?name, %error, "the room could not be created");
                 self.rooms.failed(room);
+                self.notify_failed(room, name);
             }
         }
     }
@@ -174,6 +177,7 @@ impl RoomsHost {
             tracing::error!(name = %info.name, %reason, "a room has ended by itself");
         }
         self.rooms.ended(room);
+        self.notify_ended(room);
         self.shared.remove(&room);
         if let Some(Running { thread, players, .. }) = self.running.remove(&room) {
             self.placement.left(thread, players);

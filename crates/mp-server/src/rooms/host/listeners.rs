@@ -4,6 +4,7 @@ use mp_actor::SharedEndpoint;
 use mp_rooms::{Join, ListenerId, RoomName};
 
 use super::{HostEvent, RoomsHost};
+use crate::cluster::ToNode;
 
 /// An endpoint.
 pub(super) struct Listening {
@@ -28,6 +29,7 @@ impl RoomsHost {
             ended.ended().await;
             let _ = events.send(HostEvent::ListenerEnded(id)).await;
         });
+        self.notify_cluster(|| ToNode::Listening(id, endpoint.clone()));
         self.listeners.insert(id, Listening { endpoint, room, is_refusing: false });
         let now = self.clock.now();
         let is_of = |join: &mut Join| join.connection.listener == id;

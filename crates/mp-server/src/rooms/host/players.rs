@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use mp_actor::SharedEndpoint;
-use mp_core::{ConnectionId, DisconnectRequest, Instant, PeerId, Route};
+use mp_core::{ConnectionId, Instant, PeerId};
 use mp_rooms::{
     JoinDecision, JoinRefusal, ListenerConnection, Notice, NoticeText, Removal, RoomId,
 };
 
 use super::RoomsHost;
+use super::cluster::socket_of;
 use crate::bans::BanTarget;
 use crate::rooms::identities::Identities;
 
@@ -88,19 +89,15 @@ impl RoomsHost {
         text: Option<&NoticeText>,
     ) {
         tracing::debug!(%connection, %removal, "player disconnected");
-        let mut request = DisconnectRequest::new(removal.disconnect_reason());
-        if let Some(text) = text {
-            request = request.text(text.as_str());
-        }
+        let mut notice = None;
         if let Some(room) = room {
             if self.notifies(room) {
-                let notice = Notice::removal(removal, text);
-                request = request.last_packet(notice.packet(connection.connection));
+                notice = Some(Notice::removal(removal, text).packet(connection.connection));
             }
             self.left(room, connection);
         }
-        if let Some(listening) = self.listeners.get(&connection.listener) {
-            listening.endpoint.disconnect(connection.connection, request);
+        if let Some(socket) = self.socket_of(connection.listener) {
+            socket.disconnect(connection, removal, text, notice);
         }
     }
 
@@ -137,17 +134,17 @@ impl RoomsHost {
     }
 
     pub(super) fn decide(&mut self, connection: ListenerConnection, decision: JoinDecision) {
-        let Some(listening) = self.listeners.get(&connection.listener) else { return };
+        let socket = socket_of(&self.listeners, self.cluster.as_ref(), connection.listener);
+        let Some(socket) = socket else { return };
         let identity = self.rooms.identity_of(connection).cloned();
         let player = self.rooms.peer_of(connection).zip(identity);
-        let (of, endpoint, connection) = (connection, &listening.endpoint, connection.connection);
         let (room, resumed) = match decision {
             JoinDecision::Admit(room) => (room, None),
             JoinDecision::Resume { room, peer, of } => (room, Some((peer, of))),
             JoinDecision::Refuse(refusal) => {
                 tracing::debug!(%connection, %refusal, "join refused");
-                self.count_failed_join(of, refusal);
-                return endpoint.decide(connection, Route::Reject(refusal.disconnect_reason()));
+                self.count_failed_join(connection, refusal);
+                return socket.reject(connection, refusal.disconnect_reason());
             }
             _ => return mp_core::bug!("unknown decision of the registry"),
         };
@@ -159,21 +156,20 @@ impl RoomsHost {
                     identities.remove(before);
                 }
                 if let (Some((peer, identity)), Some(identities)) = (player, identities) {
-                    identities.insert(peer, of, identity);
+                    identities.insert(peer, connection, identity);
                 }
                 self.changes.mark(room);
                 if let Some((peer, _)) = resumed {
                     tracing::debug!(%connection, %peer, "session resumed");
-                    return endpoint.resume(connection, &running.branch, peer);
+                    return socket.resume(connection, &running.branch, peer);
                 }
                 self.traffic.joined += 1;
                 running.players += 1;
                 self.placement.joined(running.thread);
-                endpoint.assign(connection, &running.branch);
+                socket.assign(connection, &running.branch);
             }
             None => {
-                let reason = JoinRefusal::RoomClosed.disconnect_reason();
-                endpoint.decide(connection, Route::Reject(reason));
+                socket.reject(connection, JoinRefusal::RoomClosed.disconnect_reason());
             }
         }
     }

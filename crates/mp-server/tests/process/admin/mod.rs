@@ -1,6 +1,8 @@
 //! The admin API over HTTP.
 
 mod bots;
+#[cfg(target_os = "linux")]
+mod cluster;
 mod ctl;
 mod events;
 mod health;

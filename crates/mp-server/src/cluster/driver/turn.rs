@@ -1,0 +1,225 @@
+//! The turn of a driver.
+
+use std::time::Duration;
+
+use mp_cluster::bus::{Bus, BusMessageKind};
+use mp_cluster::directory::{Directory, NodeRecord};
+use mp_cluster::{ClaimEvent, GatewayEnd};
+use mp_core::Instant;
+use mp_rooms::RoomName;
+
+use super::{DELIVERY_RETRY, Driver, LOCATE_RETRY};
+use crate::cluster::handle::ClaimOutcome;
+use crate::cluster::requests::Asker;
+use crate::cluster::stats::ClusterStats;
+
+impl<B: Bus, D: Directory + 'static> Driver<B, D> {
+    pub(super) fn turn(&mut self, now: Instant) {
+        self.request(now);
+        self.follow_claims(now);
+        self.attach(now);
+        self.is_blocked = self.near.exchange(&mut self.gateways);
+        let far = self.far.exchange(&mut self.gateways, &mut self.guests);
+        self.is_blocked |= far.is_blocked;
+        self.requests.unexpected += far.unexpected;
+        for guest in far.left {
+            self.call(move |host| host.guest_left(guest));
+        }
+        self.gateways.handle_timeout(now);
+        self.transmit(now);
+        self.expire(now);
+        self.retry(now);
+        self.release();
+        self.flush_calls();
+        self.publish(now);
+    }
+
+    /// Returns the time of the next turn if nothing happens before.
+    pub(super) fn poll_timeout(&self, now: Instant) -> Instant {
+        let retry = (self.is_blocked || !self.calls.is_empty()).then(|| now + DELIVERY_RETRY);
+        let is_locating = self.asks.rooms().next().is_some() || !self.creators.is_empty();
+        let locate = is_locating || self.here.has_vacant() || !self.early.is_empty();
+        let due = [
+            self.lease.poll_timeout(),
+            self.claims.poll_timeout(),
+            self.gateways.poll_timeout(),
+            self.asks.poll_timeout(),
+            self.guests.poll_timeout(),
+            retry,
+            locate.then_some(self.next_retry),
+            Some(self.next_publication),
+        ];
+        let due = due.into_iter().flatten().min().unwrap_or(now);
+        // A request that waits for capacity is due all the time.
+        due.max(now + DELIVERY_RETRY)
+    }
+
+    /// Begins the operations of the directory that are due.
+    fn request(&mut self, now: Instant) {
+        let players = u32::try_from(self.rooms.player_count()).unwrap_or(u32::MAX);
+        self.lease.set_record(NodeRecord { players, ..*self.lease.record() });
+        let lost = self.lease.lost();
+        while let Some(request) = self.lease.poll_request(now) {
+            self.tasks.request(now, Asker::Lease, request);
+        }
+        if self.lease.lost() > lost {
+            tracing::warn!(
+                "the directory of the cluster does not respond; rooms go on for players of this node"
+            );
+        }
+        while self.tasks.has_capacity()
+            && let Some(request) = self.claims.poll_request(now, &self.lease)
+        {
+            self.tasks.request(now, Asker::Claims, request);
+        }
+    }
+
+    fn follow_claims(&mut self, now: Instant) {
+        while let Some(event) = self.claims.next_event() {
+            match event {
+                ClaimEvent::Owned { room, is_adopted, template, .. } => {
+                    self.owned(now, &room, template.filter(|_| is_adopted));
+                }
+                ClaimEvent::Elsewhere { room, owner, .. } => self.elsewhere(&room, owner),
+                ClaimEvent::Unowned(room) => self.unowned(&room),
+                ClaimEvent::Unplaced(room) => self.unplaced(&room),
+                ClaimEvent::Lost(room) => self.lose(room),
+                ClaimEvent::Suspended(room) => {
+                    tracing::debug!(%room, "the room goes on for players of this node");
+                }
+                // They are located again.
+                ClaimEvent::Unavailable(_) => {}
+                _ => mp_core::bug!("unknown event of claims"),
+            }
+        }
+    }
+
+    /// Handles that this node owns a room. `template`: it was adopted, and is created anew.
+    fn owned(&mut self, now: Instant, room: &RoomName, template: Option<RoomName>) {
+        for creator in self.creators.remove(room).unwrap_or_default() {
+            self.here.begin_call(room);
+            if creator.reply.send(ClaimOutcome::Owned).is_err() {
+                self.here.end_call(room, false);
+            }
+        }
+        self.join_here(room);
+        self.join_guests(now, room);
+        if self.here.is_used(room) {
+            return;
+        }
+        match template {
+            Some(template) => {
+                tracing::info!(%room, "a room of a node that has died is created anew");
+                self.here.begin_call(room);
+                let room = room.clone();
+                self.call(move |host| host.open_claimed(room, &template));
+            }
+            None => self.here.release_unless(room, false),
+        }
+    }
+
+    /// Closes a room that another node has.
+    pub(super) fn lose(&mut self, room: RoomName) {
+        if self.here.is_used(&room) {
+            tracing::warn!(%room, "another node has the room, which is closed here");
+            self.call(move |host| host.close_lost(&room));
+        }
+    }
+
+    /// Attaches the links that other nodes have opened.
+    fn attach(&mut self, now: Instant) {
+        while let Some(room) = self.gateways.next_unknown() {
+            self.claims.find(room);
+        }
+        while let Some((link, room)) = self.gateways.next_opened() {
+            let epoch = self.epoch_of(now, &room);
+            let Some(far) = self.gateways.far_mut(link) else { continue };
+            match self.here.branch(&room).zip(epoch) {
+                Some((branch, epoch)) => {
+                    let endpoint = far.endpoint();
+                    self.far.attach(link, endpoint, (room, epoch), branch, &self.wake);
+                }
+                None => far.end(GatewayEnd::UnknownLink),
+            }
+        }
+    }
+
+    fn transmit(&mut self, now: Instant) {
+        let (claims, lease, bus) = (&self.claims, &self.lease, &mut self.bus);
+        let speaks = |room: &RoomName| claims.speaks(now, lease, room);
+        let send = |to, bytes| bus.publish(to, BusMessageKind::Frame, bytes);
+        self.gateways.transmit(now, speaks, send);
+    }
+
+    /// Locates again what could not be located.
+    fn retry(&mut self, now: Instant) {
+        if now < self.next_retry {
+            return;
+        }
+        self.next_retry = now + LOCATE_RETRY;
+        for room in self.asks.rooms().cloned().collect::<Vec<_>>() {
+            self.locate(room);
+        }
+        for creators in self.creators.values_mut() {
+            let expired = creators.extract_if(.., |creator| creator.deadline <= now);
+            for creator in expired {
+                let _ = creator.reply.send(ClaimOutcome::Unavailable);
+            }
+        }
+        self.creators.retain(|_, creators| !creators.is_empty());
+        for (room, creators) in &self.creators {
+            self.claims.claim(room.clone(), creators.first().map(|it| it.template.clone()));
+        }
+        for (room, early) in &mut self.early {
+            let before = early.len();
+            early.retain(|join| now < join.deadline);
+            self.early_count -= before - early.len();
+            self.claims.find(room.clone());
+        }
+        self.early.retain(|_, early| !early.is_empty());
+    }
+
+    /// Removes the rooms that have ended from the directory, once their links have.
+    fn release(&mut self) {
+        let (claims, far) = (&mut self.claims, &self.far);
+        self.here.release(|room| !far.has_room(room) && claims.release(room));
+    }
+
+    fn flush_calls(&mut self) {
+        while let Some(call) = self.calls.pop_front() {
+            if let Err(call) = self.rooms.try_call(call) {
+                self.calls.push_front(call);
+                return;
+            }
+        }
+    }
+
+    fn publish(&mut self, now: Instant) {
+        if now < self.next_publication {
+            return;
+        }
+        self.next_publication = now + PUBLICATION_INTERVAL;
+        let members = self.claims.members();
+        let far = &self.far;
+        self.guests.retain_listeners(|node, listener| {
+            members.contains_key(&node) || far.has_listener(listener)
+        });
+        self.stats.publish(ClusterStats {
+            node: self.node,
+            has_lease: self.lease.may_speak(now),
+            lost_leases: self.lease.lost(),
+            members: members.clone(),
+            rooms: self.claims.rooms().count(),
+            asking: self.asks.len(),
+            guests: self.guests.len(),
+            gateways: self.gateways.stats(),
+            claims: self.claims.stats(),
+            bus: self.bus.stats(),
+            requests: self.requests,
+            dropped: 0,
+        });
+    }
+}
+
+/// Interval at which statistics are published.
+const PUBLICATION_INTERVAL: Duration = Duration::from_millis(500);

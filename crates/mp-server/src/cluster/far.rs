@@ -1,0 +1,202 @@
+//! [`FarLinks`]: endpoints of other nodes that serve rooms of this one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mp_actor::{BranchRef, RemoteEndpoint, RemoteInput};
+use mp_cluster::{Epoch, FarLink, GatewayEnd, Gateways};
+use mp_core::{
+    CloseMode, ConnectionId, DisconnectReason, EndpointId, OutgoingPacket, PeerEvent, ToBranch,
+    ToEndpoint,
+};
+use mp_rooms::{ListenerConnection, ListenerId, RoomName};
+use tokio::sync::Notify;
+
+use super::guests::Guests;
+
+/// The links to rooms of this node, with their branches.
+#[derive(Debug, Default)]
+pub(super) struct FarLinks {
+    links: BTreeMap<FarLink, Attached>,
+}
+
+#[derive(Debug)]
+struct Attached {
+    remote: RemoteEndpoint,
+    room: RoomName,
+    epoch: Epoch,
+    /// The listener that stands for the endpoint, once the link is open.
+    listener: Option<ListenerId>,
+    /// Connections that no join has announced. The branch does not know them.
+    unexpected: BTreeSet<ConnectionId>,
+    /// Unexpected connections that are to be disconnected.
+    refused: Vec<ConnectionId>,
+    is_closed: bool,
+}
+
+/// The events of a turn of the links.
+#[derive(Debug, Default)]
+pub(super) struct FarTurn {
+    /// Players whose connection has ended.
+    pub(super) left: Vec<ListenerConnection>,
+    /// Connections that no join has announced.
+    pub(super) unexpected: u64,
+    /// True if a branch has not accepted a message.
+    pub(super) is_blocked: bool,
+}
+
+impl FarLinks {
+    /// Attaches a link to the branch of its room.
+    pub(super) fn attach(
+        &mut self,
+        link: FarLink,
+        endpoint: EndpointId,
+        room: (RoomName, Epoch),
+        branch: &BranchRef,
+        wake: &Arc<Notify>,
+    ) {
+        let remote = branch.attach_remote(endpoint, Arc::clone(wake));
+        let (room, epoch) = room;
+        self.links.insert(
+            link,
+            Attached {
+                remote,
+                room,
+                epoch,
+                listener: None,
+                unexpected: BTreeSet::new(),
+                refused: Vec::new(),
+                is_closed: false,
+            },
+        );
+    }
+
+    /// Returns whether a room has links.
+    pub(super) fn has_room(&self, room: &RoomName) -> bool {
+        self.links.values().any(|attached| attached.room == *room)
+    }
+
+    /// Returns whether a link has a listener.
+    pub(super) fn has_listener(&self, listener: ListenerId) -> bool {
+        self.links.values().any(|attached| attached.listener == Some(listener))
+    }
+
+    /// Passes messages between the branches and their gateways.
+    pub(super) fn exchange(&mut self, gateways: &mut Gateways, guests: &mut Guests) -> FarTurn {
+        let mut turn = FarTurn::default();
+        self.links.retain(|&link, attached| {
+            let Some(far) = gateways.far_mut(link) else {
+                turn.left.extend(guests.remove_link(link));
+                return false;
+            };
+            while far.has_capacity() && !attached.is_closed {
+                match attached.remote.try_recv() {
+                    RemoteInput::Message(message) => far.handle_message(message),
+                    RemoteInput::Empty => break,
+                    RemoteInput::Ended => {
+                        attached.is_closed = true;
+                        let (reason, close_mode) = (DisconnectReason::Closed, CloseMode::Drain);
+                        far.handle_message(ToEndpoint::Leave { reason, close_mode });
+                    }
+                }
+            }
+            // The endpoint's own id is known once the gateway has delivered `Opened`.
+            loop {
+                let needs_listener = attached.listener.is_none();
+                far.deliver(&mut |message| attached.deliver(message, link, guests, &mut turn));
+                if needs_listener && let Some(endpoint) = far.remote_endpoint() {
+                    attached.listener = guests.listener(link.0, endpoint);
+                    if attached.listener.is_some() {
+                        continue;
+                    }
+                    far.end(GatewayEnd::Closed);
+                }
+                break;
+            }
+            for connection in attached.refused.drain(..) {
+                far.handle_message(disconnect(connection, DisconnectReason::Refused));
+            }
+            true
+        });
+        turn
+    }
+
+    /// Disconnects a player. `notice` is its last packet.
+    pub(super) fn disconnect(
+        gateways: &mut Gateways,
+        link: FarLink,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+        notice: Option<OutgoingPacket>,
+    ) {
+        let Some(far) = gateways.far_mut(link) else { return };
+        if let Some(notice) = notice {
+            far.handle_message(ToEndpoint::Send(vec![notice]));
+        }
+        far.handle_message(disconnect(connection, reason));
+    }
+}
+
+impl Attached {
+    /// Offers a message of the gateway to the branch, without connections that are not expected.
+    fn deliver(
+        &mut self,
+        message: ToBranch,
+        link: FarLink,
+        guests: &mut Guests,
+        turn: &mut FarTurn,
+    ) -> Result<(), ToBranch> {
+        let message = match message {
+            ToBranch::Events(endpoint, mut events) => {
+                let Some(listener) = self.listener else {
+                    return Err(ToBranch::Events(endpoint, events));
+                };
+                events.retain(|event| self.accept(event, listener, link, guests, turn));
+                ToBranch::Events(endpoint, events)
+            }
+            ToBranch::Closed(..) => {
+                turn.left.extend(guests.remove_link(link));
+                message
+            }
+            message => message,
+        };
+        self.remote.try_send(message).inspect_err(|_| turn.is_blocked = true)
+    }
+
+    /// Records an event of a connection. Returns whether the branch receives it. An event may be
+    /// offered again.
+    fn accept(
+        &mut self,
+        event: &PeerEvent,
+        listener: ListenerId,
+        link: FarLink,
+        guests: &mut Guests,
+        turn: &mut FarTurn,
+    ) -> bool {
+        let of = |connection| ListenerConnection { listener, connection };
+        match event {
+            PeerEvent::Connected { connection, .. } | PeerEvent::Resumed { connection, .. } => {
+                let is_expected = guests.arrive(of(*connection), link, self.epoch);
+                if !is_expected {
+                    turn.unexpected += 1;
+                    self.unexpected.insert(*connection);
+                    self.refused.push(*connection);
+                }
+                is_expected
+            }
+            PeerEvent::Disconnected { connection, .. } => {
+                let guest = of(*connection);
+                if guests.remove(guest).is_some() {
+                    turn.left.push(guest);
+                }
+                !self.unexpected.remove(connection)
+            }
+            PeerEvent::Packet(packet) => !self.unexpected.contains(&packet.from),
+            _ => true,
+        }
+    }
+}
+
+fn disconnect(connection: ConnectionId, reason: DisconnectReason) -> ToEndpoint {
+    ToEndpoint::Disconnect { connection, reason, close_mode: CloseMode::Graceful }
+}

@@ -1,0 +1,110 @@
+//! [`ClusterHandle`]: the way from the task that owns the rooms to that of the cluster.
+
+use std::sync::Arc;
+
+use mp_actor::{BranchRef, SharedEndpoint};
+use mp_cluster::NodeRequestId;
+use mp_core::{DisconnectReason, OutgoingPacket, PeerId};
+use mp_identity::Identity;
+use mp_rooms::{Join, JoinRefusal, ListenerConnection, ListenerId, RoomId, RoomName};
+use tokio::sync::{mpsc, oneshot};
+
+use super::stats::SharedStats;
+
+/// The sender of messages to the task of the cluster. Clones share its queue.
+#[derive(Clone, Debug)]
+pub(crate) struct ClusterHandle {
+    sender: mpsc::Sender<ToNode>,
+    stats: SharedStats,
+}
+
+/// A message of the task that owns the rooms.
+#[derive(Debug)]
+pub(crate) enum ToNode {
+    /// An endpoint of this node.
+    Listening(ListenerId, SharedEndpoint),
+    /// A player joins a room that does not exist here.
+    Join(Box<Applicant>),
+    /// A connection of this node has ended.
+    Left(ListenerConnection),
+    /// The decision about a player of another node.
+    Decided(ListenerConnection, GuestDecision),
+    /// A player of another node is removed.
+    Remove { guest: ListenerConnection, reason: DisconnectReason, notice: Option<OutgoingPacket> },
+    /// A room has opened.
+    Opened { room: RoomId, name: RoomName, branch: BranchRef },
+    /// A room has ended. `exists`: there is another one of this name.
+    Ended { room: RoomId, name: RoomName, exists: bool },
+    /// A call of the cluster about a room was handled. `exists`: there is such a room now.
+    Settled { name: RoomName, exists: bool },
+    /// A room is about to be created here.
+    Claim { name: RoomName, template: RoomName, reply: oneshot::Sender<ClaimOutcome> },
+    /// The creation that followed a claim has ended.
+    Unclaim { name: RoomName, exists: bool },
+    /// The server accepts no rooms any more, because it is about to end.
+    Draining,
+}
+
+/// A player of this node whose room does not exist here.
+#[derive(Debug)]
+pub(crate) struct Applicant {
+    pub(crate) join: Join,
+    /// Name of the room.
+    pub(crate) room: RoomName,
+    pub(crate) identity: Arc<Identity>,
+    /// Template from which the join creates the room if no node has it, or the reason why it does
+    /// not.
+    pub(crate) template: Result<RoomName, JoinRefusal>,
+}
+
+/// The decision about a player of another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GuestDecision {
+    Admit { authenticates: bool },
+    Resume(PeerId),
+    Refuse(DisconnectReason),
+}
+
+/// The outcome of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimOutcome {
+    /// This node owns the name.
+    Owned,
+    /// Another node has a room of this name.
+    Taken,
+    /// The directory does not respond.
+    Unavailable,
+}
+
+impl ClusterHandle {
+    pub(super) fn new(stats: SharedStats) -> (Self, mpsc::Receiver<ToNode>) {
+        let (sender, inbox) = mpsc::channel(QUEUE_MAX);
+        (Self { sender, stats }, inbox)
+    }
+
+    /// Queues a message. Returns false, and counts it, if the queue is full.
+    pub(crate) fn send(&self, message: ToNode) -> bool {
+        let sent = self.sender.try_send(message);
+        if let Err(mpsc::error::TrySendError::Full(_)) = sent {
+            self.stats.count_dropped();
+        }
+        sent.is_ok()
+    }
+
+    /// Claims the name of a room that is about to be created.
+    pub(crate) async fn claim(&self, name: RoomName, template: RoomName) -> ClaimOutcome {
+        let (reply, response) = oneshot::channel();
+        if !self.send(ToNode::Claim { name, template, reply }) {
+            return ClaimOutcome::Unavailable;
+        }
+        response.await.unwrap_or(ClaimOutcome::Unavailable)
+    }
+}
+
+/// A request to another node, which that node has numbered.
+pub(super) type RemoteRequest = (mp_cluster::ClusterNodeId, NodeRequestId);
+
+/// Capacity of the queue: a join, a decision and an end of each connection of
+/// [`JoinQueue`](crate::rooms::JoinQueue), and the changes of all rooms. Beyond it joins are
+/// refused; other messages are lost, and times out what waits for them.
+const QUEUE_MAX: usize = 4 * 65_536;

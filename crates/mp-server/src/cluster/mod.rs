@@ -1,0 +1,30 @@
+//! The cluster: rooms of several servers, of which each takes any player.
+//!
+//! ```text
+//!  RoomsHost ── ToNode ──► Driver ── frames, requests ──► bus
+//!            ◄─ HostCall ─   │ ▲ └── operations ────────► directory
+//!      endpoints, branches ◄─┘ └─ their messages
+//! ```
+//!
+//! A player whose room does not exist here waits undecided at its endpoint. The driver finds the
+//! room's node, which decides as about players of its own. An admitted connection is assigned to a
+//! [`RemoteBranch`](mp_actor::RemoteBranch), whose messages cross the bus to a
+//! [`RemoteEndpoint`](mp_actor::RemoteEndpoint) at the room's branch.
+
+mod asks;
+mod driver;
+mod far;
+mod guests;
+mod handle;
+mod here;
+mod near;
+mod node;
+mod requests;
+mod stats;
+
+pub(crate) use guests::is_guest;
+pub(crate) use handle::{Applicant, ClaimOutcome, ClusterHandle, GuestDecision, ToNode};
+pub use node::ClusterNode;
+#[cfg(test)]
+pub(crate) use node::RunningNode;
+pub(crate) use stats::{ClusterStats, SharedStats};
