@@ -1,9 +1,16 @@
 //! The fuzz target of this crate, run on its seed inputs and mutations of them.
 #![allow(missing_docs, reason = "a test")]
 
-use mp_core::Instant;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
 use mp_core::fuzz::{Seeds, check};
-use mp_record::{RecordingEnd, end_block, fuzz};
+use mp_core::{
+    ConnectionId, ConnectionOrigin, ConnectionStatus, EndpointId, EndpointInfo, Instant, PeerEvent,
+    PeerId, StateMachine, ToBranch,
+};
+use mp_host::{BranchRecorder, Recorded};
+use mp_record::{BlockSink, RecordedBlock, Recording, RecordingEnd, end_block, fuzz};
+use mp_scene::Branch;
 
 /// Returns an uncompressed block: an endpoint opens, a peer connects and sends, and leaves.
 fn block() -> Vec<u8> {
@@ -23,6 +30,45 @@ fn block() -> Vec<u8> {
     session.concat()
 }
 
+struct Blocks(SyncSender<RecordedBlock>);
+
+impl BlockSink for Blocks {
+    fn accept(&mut self, block: RecordedBlock) -> bool {
+        self.0.send(block).is_ok()
+    }
+}
+
+/// Returns an uncompressed block of a recording that was started while a room has a player.
+fn block_with_a_checkpoint() -> Vec<u8> {
+    let recording = Recording::idle(None);
+    let recorder: Box<dyn BranchRecorder> = Box::new(recording.clone());
+    let branch = Branch::builder("/root").seed([0; 32]).build().unwrap();
+    let mut branch = Recorded::new(branch, Some(recorder));
+    let (now, endpoint) = (Instant::from_millis(3), EndpointId(0));
+    let info = EndpointInfo {
+        unique_id: PeerId::SERVER,
+        status: ConnectionStatus::Connected,
+        relay_supported: true,
+        max_packet_size: 1 << 20,
+        outlives_program: true,
+    };
+    branch.handle_input(now, ToBranch::Opened(endpoint, info));
+    let connection = ConnectionId { slot: 0, generation: 0 };
+    let (claimed_id, origin) = (PeerId::new(2), ConnectionOrigin::Process);
+    let connected = PeerEvent::Connected { connection, claimed_id, origin };
+    branch.handle_input(now, ToBranch::Events(endpoint, vec![connected]));
+    let (sender, blocks) = sync_channel(8);
+    assert!(recording.start(Box::new(Blocks(sender))));
+    for _ in 0..2 {
+        branch.end_turn(now);
+        branch.deliver(&mut |_, _| Ok(()));
+    }
+    assert!(recording.stop());
+    let block = blocks.recv().unwrap();
+    assert!(block.is_start);
+    block.bytes
+}
+
 #[test]
 fn any_file_is_read_within_bounds() {
     let end = end_block(Instant::from_millis(1), RecordingEnd::BranchEnded);
@@ -32,6 +78,6 @@ fn any_file_is_read_within_bounds() {
     let mut reader = mp_record::RecordingReader::new(&file[..]).unwrap();
     let frames = std::iter::from_fn(|| reader.next_frame().unwrap());
     assert_eq!(frames.count(), 6, "the seed is a session");
-    let seeds = Seeds::bytes([block(), end, header, file]);
+    let seeds = Seeds::bytes([block(), block_with_a_checkpoint(), end, header, file]);
     check("recording", seeds, 5_000, fuzz::recording);
 }
