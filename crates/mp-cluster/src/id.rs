@@ -52,6 +52,13 @@ impl FromStr for ClusterName {
     }
 }
 
+/// Returns the name `mp`.
+impl Default for ClusterName {
+    fn default() -> Self {
+        Self("mp".to_owned())
+    }
+}
+
 impl fmt::Display for ClusterName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

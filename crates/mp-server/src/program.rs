@@ -30,7 +30,9 @@ use crate::server::ServerBuilder;
 use crate::service::ServiceManager;
 use crate::shutdown::{DrainRequests, SIGTERM, Shutdown};
 use crate::snapshots::SnapshotStore;
-use crate::{Failure, banner, certificates, identity, link, live_limits, live_rooms, options};
+use crate::{
+    Failure, banner, certificates, cluster, identity, link, live_limits, live_rooms, options,
+};
 
 /// Runs the rooms until a signal stops them, or until the only room ends.
 pub(crate) async fn run(
@@ -48,8 +50,12 @@ pub(crate) async fn run(
     let tls = options::tls(config).map_err(Failure::Refused)?;
     let listeners = Listeners::new(config).map_err(Failure::Refused)?;
     let mut plan = RoomsPlan::new(config, &builder.default_type).map_err(Failure::Refused)?;
+    let node = match builder.cluster {
+        Some(node) => Some(node),
+        None => cluster::join(&config.cluster).await.map_err(Failure::Refused)?,
+    };
     // A node goes on when a room ends, whose players may be on other nodes.
-    plan.is_single_room &= builder.cluster.is_none();
+    plan.is_single_room &= node.is_none();
     identity::warn_of_risks(config);
     let gate = metrics.gate().clone();
     gate.set_limits(config.limits.gate_limits());
@@ -76,7 +82,7 @@ pub(crate) async fn run(
     };
     let mut network = Network::start(settings).await.map_err(failure)?;
     network.spawn(async move { bans.expire().await });
-    let cluster = match builder.cluster {
+    let cluster = match node {
         Some(node) => {
             let capacity = u32::from(options::max_clients(config));
             let started = node.start(network.rooms(), capacity).await;

@@ -17,6 +17,9 @@ mod far;
 mod guests;
 mod handle;
 mod here;
+mod join;
+#[cfg(feature = "cluster")]
+mod nats;
 mod near;
 mod node;
 mod requests;
@@ -24,6 +27,7 @@ mod stats;
 
 pub(crate) use guests::is_guest;
 pub(crate) use handle::{Applicant, ClaimOutcome, ClusterHandle, GuestDecision, ToNode};
+pub(crate) use join::{check, join};
 pub use node::ClusterNode;
 #[cfg(test)]
 pub(crate) use node::RunningNode;

@@ -36,10 +36,10 @@ pub(crate) use flags::Flags;
 pub use reload::{ConfigChange, Reload};
 pub(crate) use rules::is_turn;
 pub use types::{
-    AcmeConfig, AdminConfig, AgonesConfig, EnetConfig, IdentityConfig, IdentityMethod,
-    LimitsConfig, ListenConfig, LogConfig, LogFormat, MatchConfig, ProxyConfig, QueryConfig,
-    QueueConfig, RateConfig, RoomConfig, RoomSelection, Secret, ShutdownConfig, SnapshotsConfig,
-    TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
+    AcmeConfig, AdminConfig, AgonesConfig, ClusterConfig, EnetConfig, IdentityConfig,
+    IdentityMethod, LimitsConfig, ListenConfig, LogConfig, LogFormat, MatchConfig, ProxyConfig,
+    QueryConfig, QueueConfig, RateConfig, RoomConfig, RoomSelection, Secret, ShutdownConfig,
+    SnapshotsConfig, TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
 };
 
 use error::{Problem, Problems};
@@ -91,6 +91,8 @@ pub struct Config {
     pub query: QueryConfig,
     /// Settings of the sidecar of Agones.
     pub agones: AgonesConfig,
+    /// Settings of the servers that have their rooms in common.
+    pub cluster: ClusterConfig,
     /// True to let operators simulate bad links to players, and use the admin API on loopback
     /// without a token (default: false).
     pub dev: bool,

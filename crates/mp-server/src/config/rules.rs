@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use mp_cluster::ClusterName;
 use mp_core::AddressPrefix;
 use mp_identity::{HttpUrl, Token as IdentityToken};
 use mp_rooms::{Code, RoomName};
@@ -156,6 +157,19 @@ pub(crate) static ADMIN_TOKEN: TextRule = TextRule {
     is_valid: |text| text.parse::<Token>().is_ok(),
     is_secret: true,
 };
+
+/// URL of a NATS server. A user is in the credentials file: URLs are shown in messages.
+pub(crate) static NATS_SERVERS: TextRule =
+    rule("URL,…", "URLs such as nats://HOST:4222 or tls://HOST:4222, without a user", |text| {
+        let address = text.strip_prefix("nats://").or_else(|| text.strip_prefix("tls://"));
+        address.is_some_and(|address| !address.is_empty() && !address.contains('@'))
+    });
+
+/// Name of a cluster.
+pub(crate) static CLUSTER_NAME: TextRule =
+    rule("NAME", "1 to 32 ASCII letters, digits, hyphens and underscores", |text| {
+        text.parse::<ClusterName>().is_ok()
+    });
 
 /// Name of a room, a template or a room type.
 pub(crate) static NAME: TextRule =

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mp_cluster::ClusterName;
 use mp_core::{AddressPrefix, GateLimits, Rate, ReceiveLimits, TransferMode};
 use mp_rooms::{HostMigration, RecordSettings, RoomHost, SamePlayer};
 
@@ -470,6 +471,22 @@ pub struct QueryConfig {
 pub struct AgonesConfig {
     /// True to report to the sidecar (default: false).
     pub enabled: bool,
+}
+
+/// Settings of the servers that have their rooms in common: `[cluster]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterConfig {
+    /// URLs of NATS; none if this server is alone (default).
+    pub servers: Vec<String>,
+    /// Name of the cluster (default: `mp`).
+    pub name: ClusterName,
+    /// File with the credentials of the user of NATS (default: none).
+    pub credentials_file: Option<PathBuf>,
+    /// File with the authorities of the certificates of NATS (default: those of the system).
+    pub ca_file: Option<PathBuf>,
+    /// Number of NATS servers that store the directory, if this server creates it (default: 1).
+    pub replicas: u8,
 }
 
 /// Settings of the log: `[log]`.

@@ -6,6 +6,7 @@
 mod acme;
 mod agones;
 mod certificate;
+mod cluster;
 mod exposure;
 mod finding;
 mod identity;
@@ -28,6 +29,7 @@ use crate::{Failure, output};
 use self::acme::AcmeFacts;
 use self::agones::AgonesFacts;
 use self::certificate::CertificateFacts;
+use self::cluster::ClusterFacts;
 use self::exposure::ExposureFacts;
 use self::finding::{Finding, Report};
 use self::identity::IdentityFacts;
@@ -109,6 +111,7 @@ fn examine(config: &Config, names: &[String]) -> Result<Vec<Finding>, Failure> {
     findings.extend(exposure::check(&ExposureFacts::gather(config)));
     findings.extend(agones::check(&sidecar));
     findings.extend(snapshots::check(&SnapshotFacts::gather(config)));
+    findings.extend(cluster::check(&runtime.block_on(ClusterFacts::gather(config))));
     Ok(findings)
 }
 
@@ -138,6 +141,7 @@ mod tests {
             include_str!("acme.rs"),
             include_str!("agones.rs"),
             include_str!("certificate.rs"),
+            include_str!("cluster.rs"),
             include_str!("exposure.rs"),
             include_str!("identity.rs"),
             include_str!("machine.rs"),

@@ -5,6 +5,7 @@
 
 mod acme;
 mod admin;
+mod cluster;
 mod identity;
 mod limits;
 mod link;
@@ -20,6 +21,7 @@ mod transports;
 use super::section::{Section, Shape};
 use acme::ACME;
 use admin::ADMIN;
+use cluster::CLUSTER;
 use identity::IDENTITY;
 use limits::LIMITS;
 use link::LINK;
@@ -123,6 +125,14 @@ locked, private, code and metadata change as well.",
         shape: Shape::Single,
         help: "Sidecar of Agones, on Kubernetes",
         keys: AGONES,
+    },
+    Section {
+        name: "cluster",
+        shape: Shape::Single,
+        help: "Rooms in common with other servers, which NATS connects
+
+Each server takes players of the rooms of all. Without servers, this server is alone.",
+        keys: CLUSTER,
     },
     Section {
         name: "link",

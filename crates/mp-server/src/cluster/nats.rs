@@ -1,0 +1,52 @@
+//! Nodes that NATS connects.
+
+use mp_cluster::ClusterNodeId;
+use mp_cluster::nats::{NatsConnection, NatsOptions};
+use mp_core::Rng;
+use mp_core::host::os_seed;
+
+use super::ClusterNode;
+use crate::config::ClusterConfig;
+
+/// Connects to NATS, opens the directory of the cluster, and returns a node that has not started.
+///
+/// # Errors
+///
+/// Returns a message if NATS cannot be used.
+pub(super) async fn join(config: &ClusterConfig) -> Result<ClusterNode, String> {
+    let (id, connection) = connect(config).await?;
+    let (cluster, nats) = (config.name.as_str(), connection.server().version);
+    let directory = connection.directory().await.map_err(|error| error.to_string())?;
+    let bus = connection.into_bus().await.map_err(|error| error.to_string())?;
+    tracing::info!(cluster, node = %id, nats, "joined the cluster");
+    Ok(ClusterNode::new(config.name.id(), id, bus, directory))
+}
+
+/// Checks that a node can use NATS, and returns the version of NATS.
+///
+/// # Errors
+///
+/// Returns a message if NATS cannot be used.
+pub(super) async fn check(config: &ClusterConfig) -> Result<String, String> {
+    let (_, connection) = connect(config).await?;
+    let version = connection.server().version;
+    connection.directory().await.map_err(|error| error.to_string())?;
+    connection.into_bus().await.map_err(|error| error.to_string())?;
+    Ok(version)
+}
+
+async fn connect(config: &ClusterConfig) -> Result<(ClusterNodeId, NatsConnection), String> {
+    let urls = config.servers.iter().map(String::as_str);
+    let options = NatsOptions::new(urls, config.name.clone()).map_err(|error| error.to_string())?;
+    let mut options = options.replicas(config.replicas);
+    if let Some(path) = &config.credentials_file {
+        options = options.credentials_file(path.clone());
+    }
+    if let Some(path) = &config.ca_file {
+        options = options.ca_file(path.clone());
+    }
+    let seed = os_seed().map_err(|error| format!("cannot read random bytes: {error}"))?;
+    let id = ClusterNodeId::random(&mut Rng::from_seed(seed));
+    let connection = NatsConnection::open(&options, id).await.map_err(|error| error.to_string())?;
+    Ok((id, connection))
+}

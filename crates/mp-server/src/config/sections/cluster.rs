@@ -1,0 +1,45 @@
+//! Settings of the section `cluster`.
+
+use crate::config::key::{Key, Kind, Preset};
+use crate::config::rules::{CLUSTER_NAME, FILE, NATS_SERVERS};
+
+pub(super) const CLUSTER: &[Key] = &[
+    Key::new(
+        "servers",
+        Kind::Texts(&NATS_SERVERS),
+        Preset::EmptyList,
+        "URLs of the NATS servers that connect the servers of the cluster
+
+nats://HOST:4222, or tls://HOST:4222 with TLS. NATS must be version 2.11 or later, with JetStream. \
+mp-server needs its feature cluster.",
+    )
+    .example(r#"["nats://10.0.0.5:4222"]"#)
+    .flag("cluster"),
+    Key::new(
+        "name",
+        Kind::Text(&CLUSTER_NAME),
+        Preset::Text("mp"),
+        "Name of the cluster: servers with the same name have their rooms in common",
+    ),
+    Key::new(
+        "credentials_file",
+        Kind::Text(&FILE),
+        Preset::Unset("none"),
+        "File with the credentials of the server's user of NATS (.creds)",
+    )
+    .example(r#""/etc/mp-server/nats.creds""#),
+    Key::new(
+        "ca_file",
+        Kind::Text(&FILE),
+        Preset::Unset("those of the system"),
+        "File (PEM) with the authorities of the certificates of NATS",
+    )
+    .example(r#""/etc/mp-server/nats-ca.pem""#),
+    Key::new(
+        "replicas",
+        Kind::Number { min: 1, max: 5 },
+        Preset::Number(1),
+        "Number of NATS servers that store the directory, if this server creates it; with 3, one may \
+         fail",
+    ),
+];
