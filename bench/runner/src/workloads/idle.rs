@@ -58,9 +58,9 @@ pub(super) fn all() -> Vec<Workload> {
     ]
 }
 
-const IDLE_ROOM: &str = "\"of it heap\": without the pages of files, such as the program. A client of \
-    mp-server uses 7 KiB (malloc_stats, 256 clients); the rest of its memory is free, and was used \
-    by the announcements while all joined.";
+const IDLE_ROOM: &str = "\"of it heap\": without the pages of files, such as the program. With \
+    256 clients mp-server grows by 7 KiB per client after malloc_trim; the rest of the growth is free \
+    memory that the announcements used while all joined.";
 
 const PROGRAM_PAGES: &str = "Most of it are pages of the program's file, of which the kernel maps 64 KiB \
     around each page that is used. They are shared with other processes, and freed if memory is short.";

@@ -142,5 +142,5 @@ const ONE_PERCENT: &str = "The full case sends large datagrams back to back, whi
     per peer at once, and which are not acknowledged. The 1 % case still sends each peer a \
     reliable datagram per tick, receives its acknowledgement, and wakes up twice for it, as \
     floor 1 % does: its CPU time depends on peers and ticks, not on the number of changes. With 8 \
-    clients a tick takes 11 system calls, and 125,000 instructions in user space (strace, \
-    callgrind).";
+    clients a tick takes 125,000 instructions in user space (callgrind), with 32 about 11 system \
+    calls (strace).";
