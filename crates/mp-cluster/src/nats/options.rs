@@ -14,6 +14,7 @@ use crate::id::{ClusterName, ClusterNodeId};
 pub struct NatsOptions {
     servers: Vec<ServerAddr>,
     cluster: ClusterName,
+    user: Option<(String, String)>,
     credentials_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
     replicas: u8,
@@ -52,12 +53,20 @@ impl NatsOptions {
         Ok(Self {
             servers,
             cluster,
+            user: None,
             credentials_file: None,
             ca_file: None,
             replicas: 1,
             directory_bytes_max: 64 * 1024 * 1024,
             snapshot_bytes_max: 1024 * 1024 * 1024,
         })
+    }
+
+    /// Sets the node's user and its password, instead of those of a URL. None by default.
+    #[must_use]
+    pub fn user_and_password(mut self, user: String, password: String) -> Self {
+        self.user = Some((user, password));
+        self
     }
 
     /// Sets the file with the user's token and key (`.creds`, of `nsc` or `nats auth`). None by
@@ -115,8 +124,11 @@ impl NatsOptions {
         self.servers.clone()
     }
 
-    /// Returns user and password of the URLs; of a token only the first.
+    /// Returns user and password, otherwise those of the URLs; of a token only the first.
     pub(super) fn user(&self) -> Option<(String, Option<String>)> {
+        if let Some((user, password)) = self.user.clone() {
+            return Some((user, Some(password)));
+        }
         let server = self.servers.iter().find(|server| server.has_user_pass())?;
         let user = server.username().map(decode)?;
         Some((user, server.password().map(decode)))

@@ -34,6 +34,8 @@ async fn wrong_user_and_unreadable_files_are_reported() {
     assert!(matches!(error(&server.options()).await, NatsError::Unauthorized { .. }));
     let connection = NatsConnection::open(&with("mp:right"), NODE).await.unwrap();
     connection.directory().await.unwrap();
+    let by_setting = with("other:right").user_and_password("mp".to_owned(), "right".to_owned());
+    NatsConnection::open(&by_setting, NODE).await.unwrap();
     let missing = server.options().credentials_file("missing.creds".into());
     let error = error(&missing).await.to_string();
     assert!(error.starts_with("cannot read the NATS credentials missing.creds: "), "{error}");

@@ -39,6 +39,9 @@ async fn connect(config: &ClusterConfig) -> Result<(ClusterNodeId, NatsConnectio
     let urls = config.servers.iter().map(String::as_str);
     let options = NatsOptions::new(urls, config.name.clone()).map_err(|error| error.to_string())?;
     let mut options = options.replicas(config.replicas);
+    if let Some((user, password)) = &config.user {
+        options = options.user_and_password(user.clone(), password.reveal().to_owned());
+    }
     if let Some(path) = &config.credentials_file {
         options = options.credentials_file(path.clone());
     }

@@ -51,6 +51,8 @@ fn examples_in_the_default_text_are_valid() {
     let text = text.replacen("trusted_proxies = 1\n", "", 1);
     // Games behind a tunnel are not recorded.
     let text = text.replacen("record = \"recordings\"\n", "", 1);
+    // A user of NATS has a password or a file.
+    let text = text.replacen("user = \"mp\"\n", "", 1).replacen("password = \"PASSWORD\"\n", "", 1);
     let config = Config::parse(&text).unwrap_or_else(|errors| panic!("{text}\n{errors}"));
     assert_eq!(config.rooms[0].name, "lobby");
 }
@@ -373,4 +375,14 @@ fn identity_needs_what_its_method_uses() {
     assert_eq!((config.same_player, config.leeway.as_secs()), (mp_rooms::SamePlayer::Replace, 30));
     let shown = identity("method = \"secret\"\nsecret = \"hunter2\"").unwrap().effective_text();
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn user_of_nats_has_a_password_or_a_file() {
+    let errors =
+        |cluster: &str| Config::parse(&format!("[cluster]\n{cluster}")).unwrap_err().to_string();
+    let user = "user = \"mp\"\n";
+    assert!(errors(user).contains("needs"), "{}", errors(user));
+    let both = format!("{user}password = \"p\"\ncredentials_file = \"nats.creds\"\n");
+    assert!(errors(&both).contains("credentials_file, which has a user of its own"));
 }

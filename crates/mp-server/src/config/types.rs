@@ -481,7 +481,9 @@ pub struct ClusterConfig {
     pub servers: Vec<String>,
     /// Name of the cluster (default: `mp`).
     pub name: ClusterName,
-    /// File with the credentials of the user of NATS (default: none).
+    /// User of NATS and its password (default: none).
+    pub user: Option<(String, Secret)>,
+    /// File with the credentials of a user of NATS (default: none).
     pub credentials_file: Option<PathBuf>,
     /// File with the authorities of the certificates of NATS (default: those of the system).
     pub ca_file: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! Conversion of values to the typed configuration, and the rules between several settings.
 
 mod acme;
+mod cluster;
 mod host;
 mod identity;
 mod link;
@@ -10,7 +11,6 @@ mod matchmaking;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use mp_cluster::ClusterName;
 use mp_core::TransferMode;
 use mp_rooms::RoomHost;
 use mp_toml::did_you_mean;
@@ -20,9 +20,9 @@ use crate::config::error::{Problem, Problems};
 use crate::config::rules;
 use crate::config::section::{Section, Shape, section};
 use crate::config::types::{
-    AdminConfig, AgonesConfig, ClusterConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig,
-    LogFormat, ProxyConfig, QueryConfig, RateConfig, RoomConfig, Secret, ShutdownConfig,
-    SnapshotsConfig, TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
+    AdminConfig, AgonesConfig, EnetConfig, LimitsConfig, ListenConfig, LogConfig, LogFormat,
+    ProxyConfig, QueryConfig, RateConfig, RoomConfig, Secret, ShutdownConfig, SnapshotsConfig,
+    TemplateConfig, TlsConfig, Transport, WebRtcConfig, WebSocketConfig,
 };
 use crate::config::values::{DEFAULT, Origin, Table, Values};
 use crate::config::{Config, Sources};
@@ -52,7 +52,7 @@ pub(in crate::config) fn build(
         agones: AgonesConfig {
             enabled: values.single("agones").switch("enabled").unwrap_or_default(),
         },
-        cluster: cluster(&values),
+        cluster: builder.cluster(),
         dev: values.single("").switch("dev").unwrap_or_default(),
         link: builder.link(),
         log: log(&values),
@@ -301,19 +301,6 @@ fn proxies(table: &Table) -> ProxyConfig {
     let networks = table.list("proxy_networks");
     let networks = networks.iter().filter_map(|text| text.parse().ok()).collect();
     ProxyConfig { count: table.number("trusted_proxies").unwrap_or_default(), networks }
-}
-
-fn cluster(values: &Values) -> ClusterConfig {
-    let table = values.single("cluster");
-    let name = table.text("name").unwrap_or_default();
-    ClusterConfig {
-        servers: table.list("servers"),
-        // A rule has checked the name.
-        name: name.parse().unwrap_or_else(|_| ClusterName::default()),
-        credentials_file: table.text("credentials_file").map(Into::into),
-        ca_file: table.text("ca_file").map(Into::into),
-        replicas: table.number("replicas").unwrap_or(1),
-    }
 }
 
 fn snapshots(values: &Values) -> SnapshotsConfig {

@@ -1,7 +1,7 @@
 //! Settings of the section `cluster`.
 
 use crate::config::key::{Key, Kind, Preset};
-use crate::config::rules::{CLUSTER_NAME, FILE, NATS_SERVERS};
+use crate::config::rules::{CLUSTER_NAME, FILE, NATS_SERVERS, SECRET, WORDS};
 
 pub(super) const CLUSTER: &[Key] = &[
     Key::new(
@@ -21,11 +21,20 @@ mp-server needs its feature cluster.",
         Preset::Text("mp"),
         "Name of the cluster: servers with the same name have their rooms in common",
     ),
+    Key::new("user", Kind::Text(&WORDS), Preset::Unset("none"), "User of NATS, with its password")
+        .example(r#""mp""#),
+    Key::new(
+        "password",
+        Kind::Text(&SECRET),
+        Preset::Unset("none"),
+        "Password of the user, better set as MP_CLUSTER__PASSWORD",
+    )
+    .example(r#""PASSWORD""#),
     Key::new(
         "credentials_file",
         Kind::Text(&FILE),
         Preset::Unset("none"),
-        "File with the credentials of the server's user of NATS (.creds)",
+        "File with the credentials of a user of NATS (.creds), instead of a password",
     )
     .example(r#""/etc/mp-server/nats.creds""#),
     Key::new(

@@ -98,6 +98,15 @@ impl World {
         self.nodes[node].network.rooms().find(&name(room)).await.unwrap()
     }
 
+    /// Waits until a room of a node has admitted this number of players: a client over WebSocket
+    /// is connected before.
+    async fn until_players(&self, node: usize, room: &str, players: usize) {
+        let admitted = async {
+            while self.room(node, room).await.is_none_or(|room| room.players != players) {}
+        };
+        tokio::time::timeout(PATIENCE, admitted).await.expect("the players are admitted");
+    }
+
     /// Returns the nodes that have a room.
     async fn owners(&self, room: &str) -> Vec<usize> {
         let mut owners = Vec::new();

@@ -20,7 +20,8 @@ fn rooms_of_a_node_that_dies_are_adopted_and_players_in_other_rooms_stay() {
         let killed = clock.now();
         world.nodes[0].node.kill();
         // The room's node says nothing any more, so its players end.
-        assert!(matches!(lost.closed().await, EndReason::Disconnected(_)));
+        let end = tokio::time::timeout(PATIENCE, lost.closed()).await.expect("the player ends");
+        assert!(matches!(end, EndReason::Disconnected(_)));
         let others = &world.nodes[1..];
         let adopted = || {
             let stats = others.iter().filter_map(|node| node.node.stats.get());
@@ -53,7 +54,8 @@ fn node_that_is_cut_off_keeps_its_own_players_and_loses_its_rooms_when_it_return
         world.cluster.set_bus_connected(node, false);
         world.cluster.set_directory_reachable(node, false);
         // The room goes on for the players of its node.
-        assert!(matches!(guest.closed().await, EndReason::Disconnected(_)));
+        let end = tokio::time::timeout(PATIENCE, guest.closed()).await.expect("the guest ends");
+        assert!(matches!(end, EndReason::Disconnected(_)));
         world.until(0, |stats| !stats.has_lease && stats.lost_leases == 1).await;
         until_peers(&own, vec![PeerId::SERVER]).await;
         let late = world.ws(0, "a").await.unwrap();
@@ -72,7 +74,8 @@ fn node_that_is_cut_off_keeps_its_own_players_and_loses_its_rooms_when_it_return
         world.cluster.set_directory_reachable(node, true);
         world.cluster.set_bus_connected(node, true);
         for player in [own, late] {
-            assert!(matches!(player.closed().await, EndReason::Disconnected(_)));
+            let end = tokio::time::timeout(PATIENCE, player.closed()).await.expect("its room ends");
+            assert!(matches!(end, EndReason::Disconnected(_)));
         }
         world.until(0, |stats| stats.has_lease && stats.claims.lost == 1 && stats.rooms == 0).await;
         let returned = world.enet(0, "a").await.unwrap();

@@ -10,6 +10,9 @@ async fn close_reason(world: &World, node: usize, path: &str) -> String {
     let url = world.url(node, path);
     let closed = tokio::task::spawn_blocking(move || {
         let (mut socket, _) = tungstenite::connect(url).expect("the server accepts connections");
+        if let tungstenite::stream::MaybeTlsStream::Plain(stream) = socket.get_ref() {
+            stream.set_read_timeout(Some(PATIENCE)).expect("the time is not zero");
+        }
         loop {
             match socket.read() {
                 Ok(tungstenite::Message::Close(frame)) => {
@@ -50,6 +53,7 @@ fn node_of_the_room_refuses_players_of_others_with_the_reasons_of_its_own() {
         rooms.set_code(room, Some(Code::new("sesame").unwrap())).await.unwrap();
         expect(JoinRefusal::WrongCode, "a").await;
         let guest = world.ws(1, "a?code=sesame").await.unwrap();
+        world.until_players(0, "a", 1).await;
         rooms.set_code(room, None).await.unwrap();
         assert!(rooms.set_max_players(room, 1).await.unwrap());
         expect(JoinRefusal::RoomFull, "a").await;
