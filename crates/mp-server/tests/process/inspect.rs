@@ -186,7 +186,7 @@ fn check_capture(file: &Path, output: &str) {
 fn plugin_for_wireshark_has_the_methods_of_the_project() {
     let with_names = run(&["wireshark", "--project", &project()]);
     let (plain, with_names) = (run(&["wireshark"]), text(&with_names.stdout));
-    let names = "{ \"res://arena.gd\", { \"ping\", \"number\", ";
+    let names = "{\"res://arena.gd\", {\"ping\", \"number\", ";
     assert!(with_names.contains(names), "{with_names}");
     assert!(!text(&plain.stdout).contains("res://arena.gd"));
     let missing = run(&["wireshark", "--project", "/none"]);
