@@ -42,7 +42,7 @@ impl World {
             }
         }
         let late = (1..=CLIENTS).find(|slot| self.players[slot - 1].is_none());
-        // ENet may have given up guests meanwhile whose packets were lost before the faults ended.
+        // Guests whose packets were lost before the faults ended may have timed out meanwhile.
         let guests = self.guests();
         let common = self.common(&guests);
         if let Some((late, common)) = late.zip(common).filter(|_| self.grace > LATE) {
