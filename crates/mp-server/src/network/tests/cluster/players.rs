@@ -9,15 +9,20 @@ async fn three_players(world: &World) -> [BranchRef; 3] {
         world.ws(1, "arena/a").await.unwrap(),
         world.enet(2, "arena/a").await.unwrap(),
     ];
+    until_all_know(&players).await;
+    players
+}
+
+/// Waits until each player knows the server and all others.
+async fn until_all_know(players: &[BranchRef]) {
     let mut ids = vec![PeerId::SERVER];
-    for player in &players {
+    for player in players {
         ids.push(id(player).await);
     }
-    for player in &players {
+    for player in players {
         let own = id(player).await;
         until_peers(player, ids.iter().copied().filter(|it| *it != own).collect()).await;
     }
-    players
 }
 
 /// Sends a packet from one player to another, and waits until it is received.
@@ -111,14 +116,7 @@ fn name_exists_once_when_players_and_programs_create_it_on_all_nodes_at_once() {
         );
         let players = [first.unwrap(), second.unwrap(), third.unwrap()];
         assert_eq!(world.owners("a").await.len(), 1);
-        let mut ids = vec![PeerId::SERVER];
-        for player in &players {
-            ids.push(id(player).await);
-        }
-        for player in &players {
-            let own = id(player).await;
-            until_peers(player, ids.iter().copied().filter(|it| *it != own).collect()).await;
-        }
+        until_all_know(&players).await;
 
         let create = |node: usize| {
             let rooms = world.nodes[node].network.rooms().clone();
