@@ -31,7 +31,7 @@ pub enum NatsError {
     /// The server does not accept the user.
     #[error(
         "NATS at {servers} refuses the user: pass the credentials of a user of its account, as a \
-         file or as USER:PASSWORD@ in the URL"
+         file, or a user and its password"
     )]
     Unauthorized {
         /// The servers.
