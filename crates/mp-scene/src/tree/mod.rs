@@ -153,6 +153,13 @@ pub trait NodeTree {
     fn take_vacated(&mut self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Returns whether there is anything to take: touched nodes, changes or vacated paths. The
+    /// protocol asks several times per received call. The default implementation returns true, so
+    /// that the protocol takes each time.
+    fn has_changes(&self) -> bool {
+        true
+    }
 }
 
 impl dyn NodeTree + '_ {

@@ -20,6 +20,9 @@ impl Replication {
     /// removal is not applied yet is not announced: it or an ancestor may have moved below nodes
     /// that its peers do not have. One whose `ready` method has not run yet waits for it.
     pub(super) fn announce_ready(&mut self, cx: &mut Context<'_>) {
+        if self.ready.is_empty() {
+            return;
+        }
         let (left, ready): (_, IndexSet<_>) = std::mem::take(&mut self.ready)
             .into_iter()
             .partition(|node| self.pending_removals.contains_key(node) || !cx.tree.is_ready(*node));

@@ -34,6 +34,11 @@ impl Errors {
         self.oversized_states
     }
 
+    /// Returns whether the program has been notified of all errors.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queued.is_empty()
+    }
+
     /// Notifies the program.
     pub(super) fn emit(&mut self, events: &mut Events) {
         for error in std::mem::take(&mut self.queued) {

@@ -16,6 +16,9 @@ impl Replication {
     /// synchronizers. Releases messages that were deferred for added nodes.
     pub(in crate::scene_multiplayer) fn apply_tree_changes(&mut self, cx: &mut Context<'_>) {
         cx.paths.set_now(cx.now);
+        if self.is_settled() && !cx.tree.has_changes() {
+            return;
+        }
         // Entities that were not ready are announced after the changes made meanwhile.
         let waiting = std::mem::take(&mut self.ready);
         let mut has_waiting = !waiting.is_empty();
@@ -61,6 +64,16 @@ impl Replication {
         }
         cx.paths.release_ready();
         self.errors.emit(cx.events);
+    }
+
+    /// Returns whether only the tree may have changes to apply.
+    fn is_settled(&self) -> bool {
+        let has_nodes = [&self.ready, &self.unseen, &self.busy].iter().any(|it| !it.is_empty());
+        !has_nodes
+            && self.to_free.is_empty()
+            && self.new_peers.is_empty()
+            && self.inbox.borrow().is_empty()
+            && self.errors.is_empty()
     }
 
     /// Starts to replicate a spawner or synchronizer.

@@ -148,6 +148,10 @@ impl NodeTree for Tree {
         std::mem::take(&mut self.vacated)
     }
 
+    fn has_changes(&self) -> bool {
+        !(self.touched.is_empty() && self.changes.is_empty() && self.vacated.is_empty())
+    }
+
     fn rpc_ids(&self, node: NodeId) -> Option<Rc<RpcIds>> {
         let entry = self.nodes.get(node.0)?;
         let ids = entry.rpc_ids.get_or_init(|| {
