@@ -42,14 +42,11 @@ impl Paths {
         let options = SendOptions { mode: config.transfer_mode, channel: config.channel };
         let confirmed = |peer: &PeerId| self.own.is_confirmed(*peer, id);
         let all_confirmed = peers.iter().all(confirmed);
-        let runs: Vec<(bool, Vec<PeerId>)> = peers
-            .chunk_by(|a, b| confirmed(a) == confirmed(b))
-            .map(|run| (confirmed(&run[0]), run.to_vec()))
-            .collect();
         // Each form is encoded at most once.
         let (mut by_id, mut by_path) = (None, None);
         let mut sent = 0;
-        for (is_confirmed, run) in runs {
+        for run in peers.chunk_by(|a, b| confirmed(a) == confirmed(b)) {
+            let is_confirmed = confirmed(&run[0]);
             let form = if is_confirmed { &mut by_id } else { &mut by_path };
             let packet = match form {
                 Some(packet) => packet,
@@ -69,7 +66,7 @@ impl Paths {
             };
             let packet = packet.clone();
             sent += run.len() * packet.len();
-            sender.send_packet(&run, options, Prefix::EMPTY, &packet);
+            sender.send_packet(run, options, Prefix::EMPTY, &packet);
         }
         Ok(sent)
     }

@@ -26,7 +26,7 @@ impl Wire {
     }
 
     pub(crate) fn encode(&self, message: &SceneMessage) -> Result<Bytes, EncodeError> {
-        let mut packet = BytesMut::new();
+        let mut packet = BytesMut::with_capacity(USUAL_LEN);
         self.codec.encode(message, self.objects, &mut packet)?;
         Ok(packet.freeze())
     }
@@ -64,3 +64,6 @@ impl Wire {
         &self.limits
     }
 }
+
+/// Bytes that most messages do not exceed: a longer one grows its buffer.
+const USUAL_LEN: usize = 64;
