@@ -7,6 +7,7 @@
 //! valgrind --tool=callgrind ../target/bench/release/instructions decode-rpc 1000
 //! ```
 
+mod calls;
 mod codec;
 mod relay;
 mod replication;
@@ -52,6 +53,8 @@ enum Workload {
     EncodeVariant,
     /// Decode it
     DecodeVariant,
+    /// Call a method with an int, a Vector3 and a String: at the client and at the server
+    Call,
     /// Relay 64 bytes between two of eight clients: from the call at one to the hook at the other
     Relay,
     /// The same while an operator views the server's traffic
@@ -92,6 +95,7 @@ fn main() -> Result<(), BuildError> {
         Workload::DecodeDelta => codec::decode_delta(operations),
         Workload::EncodeVariant => codec::encode_variant(operations),
         Workload::DecodeVariant => codec::decode_variant(operations),
+        Workload::Call => calls::run(operations)?,
         Workload::Relay => relay::run(operations, false)?,
         Workload::RelayViewed => relay::run(operations, true)?,
         Workload::Sync => replication::sync(operations, false)?,
