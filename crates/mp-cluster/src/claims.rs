@@ -13,7 +13,7 @@ use crate::directory::{
 };
 use crate::id::{ClusterNodeId, Epoch};
 use crate::lease::{Lease, LeaseTerm};
-use crate::limits::{REQUEST_TIMEOUT, ROOMS_MAX, SCAN_INTERVAL};
+use crate::limits::{REQUEST_TIMEOUT, RETURN_TIME, ROOMS_MAX, SCAN_INTERVAL};
 use crate::placement::{Members, place};
 
 /// Finds, places and adopts rooms in the directory, and knows those of its node.
@@ -35,6 +35,8 @@ pub struct Claims {
     busy: BTreeSet<RoomName>,
     last_id: OperationId,
     term: Option<LeaseTerm>,
+    /// Time from which rooms without an owner are adopted.
+    adopts_from: Instant,
     next_scan: Instant,
     /// Scans since the last one of all rooms.
     scans: u32,
@@ -174,6 +176,7 @@ impl Claims {
             busy: BTreeSet::new(),
             last_id: OperationId::default(),
             term: None,
+            adopts_from: Instant::ZERO,
             next_scan: Instant::ZERO,
             scans: 0,
             orphans: BTreeSet::new(),
@@ -296,6 +299,8 @@ impl Claims {
             (Purpose::Check(room, record, revision), Ok(OperationOutcome::Entry(owner))) => {
                 if owner.is_some() {
                     self.elsewhere(room, record, revision);
+                } else if now < self.adopts_from {
+                    self.finish(room, ClaimEvent::Unavailable);
                 } else {
                     self.write(room, self.here(record), Some(revision), WriteCause::Adopted);
                 }
@@ -324,7 +329,9 @@ impl Claims {
             (Purpose::Release(room), Ok(_)) => {
                 self.busy.remove(&room);
             }
-            (Purpose::Scan, Ok(OperationOutcome::Entries(nodes))) => self.handle_scan(nodes),
+            (Purpose::Scan, Ok(OperationOutcome::Entries(nodes))) => {
+                self.handle_scan(now, nodes);
+            }
             (Purpose::ReadRooms, Ok(OperationOutcome::Entries(rooms))) => self.handle_rooms(rooms),
             (Purpose::ReadNodes(rooms), Ok(OperationOutcome::Entries(nodes))) => {
                 self.handle_nodes(rooms, nodes);
@@ -360,6 +367,9 @@ impl Claims {
         let abandoned: Vec<_> = queued.chain(pending).collect();
         abandoned.into_iter().for_each(|purpose| self.fail(purpose));
         if term.is_some() {
+            if lease.lost() > 0 {
+                self.adopts_from = now + RETURN_TIME;
+            }
             let suspended: Vec<_> = self.rooms.keys().cloned().collect();
             suspended.into_iter().for_each(|room| self.locate(room));
         }

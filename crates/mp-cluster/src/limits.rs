@@ -96,6 +96,10 @@ pub const REQUEST_RETRY: Duration = Duration::from_millis(200);
 /// Interval at which a node reads the registrations of all nodes.
 pub const SCAN_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Time for which a node adopts no rooms after it has registered again: when the directory was away
+/// for all nodes, the others need up to 2.2 s to connect, and a request.
+pub const RETURN_TIME: Duration = LEASE_TIME;
+
 /// Scans after which a node reads all rooms although no node has vanished.
 pub const FULL_SCAN_INTERVAL: u32 = 20;
 

@@ -249,6 +249,26 @@ fn rooms_are_claimed_anew_after_the_directory_was_away() {
 }
 
 #[test]
+fn node_that_returns_first_after_the_directory_was_away_adopts_no_rooms_of_those_that_follow() {
+    let mut cluster = Cluster::new(2);
+    cluster.locate(0, 0..3);
+    cluster.nodes.iter_mut().for_each(|node| node.reaches = false);
+    cluster.run(Duration::from_secs(10));
+    cluster.nodes[1].reaches = true;
+    cluster.run(Duration::from_secs(2));
+    cluster.locate(1, 0..1);
+    assert_eq!(cluster.nodes[1].events.last(), Some(&ClaimEvent::Unavailable(room(0))));
+    cluster.nodes[0].reaches = true;
+    cluster.run(Duration::from_secs(5));
+    assert!((0..3).all(|number| cluster.owner(number) == Some(0)));
+    assert_eq!(cluster.nodes[1].claims.stats().adopted, 0);
+
+    cluster.nodes[0].is_running = false;
+    cluster.run(Duration::from_secs(5));
+    assert!((0..3).all(|number| cluster.owner(number) == Some(1)));
+}
+
+#[test]
 fn lease_whose_renewals_fail_ends_before_the_registration() {
     let mut cluster = Cluster::new(2);
     let last = cluster.now;

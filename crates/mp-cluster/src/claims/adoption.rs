@@ -4,6 +4,7 @@ use super::{Claims, Purpose, RoomClaim, members};
 use crate::directory::{Entry, EntryKey, EntryKind, Operation, Revision, RoomRecord};
 use crate::limits::FULL_SCAN_INTERVAL;
 use crate::placement::{Members, adopter};
+use mp_core::Instant;
 use mp_rooms::RoomName;
 
 impl Claims {
@@ -14,12 +15,14 @@ impl Claims {
     }
 
     /// Reads all rooms if a node has vanished, if rooms were left to another node, or after a
-    /// number of scans.
-    pub(super) fn handle_scan(&mut self, nodes: Vec<(EntryKey, Entry)>) {
+    /// number of scans. Reads them later while other nodes may return.
+    pub(super) fn handle_scan(&mut self, now: Instant, nodes: Vec<(EntryKey, Entry)>) {
         let present = members(nodes, &mut self.stats.malformed);
         let has_vanished = self.members.keys().any(|node| !present.contains_key(node));
         self.members = present;
-        if has_vanished || !self.orphans.is_empty() || self.scans >= FULL_SCAN_INTERVAL {
+        if now < self.adopts_from {
+            self.scans = FULL_SCAN_INTERVAL;
+        } else if has_vanished || !self.orphans.is_empty() || self.scans >= FULL_SCAN_INTERVAL {
             self.scans = 0;
             self.queue.push_back((Purpose::ReadRooms, Operation::List(EntryKind::Room)));
         }
