@@ -7,7 +7,7 @@ use std::process::Command;
 use clap::Args;
 
 use crate::godot;
-use crate::workspace::{cargo, root, run, target};
+use crate::workspace::{MP_SERVER_FEATURES, cargo, root, run, target};
 
 /// Options of `cargo xtask bench`.
 #[derive(Args)]
@@ -113,6 +113,9 @@ fn build(args: &BenchArgs) -> Result<PathBuf, String> {
     }
     let mut server = cargo();
     server.args(["build", "--quiet", "--package", "mp-server"]).args(profile);
+    if args.smoke {
+        server.args(MP_SERVER_FEATURES);
+    }
     run(server.arg("--target-dir").arg(&folder))?;
     if !args.smoke
         && let Err(why) = build_c(&programs)

@@ -11,7 +11,7 @@ use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
 use crate::web::browser;
 use crate::web_page::node;
-use crate::workspace::{binary, cargo, program, root, run, target};
+use crate::workspace::{MP_SERVER_FEATURES, binary, cargo, program, root, run, target};
 
 /// Runs the tests of the page's scripts.
 ///
@@ -122,7 +122,7 @@ impl Game {
     /// Starts the example `game_room` of mp-server, and bots of `program` as players.
     fn start(program: &Path, folder: &Path) -> Result<Self, String> {
         let example = ["--package", "mp-server", "--example", "game_room"];
-        run(cargo().args(["build", "--quiet"]).args(example))?;
+        run(cargo().args(["build", "--quiet"]).args(example).args(MP_SERVER_FEATURES))?;
         let [enet, ws, admin] = [free_port()?, free_port()?, free_port()?];
         let mut command = Command::new(binary("examples/game_room"));
         command.args(["--dev", "--webrtc", "off", "--enet", &format!("127.0.0.1:{enet}")]);

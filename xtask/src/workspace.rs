@@ -31,9 +31,18 @@ pub(crate) fn program(name: &str, variable: &str) -> Result<PathBuf, String> {
     if let Some(path) = env::var_os(variable) {
         return Ok(path.into());
     }
-    run(cargo().args(["build", "--quiet", "--package", name]))?;
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--package", name]);
+    if name == "mp-server" {
+        build.args(MP_SERVER_FEATURES);
+    }
+    run(&mut build)?;
     Ok(binary(name))
 }
+
+/// Features of mp-server in all steps, so that it is built once. mp-moves and mp-soak select the
+/// same.
+pub(crate) const MP_SERVER_FEATURES: [&str; 2] = ["--features", "cluster"];
 
 /// Returns a `cargo` command in the workspace's folder.
 pub(crate) fn cargo() -> Command {
