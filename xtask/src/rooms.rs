@@ -4,7 +4,6 @@
 mod cut;
 mod identity;
 mod matchmaking;
-mod proxy;
 mod resume;
 
 use std::fmt::Write as _;

@@ -8,6 +8,7 @@ use crate::acme;
 use crate::bench::{self, BenchArgs};
 use crate::bots;
 use crate::budget;
+use crate::cluster::{self, ClusterArgs};
 use crate::debian::{self, GDB};
 use crate::deny;
 use crate::dtls;
@@ -154,6 +155,7 @@ fn tests(steps: &mut Steps) {
         Ok("Godot, a server and a player with the macros share a room".to_owned())
     });
     steps.with_godot("moves between rooms", &godot, moves::play);
+    steps.with_godot("cluster", &godot, |godot| cluster::run(godot, &ClusterArgs::default()));
     steps.with_godot("reverse proxies", &godot, proxy::play);
     steps.run("first server", operate::play);
     steps.run("certificates", acme::play);

@@ -5,12 +5,12 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use super::proxy::TcpProxy;
 use super::{expect, log};
 use crate::example::write;
 use crate::godot::Godot;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
 use crate::scenario_run::free_port;
+use crate::tcp_proxy::TcpProxy;
 use crate::workspace::{program, root};
 
 /// Runs a server and two clients, one of them behind a proxy that passes nothing on for [`CUT`].

@@ -2,19 +2,22 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// A TCP proxy. While it is [cut](Self::cut), it passes on nothing, no end of a connection either;
 /// afterwards it does, as TCP, which repeats what was lost. Connections that are opened meanwhile
 /// are lost.
-pub(super) struct TcpProxy {
+pub(crate) struct TcpProxy {
     port: u16,
     state: Arc<State>,
 }
 
 #[derive(Default)]
 struct State {
+    /// Port of the server.
+    server: AtomicU16,
     condition: Mutex<Condition>,
     changed: Condvar,
 }
@@ -33,15 +36,15 @@ impl TcpProxy {
     /// # Errors
     ///
     /// Returns the error of the socket.
-    pub(super) fn start(server: u16) -> io::Result<Self> {
+    pub(crate) fn start(server: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
-        let state = Arc::new(State::default());
+        let state = Arc::new(State { server: AtomicU16::new(server), ..State::default() });
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 match shared.condition() {
-                    Condition::Open => forward(client, server, &shared),
+                    Condition::Open => forward(client, &shared),
                     Condition::Cut => {
                         let shared = Arc::clone(&shared);
                         thread::spawn(move || {
@@ -57,17 +60,22 @@ impl TcpProxy {
     }
 
     /// Returns the port of the proxy.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
+    /// Passes new connections to another port from now on: that of a server that was restarted.
+    pub(crate) fn set_server(&self, server: u16) {
+        self.state.server.store(server, Ordering::Relaxed);
+    }
+
     /// Loses all packets from now on.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.state.set(Condition::Cut);
     }
 
     /// Passes packets on again.
-    pub(super) fn restore(&self) {
+    pub(crate) fn restore(&self) {
         self.state.set(Condition::Open);
     }
 }
@@ -102,9 +110,10 @@ impl State {
 }
 
 /// Passes on both directions of a connection, if the server accepts it.
-fn forward(client: TcpStream, server: u16, state: &Arc<State>) {
+fn forward(client: TcpStream, state: &Arc<State>) {
     let connect = || -> io::Result<[(TcpStream, TcpStream); 2]> {
-        let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
+        let port = state.server.load(Ordering::Relaxed);
+        let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         Ok([(client.try_clone()?, server.try_clone()?), (server, client)])
     };
     for (from, to) in connect().into_iter().flatten() {
