@@ -7,7 +7,10 @@ use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, jetstream};
 
 use super::records::Records;
-use super::{NatsBus, NatsDirectory, NatsError, NatsOptions, NatsSnapshots, stream, version};
+use super::{
+    NatsBus, NatsClock, NatsDirectory, NatsError, NatsOptions, NatsSnapshots, clock, stream,
+    version,
+};
 use crate::bus::inbox::Inbox;
 use crate::id::ClusterNodeId;
 use crate::limits::FRAME_BYTES_MAX;
@@ -85,6 +88,16 @@ impl NatsConnection {
         let context = self.context();
         let stream = stream::open(&context, stream::snapshots(&self.options)).await?;
         Ok(NatsSnapshots::new(Records::new(context, stream), &self.options))
+    }
+
+    /// Compares the clock of NATS with that of this machine. The [directory](Self::directory) must
+    /// exist.
+    ///
+    /// # Errors
+    ///
+    /// [`NatsError::Stream`] if the server does not respond within 5 s.
+    pub async fn clock(&self) -> Result<NatsClock, NatsError> {
+        clock::compare(&self.client, &stream::directory(&self.options).name).await
     }
 
     /// Subscribes the subjects of the node, and returns the bus of the cluster.

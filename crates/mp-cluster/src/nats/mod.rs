@@ -20,6 +20,7 @@
 //! and those that a NATS server announces.
 
 mod bus;
+mod clock;
 mod connection;
 mod directory;
 mod error;
@@ -31,6 +32,7 @@ mod stream;
 mod version;
 
 pub use self::bus::NatsBus;
+pub use self::clock::NatsClock;
 pub use self::connection::{NatsConnection, NatsServerInfo};
 pub use self::directory::NatsDirectory;
 pub use self::error::NatsError;

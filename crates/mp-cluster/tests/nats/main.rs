@@ -3,6 +3,7 @@
 
 mod access;
 mod bus;
+mod credentials;
 mod directory;
 mod server;
 mod snapshots;
