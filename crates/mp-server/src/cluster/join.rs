@@ -1,7 +1,22 @@
 //! The cluster of the configuration.
 
+use std::time::Duration;
+
 use super::ClusterNode;
 use crate::config::ClusterConfig;
+
+/// The state of NATS, as a node finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NatsFacts {
+    /// The version, such as `2.15.0`.
+    pub(crate) version: String,
+    /// Time of NATS minus that of this machine, in microseconds.
+    pub(crate) ahead_micros: i64,
+    /// Shortest round trip of a request.
+    pub(crate) round_trip: Duration,
+    /// Versions of the frames that the nodes of the cluster send.
+    pub(crate) node_versions: Vec<u8>,
+}
 
 /// Joins the cluster of the configuration; returns `None` if there is none.
 ///
@@ -18,12 +33,12 @@ pub(crate) async fn join(config: &ClusterConfig) -> Result<Option<ClusterNode>, 
     Err(WITHOUT_CLUSTER.to_owned())
 }
 
-/// Checks NATS if there is a cluster, and returns its version.
+/// Checks NATS if there is a cluster, and returns its state.
 ///
 /// # Errors
 ///
 /// As [`join`].
-pub(crate) async fn check(config: &ClusterConfig) -> Result<Option<String>, String> {
+pub(crate) async fn check(config: &ClusterConfig) -> Result<Option<NatsFacts>, String> {
     if config.servers.is_empty() {
         return Ok(None);
     }

@@ -27,7 +27,7 @@ mod stats;
 
 pub(crate) use guests::is_guest;
 pub(crate) use handle::{Applicant, ClaimOutcome, ClusterHandle, GuestDecision, ToNode};
-pub(crate) use join::{check, join};
+pub(crate) use join::{NatsFacts, check, join};
 pub use node::ClusterNode;
 #[cfg(test)]
 pub(crate) use node::RunningNode;

@@ -1,11 +1,12 @@
 //! Nodes that NATS connects.
 
 use mp_cluster::ClusterNodeId;
-use mp_cluster::nats::{NatsConnection, NatsOptions};
+use mp_cluster::directory::{Directory, EntryKind, NodeRecord, Operation, OperationOutcome};
+use mp_cluster::nats::{NatsConnection, NatsDirectory, NatsOptions};
 use mp_core::Rng;
-use mp_core::host::os_seed;
+use mp_core::host::{SystemClock, os_seed};
 
-use super::ClusterNode;
+use super::{ClusterNode, NatsFacts};
 use crate::config::ClusterConfig;
 
 /// Connects to NATS, opens the directory of the cluster, and returns a node that has not started.
@@ -22,17 +23,32 @@ pub(super) async fn join(config: &ClusterConfig) -> Result<ClusterNode, String> 
     Ok(ClusterNode::new(config.name.id(), id, bus, directory))
 }
 
-/// Checks that a node can use NATS, and returns the version of NATS.
+/// Checks that a node can use NATS, and returns its state.
 ///
 /// # Errors
 ///
 /// Returns a message if NATS cannot be used.
-pub(super) async fn check(config: &ClusterConfig) -> Result<String, String> {
+pub(super) async fn check(config: &ClusterConfig) -> Result<NatsFacts, String> {
     let (_, connection) = connect(config).await?;
     let version = connection.server().version;
-    connection.directory().await.map_err(|error| error.to_string())?;
+    let directory = connection.directory().await.map_err(|error| error.to_string())?;
+    let node_versions = node_versions(&directory).await?;
+    let clock = connection.clock().await.map_err(|error| error.to_string())?;
     connection.into_bus().await.map_err(|error| error.to_string())?;
-    Ok(version)
+    let (ahead_micros, round_trip) = (clock.ahead_micros, clock.round_trip);
+    Ok(NatsFacts { version, ahead_micros, round_trip, node_versions })
+}
+
+/// Returns the versions of the nodes that are registered.
+async fn node_versions(directory: &NatsDirectory) -> Result<Vec<u8>, String> {
+    let operation = Operation::List(EntryKind::Node);
+    match directory.apply(SystemClock::new().now(), operation).await {
+        Ok(OperationOutcome::Entries(nodes)) => {
+            let records = nodes.iter().filter_map(|(_, node)| NodeRecord::decode(&node.value));
+            Ok(records.map(|record| record.version).collect())
+        }
+        _ => Err("the directory of the cluster does not respond".to_owned()),
+    }
 }
 
 async fn connect(config: &ClusterConfig) -> Result<(ClusterNodeId, NatsConnection), String> {
