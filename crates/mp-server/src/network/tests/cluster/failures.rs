@@ -82,3 +82,28 @@ fn node_that_is_cut_off_keeps_its_own_players_and_loses_its_rooms_when_it_return
         until_peers(&returned, vec![PeerId::SERVER, id(&other).await]).await;
     });
 }
+
+#[test]
+fn player_joins_by_a_new_link_after_the_one_to_the_same_owner_was_lost() {
+    actix::System::new().block_on(async {
+        let world = World::start().await;
+        create(&world, 0, "a").await;
+        let stays = world.enet(0, "a").await.unwrap();
+        let players = [world.ws(1, "a").await.unwrap(), world.enet(1, "a").await.unwrap()];
+        world.until(0, |stats| stats.guests == 2).await;
+        // The leases are renewed, so the owner and its epoch stay.
+        let owner = world.nodes[0].id;
+        world.cluster.set_bus_connected(owner, false);
+        for player in players {
+            let end = tokio::time::timeout(PATIENCE, player.closed()).await.expect("its link ends");
+            assert!(matches!(end, EndReason::Disconnected(_)));
+        }
+        let has_no_link = |stats: &ClusterStats| stats.gateways.near + stats.gateways.far == 0;
+        world.until(0, has_no_link).await;
+        world.until(1, has_no_link).await;
+        world.cluster.set_bus_connected(owner, true);
+        let again = [world.ws(1, "a").await.unwrap(), world.enet(1, "a").await.unwrap()];
+        until_peers(&stays, vec![PeerId::SERVER, id(&again[0]).await, id(&again[1]).await]).await;
+        world.until(0, |stats| stats.lost_leases == 0 && stats.guests == 2).await;
+    });
+}
