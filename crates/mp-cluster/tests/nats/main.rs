@@ -5,5 +5,6 @@ mod access;
 mod bus;
 mod credentials;
 mod directory;
+mod packaged;
 mod server;
 mod snapshots;

@@ -139,7 +139,7 @@ async fn launch(folder: &Path) -> (Child, u16) {
 }
 
 /// Returns the path of nats-server.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/nats/nats-server");
     let program = env::var_os("NATS_SERVER").map_or(installed, PathBuf::from);
     assert!(

@@ -1,5 +1,7 @@
 //! The files of `packaging/`: the unit for systemd, the container and the Debian package.
 
+mod cluster;
+
 use std::path::Path;
 use std::process::Command;
 
