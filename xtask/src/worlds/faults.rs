@@ -190,6 +190,20 @@ pub(super) const FAULTS: &[Fault] = &[
         wrong: "if self.last.insert(mark.stream, sequence) != before && false {",
     },
     Fault {
+        name: "lost-lease-ignored",
+        what: "a node sends the frames of a room after it has lost its lease",
+        file: "crates/mp-cluster/src/gateways.rs",
+        right: "if epoch_of(&far.route().room) != Some(far.route().epoch) {",
+        wrong: "if false && epoch_of(&far.route().room) != Some(far.route().epoch) {",
+    },
+    Fault {
+        name: "marks-not-sent",
+        what: "a gateway whose batches were lost does not name the last batch of each connection",
+        file: "crates/mp-cluster/src/gateway/link.rs",
+        right: "self.outgoing.push_marks();",
+        wrong: "",
+    },
+    Fault {
         name: "guest-speaks-as-host",
         what: "packets that the next host has sent as a guest are those of peer 1",
         file: "crates/mp-relay/src/seat/host.rs",
