@@ -30,7 +30,7 @@ pub(super) struct Node {
 }
 
 /// The ports of a node, which its successor uses again.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct NodePorts {
     enet: u16,
     ws: u16,
@@ -65,18 +65,10 @@ impl Node {
         let mut command = Command::new(&program);
         command.arg("--dev").arg("--config").arg(&config);
         let mut process = Process::start(name, &mut command, &config.with_extension("log"))?;
-        let listens = |node: &Process| node.output().contains("--help");
-        if !process.wait_until(now() + PROCESS_TIMEOUT, listens) {
+        // The log is written after the lines on standard output.
+        process.wait_until(now() + PROCESS_TIMEOUT, |node| ports_in(&node.errors()).is_some());
+        let Some(ports) = ports_in(&process.errors()) else {
             return Err(format!("the node {name} does not listen: {}", process.errors()));
-        }
-        let errors = process.errors();
-        let port = |before: &str| {
-            port_after(&errors, before).ok_or_else(|| format!("{name} prints no {before:?}"))
-        };
-        let ports = NodePorts {
-            enet: port("listening enet=")?,
-            ws: port(" ws=")?,
-            admin: port("admin API address=")?,
         };
         let id = call(ports.admin, "GET", "/v1/cluster", &Value::Null)?;
         let id = id["node"].as_str().unwrap_or_default().to_owned();
@@ -178,9 +170,16 @@ impl Node {
     }
 }
 
-/// Returns the port of the address that follows `before`.
+/// Returns the ports in the log of a node that listens.
+fn ports_in(log: &str) -> Option<NodePorts> {
+    let (admin, listening) = (port_after(log, "admin API address=")?, "listening enet=");
+    let ws = port_after(log.split_once(listening)?.1, " ws=")?;
+    Some(NodePorts { enet: port_after(log, listening)?, ws, admin })
+}
+
+/// Returns the port of the address that follows `before`, if the log goes on after it.
 fn port_after(log: &str, before: &str) -> Option<u16> {
-    let address = log.split_once(before)?.1.split_whitespace().next()?;
+    let (address, _) = log.split_once(before)?.1.split_once(char::is_whitespace)?;
     address.rsplit(':').next()?.parse().ok()
 }
 
@@ -197,8 +196,9 @@ mod tests {
     fn ports_are_read_from_the_log() {
         let log =
             "admin API address=127.0.0.1:30\nlistening enet=127.0.0.1:10 ws=[::1]:20 tls=no\n";
-        let ports = ["listening enet=", " ws=", "admin API address="].map(|it| port_after(log, it));
-        assert_eq!(ports, [Some(10), Some(20), Some(30)]);
-        assert_eq!(port_after(log, "webrtc="), None);
+        let expected = NodePorts { enet: 10, ws: 20, admin: 30 };
+        assert_eq!(ports_in(log), Some(expected));
+        // A line that is not complete.
+        assert_eq!(ports_in(&log[..log.len() - 10]), None);
     }
 }
