@@ -1,20 +1,26 @@
 //! The body of this crate's fuzz target. It accepts any bytes and panics if a property does not
 //! hold. See `fuzz/` in the repository.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use mp_core::fuzz::pieces;
 use mp_core::{
     Channel, ConnectionId, Connections, EndpointId, Instant, OutgoingPacket, Packet, PeerEvent,
     Prefix, TransferMode,
 };
-use mp_rooms::RoomName;
+use mp_identity::Identity;
+use mp_rooms::{MatchRequest, PartyRequest, RoomId, RoomName, TicketHash};
 
-use crate::limits::WINDOW_FRAMES;
+use crate::directory::{BanRecord, Operation};
+use crate::limits::{VALUE_BYTES_MAX, WINDOW_FRAMES};
 use crate::wire::frame::{Body, FrameHeader, GatewaySide, Mark, Piece};
 use crate::wire::item::{Item, Stream};
 use crate::{
-    ClusterId, ClusterNodeId, Epoch, FrameCodec, Gateways, JoinAnswer, LinkId, NodeRequest,
-    NodeRequestId, RequestCodec,
+    ClusterId, ClusterNodeId, Epoch, FrameCodec, Gateways, JoinAnswer, LinkId, ListedRoom,
+    NodeCall, NodeReply, NodeRequest, NodeRequestId, QueueCall, QueueReport, RequestCodec,
+    SeatCall, SeatOffer, SeatVerb,
 };
 
 /// Passes the [`pieces`] of the input to the gateways of a node, which owns every room.
@@ -34,6 +40,10 @@ pub fn cluster_frames(data: &[u8]) {
         if let Ok((_, request)) = requests.decode(&bytes) {
             let again = requests.encode(&request);
             assert!(requests.decode(&again).is_ok());
+        }
+        if let Some(ban) = BanRecord::decode(&bytes) {
+            let put = ban.put(0, None);
+            assert!(matches!(put, Operation::Put { value, .. } if value.len() <= VALUE_BYTES_MAX));
         }
         gateways.handle_frame(now, &bytes, |_| Some(Epoch::new(1)));
         now += crate::limits::BEAT_INTERVAL;
@@ -102,7 +112,36 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let requests = RequestCodec::new(cluster(), ClusterNodeId::new(2));
     let answer = requests.encode(&NodeRequest::Answer(NodeRequestId::new(1), answer)).to_vec();
     let frames = bodies.iter().map(|body| codec().encode(&header, body).to_vec());
-    frames.chain([answer]).collect()
+    let ticket = TicketHash::from_bytes([7; 32]);
+    let template = header.room.clone();
+    let request = MatchRequest::new(template.clone());
+    let identity = Arc::new(Identity::anonymous());
+    let seat = SeatCall { verb: SeatVerb::Join, request, ticket, identity: Arc::clone(&identity) };
+    let enter = QueueCall::Enter { rank: 1, party: PartyRequest::Alone, identity };
+    let offer = SeatOffer {
+        room: RoomId::new(1),
+        name: template.clone(),
+        template: template.clone(),
+        expires_in: Duration::from_secs(15),
+    };
+    let room = ListedRoom {
+        room: RoomId::new(1),
+        name: template.clone(),
+        players: 1,
+        seats: 0,
+        max_players: 2,
+        metadata: [("mode".to_owned(), "duel".to_owned())].into(),
+    };
+    let id = NodeRequestId::new(1);
+    let calls = [
+        NodeRequest::Call(id, NodeCall::Seat(Box::new(seat))),
+        NodeRequest::Call(id, NodeCall::Queue { template, ticket, call: enter }),
+        NodeRequest::Reply(id, NodeReply::Rooms { rooms: vec![room], next: Some(1) }),
+        NodeRequest::Reply(id, NodeReply::Queue(Ok(QueueReport::Seated(offer)))),
+        NodeRequest::BansChanged,
+    ];
+    let calls = calls.iter().map(|call| requests.encode(call).to_vec());
+    frames.chain([answer]).chain(calls).collect()
 }
 
 fn cluster() -> ClusterId {

@@ -86,6 +86,17 @@ impl ClusterNodeId {
     pub const fn get(self) -> u64 {
         self.0
     }
+
+    /// Returns the tag of the tickets of the node's seats: the lower 32 bits of its number.
+    pub const fn ticket_tag(self) -> u32 {
+        (self.0 & 0xffff_ffff) as u32
+    }
+
+    /// Returns the smallest number of the node's rooms. Nodes have different ones, by 21 bits of
+    /// their number, and a room's number is below 2^53, which JSON carries exactly.
+    pub const fn first_room(self) -> u64 {
+        (self.0 & 0x1f_ffff) << 32 | 1
+    }
 }
 
 impl fmt::Display for ClusterNodeId {

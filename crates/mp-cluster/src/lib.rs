@@ -4,13 +4,17 @@
 //! * [`Gateways`] connect an endpoint on one node with a branch on another ([`gateway`]).
 //! * [`Lease`] registers a node in the [`Directory`], and says whether it may speak for its rooms.
 //! * [`Claims`] find, place and adopt rooms; [`Redemption`] uses up tickets.
+//! * [`SharedBans`] keep the bans of the nodes equal; [`NodeCall`]s are about rooms and queues of
+//!   other nodes.
 //! * [`FrameCodec`] and [`RequestCodec`] decode what nodes send each other; everything is bounded,
 //!   and a refused frame is counted by its [reason](FrameRefusal).
 //!
 //! The machines open no socket and read no clock: a [`Bus`](bus::Bus) carries the frames, a server
 //! or a simulator runs the machines. The limits and their reasons are in [`limits`].
 
+mod bans;
 pub mod bus;
+mod call;
 mod claims;
 pub mod directory;
 #[cfg(feature = "fuzzing")]
@@ -24,9 +28,14 @@ pub mod limits;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod placement;
+mod players;
 mod ticket;
 mod wire;
 
+pub use bans::{BanEvent, SharedBans};
+pub use call::{
+    ListedRoom, NodeCall, NodeReply, QueueCall, QueueReport, SeatCall, SeatOffer, SeatVerb,
+};
 pub use claims::{ClaimEvent, ClaimStats, Claims};
 pub use directory::{Directory, MemoryDirectory};
 pub use gateway::{FarGateway, GatewayEnd, GatewayStats, NearGateway};
@@ -35,7 +44,8 @@ pub use id::{
     ClusterId, ClusterName, ClusterNodeId, Epoch, InvalidClusterName, LinkId, NodeRequestId,
 };
 pub use lease::{Lease, LeaseTerm};
-pub use placement::{Members, adopter, place};
+pub use placement::{Members, adopter, home, matchmaker, place};
+pub use players::{PlayerHomes, PlayerJoin};
 pub use ticket::{Redemption, RedemptionStep, offer_ticket};
 pub use wire::frame::{BusFrame, FrameCodec, FrameRefusal, VERSION};
 pub use wire::request::{JoinAnswer, NodeRequest, RemoteJoin, RequestCodec};

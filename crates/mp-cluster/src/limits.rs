@@ -5,8 +5,18 @@ use std::time::Duration;
 /// Bytes of a frame. NATS carries messages of up to 1 MiB by default.
 pub const FRAME_BYTES_MAX: usize = 512 * 1024;
 
-/// Bytes of a request between nodes: the texts of a join, and the attributes of a player.
-pub const REQUEST_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a request between nodes: the texts of a join or a filter, and the attributes of a
+/// player.
+pub const REQUEST_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of the reply to a call: a page of rooms with the longest metadata.
+pub const REPLY_BYTES_MAX: usize = FRAME_BYTES_MAX;
+
+/// Texts in the metadata of a room that other nodes list.
+pub const LISTED_TEXTS_MAX: usize = 64;
+
+/// Bytes of the metadata of a room that other nodes list, in sum. Longer metadata is not listed.
+pub const LISTED_TEXT_BYTES_MAX: usize = 2 * 1024;
 
 /// Bytes of items from which a batch is full: a batch of an endpoint
 /// ([`BATCH_BYTES_MAX`](mp_core::limits::BATCH_BYTES_MAX)) fits into one or two frames.
@@ -123,6 +133,30 @@ pub const BUS_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// later one might speak for a room that another node has adopted.
 pub const BUS_SEND_TIME_MAX: Duration = Duration::from_millis(450);
 
+/// Bans of a cluster: those that a server has at most.
+pub const BANS_MAX: usize = mp_core::ConnectionGate::PREFIXES_MAX;
+
+/// Interval at which a node reads all bans, in case that it was not notified of a change.
+pub const BANS_READ_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Time after which a node reads the bans that another node has changed, so that several changes
+/// are read at once.
+pub const BANS_READ_SOON: Duration = Duration::from_millis(200);
+
+/// Time after which a node reads changed bans again: a replica of the directory has the latest
+/// changes then.
+pub const BANS_REPLICATION_TIME: Duration = Duration::from_secs(2);
+
+/// Players whose last join their home node knows: twice the connections of a node, about 20 MB.
+pub const HOME_PLAYERS_MAX: usize = 2 * 65_536;
+
+/// Bytes of the text of a ban's target: the longest subject of a player, and a word before it.
+pub const BAN_TARGET_BYTES_MAX: usize = mp_identity::limits::SUBJECT_BYTES_MAX + 32;
+
+/// Time for which the directory keeps a ban that was lifted. A node that was down for longer brings
+/// the ban back from its file.
+pub const LIFTED_BAN_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Bytes of a snapshot of a room that is stored.
 pub const SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -137,6 +171,19 @@ pub const SNAPSHOT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const _: () = assert!(
     RENEWAL_INTERVAL.as_millis() + 2 * REQUEST_TIMEOUT.as_millis() + LEASE_MARGIN.as_millis()
         < LEASE_TIME.as_millis()
+);
+// A page of rooms with the longest names and metadata, and 32 bytes of numbers each.
+const _: () = assert!(
+    mp_rooms::limits::LOBBY_PAGE_MAX
+        * (LISTED_TEXT_BYTES_MAX + 6 * LISTED_TEXTS_MAX + mp_rooms::limits::NAME_BYTES_MAX + 32)
+        < REPLY_BYTES_MAX
+);
+// The longest filter, identity and names of a request.
+const _: () = assert!(
+    2 * mp_rooms::limits::FILTER_PAIRS_MAX * (mp_rooms::limits::FILTER_BYTES_MAX + 2)
+        + mp_identity::limits::ATTRIBUTES_BYTES_MAX
+        + 1_024
+        < REQUEST_BYTES_MAX
 );
 // A full batch with the longest part, and the chain of all connections.
 const _: () = assert!(BATCH_BYTES_MAX + PART_BYTES_MAX + 21 * CONNECTIONS_MAX < FRAME_BYTES_MAX);

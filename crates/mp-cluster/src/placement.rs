@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mp_identity::Subject;
 use mp_rooms::RoomName;
 use sha2::{Digest, Sha256};
 
@@ -26,7 +27,20 @@ pub fn place(members: &Members, here: ClusterNodeId) -> Option<ClusterNodeId> {
 /// adopted beyond the capacity, because their players are there already.
 pub fn adopter(members: &Members, room: &RoomName) -> Option<ClusterNodeId> {
     let candidates = members.iter().filter(|(_, record)| record.accepts_rooms);
-    candidates.map(|(&node, _)| node).max_by_key(|node| rank(room, *node))
+    candidates.map(|(&node, _)| node).max_by_key(|node| rank(room.as_str(), *node))
+}
+
+/// Returns the node that has the queue of a template: all nodes choose the same one of those with
+/// capacity, and the queues of templates spread over them. `None` if no node has capacity.
+pub fn matchmaker(members: &Members, template: &RoomName) -> Option<ClusterNodeId> {
+    let candidates = members.iter().filter(|(_, record)| has_capacity(record));
+    candidates.map(|(&node, _)| node).max_by_key(|node| rank(template.as_str(), *node))
+}
+
+/// Returns the node that knows where a player was admitted last: all nodes choose the same one.
+/// `None` if there are no nodes.
+pub fn home(members: &Members, player: &Subject) -> Option<ClusterNodeId> {
+    members.keys().copied().max_by_key(|node| rank(player.as_str(), *node))
 }
 
 fn has_capacity(record: &NodeRecord) -> bool {
@@ -38,9 +52,9 @@ fn load(record: &NodeRecord) -> u64 {
     u64::from(record.players) * 1_000_000 / u64::from(record.capacity.max(1))
 }
 
-/// Returns the rank of a node for a room (rendezvous hashing).
-fn rank(room: &RoomName, node: ClusterNodeId) -> [u8; 32] {
-    let hash = Sha256::new().chain_update(room.as_str()).chain_update(node.get().to_be_bytes());
+/// Returns the rank of a node for a name (rendezvous hashing).
+fn rank(name: &str, node: ClusterNodeId) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(name).chain_update(node.get().to_be_bytes());
     hash.finalize().into()
 }
 
@@ -65,6 +79,24 @@ mod tests {
         assert_eq!(place(1, &members), Some(3));
         assert_eq!(place(1, &[member(1, 0, false), members[1]]), Some(2));
         assert_eq!(place(1, &members[..1]), None);
+    }
+
+    #[test]
+    fn queue_of_a_template_is_on_one_node_with_capacity() {
+        let template = |number: u32| RoomName::new(&format!("template-{number}")).unwrap();
+        let all: Members = (1..=3).map(|number| member(number, 0, true)).collect();
+        let chosen = |members: &Members| -> Vec<_> {
+            (0..30).map(|number| matchmaker(members, &template(number)).unwrap().get()).collect()
+        };
+        assert!((1..=3).all(|node| chosen(&all).contains(&node)), "{:?}", chosen(&all));
+        let mut some = all.clone();
+        some.extend([member(1, 100, true), member(2, 0, false)]);
+        assert_eq!(chosen(&some), [3; 30]);
+        // A node that ends or is full changes the choice for its own templates alone.
+        some.extend([member(2, 0, true)]);
+        let mut moved = chosen(&all).into_iter().zip(chosen(&some));
+        assert!(moved.all(|(before, after)| before == 1 || before == after));
+        assert_eq!(matchmaker(&Members::new(), &template(0)), None);
     }
 
     #[test]

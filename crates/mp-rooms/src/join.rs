@@ -4,7 +4,8 @@
 use std::fmt;
 
 use mp_core::{ConnectionId, PeerId};
-use mp_identity::{Credentials, Identity};
+use mp_identity::{Credentials, Identity, Token};
+use sha2::{Digest as _, Sha256};
 
 use crate::matchmaking::Ticket;
 use crate::name::RoomName;
@@ -76,6 +77,11 @@ impl Join {
         is_ticket.then(|| Ticket::parse(token).ok_or(JoinRefusal::InvalidTicket))
     }
 
+    /// Returns the SHA-256 hash of the token, if there is one.
+    pub fn token_hash(&self) -> Option<[u8; 32]> {
+        self.credentials.token.as_ref().map(token_hash)
+    }
+
     /// Returns the room that a player selects, or that its identity selects.
     ///
     /// # Errors
@@ -93,4 +99,9 @@ impl Join {
             Err(refusal) => Err(*refusal),
         }
     }
+}
+
+/// Returns the SHA-256 hash of a token.
+pub(crate) fn token_hash(token: &Token) -> [u8; 32] {
+    Sha256::digest(token.as_str().as_bytes()).into()
 }

@@ -76,6 +76,11 @@ pub struct InvalidName(pub String);
 pub struct RoomId(pub(crate) u64);
 
 impl RoomId {
+    /// Returns the id with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
     /// Returns the number of the room.
     pub fn get(self) -> u64 {
         self.0

@@ -1,11 +1,12 @@
-//! The directory of a cluster: which nodes there are, which of them has a room, and which tickets
-//! are valid.
+//! The directory of a cluster: which nodes there are, which of them has a room, which tickets are
+//! valid, and who is banned.
 //!
 //! A [`Directory`] stores small values with compare-and-set and lifetimes. State machines
 //! ([`Lease`](crate::Lease), [`Claims`](crate::Claims)) return [`Request`]s and accept their
 //! results, so that a directory in memory, a simulated one and a remote one serve alike.
 #![expect(clippy::exhaustive_enums, reason = "implementations match on operations")]
 
+mod ban;
 mod memory;
 mod record;
 
@@ -19,6 +20,7 @@ use data_encoding::HEXLOWER;
 use mp_core::Instant;
 use mp_rooms::{RoomName, TicketHash};
 
+pub use self::ban::BanRecord;
 pub use self::memory::MemoryDirectory;
 pub use self::record::{NodeRecord, RoomRecord};
 use crate::id::ClusterNodeId;
@@ -44,6 +46,8 @@ pub enum EntryKey {
     Room(RoomName),
     /// A ticket that a player may use on any node; the value is the name of the room.
     Ticket(TicketHash),
+    /// A ban, by the SHA-256 of the text of its target; the value is a [`BanRecord`].
+    Ban([u8; 32]),
 }
 
 /// A kind of keys.
@@ -55,6 +59,8 @@ pub enum EntryKind {
     Room,
     /// Tickets.
     Ticket,
+    /// Bans.
+    Ban,
 }
 
 /// The number of an entry's last change. Numbers of a directory ascend.
@@ -163,6 +169,7 @@ impl EntryKey {
             Self::Node(_) => EntryKind::Node,
             Self::Room(_) => EntryKind::Room,
             Self::Ticket(_) => EntryKind::Ticket,
+            Self::Ban(_) => EntryKind::Ban,
         }
     }
 }
@@ -175,6 +182,7 @@ impl fmt::Display for EntryKey {
             Self::Node(node) => write!(f, "node.{node}"),
             Self::Room(room) => write!(f, "room.{}", room.as_str().replace('.', "=")),
             Self::Ticket(hash) => write!(f, "ticket.{}", HEXLOWER.encode(hash.as_bytes())),
+            Self::Ban(hash) => write!(f, "ban.{}", HEXLOWER.encode(hash)),
         }
     }
 }
@@ -187,16 +195,17 @@ impl FromStr for EntryKey {
         let key = match kind {
             "node" => u64::from_str_radix(id, 16).ok().map(|it| Self::Node(ClusterNodeId::new(it))),
             "room" => RoomName::new(&id.replace('=', ".")).ok().map(Self::Room),
-            "ticket" => {
-                let bytes = HEXLOWER.decode(id.as_bytes()).ok();
-                let hash = bytes.and_then(|bytes| bytes.try_into().ok());
-                hash.map(|hash| Self::Ticket(TicketHash::from_bytes(hash)))
-            }
+            "ticket" => hash(id).map(|hash| Self::Ticket(TicketHash::from_bytes(hash))),
+            "ban" => hash(id).map(Self::Ban),
             _ => None,
         };
         // Each key has one text.
         key.filter(|key| key.to_string() == text).ok_or(InvalidKey)
     }
+}
+
+fn hash(text: &str) -> Option<[u8; 32]> {
+    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 /// The error of a text that is no key.
@@ -212,6 +221,7 @@ impl EntryKind {
             Self::Node => "node.",
             Self::Room => "room.",
             Self::Ticket => "ticket.",
+            Self::Ban => "ban.",
         }
     }
 }

@@ -80,13 +80,13 @@ impl RoomRecord {
     }
 }
 
-fn encode(record: &impl Serialize) -> Bytes {
+pub(super) fn encode(record: &impl Serialize) -> Bytes {
     // An encoding into memory has no errors.
     postcard::to_stdvec(record).unwrap_or_default().into()
 }
 
 /// Decodes a value. Later versions may append fields.
-fn decode<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Option<T> {
+pub(super) fn decode<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Option<T> {
     let value = value.get(..value.len().min(VALUE_BYTES_MAX))?;
     postcard::take_from_bytes(value).ok().map(|(record, _)| record)
 }

@@ -1,7 +1,9 @@
 //! The bytes on the bus: [`frame`]s, the items in them, and reasons.
 
 pub(crate) mod bounded;
+mod call;
 pub(crate) mod frame;
+mod identity;
 pub(crate) mod item;
 mod reason;
 pub(crate) mod request;

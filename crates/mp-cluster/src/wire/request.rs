@@ -7,21 +7,25 @@
 //! The rules for versions are those of [frames](super::frame).
 #![expect(clippy::exhaustive_structs, clippy::exhaustive_enums, reason = "servers construct them")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, PeerId};
-use mp_identity::{Attributes, Identity, Role, Subject};
+use mp_identity::{Identity, Subject};
 use mp_rooms::limits::{CODE_BYTES_MAX, NAME_BYTES_MAX};
 use mp_rooms::{Code, RoomName, Selection};
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{Payload, Text};
+use super::bounded::Text;
+use super::call::{
+    WireCall, WireReply, call_from_wire, call_to_wire, reply_from_wire, reply_to_wire,
+};
 use super::frame::{FrameRefusal, VERSION};
+use super::identity::{WireIdentity, encode_attributes, identity_from_wire, identity_to_wire};
 use super::reason::WireReason;
+use crate::call::{NodeCall, NodeReply, QueueCall};
 use crate::id::{ClusterId, ClusterNodeId, Epoch, NodeRequestId};
-use crate::limits::REQUEST_BYTES_MAX;
+use crate::limits::{REPLY_BYTES_MAX, REQUEST_BYTES_MAX};
 
 /// A request of a node to another one, or the answer to one.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +34,27 @@ pub enum NodeRequest {
     Join(NodeRequestId, Box<RemoteJoin>),
     /// The answer to a join.
     Answer(NodeRequestId, JoinAnswer),
+    /// A call about rooms or queues of the receiving node.
+    Call(NodeRequestId, NodeCall),
+    /// The reply to a call.
+    Reply(NodeRequestId, NodeReply),
+    /// The sending node has changed bans in the directory. There is no answer.
+    BansChanged,
+    /// The sending node has admitted a player whose home is the receiving node. There is no answer.
+    PlayerJoined {
+        /// The player.
+        player: Subject,
+        /// Number of the join, among those of the sending node.
+        number: u64,
+    },
+    /// A player of the receiving node was admitted elsewhere, after the join with this number.
+    /// There is no answer.
+    PlayerElsewhere {
+        /// The player.
+        player: Subject,
+        /// Number of the join, among those of the receiving node.
+        number: u64,
+    },
 }
 
 /// A join of a player of another node. That node has checked who the player is; credentials do not
@@ -46,6 +71,9 @@ pub struct RemoteJoin {
     pub selection: Selection,
     /// The player.
     pub identity: Arc<Identity>,
+    /// SHA-256 of the key with which a program hosts the room, or of a token without meaning, which
+    /// the room's node checks; `None`: none.
+    pub host_key: Option<[u8; 32]>,
 }
 
 /// The decision of a room's node about a join.
@@ -95,7 +123,15 @@ enum WireBody<'a> {
     Resumed { epoch: Epoch, peer: i32 },
     Refused(#[serde(borrow)] WireReason<'a>),
     NotOwner,
+    JoinWithKey(#[serde(borrow)] WireJoin<'a>, [u8; 32]),
+    Call(#[serde(borrow)] WireCall<'a>),
+    Reply(#[serde(borrow)] WireReply<'a>),
+    BansChanged,
+    PlayerJoined(#[serde(borrow)] WirePlayer<'a>, u64),
+    PlayerElsewhere(#[serde(borrow)] WirePlayer<'a>, u64),
 }
+
+type WirePlayer<'a> = Text<'a, { mp_identity::limits::SUBJECT_BYTES_MAX }>;
 
 #[derive(Serialize, Deserialize)]
 struct WireJoin<'a> {
@@ -112,23 +148,6 @@ struct WireJoin<'a> {
     identity: WireIdentity<'a>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct WireIdentity<'a> {
-    #[serde(borrow)]
-    subject: Option<Text<'a, { mp_identity::limits::SUBJECT_BYTES_MAX }>>,
-    #[serde(borrow)]
-    name: Option<Text<'a, { mp_identity::limits::NAME_BYTES_MAX }>>,
-    role: Role,
-    #[serde(borrow)]
-    room: Option<Text<'a, { mp_identity::limits::ROOM_BYTES_MAX }>>,
-    may_create: bool,
-    max_players: Option<u16>,
-    /// JSON; empty: none.
-    #[serde(borrow)]
-    attributes: Payload<'a>,
-    expires: Option<u64>,
-}
-
 impl RequestCodec {
     /// Returns the codec of a node.
     pub fn new(cluster: ClusterId, node: ClusterNodeId) -> Self {
@@ -137,15 +156,28 @@ impl RequestCodec {
 
     /// Returns the message of a request.
     pub fn encode(&self, request: &NodeRequest) -> Bytes {
-        let attributes = match request {
-            NodeRequest::Join(_, join) if !join.identity.attributes().is_empty() => {
-                serde_json::to_vec(join.identity.attributes().values()).unwrap_or_default()
-            }
-            _ => Vec::new(),
-        };
+        let attributes = request.identity().map(encode_attributes).unwrap_or_default();
         let (id, body) = match request {
-            NodeRequest::Join(id, join) => (*id, WireBody::Join(join_to_wire(join, &attributes))),
+            NodeRequest::Join(id, join) => {
+                let wire = join_to_wire(join, &attributes);
+                let body = match join.host_key {
+                    None => WireBody::Join(wire),
+                    Some(key) => WireBody::JoinWithKey(wire, key),
+                };
+                (*id, body)
+            }
             NodeRequest::Answer(id, answer) => (*id, answer_to_wire(*answer)),
+            NodeRequest::Call(id, call) => (*id, WireBody::Call(call_to_wire(call, &attributes))),
+            NodeRequest::Reply(id, reply) => (*id, WireBody::Reply(reply_to_wire(reply))),
+            NodeRequest::BansChanged => (NodeRequestId::default(), WireBody::BansChanged),
+            NodeRequest::PlayerJoined { player, number } => {
+                let body = WireBody::PlayerJoined(Text(player.as_str()), *number);
+                (NodeRequestId::default(), body)
+            }
+            NodeRequest::PlayerElsewhere { player, number } => {
+                let body = WireBody::PlayerElsewhere(Text(player.as_str()), *number);
+                (NodeRequestId::default(), body)
+            }
         };
         let wire = WireRequest { cluster: self.cluster, node: self.node, id, body };
         // An encoding into memory has no errors.
@@ -158,7 +190,8 @@ impl RequestCodec {
     ///
     /// The reason for which it is refused.
     pub fn decode(&self, bytes: &[u8]) -> Result<(ClusterNodeId, NodeRequest), FrameRefusal> {
-        if bytes.len() > REQUEST_BYTES_MAX {
+        let length = bytes.len();
+        if length > REPLY_BYTES_MAX {
             return Err(FrameRefusal::TooLong);
         }
         let (version, bytes) = bytes.split_first().ok_or(FrameRefusal::MalformedHeader)?;
@@ -174,10 +207,32 @@ impl RequestCodec {
         if wire.cluster != self.cluster {
             return Err(FrameRefusal::OtherCluster);
         }
+        if length > REQUEST_BYTES_MAX && !matches!(wire.body, WireBody::Reply(_)) {
+            return Err(FrameRefusal::TooLong);
+        }
         let request = match wire.body {
             WireBody::Join(join) => {
-                let join = join_from_wire(&join).ok_or(malformed)?;
+                let join = join_from_wire(&join, None).ok_or(malformed)?;
                 NodeRequest::Join(wire.id, Box::new(join))
+            }
+            WireBody::JoinWithKey(join, key) => {
+                let join = join_from_wire(&join, Some(key)).ok_or(malformed)?;
+                NodeRequest::Join(wire.id, Box::new(join))
+            }
+            WireBody::Call(call) => {
+                NodeRequest::Call(wire.id, call_from_wire(call).ok_or(malformed)?)
+            }
+            WireBody::Reply(reply) => {
+                NodeRequest::Reply(wire.id, reply_from_wire(reply).ok_or(malformed)?)
+            }
+            WireBody::BansChanged => NodeRequest::BansChanged,
+            WireBody::PlayerJoined(player, number) => {
+                let player = Subject::new(player.0).map_err(|_| malformed)?;
+                NodeRequest::PlayerJoined { player, number }
+            }
+            WireBody::PlayerElsewhere(player, number) => {
+                let player = Subject::new(player.0).map_err(|_| malformed)?;
+                NodeRequest::PlayerElsewhere { player, number }
             }
             body => {
                 let answer = answer_from_wire(body).ok_or(malformed)?;
@@ -188,8 +243,22 @@ impl RequestCodec {
     }
 }
 
+impl NodeRequest {
+    /// Returns the player of whom the request is.
+    fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Join(_, join) => Some(&join.identity),
+            Self::Call(_, NodeCall::Seat(seat)) => Some(&seat.identity),
+            Self::Call(_, NodeCall::Queue { call: QueueCall::Enter { identity, .. }, .. }) => {
+                Some(identity)
+            }
+            _ => None,
+        }
+    }
+}
+
 fn join_to_wire<'a>(join: &'a RemoteJoin, attributes: &'a [u8]) -> WireJoin<'a> {
-    let (identity, selection) = (&join.identity, &join.selection);
+    let selection = &join.selection;
     WireJoin {
         endpoint: join.endpoint.0,
         connection: join.connection,
@@ -197,16 +266,7 @@ fn join_to_wire<'a>(join: &'a RemoteJoin, attributes: &'a [u8]) -> WireJoin<'a> 
         room: Text(selection.room.as_str()),
         template: selection.template.as_ref().map(|name| Text(name.as_str())),
         code: selection.code.as_ref().map(|code| Text(code.as_str())),
-        identity: WireIdentity {
-            subject: identity.subject().map(|subject| Text(subject.as_str())),
-            name: identity.name().map(Text),
-            role: identity.role(),
-            room: identity.room().map(Text),
-            may_create: identity.may_create(),
-            max_players: identity.max_players(),
-            attributes: Payload(attributes),
-            expires: identity.expires(),
-        },
+        identity: identity_to_wire(&join.identity, attributes),
     }
 }
 
@@ -224,7 +284,13 @@ fn answer_to_wire(answer: JoinAnswer) -> WireBody<'static> {
 /// Returns the answer that was encoded; `None` if a value is not allowed.
 fn answer_from_wire(body: WireBody<'_>) -> Option<JoinAnswer> {
     Some(match body {
-        WireBody::Join(_) => return None,
+        WireBody::Join(_)
+        | WireBody::JoinWithKey(..)
+        | WireBody::Call(_)
+        | WireBody::Reply(_)
+        | WireBody::BansChanged
+        | WireBody::PlayerJoined(..)
+        | WireBody::PlayerElsewhere(..) => return None,
         WireBody::Admitted { epoch, authenticates } => {
             JoinAnswer::Admitted { epoch, authenticates }
         }
@@ -237,7 +303,7 @@ fn answer_from_wire(body: WireBody<'_>) -> Option<JoinAnswer> {
 }
 
 /// Returns the join that was encoded; `None` if a value is not allowed.
-fn join_from_wire(wire: &WireJoin<'_>) -> Option<RemoteJoin> {
+fn join_from_wire(wire: &WireJoin<'_>, host_key: Option<[u8; 32]>) -> Option<RemoteJoin> {
     let claimed_id = match wire.claimed_id {
         Some(id) => Some(PeerId::new(id)?),
         None => None,
@@ -255,31 +321,16 @@ fn join_from_wire(wire: &WireJoin<'_>) -> Option<RemoteJoin> {
         claimed_id,
         selection,
         identity: Arc::new(identity_from_wire(&wire.identity)?),
+        host_key,
     })
-}
-
-fn identity_from_wire(wire: &WireIdentity<'_>) -> Option<Identity> {
-    let mut identity = match wire.subject {
-        Some(subject) => Identity::new(Subject::new(subject.0).ok()?),
-        None => Identity::anonymous(),
-    };
-    if let Some(name) = wire.name {
-        identity = identity.with_name(name.0).ok()?;
-    }
-    if let Some(room) = wire.room {
-        identity = identity.with_room(room.0).ok()?;
-    }
-    if !wire.attributes.0.is_empty() {
-        let values: BTreeMap<_, _> = serde_json::from_slice(wire.attributes.0).ok()?;
-        identity = identity.with_attributes(Attributes::new(values).ok()?);
-    }
-    let identity = identity.with_role(wire.role).with_create(wire.may_create);
-    Some(identity.with_max_players(wire.max_players).with_expires(wire.expires))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use mp_core::Rejection;
+    use mp_identity::{Attributes, Role};
 
     use super::*;
 
@@ -287,7 +338,7 @@ mod tests {
         RequestCodec::new(ClusterId::named(cluster), ClusterNodeId::new(7))
     }
 
-    fn join() -> NodeRequest {
+    fn join(host_key: Option<[u8; 32]>) -> NodeRequest {
         let attributes = BTreeMap::from([("rank".to_owned(), 3.into())]);
         let identity = Identity::new(Subject::new("kay").unwrap())
             .with_name("Kay")
@@ -304,6 +355,7 @@ mod tests {
             claimed_id: PeerId::new(9),
             selection,
             identity: Arc::new(identity),
+            host_key,
         };
         NodeRequest::Join(NodeRequestId::new(1), Box::new(join))
     }
@@ -318,7 +370,7 @@ mod tests {
             JoinAnswer::NotOwner,
         ];
         let answers = answers.map(|answer| NodeRequest::Answer(NodeRequestId::new(2), answer));
-        for request in answers.into_iter().chain([join()]) {
+        for request in answers.into_iter().chain([None, Some([8; 32])].map(join)) {
             let bytes = codec("a").encode(&request);
             let decoded = codec("a").decode(&bytes);
             assert_eq!(decoded, Ok((ClusterNodeId::new(7), request)));
@@ -330,12 +382,14 @@ mod tests {
 
     #[test]
     fn requests_of_other_clusters_and_versions_and_long_ones_are_refused() {
-        let bytes = codec("a").encode(&join());
+        let bytes = codec("a").encode(&join(None));
         assert_eq!(codec("b").decode(&bytes), Err(FrameRefusal::OtherCluster));
         let mut other = bytes.to_vec();
         other[0] = VERSION + 2;
         assert_eq!(codec("a").decode(&other), Err(FrameRefusal::OtherVersion));
-        let long = vec![0; REQUEST_BYTES_MAX + 1];
+        let mut long = bytes.to_vec();
+        long[0] = VERSION + 1;
+        long.resize(REQUEST_BYTES_MAX + 1, 0);
         assert_eq!(codec("a").decode(&long), Err(FrameRefusal::TooLong));
         other[0] = VERSION;
         other.push(0);

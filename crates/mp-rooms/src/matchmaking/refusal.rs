@@ -45,6 +45,8 @@ mp_core::reasons! {
         Overloaded = "overloaded" => "the server is overloaded",
         /// The server uses more memory than its limit.
         OutOfMemory = "out_of_memory" => "the server uses its maximum of memory",
+        /// No node of the cluster that may have a seat answers.
+        Unreachable = "unreachable" => "the servers with such rooms do not answer",
         /// The server is about to end.
         Draining = "draining" => "the server is shutting down",
     }

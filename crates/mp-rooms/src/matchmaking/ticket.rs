@@ -28,6 +28,23 @@ impl Ticket {
         Self((u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())).to_be_bytes())
     }
 
+    /// Returns the same ticket with another tag. The servers of a cluster tag tickets by the server
+    /// that has the seat; 96 bits stay random.
+    #[must_use]
+    pub fn with_tag(&self, tag: u32) -> Self {
+        let [_, _, _, _, random @ ..] = self.0;
+        let mut bytes = [0; TICKET_BYTES];
+        bytes[..4].copy_from_slice(&tag.to_be_bytes());
+        bytes[4..].copy_from_slice(&random);
+        Self(bytes)
+    }
+
+    /// Returns the tag: the first 32 bits, which are random if none was set.
+    pub fn tag(&self) -> u32 {
+        let [a, b, c, d, ..] = self.0;
+        u32::from_be_bytes([a, b, c, d])
+    }
+
     /// Returns the ticket with this text; `None` if it is not the text of a ticket.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(Self::PREFIX)?;
@@ -91,6 +108,16 @@ mod tests {
         assert_eq!(format!("{ticket:?}"), "Ticket");
         let other = Ticket::random(&mut Rng::seed_from_u64(2));
         assert_ne!(other.hash(), ticket.hash());
+    }
+
+    #[test]
+    fn tagged_ticket_keeps_its_random_bits_and_has_another_hash() {
+        let ticket = Ticket::random(&mut Rng::seed_from_u64(1));
+        let tagged = ticket.with_tag(7);
+        let read = Ticket::parse(&tagged.reveal()).unwrap();
+        assert_eq!((read.tag(), &read.0[4..]), (7, &ticket.0[4..]));
+        assert_ne!(tagged.hash(), ticket.hash());
+        assert_eq!(tagged.with_tag(ticket.tag()).hash(), ticket.hash());
     }
 
     #[test]

@@ -25,6 +25,8 @@ mp_core::reasons! {
         AlreadyMatching = "already_matching" => "you have a seat or a place in a queue already",
         /// The player has no group to confirm.
         NothingToConfirm = "nothing_to_confirm" => "there is no group to confirm",
+        /// The node of the cluster that has the queue does not answer.
+        Unreachable = "unreachable" => "the server with the queue does not answer",
         /// The server is about to end.
         Draining = "draining" => "the server is shutting down",
     }

@@ -29,13 +29,13 @@ impl HostKey {
         Self { token, single_use: is_for_one_host.then_some(SingleUse::Unused) }
     }
 
-    /// Returns whether `token` is the key, and is valid.
-    pub(super) fn accepts(&self, now: Instant, token: &Token) -> bool {
+    /// Returns whether `is_key` recognizes the key, and it is valid.
+    pub(super) fn accepts(&self, now: Instant, is_key: impl Fn(&Token) -> bool) -> bool {
         let is_valid = match self.single_use {
             Some(SingleUse::Left(until)) => now < until,
             _ => true,
         };
-        self.token == *token && is_valid
+        is_key(&self.token) && is_valid
     }
 
     /// Handles a host that has joined.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use mp_core::{Instant, PeerId};
-use mp_identity::{Identity, Role, Subject};
+use mp_identity::{Identity, Role, Subject, Token};
 
 use super::host_key::HostKey;
 use super::{JoinDecision, Rooms, Shortage};
-use crate::join::{Join, ListenerConnection};
+use crate::join::{Join, ListenerConnection, token_hash};
 use crate::limits::{WAITING_MAX, WAITING_PER_ROOM_MAX};
 use crate::name::{RoomId, RoomName};
 use crate::refusal::{CreateRefusal, JoinRefusal, Removal};
@@ -64,11 +64,30 @@ impl Rooms {
     pub fn has_host_key(&self, now: Instant, join: &Join) -> Option<bool> {
         let token = join.credentials.token.as_ref()?;
         let selection = join.selection.as_ref().ok()?;
+        self.is_host_key(now, selection, |key| key == token)
+    }
+
+    /// Same as [`has_host_key`](Self::has_host_key), of the [hash](Join::token_hash) of a token.
+    pub fn has_host_key_hash(
+        &self,
+        now: Instant,
+        selection: &Selection,
+        hash: &[u8; 32],
+    ) -> Option<bool> {
+        self.is_host_key(now, selection, |key| token_hash(key) == *hash)
+    }
+
+    fn is_host_key(
+        &self,
+        now: Instant,
+        selection: &Selection,
+        is_key: impl Fn(&Token) -> bool,
+    ) -> Option<bool> {
         let existing = self.names.get(&selection.room).and_then(|id| self.rooms.get(id));
         if let Some(room) = existing {
             let key = room.host_key.as_ref();
             let key = key.filter(|_| room.template.host == RoomHost::Tunnel)?;
-            return Some(key.accepts(now, token));
+            return Some(key.accepts(now, is_key));
         }
         let template = match self.reserved.get(&selection.room) {
             Some(reserved) => reserved,
@@ -78,7 +97,7 @@ impl Rooms {
             }
         };
         let key = template.host_key.as_ref().filter(|_| template.host == RoomHost::Tunnel)?;
-        Some(key == token)
+        Some(is_key(key))
     }
 
     fn host_key_mut(&mut self, id: RoomId) -> Option<&mut HostKey> {

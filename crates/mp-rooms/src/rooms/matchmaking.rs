@@ -63,6 +63,15 @@ impl Rooms {
         reserved
     }
 
+    /// Returns whether a player would get a seat in a room that exists, by [`MatchVerb::Join`] and
+    /// the same request. The time is proportional to the number of rooms.
+    pub fn has_fitting_room(&self, request: &MatchRequest, identity: &Identity) -> bool {
+        let own = self
+            .own_places(identity)
+            .filter(|own| self.create_refusal().is_none() && self.seat_refusal(own).is_none());
+        own.is_some_and(|own| self.find_fitting(request, &own).is_some())
+    }
+
     /// Returns the seat of a ticket again, for a player who has lost the answer or the connection
     /// before it took the seat. [`session_of`](Self::session_of) finds sessions that have begun.
     ///

@@ -167,6 +167,12 @@ impl Rooms {
         rooms
     }
 
+    /// Sets the smallest number of rooms that are created from now on. The servers of a cluster
+    /// have different ones, so that numbers, and names with them, exist once in the cluster.
+    pub fn set_first_id(&mut self, first: u64) {
+        self.next_id = self.next_id.max(first);
+    }
+
     /// Returns the template of this name.
     pub fn template(&self, name: &RoomName) -> Option<&Arc<Template>> {
         self.templates.get(name)

@@ -214,6 +214,24 @@ impl Rooms {
         true
     }
 
+    /// Returns the treatment of players who are connected already.
+    pub fn same_player(&self) -> SamePlayer {
+        self.settings.same_player
+    }
+
+    /// Returns whether a player has connections, or kept places.
+    pub fn has_player(&self, subject: &Subject) -> bool {
+        self.players.connections.contains_key(subject)
+    }
+
+    /// Disconnects all connections of a player who has joined a room of another server, for the
+    /// reason [`Removal::Replaced`].
+    pub fn replace_player(&mut self, now: Instant, subject: &Subject) {
+        for connection in self.players.of(Some(subject)) {
+            self.disconnect(now, connection, Removal::Replaced);
+        }
+    }
+
     /// Disconnects all connections of a player, frees its seats and ends its places in queues.
     /// `text` is for the player, in place of the reason's. Returns the number of connections.
     pub fn disconnect_player(

@@ -1,7 +1,8 @@
 //! [`Bans`]: banned addresses, networks and players, without I/O.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::str::FromStr;
 
 use mp_core::{AddressPrefix, ConnectionGate, UnixSeconds};
 use mp_identity::Subject;
@@ -13,6 +14,27 @@ pub(crate) enum BanTarget {
     Address(AddressPrefix),
     /// A player, by its subject.
     Player(Subject),
+}
+
+/// Writes the target as a word and the subject, or as an address or network.
+impl fmt::Display for BanTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(prefix) => prefix.fmt(f),
+            Self::Player(subject) => write!(f, "{PLAYER} {}", subject.as_str()),
+        }
+    }
+}
+
+impl FromStr for BanTarget {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.strip_prefix(PLAYER).and_then(|rest| rest.strip_prefix(' ')) {
+            Some(subject) => subject.parse().map(Self::Player).map_err(drop),
+            None => text.parse().map(Self::Address).map_err(drop),
+        }
+    }
 }
 
 /// Bans with the times at which they end; `None`: never.
@@ -27,6 +49,16 @@ impl Bans {
             self.0.insert(target, until);
         }
         fits
+    }
+
+    /// Returns the end of a ban; `None` if there is no ban of exactly this target.
+    pub(super) fn get(&self, target: &BanTarget) -> Option<Option<UnixSeconds>> {
+        self.0.get(target).copied()
+    }
+
+    /// Returns the bans, in the order of their targets.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&BanTarget, Option<UnixSeconds>)> {
+        self.0.iter().map(|(target, &until)| (target, until))
     }
 
     /// Ends a ban. Returns false if there is none of exactly this target.
@@ -131,6 +163,16 @@ const NEVER: &str = "never";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn targets_are_read_from_their_texts() {
+        for text in ["192.0.2.0/24", "2001:db8::1", "player kay", "player player 1"] {
+            assert_eq!(text.parse::<BanTarget>().unwrap().to_string(), text);
+        }
+        for text in ["", "kay", "player", "player ", "192.0.2.0/33"] {
+            assert!(text.parse::<BanTarget>().is_err(), "{text}");
+        }
+    }
 
     fn prefix(text: &str) -> BanTarget {
         BanTarget::Address(text.parse().unwrap())

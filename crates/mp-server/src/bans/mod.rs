@@ -2,6 +2,7 @@
 
 mod file;
 mod list;
+mod merge;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,6 +17,7 @@ use mp_identity::Subject;
 use tokio::sync::{Mutex, Notify};
 
 pub(crate) use self::list::{BanTarget, Bans};
+pub(crate) use self::merge::ban_record;
 
 /// The reason why a ban was not added or removed.
 #[derive(Debug)]
@@ -80,17 +82,16 @@ impl BanRegistry {
         Ok(Self(Arc::new(Shared { bans: Mutex::new(bans), ..shared })))
     }
 
-    /// Bans `target` for `time`; `None`: until [`unban`](Self::unban).
+    /// Bans `target` until a time; `None`: until [`unban`](Self::unban).
     ///
     /// # Errors
     ///
     /// See [`BanError`].
-    pub(crate) async fn ban(
+    pub(crate) async fn ban_until(
         &self,
         target: BanTarget,
-        time: Option<Duration>,
+        until: Option<UnixSeconds>,
     ) -> Result<(), BanError> {
-        let until = time.map(|time| unix_now().saturating_add(time.as_secs().max(1)));
         let mut bans = self.0.bans.lock().await;
         if !bans.insert(target, until) {
             return Err(BanError::Full);
@@ -168,6 +169,11 @@ impl Shared {
     }
 }
 
+/// Returns the time at which a ban ends that begins now; `None`: never.
+pub(crate) fn end_of(time: Option<Duration>) -> Option<UnixSeconds> {
+    time.map(|time| unix_now().saturating_add(time.as_secs().max(1)))
+}
+
 /// Maximum time after which the wall clock is read again.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -188,7 +194,9 @@ mod tests {
         runtime.block_on(async {
             let gate = ConnectionGate::default();
             let bans = BanRegistry::load(gate.clone(), path.clone()).unwrap();
-            bans.ban(network.clone(), Some(Duration::from_secs(3_600))).await.unwrap();
+            bans.ban_until(network.clone(), end_of(Some(Duration::from_secs(3_600))))
+                .await
+                .unwrap();
             assert_eq!(check(&gate), Err(GateRefusal::Banned));
 
             let gate = ConnectionGate::default();
@@ -212,7 +220,7 @@ mod tests {
         let load = || BanRegistry::load(ConnectionGate::default(), path.clone()).unwrap();
         runtime.block_on(async {
             let bans = load();
-            bans.ban(BanTarget::Player(kay.clone()), None).await.unwrap();
+            bans.ban_until(BanTarget::Player(kay.clone()), None).await.unwrap();
             assert!(bans.is_banned(&kay) && !bans.is_banned(&bob));
             let bans = load();
             assert_eq!(
@@ -231,7 +239,8 @@ mod tests {
         let path = directory.path().join("none").join("bans");
         let bans = BanRegistry::load(gate.clone(), Some(path)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let banned = runtime.block_on(bans.ban(BanTarget::Address("::1".parse().unwrap()), None));
+        let banned =
+            runtime.block_on(bans.ban_until(BanTarget::Address("::1".parse().unwrap()), None));
         assert!(matches!(banned, Err(BanError::NotSaved(_))), "{banned:?}");
         assert!(gate.check(Instant::ZERO, "::1".parse().unwrap()).is_err());
     }

@@ -153,7 +153,8 @@ mod tests {
         let connection = ListenerConnection { listener: ListenerId(0), connection };
         let room = RoomName::new("a").unwrap();
         let join = Join::new(connection, None, Ok(Selection::new(room.clone())));
-        Applicant { join, room, identity: Arc::new(Identity::anonymous()), template }
+        let identity = Arc::new(Identity::anonymous());
+        Applicant { join, room, identity, template, host_key: None }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! [`Driver`]: the task that runs the machines of a node between the bus, the directory, the
 //! endpoints and the rooms. `turn` has the order of a turn, `joins` the players.
 
+mod calls;
 mod joins;
 mod turn;
 
@@ -12,7 +13,8 @@ use mp_actor::SharedEndpoint;
 use mp_cluster::bus::{Bus, BusEvent, BusMessageKind};
 use mp_cluster::directory::{Directory, NodeRecord};
 use mp_cluster::{
-    Claims, ClusterId, ClusterNodeId, Epoch, Gateways, Lease, RemoteJoin, RequestCodec,
+    Claims, ClusterId, ClusterNodeId, Epoch, Gateways, Lease, PlayerHomes, RemoteJoin,
+    RequestCodec, SharedBans,
 };
 use mp_core::host::SystemClock;
 use mp_core::{EndpointId, Instant};
@@ -20,6 +22,7 @@ use mp_rooms::{ListenerId, RoomName};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::asks::Asks;
+use super::calls::NodeCalls;
 use super::far::FarLinks;
 use super::guests::Guests;
 use super::handle::{ClaimOutcome, RemoteRequest, ToNode};
@@ -55,6 +58,12 @@ pub(super) struct Driver<B, D> {
     early_count: usize,
     /// Creators of rooms that wait for the directory.
     creators: BTreeMap<RoomName, Vec<Creator>>,
+    /// Calls to other nodes.
+    node_calls: NodeCalls,
+    /// Senders of replies to callers that look for the nodes of rooms.
+    finders: BTreeMap<RoomName, Vec<oneshot::Sender<ClusterNodeId>>>,
+    bans: SharedBans,
+    homes: PlayerHomes,
     /// Calls of the registry that it has not accepted.
     calls: VecDeque<Box<HostCall>>,
     /// True if a mailbox was full in the last turn.
@@ -111,6 +120,10 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             early: BTreeMap::new(),
             early_count: 0,
             creators: BTreeMap::new(),
+            node_calls: NodeCalls::default(),
+            finders: BTreeMap::new(),
+            bans: SharedBans::default(),
+            homes: PlayerHomes::default(),
             calls: VecDeque::new(),
             is_blocked: false,
             next_retry: Instant::ZERO,
@@ -187,7 +200,10 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 self.gateways.handle_frame(now, &bytes, speaks);
             }
             BusEvent::Message(BusMessageKind::Request, bytes) => self.handle_request(now, &bytes),
-            BusEvent::Connected => tracing::info!(node = %self.node, "the bus is connected"),
+            BusEvent::Connected => {
+                tracing::info!(node = %self.node, "the bus is connected");
+                self.bans.read_soon(now);
+            }
             BusEvent::Disconnected => {
                 tracing::warn!(node = %self.node, "the bus is disconnected");
             }
@@ -203,6 +219,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             TaskOutcome::Directory(Asker::Claims, id, result) => {
                 self.claims.handle_result(now, &self.lease, id, result);
             }
+            TaskOutcome::Directory(Asker::Bans, id, result) => self.handle_bans(now, id, result),
+            TaskOutcome::BansMerged(missing) => self.bans.add(missing),
             TaskOutcome::Served(key, served) => {
                 let listener = key.listener;
                 let decided = self.near.served(now, &mut self.gateways, key, served.ok());

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 
 use mp_actor::{BranchRef, SharedEndpoint};
-use mp_cluster::NodeRequestId;
+use mp_cluster::directory::BanRecord;
+use mp_cluster::{ClusterNodeId, NodeCall, NodeReply, NodeRequestId};
 use mp_core::{DisconnectReason, OutgoingPacket, PeerId};
-use mp_identity::Identity;
+use mp_identity::{Identity, Subject};
 use mp_rooms::{Join, JoinRefusal, ListenerConnection, ListenerId, RoomId, RoomName};
 use tokio::sync::{mpsc, oneshot};
 
+use super::lists::RoomLists;
 use super::stats::SharedStats;
 
 /// The sender of messages to the task of the cluster. Clones share its queue.
 #[derive(Clone, Debug)]
 pub(crate) struct ClusterHandle {
+    node: ClusterNodeId,
     sender: mpsc::Sender<ToNode>,
-    stats: SharedStats,
+    pub(super) stats: SharedStats,
+    pub(super) lists: Arc<RoomLists>,
 }
 
 /// A message of the task that owns the rooms.
@@ -41,6 +45,17 @@ pub(crate) enum ToNode {
     Claim { name: RoomName, template: RoomName, reply: oneshot::Sender<ClaimOutcome> },
     /// The creation that followed a claim has ended.
     Unclaim { name: RoomName, exists: bool },
+    /// Another node is called. Without a reply the sender is dropped.
+    Call { to: ClusterNodeId, call: NodeCall, reply: oneshot::Sender<NodeReply> },
+    /// The reply to a call of another node.
+    Reply(RemoteRequest, NodeReply),
+    /// The node of a room is looked for. If there is none, the sender is dropped.
+    Find { room: RoomName, reply: oneshot::Sender<ClusterNodeId> },
+    /// A player was admitted to a room of this node, whose other connections are replaced. Joins
+    /// have ascending numbers.
+    PlayerJoined { player: Subject, number: u64 },
+    /// Bans of this node that the others do not have.
+    Bans(Vec<BanRecord>),
     /// The server accepts no rooms any more, because it is about to end.
     Draining,
 }
@@ -55,6 +70,8 @@ pub(crate) struct Applicant {
     /// Template from which the join creates the room if no node has it, or the reason why it does
     /// not.
     pub(crate) template: Result<RoomName, JoinRefusal>,
+    /// Hash of the player's token, if it may be the host key of the room.
+    pub(crate) host_key: Option<[u8; 32]>,
 }
 
 /// The decision about a player of another node.
@@ -77,9 +94,14 @@ pub(crate) enum ClaimOutcome {
 }
 
 impl ClusterHandle {
-    pub(super) fn new(stats: SharedStats) -> (Self, mpsc::Receiver<ToNode>) {
+    pub(super) fn new(node: ClusterNodeId, stats: SharedStats) -> (Self, mpsc::Receiver<ToNode>) {
         let (sender, inbox) = mpsc::channel(QUEUE_MAX);
-        (Self { sender, stats }, inbox)
+        (Self { node, sender, stats, lists: Arc::default() }, inbox)
+    }
+
+    /// Returns this node.
+    pub(crate) fn node(&self) -> ClusterNodeId {
+        self.node
     }
 
     /// Queues a message. Returns false, and counts it, if the queue is full.
@@ -101,8 +123,8 @@ impl ClusterHandle {
     }
 }
 
-/// A request to another node, which that node has numbered.
-pub(super) type RemoteRequest = (mp_cluster::ClusterNodeId, NodeRequestId);
+/// A request of another node, which that node has numbered.
+pub(crate) type RemoteRequest = (ClusterNodeId, NodeRequestId);
 
 /// Capacity of the queue: a join, a decision and an end of each connection of
 /// [`JoinQueue`](crate::rooms::JoinQueue), and the changes of all rooms. Beyond it joins are

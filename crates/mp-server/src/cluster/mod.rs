@@ -12,12 +12,14 @@
 //! [`RemoteEndpoint`](mp_actor::RemoteEndpoint) at the room's branch.
 
 mod asks;
+mod calls;
 mod driver;
 mod far;
 mod guests;
 mod handle;
 mod here;
 mod join;
+mod lists;
 #[cfg(feature = "cluster")]
 mod nats;
 mod near;
@@ -26,8 +28,11 @@ mod requests;
 mod stats;
 
 pub(crate) use guests::is_guest;
-pub(crate) use handle::{Applicant, ClaimOutcome, ClusterHandle, GuestDecision, ToNode};
+pub(crate) use handle::{
+    Applicant, ClaimOutcome, ClusterHandle, GuestDecision, RemoteRequest, ToNode,
+};
 pub(crate) use join::{NatsFacts, check, join};
+pub(crate) use lists::LIST_AGE_MAX;
 pub use node::ClusterNode;
 #[cfg(test)]
 pub(crate) use node::RunningNode;

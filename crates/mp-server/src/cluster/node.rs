@@ -95,7 +95,7 @@ impl ClusterNode {
     pub(crate) async fn start(self, rooms: &RoomsHandle, capacity: u32) -> io::Result<RunningNode> {
         let thread = Arbiter::try_new()?;
         let stats = SharedStats::default();
-        let (handle, inbox) = ClusterHandle::new(stats.clone());
+        let (handle, inbox) = ClusterHandle::new(self.id, stats.clone());
         // Fails only if the server has ended.
         let _ = rooms.join_cluster(handle).await;
         let (clock, rooms) = (self.clock, rooms.clone());

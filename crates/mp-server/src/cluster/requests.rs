@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use mp_actor::{CallError, RemoteBranch, SharedEndpoint};
-use mp_cluster::directory::{Directory, OperationId, OperationOutcome, Request, Unavailable};
+use mp_cluster::directory::{
+    BanRecord, Directory, OperationId, OperationOutcome, Request, Unavailable,
+};
 use mp_core::Instant;
 use mp_rooms::{ListenerId, RoomName};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+
+use crate::rooms::RoomsHandle;
 
 /// Operations of the directory, and endpoints that start to serve a room of another node.
 #[derive(Debug)]
@@ -21,6 +25,7 @@ pub(super) struct Tasks<D> {
 pub(super) enum Asker {
     Lease,
     Claims,
+    Bans,
 }
 
 /// An endpoint, and the room of another node that it serves.
@@ -35,6 +40,8 @@ pub(super) struct RouteKey {
 pub(super) enum TaskOutcome {
     Directory(Asker, OperationId, Result<OperationOutcome, Unavailable>),
     Served(RouteKey, Result<RemoteBranch, CallError>),
+    /// Bans of the directory were applied. These bans of the server are not in the directory.
+    BansMerged(Vec<BanRecord>),
 }
 
 impl<D: Directory + 'static> Tasks<D> {
@@ -67,6 +74,12 @@ impl<D: Directory + 'static> Tasks<D> {
             let served = endpoint.serve_remote(wake).await;
             TaskOutcome::Served(key, served)
         });
+    }
+
+    /// Applies the bans of the directory.
+    pub(super) fn merge_bans(&mut self, rooms: RoomsHandle, records: Vec<BanRecord>) {
+        self.tasks
+            .spawn_local(async move { TaskOutcome::BansMerged(rooms.merge_bans(records).await) });
     }
 
     /// Waits for the next outcome.

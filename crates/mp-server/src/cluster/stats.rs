@@ -44,8 +44,18 @@ pub(crate) struct RequestStats {
     pub(crate) unexpected: u64,
     /// Requests and answers of other nodes that were refused.
     pub(crate) refused: ReasonCounts<FrameRefusal>,
-    /// Joins of other nodes that were dropped because too many wait.
+    /// Joins and calls of other nodes that were dropped because too many wait.
     pub(crate) overflowed: u64,
+    /// Calls of other nodes about rooms and queues.
+    pub(crate) calls_received: u64,
+    /// Calls to other nodes.
+    pub(crate) calls_sent: u64,
+    /// Calls that the other node has not answered in time.
+    pub(crate) calls_unanswered: u64,
+    /// Times that changed bans of this node were written to the directory.
+    pub(crate) bans_written: u64,
+    /// Times that the bans were read from the directory.
+    pub(crate) bans_read: u64,
 }
 
 /// The last statistics of a node. Clones share them.
@@ -64,6 +74,12 @@ impl SharedStats {
     /// Returns the last statistics; `None` before the first turn.
     pub(crate) fn get(&self) -> Option<ClusterStats> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the nodes that were registered at the last scan.
+    pub(super) fn members(&self) -> Members {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|stats| stats.members.clone()).unwrap_or_default()
     }
 
     pub(super) fn count_dropped(&self) {

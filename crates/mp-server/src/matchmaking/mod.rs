@@ -120,6 +120,7 @@ impl MatchContext {
         }
     }
 
+    /// Returns a new ticket, which the rooms tag by the node that has its seat.
     fn new_ticket(&self) -> Ticket {
         Ticket::random(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }

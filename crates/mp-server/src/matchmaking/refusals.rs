@@ -24,7 +24,7 @@ pub(super) fn identified<T, E: Refusal>(result: Identified<T, E>) -> Result<T, P
 }
 
 /// Returns the error of a server that has ended.
-pub(super) fn ended(error: ServerEnded) -> Problem {
+fn ended(error: ServerEnded) -> Problem {
     Problem::unavailable("server_ended", error)
 }
 

@@ -123,13 +123,16 @@ pub(super) fn queue_place(
     code: &Ticket,
 ) -> Result<QueuePlace, Problem> {
     let QueueBody { rank, party_size, party } = parse(body)?;
-    let party = match (party_size, party) {
-        (None, None) => PartyRequest::Alone,
-        (Some(size), None) => PartyRequest::Open { code: code.hash(), size },
-        (None, Some(party)) => PartyRequest::Join { code: ticket(&party)?.hash() },
+    let (party, tag) = match (party_size, party) {
+        (None, None) => (PartyRequest::Alone, None),
+        (Some(size), None) => (PartyRequest::Open { code: code.hash(), size }, Some(code.tag())),
+        (None, Some(party)) => {
+            let code = ticket(&party)?;
+            (PartyRequest::Join { code: code.hash() }, Some(code.tag()))
+        }
         _ => return Err(invalid("a request opens a party (party_size) or joins one (party)")),
     };
-    Ok(QueuePlace { template: name(template)?, rank, party })
+    Ok(QueuePlace { template: name(template)?, rank, party, tag })
 }
 
 /// Returns the ticket in the header `Authorization`.
@@ -297,7 +300,7 @@ mod tests {
         assert_eq!(place("").unwrap().party, PartyRequest::Alone);
         let open = place(r#"{"rank":-5,"party_size":2}"#).unwrap();
         let party = PartyRequest::Open { code: code.hash(), size: 2 };
-        assert_eq!((open.rank, open.party), (-5, party));
+        assert_eq!((open.rank, open.party, open.tag), (-5, party, Some(code.tag())));
         let join = place(&format!(r#"{{"party":"{TOKEN}"}}"#)).unwrap();
         assert_eq!(join.party, PartyRequest::Join { code: code.hash() });
         for body in [r#"{"party":"x"}"#, r#"{"rank":3000000000}"#, r#"{"party_size":-1}"#] {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mp_cluster::{ListedRoom, QueueReport, SeatOffer};
 use mp_core::Reason as _;
-use mp_rooms::{LobbyPage, PlayerSession, QueueStatus, ResumeTicket, RoomInfo, Ticket};
+use mp_rooms::{PlayerSession, ResumeTicket, Ticket};
 use serde::Serialize;
 
 use super::addresses::ServerAddresses;
-use crate::rooms::{QueueProgress, Seat};
+use crate::rooms::{Lobby, Queued};
 
 /// A seat.
 #[derive(Clone, Debug, Serialize)]
@@ -53,9 +54,9 @@ pub(super) struct LobbyResponse {
 struct LobbyRoom {
     room: String,
     room_id: u64,
-    players: usize,
+    players: u32,
     /// Seats that are reserved.
-    seats: usize,
+    seats: u32,
     max_players: u16,
     metadata: BTreeMap<String, String>,
 }
@@ -65,11 +66,11 @@ struct LobbyRoom {
 #[serde(tag = "status", rename_all = "snake_case")]
 pub(super) enum QueueResponse {
     /// Players of the party have not entered yet.
-    Gathering { present: usize, size: usize },
+    Gathering { present: u32, size: u32 },
     /// The party waits for a group, for so many seconds.
     Waiting { waited: u64 },
     /// A group was found, and must be confirmed in so many seconds.
-    Confirming { confirmed: bool, missing: usize, expires_in: u64 },
+    Confirming { confirmed: bool, missing: u32, expires_in: u64 },
     /// All have confirmed. The room follows.
     Formed,
     /// The group has a room, and the player a seat in it.
@@ -82,12 +83,12 @@ pub(super) enum QueueResponse {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct EnteredResponse {
     /// The ticket, also of the seat that follows.
-    pub(super) token: String,
+    token: String,
     /// Secret by which others join the party that was opened.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) party: Option<String>,
+    party: Option<String>,
     #[serde(flatten)]
-    pub(super) state: QueueResponse,
+    state: QueueResponse,
 }
 
 impl SessionResponse {
@@ -108,62 +109,64 @@ impl SessionResponse {
 }
 
 impl SeatResponse {
-    pub(super) fn new(seat: Seat, ticket: &Ticket, addresses: ServerAddresses) -> Self {
+    pub(super) fn new(offer: SeatOffer, ticket: &Ticket, addresses: ServerAddresses) -> Self {
         Self {
-            room: seat.reservation.name.to_string(),
-            room_id: seat.reservation.room.get(),
-            template: seat.reservation.template.to_string(),
+            room: offer.name.to_string(),
+            room_id: offer.room.get(),
+            template: offer.template.to_string(),
             token: ticket.reveal(),
-            expires_in: seat.expires_in.as_secs(),
+            expires_in: offer.expires_in.as_secs(),
             addresses,
         }
     }
 }
 
 impl LobbyResponse {
-    pub(super) fn new(page: LobbyPage) -> Self {
-        Self { rooms: page.rooms.into_iter().map(LobbyRoom::new).collect(), next: page.next }
+    pub(super) fn new(lobby: Lobby) -> Self {
+        Self { rooms: lobby.rooms.into_iter().map(LobbyRoom::new).collect(), next: lobby.next }
     }
 }
 
 impl LobbyRoom {
-    fn new(info: RoomInfo) -> Self {
+    fn new(room: ListedRoom) -> Self {
         Self {
-            room: info.name.to_string(),
-            room_id: info.id.get(),
-            players: info.players,
-            seats: info.seats,
-            max_players: info.max_players,
-            metadata: info.metadata,
+            room: room.name.to_string(),
+            room_id: room.room.get(),
+            players: room.players,
+            seats: room.seats,
+            max_players: room.max_players,
+            metadata: room.metadata,
         }
     }
 }
 
 impl QueueResponse {
-    pub(super) fn new(
-        progress: QueueProgress,
-        ticket: &Ticket,
-        addresses: ServerAddresses,
-    ) -> Self {
-        let (status, waited, expires_in) = match progress {
-            QueueProgress::Seated(seat) => {
-                return Self::Seated(SeatResponse::new(seat, ticket, addresses));
-            }
-            QueueProgress::Queued { status, waited, expires_in } => (status, waited, expires_in),
-        };
+    pub(super) fn new(report: QueueReport, ticket: &Ticket, addresses: ServerAddresses) -> Self {
         let seconds = |time: Duration| time.as_secs();
-        match status {
-            QueueStatus::Gathering { present, size } => Self::Gathering { present, size },
-            QueueStatus::Confirming { is_confirmed, missing, .. } => Self::Confirming {
+        match report {
+            QueueReport::Seated(offer) => Self::Seated(SeatResponse::new(offer, ticket, addresses)),
+            QueueReport::Gathering { present, size } => Self::Gathering { present, size },
+            QueueReport::Waiting { waited } => Self::Waiting { waited: seconds(waited) },
+            QueueReport::Confirming { is_confirmed, missing, expires_in } => Self::Confirming {
                 confirmed: is_confirmed,
                 missing,
                 expires_in: seconds(expires_in),
             },
-            QueueStatus::Formed => Self::Formed,
-            QueueStatus::Ended(reason) => {
+            QueueReport::Formed => Self::Formed,
+            QueueReport::Ended(reason) => {
                 Self::Ended { code: reason.label(), detail: reason.to_string() }
             }
-            _ => Self::Waiting { waited: seconds(waited) },
+        }
+    }
+}
+
+impl EnteredResponse {
+    /// `party`: secret of the party that was opened.
+    pub(super) fn new(queued: Queued, party: Option<&Ticket>, addresses: ServerAddresses) -> Self {
+        Self {
+            token: queued.ticket.reveal(),
+            party: party.map(Ticket::reveal),
+            state: QueueResponse::new(queued.report, &queued.ticket, addresses),
         }
     }
 }

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 
 use super::MatchContext;
 use super::addresses::ServerAddresses;
-use super::refusals::{checked, ended, identified};
+use super::refusals::{checked, identified};
 use super::requests::{
     SeatRequest, bearer_ticket, body, lobby_query, name, queue_place, seat_request,
 };
@@ -41,22 +41,16 @@ async fn request_seat(
     let request = seat_request(&verb, &template, &body(bytes)?)?;
     let addresses = addresses(&context, &headers);
     let rooms = &context.rooms;
-    let (ticket, seat) = match request {
-        SeatRequest::Again(ticket) => {
-            let seat = checked(rooms.reconnect(ticket.hash()).await)?;
-            (ticket, seat)
-        }
+    let seat = match request {
+        SeatRequest::Again(ticket) => checked(rooms.reconnect(ticket).await)?,
         SeatRequest::Any(verb, request) => {
-            let ticket = context.new_ticket();
             let player = context.credentials(&headers, client, None)?;
-            let seat = identified(rooms.request_seat(player, verb, request, ticket.hash()).await)?;
-            (ticket, seat)
+            identified(rooms.request_seat(player, verb, request, context.new_ticket()).await)?
         }
         SeatRequest::InRoom(room, request) => {
-            let ticket = context.new_ticket();
             let player = context.credentials(&headers, client, Some(&room))?;
-            let requested = rooms.request_seat_in(player, room, request, ticket.hash()).await;
-            (ticket, identified(requested)?)
+            let ticket = context.new_ticket();
+            identified(rooms.request_seat_in(player, room, request, ticket).await)?
         }
         SeatRequest::Session(_) if context.is_open => {
             let detail =
@@ -70,7 +64,7 @@ async fn request_seat(
             return Ok(Json(response).into_response());
         }
     };
-    Ok(Json(SeatResponse::new(seat, &ticket, addresses)).into_response())
+    Ok(Json(SeatResponse::new(seat.offer, &seat.ticket, addresses)).into_response())
 }
 
 async fn lobby(
@@ -79,7 +73,7 @@ async fn lobby(
     Query(parameters): Query<BTreeMap<String, String>>,
 ) -> Result<Json<LobbyResponse>, Problem> {
     let query = lobby_query(&template, parameters)?;
-    checked(context.rooms.lobby(query).await).map(|page| Json(LobbyResponse::new(page)))
+    checked(context.rooms.lobby(query).await).map(|lobby| Json(LobbyResponse::new(lobby)))
 }
 
 async fn enter_queue(
@@ -89,14 +83,16 @@ async fn enter_queue(
     headers: HeaderMap,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<EnteredResponse>), Problem> {
-    let (ticket, code) = (context.new_ticket(), context.new_ticket());
+    let mut code = context.new_ticket();
+    if let Some(tag) = context.rooms.queue_tag(&name(&template)?) {
+        code = code.with_tag(tag);
+    }
     let place = queue_place(&template, &body(bytes)?, &code)?;
     let opens_party = matches!(place.party, mp_rooms::PartyRequest::Open { .. });
     let player = context.credentials(&headers, client, None)?;
-    let progress = identified(context.rooms.enter_queue(player, place, ticket.hash()).await)?;
-    let state = QueueResponse::new(progress, &ticket, addresses(&context, &headers));
-    let party = opens_party.then(|| code.reveal());
-    let entered = EnteredResponse { token: ticket.reveal(), party, state };
+    let queued = identified(context.rooms.enter_queue(player, place, context.new_ticket()).await)?;
+    let party = opens_party.then_some(&code);
+    let entered = EnteredResponse::new(queued, party, addresses(&context, &headers));
     Ok((StatusCode::CREATED, Json(entered)))
 }
 
@@ -106,8 +102,8 @@ async fn queue_state(
     headers: HeaderMap,
 ) -> Result<Json<QueueResponse>, Problem> {
     let (template, ticket) = (name(&template)?, bearer_ticket(&headers)?);
-    let progress = checked(context.rooms.queue_progress(template, ticket.hash()).await)?;
-    Ok(Json(QueueResponse::new(progress, &ticket, addresses(&context, &headers))))
+    let report = checked(context.rooms.queue_state(template, &ticket).await)?;
+    Ok(Json(QueueResponse::new(report, &ticket, addresses(&context, &headers))))
 }
 
 async fn confirm_group(
@@ -116,8 +112,8 @@ async fn confirm_group(
     headers: HeaderMap,
 ) -> Result<Json<QueueResponse>, Problem> {
     let (template, ticket) = (name(&template)?, bearer_ticket(&headers)?);
-    let progress = checked(context.rooms.confirm_group(template, ticket.hash()).await)?;
-    Ok(Json(QueueResponse::new(progress, &ticket, addresses(&context, &headers))))
+    let report = checked(context.rooms.confirm_group(template, &ticket).await)?;
+    Ok(Json(QueueResponse::new(report, &ticket, addresses(&context, &headers))))
 }
 
 async fn leave_queue(
@@ -126,7 +122,7 @@ async fn leave_queue(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let (template, ticket) = (name(&template)?, bearer_ticket(&headers)?);
-    match context.rooms.leave_queue(template, ticket.hash()).await.map_err(ended)? {
+    match checked(context.rooms.leave_queue(template, &ticket).await)? {
         true => Ok(StatusCode::NO_CONTENT),
         false => {
             Err(Problem::not_found("unknown_ticket", "the ticket has neither a place nor a seat"))

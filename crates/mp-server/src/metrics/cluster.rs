@@ -34,6 +34,27 @@ pub(super) fn cluster(stats: Option<&ClusterStats>) -> Vec<Family> {
         }),
         counters(stats, "mp_cluster_claims", "Rooms in the directory", claims),
         counters(stats, "mp_cluster_joins", "Joins between nodes", joins),
+        counters(
+            stats,
+            "mp_cluster_calls",
+            "Calls about rooms and queues of other nodes",
+            |stats| {
+                let requests = &stats.requests;
+                by_result(
+                    "result",
+                    [
+                        ("sent", requests.calls_sent),
+                        ("received", requests.calls_received),
+                        ("unanswered", requests.calls_unanswered),
+                    ],
+                )
+            },
+        ),
+        counters(stats, "mp_cluster_bans", "Bans that the nodes share", |stats| {
+            let requests = &stats.requests;
+            let counts = [("written", requests.bans_written), ("read", requests.bans_read)];
+            by_result("result", counts)
+        }),
         counters(stats, "mp_cluster_frames", "Frames of links", |stats| {
             let frames = &stats.gateways.gateways;
             let counts = [("sent", frames.frames_sent), ("received", frames.frames_received)];

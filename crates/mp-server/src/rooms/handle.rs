@@ -5,7 +5,7 @@ mod drain;
 mod error;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mp_actor::{BranchRef, SharedEndpoint};
 use mp_core::{PeerId, ReceiveLimits};
@@ -36,6 +36,8 @@ pub struct RoomsHandle {
     stop: CancellationToken,
     bans: BanRegistry,
     pub(super) metrics: Metrics,
+    /// Set when the server becomes a node of a cluster.
+    cluster: Arc<OnceLock<ClusterHandle>>,
 }
 
 impl RoomsHandle {
@@ -47,7 +49,8 @@ impl RoomsHandle {
         bans: BanRegistry,
         metrics: Metrics,
     ) -> Self {
-        Self { events, load, tasks, stop, bans, metrics }
+        let cluster = Arc::default();
+        Self { events, load, tasks, stop, bans, metrics, cluster }
     }
 
     /// Creates a room from a template and waits until it is open.
@@ -86,7 +89,7 @@ impl RoomsHandle {
         template: RoomName,
         create: impl FnOnce(&mut Rooms) -> Result<RoomId, CreateRefusal> + Send + 'static,
     ) -> Result<RoomId, CreateRoomError> {
-        let cluster = self.call(|host| host.cluster()).await?;
+        let cluster = self.cluster().cloned();
         if let Some(cluster) = &cluster {
             match cluster.claim(name.clone(), template).await {
                 ClaimOutcome::Owned => {}
@@ -113,7 +116,15 @@ impl RoomsHandle {
 
     /// Makes the server a node of a cluster, before it has players.
     pub(crate) async fn join_cluster(&self, cluster: ClusterHandle) -> Result<(), ServerEnded> {
+        if self.cluster.set(cluster.clone()).is_err() {
+            mp_core::bug!("the server joins two clusters");
+        }
         self.call(|host| host.join_cluster(cluster)).await
+    }
+
+    /// Returns the way to the cluster, if the server is a node of one.
+    pub(super) fn cluster(&self) -> Option<&ClusterHandle> {
+        self.cluster.get()
     }
 
     /// Returns the number of players in rooms of this server.

@@ -6,6 +6,7 @@ mod joins;
 mod keeping;
 mod lifecycle;
 mod listeners;
+mod node_calls;
 mod players;
 mod resume;
 
@@ -239,7 +240,10 @@ impl RoomsHost {
         while let Some(output) = self.rooms.next_output() {
             match output {
                 RoomOutput::Create { room, name, template } => self.create(room, name, template),
-                RoomOutput::Decide { connection, decision } => self.decide(connection, decision),
+                RoomOutput::Decide { connection, decision } => {
+                    self.report_player(connection, decision);
+                    self.decide(connection, decision);
+                }
                 RoomOutput::Disconnect { connection, room, removal, text } => {
                     self.disconnect(connection, room, removal, text.as_ref());
                 }

@@ -1,13 +1,15 @@
-//! Matchmaking: requests of players to the registry, from other threads.
+//! Matchmaking: requests of players to the registry, from other threads. In a cluster,
+//! [`elsewhere`](super::elsewhere) passes them to the nodes that have rooms and queues.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use mp_cluster::{ListedRoom, QueueReport, SeatOffer};
 use mp_core::Instant;
-use mp_identity::{AuthRefusal, AuthRejection, Credentials};
+use mp_identity::{AuthRefusal, AuthRejection, Credentials, Identity};
 use mp_rooms::{
-    Join, LobbyPage, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, PartyRequest,
-    PlayerSession, QueueRefusal, QueueState, QueueStatus, Reservation, ResumeTicket, RoomName,
-    TicketHash,
+    Join, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, PartyRequest, PlayerSession,
+    QueueRefusal, QueueState, QueueStatus, Reservation, ResumeTicket, RoomName, Ticket, TicketHash,
 };
 
 use super::handle::{RoomsHandle, ServerEnded};
@@ -17,24 +19,19 @@ use super::host::RoomsHost;
 pub(crate) type Identified<T, E> = Result<Result<Result<T, E>, AuthRejection>, ServerEnded>;
 
 /// A seat of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Seat {
-    pub(crate) reservation: Reservation,
-    /// Time in which the player must take the seat.
-    pub(crate) expires_in: Duration,
+    /// The ticket that admits the player.
+    pub(crate) ticket: Ticket,
+    pub(crate) offer: SeatOffer,
 }
 
-/// The state of a player in a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum QueueProgress {
-    Seated(Seat),
-    Queued {
-        status: QueueStatus,
-        /// Time since the party of a player who waits was opened.
-        waited: Duration,
-        /// Time in which a group must be confirmed.
-        expires_in: Duration,
-    },
+/// A place in a queue, or the seat that follows.
+#[derive(Clone, Debug)]
+pub(crate) struct Queued {
+    /// The ticket of the player.
+    pub(crate) ticket: Ticket,
+    pub(crate) report: QueueReport,
 }
 
 /// A request to enter the queue of a template.
@@ -43,13 +40,17 @@ pub(crate) struct QueuePlace {
     pub(crate) template: RoomName,
     pub(crate) rank: i32,
     pub(crate) party: PartyRequest,
+    /// Tag of the secret of the party, which is that of the node with the queue.
+    pub(crate) tag: Option<u32>,
 }
 
-impl Seat {
-    fn new(now: Instant, reservation: Reservation) -> Self {
-        let expires_in = reservation.expires - now;
-        Self { reservation, expires_in }
-    }
+/// A list of rooms for players.
+#[derive(Clone, Debug)]
+pub(crate) struct Lobby {
+    /// The rooms, by number.
+    pub(crate) rooms: Vec<ListedRoom>,
+    /// Value of [`LobbyQuery::after`] for the next page; `None`: there are no more rooms.
+    pub(crate) next: Option<u64>,
 }
 
 impl RoomsHost {
@@ -71,15 +72,57 @@ impl RoomsHost {
         true
     }
 
-    fn queue_progress(
+    /// Reserves a seat for a player.
+    pub(super) fn request_seat(
+        &mut self,
+        verb: MatchVerb,
+        request: &MatchRequest,
+        ticket: TicketHash,
+        identity: &Arc<Identity>,
+    ) -> Result<SeatOffer, MatchRefusal> {
+        let now = self.now();
+        let reserved = self.rooms.request_seat_as(now, verb, request, ticket, identity);
+        reserved.map(|reservation| offer(now, reservation))
+    }
+
+    /// Returns the seat of a ticket again.
+    pub(super) fn seat_again(&mut self, ticket: TicketHash) -> Result<SeatOffer, MatchRefusal> {
+        let now = self.now();
+        self.rooms.reconnect(now, ticket).map(|reservation| offer(now, reservation))
+    }
+
+    /// Adds a player to a queue.
+    pub(super) fn enter_queue(
         &mut self,
         template: &RoomName,
         ticket: TicketHash,
-    ) -> Result<QueueProgress, QueueRefusal> {
+        (rank, party): (i32, PartyRequest),
+        identity: &Arc<Identity>,
+    ) -> Result<QueueReport, QueueRefusal> {
+        self.rooms.enter_queue_as(self.now(), template, ticket, identity, rank, party)?;
+        self.queue_report(template, ticket)
+    }
+
+    /// Confirms the group of a player.
+    pub(super) fn confirm_group(
+        &mut self,
+        template: &RoomName,
+        ticket: TicketHash,
+    ) -> Result<QueueReport, QueueRefusal> {
+        self.rooms.confirm_group(self.now(), template, ticket)?;
+        self.queue_report(template, ticket)
+    }
+
+    /// Returns the state of a player in a queue.
+    pub(super) fn queue_report(
+        &mut self,
+        template: &RoomName,
+        ticket: TicketHash,
+    ) -> Result<QueueReport, QueueRefusal> {
         let now = self.now();
         Ok(match self.rooms.queue_state(now, template, ticket)? {
-            QueueState::Seated(seat) => QueueProgress::Seated(Seat::new(now, seat)),
-            QueueState::Queued(status) => queued(now, status),
+            QueueState::Seated(seat) => QueueReport::Seated(offer(now, seat)),
+            QueueState::Queued(status) => report(now, status),
             state => {
                 mp_core::bug!("unknown state of a queue: {state:?}");
                 return Err(QueueRefusal::UnknownTicket);
@@ -89,21 +132,23 @@ impl RoomsHost {
 }
 
 impl RoomsHandle {
-    /// Reserves a seat for a player who authenticates. See
-    /// [`Rooms::request_seat_as`](mp_rooms::Rooms::request_seat_as).
+    /// Reserves a seat for a player who authenticates, on the node of a cluster that has a room
+    /// that fits. See [`Rooms::request_seat_as`](mp_rooms::Rooms::request_seat_as).
     pub(crate) async fn request_seat(
         &self,
         credentials: Credentials,
         verb: MatchVerb,
         request: MatchRequest,
-        ticket: TicketHash,
+        ticket: Ticket,
     ) -> Identified<Seat, MatchRefusal> {
-        self.call_as(credentials, move |host, identity| {
-            let now = host.now();
-            let reserved = host.rooms.request_seat_as(now, verb, &request, ticket, identity);
-            reserved.map(|reservation| Seat::new(now, reservation))
-        })
-        .await
+        if let Some(cluster) = self.cluster() {
+            return self.match_in_cluster(cluster, credentials, verb, request, ticket).await;
+        }
+        let hash = ticket.hash();
+        let seat = self.call_as(credentials, move |host, identity| {
+            host.request_seat(verb, &request, hash, identity)
+        });
+        Ok(seat.await?.map(|seat| seat.map(|offer| Seat { ticket, offer })))
     }
 
     /// Reserves a seat in the room of this name.
@@ -112,28 +157,32 @@ impl RoomsHandle {
         credentials: Credentials,
         room: RoomName,
         request: MatchRequest,
-        ticket: TicketHash,
+        ticket: Ticket,
     ) -> Identified<Seat, MatchRefusal> {
-        self.call_as(credentials, move |host, identity| {
-            let now = host.now();
+        if let Some(cluster) = self.cluster() {
+            return self.seat_in_cluster(cluster, credentials, room, request, ticket).await;
+        }
+        let hash = ticket.hash();
+        let seat = self.call_as(credentials, move |host, identity| {
             let room = host.rooms.find_by_name(&room).ok_or(MatchRefusal::UnknownRoom)?;
-            let verb = MatchVerb::JoinById(room);
-            let reserved = host.rooms.request_seat_as(now, verb, &request, ticket, identity);
-            reserved.map(|reservation| Seat::new(now, reservation))
-        })
-        .await
+            host.request_seat(MatchVerb::JoinById(room), &request, hash, identity)
+        });
+        Ok(seat.await?.map(|seat| seat.map(|offer| Seat { ticket, offer })))
     }
 
     /// Returns a seat again. See [`Rooms::reconnect`](mp_rooms::Rooms::reconnect).
     pub(crate) async fn reconnect(
         &self,
-        ticket: TicketHash,
+        ticket: Ticket,
     ) -> Result<Result<Seat, MatchRefusal>, ServerEnded> {
-        self.call(move |host| {
-            let now = host.now();
-            host.rooms.reconnect(now, ticket).map(|reservation| Seat::new(now, reservation))
-        })
-        .await
+        let hash = ticket.hash();
+        let offer = match self.elsewhere(ticket.tag()) {
+            Some((cluster, node)) => {
+                cluster.seat_of(node, hash).await.ok_or(MatchRefusal::NotResumable)
+            }
+            None => self.call(move |host| host.seat_again(hash)).await?,
+        };
+        Ok(offer.map(|offer| Seat { ticket, offer }))
     }
 
     /// Gives a player who authenticates a new ticket with which it resumes its session in a room of
@@ -152,12 +201,22 @@ impl RoomsHandle {
         .await
     }
 
-    /// Returns a list of rooms for players.
+    /// Returns a list of rooms for players, of all nodes of a cluster.
     pub(crate) async fn lobby(
         &self,
         query: LobbyQuery,
-    ) -> Result<Result<LobbyPage, MatchRefusal>, ServerEnded> {
-        self.call(move |host| host.rooms.lobby(&query)).await
+    ) -> Result<Result<Lobby, MatchRefusal>, ServerEnded> {
+        let of = query.clone();
+        let page = match self.call(move |host| host.rooms.lobby(&of)).await? {
+            Ok(page) => page,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let rooms = page.rooms.into_iter().map(ListedRoom::from).collect();
+        let here = Lobby { rooms, next: page.next };
+        Ok(Ok(match self.cluster() {
+            Some(cluster) => super::elsewhere::lobby(cluster, query, here).await,
+            None => here,
+        }))
     }
 
     /// Adds a player who authenticates to a queue, and returns its state.
@@ -165,57 +224,44 @@ impl RoomsHandle {
         &self,
         credentials: Credentials,
         place: QueuePlace,
-        ticket: TicketHash,
-    ) -> Identified<QueueProgress, QueueRefusal> {
-        self.call_as(credentials, move |host, identity| {
-            let (QueuePlace { template, rank, party }, now) = (place, host.now());
-            host.rooms.enter_queue_as(now, &template, ticket, identity, rank, party)?;
-            host.queue_progress(&template, ticket)
-        })
-        .await
-    }
-
-    /// Confirms the group of a player, and returns its state.
-    pub(crate) async fn confirm_group(
-        &self,
-        template: RoomName,
-        ticket: TicketHash,
-    ) -> Result<Result<QueueProgress, QueueRefusal>, ServerEnded> {
-        self.call(move |host| {
-            host.rooms.confirm_group(host.now(), &template, ticket)?;
-            host.queue_progress(&template, ticket)
-        })
-        .await
-    }
-
-    /// Returns the state of a player in a queue.
-    pub(crate) async fn queue_progress(
-        &self,
-        template: RoomName,
-        ticket: TicketHash,
-    ) -> Result<Result<QueueProgress, QueueRefusal>, ServerEnded> {
-        self.call(move |host| host.queue_progress(&template, ticket)).await
-    }
-
-    /// Removes the party of a player from a queue, or frees its seat. Returns false if there is
-    /// neither.
-    pub(crate) async fn leave_queue(
-        &self,
-        template: RoomName,
-        ticket: TicketHash,
-    ) -> Result<bool, ServerEnded> {
-        self.call(move |host| host.rooms.leave_queue(host.now(), &template, ticket)).await
+        ticket: Ticket,
+    ) -> Identified<Queued, QueueRefusal> {
+        if let Some(cluster) = self.cluster() {
+            return self.queue_in_cluster(cluster, credentials, place, ticket).await;
+        }
+        let QueuePlace { template, rank, party, .. } = place;
+        let hash = ticket.hash();
+        let entered = self.call_as(credentials, move |host, identity| {
+            host.enter_queue(&template, hash, (rank, party), identity)
+        });
+        Ok(entered.await?.map(|entered| entered.map(|report| Queued { ticket, report })))
     }
 }
 
-fn queued(now: Instant, status: QueueStatus) -> QueueProgress {
-    let waited = match status {
-        QueueStatus::Waiting { since } => now - since,
-        _ => Duration::ZERO,
-    };
-    let expires_in = match status {
-        QueueStatus::Confirming { deadline, .. } => deadline - now,
-        _ => Duration::ZERO,
-    };
-    QueueProgress::Queued { status, waited, expires_in }
+/// Returns a seat as players see it.
+fn offer(now: Instant, reservation: Reservation) -> SeatOffer {
+    let expires_in = reservation.expires - now;
+    let Reservation { room, name, template, .. } = reservation;
+    SeatOffer { room, name, template, expires_in }
+}
+
+fn report(now: Instant, status: QueueStatus) -> QueueReport {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    match status {
+        QueueStatus::Gathering { present, size } => {
+            QueueReport::Gathering { present: count(present), size: count(size) }
+        }
+        QueueStatus::Waiting { since } => QueueReport::Waiting { waited: now - since },
+        QueueStatus::Confirming { deadline, is_confirmed, missing } => QueueReport::Confirming {
+            is_confirmed,
+            missing: count(missing),
+            expires_in: deadline - now,
+        },
+        QueueStatus::Formed => QueueReport::Formed,
+        QueueStatus::Ended(reason) => QueueReport::Ended(reason),
+        status => {
+            mp_core::bug!("unknown state of a queue: {status:?}");
+            QueueReport::Waiting { waited: Duration::ZERO }
+        }
+    }
 }

@@ -9,6 +9,7 @@
 mod admission;
 mod changes;
 mod context;
+mod elsewhere;
 mod handle;
 mod host;
 mod identified;
@@ -33,7 +34,9 @@ pub use handle::{CreateRoomError, RoomsHandle, ServerEnded};
 pub(crate) use host::{HostCall, HostSettings, RoomsHost};
 pub(crate) use identities::Identities;
 pub(crate) use inspection::RoomInspection;
-pub(crate) use matchmaking::{Identified, QueuePlace, QueueProgress, Seat};
+#[cfg(test)]
+pub(crate) use matchmaking::Seat;
+pub(crate) use matchmaking::{Identified, Lobby, QueuePlace, Queued};
 pub use moves::MovePlayerError;
 pub use notices::Announced;
 pub(crate) use queue::JoinQueue;

@@ -1,5 +1,7 @@
 //! Requests for seats.
 
+use mp_identity::Identity;
+
 use super::seats::ticket;
 use super::*;
 use crate::matchmaking::{Filter, MatchRequest, MatchVerb, Reservation};
@@ -180,4 +182,31 @@ fn lost_answer_is_repeated_until_the_seat_is_taken() {
     let later = registry.rooms.reconnect(registry.now, ticket(1));
     assert_eq!(later, Err(MatchRefusal::NotResumable));
     assert_eq!(registry.rooms.stats().match_refused.get(MatchRefusal::NotResumable), 1);
+}
+
+#[test]
+fn fitting_room_is_recognized_without_a_seat() {
+    let mut registry = Registry::new([Template { max_players: 1, ..arena() }]);
+    let fits = |registry: &Registry, request: &MatchRequest| {
+        registry.rooms.has_fitting_room(request, &Identity::anonymous())
+    };
+    assert!(!fits(&registry, &request()));
+    registry.open("a");
+    assert!(fits(&registry, &request()));
+    assert!(!fits(&registry, &request().filter(filter(&[("mode", "duel")]))));
+    registry.seat(1, MatchVerb::Join).unwrap();
+    assert!(!fits(&registry, &request()), "the room is full");
+    registry.open("b");
+    registry.rooms.set_shortage(Some(Shortage::Memory));
+    assert!(!fits(&registry, &request()), "the server refuses all");
+}
+
+#[test]
+fn numbers_of_rooms_begin_at_the_first_one_and_never_go_back() {
+    let mut registry = Registry::new([arena()]);
+    registry.rooms.set_first_id(7 << 32);
+    let room = registry.seat(1, MatchVerb::Create).unwrap();
+    assert_eq!((room.room.get(), room.name.as_str()), (7 << 32, "arena-30064771072"));
+    registry.rooms.set_first_id(1);
+    assert_eq!(registry.seat(2, MatchVerb::Create).unwrap().room.get(), (7 << 32) + 1);
 }

@@ -44,6 +44,12 @@ fn key_of_a_template_is_that_of_its_rooms_until_a_room_has_its_own() {
     assert_eq!(has_key(&registry, "key"), Some(true));
     assert!(registry.rooms.set_host_key(room, token("own"), false));
     assert_eq!((has_key(&registry, "key"), has_key(&registry, "own")), (Some(false), Some(true)));
+    let has_hash = |text| {
+        let (join, selection) = (join_of(0, text), Selection::new(name("a")));
+        let hash = join.token_hash().unwrap();
+        registry.rooms.has_host_key_hash(registry.now, &selection, &hash)
+    };
+    assert_eq!((has_hash("key"), has_hash("own")), (Some(false), Some(true)));
 }
 
 #[test]

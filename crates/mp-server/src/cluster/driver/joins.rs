@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mp_cluster::bus::{Bus, BusMessageKind};
 use mp_cluster::directory::{Directory, NodeRecord};
-use mp_cluster::{ClusterNodeId, JoinAnswer, NodeRequest, RemoteJoin};
+use mp_cluster::{ClusterNodeId, JoinAnswer, NodeRequest, PlayerJoin, RemoteJoin};
 use mp_core::bytes::Bytes;
 use mp_core::{ConnectionId, DisconnectReason, Instant, Route};
 use mp_rooms::{JoinRefusal, ListenerConnection, ListenerId, RoomName};
@@ -50,6 +50,13 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 let creator = Creator { template, reply, deadline: now + CLAIM_TIMEOUT };
                 self.creators.entry(name).or_default().push(creator);
             }
+            ToNode::Call { to, call, reply } => self.call_node(to, call, reply),
+            ToNode::Reply((node, request), reply) => {
+                self.send(node, &NodeRequest::Reply(request, reply));
+            }
+            ToNode::Find { room, reply } => self.find(room, reply),
+            ToNode::PlayerJoined { player, number } => self.report_join(player, number),
+            ToNode::Bans(records) => self.bans.change(records),
             ToNode::Draining => {
                 let record = NodeRecord { accepts_rooms: false, ..*self.lease.record() };
                 self.lease.set_record(record);
@@ -76,6 +83,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
 
     /// Asks the owner of a room about the players who wait for it.
     pub(super) fn elsewhere(&mut self, room: &RoomName, owner: ClusterNodeId) {
+        self.found(room, Some(owner));
         for creator in self.creators.remove(room).unwrap_or_default() {
             let _ = creator.reply.send(ClaimOutcome::Taken);
         }
@@ -99,11 +107,12 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             claimed_id: applicant.join.claimed_id,
             selection,
             identity: Arc::clone(&applicant.identity),
+            host_key: applicant.host_key,
         };
         self.send(owner, &NodeRequest::Join(request, Box::new(join)));
     }
 
-    fn send(&mut self, to: ClusterNodeId, request: &NodeRequest) {
+    pub(super) fn send(&mut self, to: ClusterNodeId, request: &NodeRequest) {
         self.requests.asked += u64::from(matches!(request, NodeRequest::Join(..)));
         let bytes = self.codec.encode(request);
         self.bus.publish(to, BusMessageKind::Request, bytes);
@@ -115,6 +124,11 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
 
     /// Handles that no node has a room.
     pub(super) fn unowned(&mut self, room: &RoomName) {
+        self.found(room, None);
+        if self.here.branch(room).is_some() {
+            // The room has opened while its name was looked for.
+            return self.claims.claim(room.clone(), None);
+        }
         self.refuse_early(room);
         if self.asks.template(room).is_some() {
             return self.locate(room.clone());
@@ -128,6 +142,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
 
     /// Handles that no node has capacity for a room.
     pub(super) fn unplaced(&mut self, room: &RoomName) {
+        self.found(room, None);
         self.refuse_early(room);
         for connection in self.asks.locating(room) {
             self.asks.remove(connection);
@@ -148,6 +163,17 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                     self.answered(from, connection, answer);
                 }
             }
+            Ok((from, NodeRequest::Call(request, call))) => self.handle_call((from, request), call),
+            Ok((from, NodeRequest::Reply(request, reply))) => {
+                self.node_calls.replied(from, request, reply);
+            }
+            Ok((from, NodeRequest::PlayerJoined { player, number })) => {
+                self.player_joined(player, PlayerJoin { node: from, number });
+            }
+            Ok((_, NodeRequest::PlayerElsewhere { player, number })) => {
+                self.player_elsewhere(player, number);
+            }
+            Ok((_, NodeRequest::BansChanged)) => self.bans.read_soon(now),
             Err(refusal) => self.requests.refused.count(refusal),
         }
     }
@@ -300,8 +326,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     }
 }
 
-/// Calls of the registry beyond which joins of other nodes are dropped.
-const CALLS_MAX: usize = 4_096;
+/// Calls of the registry beyond which joins and calls of other nodes are dropped.
+pub(super) const CALLS_MAX: usize = 4_096;
 /// Joins of other nodes that wait until the directory has found their room.
 const EARLY_MAX: usize = 4_096;
 /// Time in which the directory answers a program that creates a room: it may elect a leader.

@@ -6,6 +6,7 @@ use mp_cluster::bus::{Bus, BusMessageKind};
 use mp_cluster::directory::{Directory, NodeRecord};
 use mp_cluster::{ClaimEvent, GatewayEnd};
 use mp_core::Instant;
+use mp_core::host::unix_now;
 use mp_rooms::RoomName;
 
 use super::{DELIVERY_RETRY, Driver, LOCATE_RETRY};
@@ -43,6 +44,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             self.lease.poll_timeout(),
             self.claims.poll_timeout(),
             self.gateways.poll_timeout(),
+            Some(self.bans.poll_timeout()),
             self.asks.poll_timeout(),
             self.guests.poll_timeout(),
             retry,
@@ -67,6 +69,9 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 "the directory of the cluster does not respond; rooms go on for players of this node"
             );
         }
+        if let Some(request) = self.bans.poll_request(now, unix_now(), &self.lease) {
+            self.tasks.request(now, Asker::Bans, request);
+        }
         while self.tasks.has_capacity()
             && let Some(request) = self.claims.poll_request(now, &self.lease)
         {
@@ -87,8 +92,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 ClaimEvent::Suspended(room) => {
                     tracing::debug!(%room, "the room goes on for players of this node");
                 }
-                // They are located again.
-                ClaimEvent::Unavailable(_) => {}
+                // Its players locate it again.
+                ClaimEvent::Unavailable(room) => self.found(&room, None),
                 _ => mp_core::bug!("unknown event of claims"),
             }
         }
@@ -96,6 +101,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
 
     /// Handles that this node owns a room. `template`: it was adopted, and is created anew.
     fn owned(&mut self, now: Instant, room: &RoomName, template: Option<RoomName>) {
+        self.found(room, Some(self.node));
         for creator in self.creators.remove(room).unwrap_or_default() {
             self.here.begin_call(room);
             if creator.reply.send(ClaimOutcome::Owned).is_err() {
@@ -199,6 +205,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             return;
         }
         self.next_publication = now + PUBLICATION_INTERVAL;
+        self.requests.calls_unanswered += self.node_calls.expire();
+        self.forget_finders();
         let members = self.claims.members();
         let far = &self.far;
         self.guests.retain_listeners(|node, listener| {

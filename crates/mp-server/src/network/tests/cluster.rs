@@ -2,8 +2,10 @@
 //! join over ENet and WebSocket.
 
 mod failures;
+mod matchmaking;
 mod players;
 mod refusals;
+mod shared;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -20,6 +22,7 @@ use mp_transport_ws::WebSocketMultiplayerPeer;
 
 use super::*;
 use crate::cluster::{ClusterNode, ClusterStats, RunningNode};
+use crate::config::IdentityConfig;
 use crate::rooms::RoomType;
 
 /// Time in which a condition must hold, on a busy machine.
@@ -28,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The servers of a cluster.
 struct World {
     cluster: MemoryCluster,
+    clock: SystemClock,
     nodes: Vec<Server>,
     calls: Calls,
 }
@@ -73,13 +77,21 @@ impl World {
     }
 
     async fn start_with(template: Template) -> Self {
+        Self::start_as(template, "").await
+    }
+
+    /// Starts servers whose players have these identities, a part of the configuration.
+    async fn start_as(template: Template, identity: &str) -> Self {
+        let identity = Config::parse(identity).unwrap().identity;
         let (cluster, clock, calls) = (MemoryCluster::new(), SystemClock::new(), Calls::default());
         let mut nodes = Vec::new();
         for number in 1..=3 {
             let id = ClusterNodeId::new(number);
-            nodes.push(Server::start(&cluster, clock, id, template.clone(), &calls).await);
+            let template = template.clone();
+            let server = Server::start(&cluster, clock, id, template, &identity, &calls);
+            nodes.push(server.await);
         }
-        let world = Self { cluster, nodes, calls };
+        let world = Self { cluster, clock, nodes, calls };
         for node in 0..3 {
             world.until(node, |stats| stats.has_lease && stats.members.len() == 3).await;
         }
@@ -166,6 +178,7 @@ impl Server {
         clock: SystemClock,
         id: ClusterNodeId,
         template: Template,
+        identity: &IdentityConfig,
         calls: &Calls,
     ) -> Self {
         let calls = calls.clone();
@@ -174,7 +187,7 @@ impl Server {
         let mut settings = RoomsSettings::default();
         settings.default_template = Some(name("arena"));
         let rooms = Rooms::new(settings, [template]);
-        let authentication = Authentication::new(&Config::default().identity).unwrap();
+        let authentication = Authentication::new(identity).unwrap();
         let settings = super::settings(types, rooms, authentication);
         let mut network = Network::start(settings).await.unwrap();
         let of =

@@ -65,9 +65,8 @@ impl World {
         let ticket = Ticket::random(&mut Rng::seed_from_u64(1));
         let player = Credentials { token: Some(token(subject)), ..Credentials::default() };
         let (verb, request) = (MatchVerb::JoinById(self.arena), MatchRequest::new(name("default")));
-        let seat = self.network.rooms().request_seat(player, verb, request, ticket.hash());
-        seat.await.unwrap().unwrap().unwrap();
-        ticket
+        let seat = self.network.rooms().request_seat(player, verb, request, ticket);
+        seat.await.unwrap().unwrap().unwrap().ticket
     }
 
     async fn move_peer(

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use mp_cluster::directory::BanRecord;
 use mp_core::{AddressPrefix, UnixSeconds};
 use mp_identity::Subject;
 use mp_rooms::NoticeText;
 
 use super::RoomsHandle;
-use crate::bans::{BanError, BanTarget};
+use crate::bans::{BanError, BanTarget, ban_record, end_of};
+use crate::cluster::ToNode;
 use crate::rooms::host::RoomsHost;
 
 impl RoomsHandle {
@@ -36,10 +38,18 @@ impl RoomsHandle {
         time: Option<Duration>,
         text: Option<NoticeText>,
     ) -> Result<usize, BanError> {
-        let banned = self.bans.ban(target.clone(), time).await;
+        let until = end_of(time);
+        let banned = self.bans.ban_until(target.clone(), until).await;
         if let Err(error @ BanError::Full) = banned {
             return Err(error);
         }
+        self.share(vec![ban_record(&target, until, false)]);
+        let disconnected = self.disconnect_banned(target, text).await;
+        banned.map(|()| disconnected)
+    }
+
+    /// Disconnects the players of a target that is banned. Returns the number of connections.
+    async fn disconnect_banned(&self, target: BanTarget, text: Option<NoticeText>) -> usize {
         let of = target.clone();
         let disconnect = move |host: &mut RoomsHost| host.disconnect_banned(&of, text.as_ref());
         let mut disconnected = self.call(disconnect).await.unwrap_or_default();
@@ -49,7 +59,31 @@ impl RoomsHandle {
                 disconnected += endpoint.disconnect_addresses(prefix).await.unwrap_or_default();
             }
         }
-        banned.map(|()| disconnected)
+        disconnected
+    }
+
+    /// Applies the bans of the cluster. Returns those that the cluster does not have.
+    pub(crate) async fn merge_bans(&self, records: Vec<BanRecord>) -> Vec<BanRecord> {
+        let merged = self.bans.merge(records).await;
+        for target in merged.added {
+            self.disconnect_banned(target, None).await;
+        }
+        merged.missing
+    }
+
+    async fn lift(&self, target: BanTarget) -> Result<bool, BanError> {
+        let lifted = self.bans.unban(&target).await;
+        if !matches!(lifted, Ok(false)) {
+            self.share(vec![ban_record(&target, None, true)]);
+        }
+        lifted
+    }
+
+    /// Lets bans hold, or end, on all nodes of the cluster.
+    fn share(&self, records: Vec<BanRecord>) {
+        if let Some(cluster) = self.cluster() {
+            cluster.send(ToNode::Bans(records));
+        }
     }
 
     /// Ends a ban. Returns false if there is none of exactly this address or network.
@@ -58,7 +92,7 @@ impl RoomsHandle {
     ///
     /// [`BanError::NotSaved`].
     pub async fn unban(&self, prefix: AddressPrefix) -> Result<bool, BanError> {
-        self.bans.unban(&BanTarget::Address(prefix)).await
+        self.lift(BanTarget::Address(prefix)).await
     }
 
     /// Returns the banned addresses and networks, in order, with the times at which their bans end;
@@ -88,7 +122,7 @@ impl RoomsHandle {
     ///
     /// [`BanError::NotSaved`].
     pub async fn unban_player(&self, subject: Subject) -> Result<bool, BanError> {
-        self.bans.unban(&BanTarget::Player(subject)).await
+        self.lift(BanTarget::Player(subject)).await
     }
 
     /// Returns the players who are banned by their subject, with the times at which their bans

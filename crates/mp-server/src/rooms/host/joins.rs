@@ -53,6 +53,9 @@ impl RoomsHost {
         if self.join_by_ticket(now, &join) {
             return;
         }
+        if self.admit_by_key(now, &join) {
+            return;
+        }
         match self.rooms.has_host_key(now, &join) {
             Some(true) => {
                 let identity = Identity::anonymous().with_role(Role::Host);

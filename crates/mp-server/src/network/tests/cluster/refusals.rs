@@ -6,7 +6,7 @@ use mp_rooms::{Code, JoinRefusal};
 use super::*;
 
 /// Joins over WebSocket, and returns the reason of the close frame.
-async fn close_reason(world: &World, node: usize, path: &str) -> String {
+pub(super) async fn close_reason(world: &World, node: usize, path: &str) -> String {
     let url = world.url(node, path);
     let closed = tokio::task::spawn_blocking(move || {
         let (mut socket, _) = tungstenite::connect(url).expect("the server accepts connections");

@@ -1,0 +1,64 @@
+//! Calls of other nodes of the cluster about rooms and queues of this one.
+
+use mp_cluster::{ListedRoom, NodeCall, NodeReply, QueueCall, SeatCall, SeatOffer, SeatVerb};
+use mp_rooms::{LobbyQuery, MatchRefusal, MatchVerb, RoomName, TicketHash};
+
+use super::RoomsHost;
+use crate::cluster::{RemoteRequest, ToNode};
+
+impl RoomsHost {
+    /// Replies to a call of another node.
+    pub(crate) fn handle_node_call(&mut self, from: RemoteRequest, call: NodeCall) {
+        let reply = match call {
+            NodeCall::List { template, after } => self.list_rooms(template, after),
+            NodeCall::Seat(call) => NodeReply::Seat(self.seat_for(&call)),
+            NodeCall::SeatOf(ticket) => NodeReply::Seat(self.seat_again(ticket)),
+            NodeCall::Queue { template, ticket, call } => self.call_queue(&template, ticket, call),
+        };
+        self.notify_cluster(|| ToNode::Reply(from, reply));
+    }
+
+    /// Returns a page of the public rooms; none while the server refuses players.
+    fn list_rooms(&self, template: RoomName, after: u64) -> NodeReply {
+        let mut query = LobbyQuery::new(template);
+        query.after = after;
+        match self.rooms.lobby(&query) {
+            Ok(page) if self.rooms.refusal_of_all().is_none() => {
+                let rooms = page.rooms.into_iter().map(|room| ListedRoom::from(room).shortened());
+                NodeReply::Rooms { rooms: rooms.collect(), next: page.next }
+            }
+            _ => NodeReply::Rooms { rooms: Vec::new(), next: None },
+        }
+    }
+
+    fn seat_for(&mut self, call: &SeatCall) -> Result<SeatOffer, MatchRefusal> {
+        let verb = match &call.verb {
+            SeatVerb::Join => MatchVerb::Join,
+            SeatVerb::Create => MatchVerb::Create,
+            SeatVerb::In(room) => {
+                let room = self.rooms.find_by_name(room).ok_or(MatchRefusal::UnknownRoom)?;
+                MatchVerb::JoinById(room)
+            }
+        };
+        self.request_seat(verb, &call.request, call.ticket, &call.identity)
+    }
+
+    fn call_queue(
+        &mut self,
+        template: &RoomName,
+        ticket: TicketHash,
+        call: QueueCall,
+    ) -> NodeReply {
+        NodeReply::Queue(match call {
+            QueueCall::Enter { rank, party, identity } => {
+                self.enter_queue(template, ticket, (rank, party), &identity)
+            }
+            QueueCall::State => self.queue_report(template, ticket),
+            QueueCall::Confirm => self.confirm_group(template, ticket),
+            QueueCall::Leave => {
+                let now = self.now();
+                return NodeReply::Left(self.rooms.leave_queue(now, template, ticket));
+            }
+        })
+    }
+}
