@@ -30,10 +30,19 @@ pub const UNDECIDED_PACKETS_MAX: usize = 16;
 /// names, tokens, signatures and a certificate of an unauthenticated peer.
 pub const UNDECIDED_BYTES_MAX: usize = 64 * 1024;
 
-/// Time for which a connection lingers after its last packet, which says why it is closed. A Godot
-/// client over WebSocket drops packets that it receives in the same frame as the end of the
-/// connection, so the time is longer than that of a slow frame.
+/// Time for which a connection lingers after its remote peer has received the last packet, which
+/// says why it is closed. A Godot client over WebSocket or WebRTC drops packets that it receives in
+/// the same frame as the end of the connection, so the time is longer than that of a slow frame.
 pub const LINGER_TIME: Duration = Duration::from_millis(500);
+
+/// Maximum time for which a connection lingers whose remote peer does not
+/// [confirm](crate::MultiplayerPeer::poll_delivered) that it has received the last packet: longer
+/// than a frame of a client on an overloaded machine, and a few retransmissions.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Interval at which an endpoint checks whether the last packet of a lingering connection was
+/// received.
+pub const LINGER_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Maximum number of connections of one endpoint that linger. Further ones are closed at once.
 pub const LINGERING_CONNECTIONS_MAX: usize = 1_024;

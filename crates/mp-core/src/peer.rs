@@ -71,6 +71,17 @@ pub trait MultiplayerPeer {
     /// truncates it (WebSocket: 123 bytes). Unknown connections are ignored.
     fn set_close_text(&mut self, _connection: ConnectionId, _text: &str) {}
 
+    /// Returns whether the remote peer has received all reliable packets that were accepted for a
+    /// connection. A protocol without acknowledgements requests one at the first call (WebSocket: a
+    /// ping after the last packet). A host calls it before it closes a connection whose last packet
+    /// has the reason.
+    ///
+    /// Default: yes, for a transport whose remote peer reports a packet and a later end of the
+    /// connection in this order, however they are delayed. In Godot, WebSocket and WebRTC do not.
+    fn poll_delivered(&mut self, _connection: ConnectionId) -> bool {
+        true
+    }
+
     /// Closes all connections immediately, with one disconnect packet each. No events follow. The
     /// next [`flush`](Self::flush) sends the disconnect packets. [`send`](Self::send) returns
     /// [`SendError::NotConnected`] from now on.
@@ -212,6 +223,9 @@ macro_rules! forward {
             }
             fn set_close_text(&mut self, connection: ConnectionId, text: &str) {
                 (**self).set_close_text(connection, text);
+            }
+            fn poll_delivered(&mut self, connection: ConnectionId) -> bool {
+                (**self).poll_delivered(connection)
             }
             fn close(&mut self) {
                 (**self).close();

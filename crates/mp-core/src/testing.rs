@@ -52,6 +52,8 @@ pub struct ScriptedPeer {
     pub disconnected: Vec<(ConnectionId, DisconnectReason, CloseMode)>,
     /// Arguments of `hold`: connections that were paused (`true`) and resumed.
     pub held: Vec<(ConnectionId, bool)>,
+    /// Result of `poll_delivered`. Default: true.
+    pub is_delivered: bool,
     /// Network conditions that it simulates. Default: none.
     pub simulation: LinkSimulation,
     /// Arguments of `set_conditions`.
@@ -96,6 +98,7 @@ impl ScriptedPeer {
             sent: Vec::new(),
             disconnected: Vec::new(),
             held: Vec::new(),
+            is_delivered: true,
             simulation: LinkSimulation::None,
             conditions: Vec::new(),
             calls: Vec::new(),
@@ -188,6 +191,10 @@ impl MultiplayerPeer for ScriptedPeer {
     ) {
         self.calls.push(PeerCall::Disconnect);
         self.disconnected.push((connection, reason, close_mode));
+    }
+
+    fn poll_delivered(&mut self, _connection: ConnectionId) -> bool {
+        self.is_delivered
     }
 
     fn close(&mut self) {

@@ -339,7 +339,7 @@ impl Connection {
         if self.has_nothing_queued() {
             self.progress_deadline = None;
             if let Phase::Draining(reason) = self.phase
-                && self.has_nothing_in_flight()
+                && self.has_delivered()
             {
                 self.close(cx, Some(reason));
             }
@@ -395,12 +395,14 @@ impl Connection {
         })
     }
 
-    fn has_nothing_queued(&self) -> bool {
-        self.channels.iter().all(|channel| channel.queued_packets() == 0)
+    /// Returns whether SCTP has acknowledged all packets.
+    pub(crate) fn has_delivered(&mut self) -> bool {
+        let Self { channels, rtc, .. } = self;
+        let is_empty = |channel: &DataChannel| channel.queued_packets() == 0;
+        channels.iter().all(|channel| is_empty(channel) && channel.buffered(rtc) == 0)
     }
 
-    fn has_nothing_in_flight(&mut self) -> bool {
-        let Self { channels, rtc, .. } = self;
-        channels.iter().all(|channel| channel.buffered(rtc) == 0)
+    fn has_nothing_queued(&self) -> bool {
+        self.channels.iter().all(|channel| channel.queued_packets() == 0)
     }
 }

@@ -88,3 +88,20 @@ fn a_graceful_disconnect_is_received_despite_lost_datagrams() {
         assert_eq!(end(&pair.at_client), Some(DisconnectReason::Remote(0)), "seed {seed}");
     }
 }
+
+#[test]
+fn packet_is_delivered_when_a_retransmission_of_it_was_acknowledged() {
+    let mut pair = Pair::new(3, LinkConditions::default());
+    pair.connect();
+    let connection = pair.to_client.unwrap();
+    pair.pass(Duration::from_secs(1));
+    assert!(pair.server.poll_delivered(connection), "nothing was sent");
+    pair.network.set_dark(true);
+    pair.send(true, TransferMode::Reliable, vec![1]);
+    pair.pass(Duration::from_millis(700));
+    assert!(!pair.server.poll_delivered(connection), "the packet is lost");
+    pair.network.set_dark(false);
+    pair.pass(Duration::from_secs(5));
+    assert!(pair.server.poll_delivered(connection));
+    assert_eq!(packets(&pair.at_client), [[1]]);
+}

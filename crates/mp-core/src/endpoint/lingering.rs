@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{ConnectionRouter, Endpoint, Route};
-use crate::limits::{LINGER_TIME, LINGERING_CONNECTIONS_MAX};
+use crate::limits::{
+    LINGER_CHECK_INTERVAL, LINGER_TIME, LINGER_TIMEOUT, LINGERING_CONNECTIONS_MAX,
+};
 use crate::{
     CloseMode, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent,
 };
@@ -32,8 +34,8 @@ impl DisconnectRequest {
         self
     }
 
-    /// Sets a packet that the client receives before the end. The connection lingers for
-    /// [`LINGER_TIME`].
+    /// Sets a packet that the client receives before the end. The connection lingers until
+    /// [`LINGER_TIME`] after the client has received it, at most for [`LINGER_TIMEOUT`].
     #[must_use]
     pub fn last_packet(mut self, packet: OutgoingPacket) -> Self {
         self.last = Some(packet);
@@ -41,43 +43,67 @@ impl DisconnectRequest {
     }
 }
 
-/// Connections that belong to no branch any more and are closed after [`LINGER_TIME`], so that
-/// their client receives the last packet before the end. Packets from them are dropped. Times are
-/// those of the endpoint's clock.
+/// Connections that belong to no branch any more and are closed [`LINGER_TIME`] after their client
+/// has received the last packet, so that it receives the packet before the end. Packets from them
+/// are dropped. Times are those of the endpoint's clock.
 #[derive(Debug, Default)]
 pub(super) struct Lingering {
-    /// The time and the reason of each connection's end.
-    ends: BTreeMap<ConnectionId, (Instant, DisconnectReason)>,
+    connections: BTreeMap<ConnectionId, LingeringConnection>,
     deadlines: BTreeSet<(Instant, ConnectionId)>,
 }
 
-impl Lingering {
-    /// Adds a connection. Returns false if there are too many.
-    fn insert(&mut self, connection: ConnectionId, reason: DisconnectReason, now: Instant) -> bool {
-        let (fits, deadline) = (self.len() < LINGERING_CONNECTIONS_MAX, now + LINGER_TIME);
-        if fits {
-            self.ends.insert(connection, (deadline, reason));
-            self.deadlines.insert((deadline, connection));
+#[derive(Clone, Copy, Debug)]
+struct LingeringConnection {
+    reason: DisconnectReason,
+    /// Time of the next step.
+    deadline: Instant,
+    step: LingerStep,
+}
+
+/// The step that follows at the deadline of a lingering connection.
+#[derive(Clone, Copy, Debug)]
+enum LingerStep {
+    /// Checks whether the client has received the last packet. The connection is closed at `until`
+    /// even if it has not.
+    Check { until: Instant },
+    /// Closes the connection.
+    Close,
+}
+
+impl LingerStep {
+    /// Returns the step after a check at `now`, and its time.
+    fn after_check(is_delivered: bool, now: Instant, until: Instant) -> (Instant, Self) {
+        match is_delivered {
+            true => (now + LINGER_TIME, Self::Close),
+            false if now < until => {
+                ((now + LINGER_CHECK_INTERVAL).min(until), Self::Check { until })
+            }
+            false => (now, Self::Close),
         }
-        fits
+    }
+}
+
+impl Lingering {
+    fn insert(&mut self, connection: ConnectionId, lingering: LingeringConnection) {
+        self.deadlines.insert((lingering.deadline, connection));
+        self.connections.insert(connection, lingering);
     }
 
     /// Removes a connection that has ended.
     pub(super) fn remove(&mut self, connection: ConnectionId) {
-        if let Some((deadline, _)) = self.ends.remove(&connection) {
+        if let Some(LingeringConnection { deadline, .. }) = self.connections.remove(&connection) {
             self.deadlines.remove(&(deadline, connection));
         }
     }
 
-    /// Removes and returns one connection whose time is over, or any if there is no time.
-    fn remove_expired(&mut self, now: Option<Instant>) -> Option<(ConnectionId, DisconnectReason)> {
+    /// Removes and returns one connection whose deadline has passed, or any if there is no time.
+    fn remove_due(&mut self, now: Option<Instant>) -> Option<(ConnectionId, LingeringConnection)> {
         let &(deadline, connection) = self.deadlines.first()?;
         if now.is_some_and(|now| now < deadline) {
             return None;
         }
         self.deadlines.pop_first();
-        let (_, reason) = self.ends.remove(&connection)?;
-        Some((connection, reason))
+        Some((connection, self.connections.remove(&connection)?))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -85,7 +111,7 @@ impl Lingering {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.connections.len()
     }
 }
 
@@ -135,24 +161,44 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Closes the connections whose time is over.
+    /// Takes the steps that are due: closes connections, and checks whether others have received
+    /// their last packet.
     pub(super) fn close_lingering(&mut self) {
-        while let Some((connection, reason)) = self.lingering.remove_expired(Some(self.clock.now()))
-        {
-            self.peer.disconnect(connection, reason, CloseMode::Drain);
+        let now = self.clock.now();
+        while let Some((connection, lingering)) = self.lingering.remove_due(Some(now)) {
+            let LingeringConnection { reason, step, .. } = lingering;
+            match step {
+                LingerStep::Check { until } => self.check_delivery(connection, reason, until),
+                LingerStep::Close => self.peer.disconnect(connection, reason, CloseMode::Drain),
+            }
         }
     }
 
     /// Closes all lingering connections.
     pub(super) fn close_all_lingering(&mut self) {
-        while let Some((connection, reason)) = self.lingering.remove_expired(None) {
-            self.peer.disconnect(connection, reason, CloseMode::Drain);
+        while let Some((connection, lingering)) = self.lingering.remove_due(None) {
+            self.peer.disconnect(connection, lingering.reason, CloseMode::Drain);
         }
     }
 
     fn linger(&mut self, connection: ConnectionId, reason: DisconnectReason) {
-        if !self.lingering.insert(connection, reason, self.clock.now()) {
+        if self.lingering.len() < LINGERING_CONNECTIONS_MAX {
+            self.check_delivery(connection, reason, self.clock.now() + LINGER_TIMEOUT);
+        } else {
             self.peer.disconnect(connection, reason, CloseMode::Drain);
         }
+    }
+
+    /// Schedules the next step of a connection, which depends on whether its client has received
+    /// the last packet.
+    fn check_delivery(
+        &mut self,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+        until: Instant,
+    ) {
+        let is_delivered = self.peer.poll_delivered(connection);
+        let (deadline, step) = LingerStep::after_check(is_delivered, self.clock.now(), until);
+        self.lingering.insert(connection, LingeringConnection { reason, deadline, step });
     }
 }

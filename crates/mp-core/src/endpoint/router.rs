@@ -72,8 +72,8 @@ pub enum Route {
     /// More packets are needed to decide.
     Undecided,
     /// The connection is rejected for this reason. If the router replies at the same time, the
-    /// connection lingers for [`LINGER_TIME`](crate::limits::LINGER_TIME), so that the client
-    /// receives the reply before the end.
+    /// connection lingers until [`LINGER_TIME`](crate::limits::LINGER_TIME) after the client has
+    /// received the reply, so that the client handles it before the end.
     Reject(DisconnectReason),
     /// Same as [`Reject`](Self::Reject), with a code and a text for the client in place of those of
     /// the reason, for example from a service that has decided. The router sends them. The code is

@@ -1,9 +1,14 @@
 //! Connections that receive a last packet before they are closed.
 
-use mp_core::limits::{LINGER_TIME, LINGERING_CONNECTIONS_MAX};
+use std::time::Duration;
+
+use mp_core::limits::{
+    LINGER_CHECK_INTERVAL, LINGER_TIME, LINGER_TIMEOUT, LINGERING_CONNECTIONS_MAX,
+};
+use mp_core::testing::ScriptedPeer;
 use mp_core::{
-    ConnectionId, ConnectionRouter, DisconnectReason, DisconnectRequest, NewConnection,
-    OutgoingPacket, Rejection, Route, StateMachine,
+    ConnectionId, ConnectionRouter, DisconnectReason, DisconnectRequest, Endpoint, Instant,
+    NewConnection, OutgoingPacket, PeerId, Rejection, Route, StateMachine,
 };
 
 use crate::world::*;
@@ -138,4 +143,55 @@ fn connections_beyond_the_limit_do_not_linger() {
     assert_eq!(last.payloads(), ["full"], "it is delivered first");
     assert!(last.disconnect_reason().is_some());
     assert!(others.iter().all(|client| client.disconnect_reason().is_none()));
+}
+
+/// An endpoint that has rejected a connection with a last packet, which the client has not
+/// received.
+struct Slow {
+    endpoint: Endpoint<ScriptedPeer, Explaining>,
+    now: Instant,
+}
+
+impl Slow {
+    fn new() -> Self {
+        let mut peer = ScriptedPeer::server();
+        peer.connect(0, PeerId::new(2));
+        peer.is_delivered = false;
+        let router = Explaining { rejects_all: true };
+        let mut endpoint = Endpoint::new(ENDPOINT, peer, router).shared();
+        let now = Instant::from_millis(1_000);
+        endpoint.end_turn(now);
+        assert_eq!(endpoint.peer().sent.len(), 1);
+        Self { endpoint, now }
+    }
+
+    /// Runs all turns that are due within `time`. Returns the number of closed connections.
+    fn pass(&mut self, time: Duration) -> usize {
+        let end = self.now + time;
+        while let Some(due) = self.endpoint.poll_timeout().filter(|due| *due <= end) {
+            self.endpoint.end_turn(due);
+        }
+        self.now = end;
+        self.endpoint.peer().disconnected.len()
+    }
+}
+
+#[test]
+fn connection_lingers_until_its_client_has_had_time_with_the_last_packet() {
+    let mut slow = Slow::new();
+    assert_eq!(slow.pass(2 * LINGER_TIME), 0, "the client has not received the packet");
+    slow.endpoint.peer_mut().is_delivered = true;
+    let moment = Duration::from_millis(1);
+    assert_eq!(slow.pass(LINGER_TIME - moment), 0, "the client has just received the packet");
+    assert_eq!(slow.pass(LINGER_CHECK_INTERVAL + moment), 1);
+    assert_eq!(slow.endpoint.stats().lingering, 0);
+}
+
+#[test]
+fn connection_whose_client_confirms_nothing_is_closed_after_the_timeout() {
+    let mut slow = Slow::new();
+    let moment = Duration::from_millis(1);
+    assert_eq!(slow.pass(LINGER_TIMEOUT - moment), 0);
+    assert_eq!(slow.pass(moment), 1);
+    assert_eq!(slow.endpoint.stats().lingering, 0);
 }

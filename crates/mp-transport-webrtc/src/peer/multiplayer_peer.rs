@@ -104,6 +104,12 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         self.end(connection.slot as usize, reason, close_mode);
     }
 
+    fn poll_delivered(&mut self, connection: ConnectionId) -> bool {
+        let slot = self.connections.get(connection).map(|_| connection.slot as usize);
+        let connection = slot.and_then(|slot| self.connections.at_mut(slot));
+        connection.is_none_or(Connection::has_delivered)
+    }
+
     fn close(&mut self) {
         for slot in self.connections.slots().collect::<Vec<_>>() {
             self.end(slot, DisconnectReason::Closed, CloseMode::Immediate);

@@ -101,6 +101,13 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         }
     }
 
+    fn poll_delivered(&mut self, connection: ConnectionId) -> bool {
+        let Some(entry) = self.connections.get_mut(connection) else { return true };
+        let is_delivered = entry.connection.poll_delivered();
+        self.connections.update(connection.slot as usize);
+        is_delivered
+    }
+
     fn close(&mut self) {
         self.is_closed = true;
         self.session.status = ConnectionStatus::Disconnected;

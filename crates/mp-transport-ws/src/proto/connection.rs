@@ -1,7 +1,8 @@
 //! The state machine of a connection, without its socket. This file has its state and sending;
-//! `receive`, `timers` and `closing` are the other parts.
+//! `receive`, `receipt`, `timers` and `closing` are the other parts.
 
 mod closing;
+mod receipt;
 mod receive;
 mod timers;
 
@@ -16,6 +17,7 @@ use mp_core::{
 
 use self::closing::Closing;
 pub(crate) use self::closing::ConnectionEnd;
+use self::receipt::Receipt;
 use self::timers::{Heartbeat, Keepalive};
 use super::messages::{MessageKind, Messages};
 use super::response::SentRequest;
@@ -55,6 +57,7 @@ pub(crate) struct Connection {
     deadline: Option<Instant>,
     /// Reason of the close frame if the local peer rejects the connection, in place of the code.
     close_text: Option<Box<str>>,
+    receipt: Receipt,
     heartbeat: Heartbeat,
     keepalive: Keepalive,
     stats: ConnectionStats,
@@ -136,6 +139,7 @@ impl Connection {
             heartbeat: Heartbeat { interval, ..Heartbeat::default() },
             keepalive: Keepalive::default(),
             close_text: None,
+            receipt: Receipt::default(),
             stats: ConnectionStats::default(),
         }
     }
@@ -205,7 +209,7 @@ impl Connection {
         // Responses may have needed a large buffer. Free it: an idle connection keeps no memory.
         self.wire = Vec::new();
         if self.queue.is_empty() {
-            return self.finish_draining(now, out);
+            return self.finish_queue(now, out);
         }
         let Some(messages) = &mut self.messages else { return };
         let mut pack = |out: &mut Vec<u8>| {
@@ -227,14 +231,22 @@ impl Connection {
         }
         if self.queue.is_empty() {
             self.queue.clear(); // frees its memory
-            self.finish_draining(now, out);
+            self.finish_queue(now, out);
         }
+    }
+
+    /// Appends what follows the last queued packet: the request of a receipt, the close frame of a
+    /// draining connection.
+    fn finish_queue(&mut self, now: Instant, out: &mut Vec<u8>) {
+        self.request_receipt();
+        self.finish_draining(now);
+        out.append(&mut self.wire);
     }
 
     /// Returns whether [`transmit`](Self::transmit) has output.
     pub(crate) fn has_output(&self) -> bool {
         let is_draining = matches!(self.phase, Phase::Closing(Closing { is_draining: true, .. }));
-        !self.wire.is_empty() || !self.queue.is_empty() || is_draining
+        !self.wire.is_empty() || !self.queue.is_empty() || is_draining || self.wants_receipt()
     }
 
     /// Returns whether the connection accepts received bytes now. `false` pauses reading.

@@ -12,6 +12,9 @@ use tungstenite::{Error, Message, Utf8Bytes};
 use super::refusal::MessageRefusal;
 use crate::limits::{FRAME_READ_BYTES, FRAMES_PER_RECEIVE_MAX};
 
+/// Payload of the ping that requests a receipt. Other pings are empty.
+const RECEIPT: &[u8] = b"received";
+
 /// The framing of an open connection.
 #[derive(Debug)]
 pub(crate) struct Messages {
@@ -35,8 +38,9 @@ pub(crate) enum MessageKind {
 pub(crate) enum Incoming {
     /// A complete message. That of a [`MessageKind::Text`] connection is UTF-8.
     Message(Bytes),
-    /// The response to a ping.
-    Pong,
+    /// The response to a ping, or a pong without one. `is_receipt` is true for the response to
+    /// [`Messages::request_receipt`].
+    Pong { is_receipt: bool },
     /// The remote peer's close frame. The response is written already. The code is 0 if the frame
     /// has none.
     Close { code: u16, reason: String },
@@ -82,7 +86,7 @@ impl Messages {
                 }
                 Ok(Message::Binary(payload)) => self.finished(&payload),
                 Ok(Message::Text(text)) => self.finished(text.as_bytes()),
-                Ok(Message::Pong(_)) => Incoming::Pong,
+                Ok(Message::Pong(payload)) => Incoming::Pong { is_receipt: payload == RECEIPT },
                 Ok(Message::Ping(_) | Message::Frame(_)) => continue,
                 Ok(Message::Close(frame)) => {
                     // tungstenite keeps its response until it is flushed. A server then reports the
@@ -123,6 +127,11 @@ impl Messages {
     /// Appends an empty ping to `output`.
     pub(crate) fn ping(&mut self, output: &mut Vec<u8>) {
         self.write(Message::Ping(Bytes::new()), output);
+    }
+
+    /// Appends a ping whose response shows that the remote peer has received all messages before.
+    pub(crate) fn request_receipt(&mut self, output: &mut Vec<u8>) {
+        self.write(Message::Ping(Bytes::from_static(RECEIPT)), output);
     }
 
     /// Appends an unsolicited empty pong to `output`.

@@ -13,4 +13,5 @@ mod link_conditions;
 mod liveness;
 mod load;
 mod messages;
+mod receipts;
 mod texts;

@@ -127,12 +127,12 @@ impl Connection {
     }
 
     /// Queues the close frame if all packets of a draining connection have been sent.
-    pub(super) fn finish_draining(&mut self, now: Instant, out: &mut Vec<u8>) {
-        let Phase::Closing(Closing { end, is_draining: true, .. }) = self.phase else { return };
-        if let Some(reason) = end.reason {
+    pub(super) fn finish_draining(&mut self, now: Instant) {
+        if let Phase::Closing(Closing { end, is_draining: true, .. }) = self.phase
+            && let Some(reason) = end.reason
+        {
             self.close(now, reason, CloseMode::Graceful);
         }
-        out.append(&mut self.wire);
     }
 }
 

@@ -129,7 +129,10 @@ impl Connection {
                     self.unfinished = None;
                     self.receive_message(now, payload, &mut out, session);
                 }
-                Ok(Some(Incoming::Pong)) => self.heartbeat.is_unanswered = false,
+                Ok(Some(Incoming::Pong { is_receipt })) => {
+                    self.heartbeat.is_unanswered = false;
+                    self.receipt.handle_pong(is_receipt);
+                }
                 Ok(Some(Incoming::Close { code, reason })) => {
                     let connection = self.id;
                     if !self.is_text() {
