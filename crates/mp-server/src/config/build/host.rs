@@ -23,6 +23,16 @@ impl Builder<'_> {
         Some(time)
     }
 
+    /// Returns whether players can move between the rooms, and checks that they can.
+    pub(super) fn moves(&mut self, table: &Table, host: RoomHost) -> bool {
+        let moves = table.switch("moves").unwrap_or_default();
+        if moves && host != RoomHost::None {
+            let message = "has no effect: a player is the host of the rooms".to_owned();
+            self.report(table, "moves", message, Some("omit it, or host".to_owned()));
+        }
+        moves
+    }
+
     /// Returns the place of the recordings, and checks that the rooms can be replayed.
     pub(super) fn record(&mut self, table: &Table, host: RoomHost) -> Option<RecordSettings> {
         let directory = table.text("record")?;

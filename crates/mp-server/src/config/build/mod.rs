@@ -224,7 +224,7 @@ impl Builder<'_> {
                 code,
                 locked: table.switch("locked").unwrap_or_default(),
                 own_thread: table.switch("own_thread").unwrap_or_default(),
-                moves: table.switch("moves").unwrap_or_default(),
+                moves: self.moves(table, host),
                 resume: self.resume(table),
                 notify: table.switch("notify").unwrap_or_default(),
                 record: self.record(table, host),

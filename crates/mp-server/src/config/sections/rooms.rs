@@ -135,7 +135,7 @@ threads, one per core.",
         "Let operators and programs move players between the rooms and others with this setting
 
 A player who moves stays connected. Nodes have larger ids in such rooms: each call is one to three \
-bytes longer.",
+bytes longer. Rooms with a host take no part.",
     )
     .now(),
     Key::new(
