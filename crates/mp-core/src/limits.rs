@@ -47,6 +47,11 @@ pub const LINGER_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Maximum number of connections of one endpoint that linger. Further ones are closed at once.
 pub const LINGERING_CONNECTIONS_MAX: usize = 1_024;
 
+/// Default time for which a game waits when its host has left, before another one is chosen or the
+/// game ends: longer than a router or a server takes to restart its connections, and shorter than
+/// players wait.
+pub const HOST_GRACE: Duration = Duration::from_secs(30);
+
 /// Time after which a connection that is not assigned to a branch is rejected: Godot's default
 /// `auth_timeout`.
 pub const UNDECIDED_TIMEOUT: Duration = Duration::from_secs(3);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use mp_core::limits::HOST_GRACE;
+
 /// Path ids of the host that a room translates: 16 for each of 4,096 nodes. Further ones replace
 /// those that were not used for the longest time, which Godot reaches with nodes that have left.
 pub const HOST_PATHS_MAX: usize = 65_536;
@@ -25,10 +27,6 @@ pub const GUEST_PATHS_MAX: usize = 1_024;
 
 /// Bytes of the paths of a guest that a room keeps: 1,024 paths of 64 bytes.
 pub const GUEST_PATH_BYTES_MAX: usize = 64 * 1_024;
-
-/// Default time between the departure of a host and the choice of another one: a player who has
-/// lost the connection often returns within it.
-pub const GRACE: Duration = Duration::from_secs(30);
 
 /// Time in which a new host announces the nodes of its predecessor again, after it has received its
 /// message: the code of a game may wait for some frames. Then guests lose the remaining ones.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mp_core::PeerId;
 use mp_scene::{CallNode, RemoteCall, SceneMessage, Snapshot};
 
-use crate::limits::GRACE;
+use crate::limits::HOST_GRACE;
 
 /// A function that chooses the next host.
 type Choice = Box<dyn FnMut(&[PeerId]) -> Option<PeerId>>;
@@ -54,14 +54,14 @@ impl Migration {
     fn new(message: SceneMessage) -> Self {
         Self {
             message,
-            grace: GRACE,
+            grace: HOST_GRACE,
             choice: Box::new(|guests| guests.first().copied()),
             save: None,
         }
     }
 
     /// Sets the time between the departure of the host and the choice of another one. Default:
-    /// [`GRACE`].
+    /// [`HOST_GRACE`].
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

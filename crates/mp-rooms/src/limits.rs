@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use mp_core::limits::HOST_GRACE;
+
 /// Maximum length of the name of a room or a template in bytes: a UUID, or a short sentence.
 pub const NAME_BYTES_MAX: usize = 64;
 
@@ -40,10 +42,6 @@ pub const EMPTY_TIMEOUT: Duration = Duration::from_secs(300);
 /// Default of [`Template::departure_timeout`](crate::Template::departure_timeout): the last player
 /// of a room restarts its game in that time.
 pub const DEPARTURE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Default of [`Template::host_grace`](crate::Template::host_grace): longer than a router or a
-/// server takes to restart its connections, and shorter than players wait.
-pub const HOST_GRACE: Duration = Duration::from_secs(30);
 
 /// Default of [`Template::seat_timeout`](crate::Template::seat_timeout): a client resolves the
 /// address and completes its handshake in that time, also after a retry.
