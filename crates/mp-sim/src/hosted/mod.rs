@@ -82,7 +82,37 @@ impl World {
         }
     }
 
-    fn step_room(&mut self, is_active: bool) -> Result<(), Violation> {
+    /// Starts a client.
+    fn join(&mut self, slot: usize) {
+        let socket = self.environment.open(slot);
+        let Environment { now, rng, .. } = &mut self.environment;
+        self.players[slot - 1] = Some(Player::new(socket, *now, rng));
+    }
+
+    /// Ends a client without closing its connection.
+    fn vanish(&mut self, slot: usize) {
+        self.environment.close(slot);
+        self.players[slot - 1] = None;
+    }
+
+    fn seat(&mut self) -> &HostSeat {
+        let multiplayer = self.room.scene(self.environment.now).multiplayer();
+        multiplayer.relay_policy().expect("the room has a host seat")
+    }
+}
+
+impl SteppedWorld for World {
+    const CLIENTS: usize = CLIENTS;
+
+    fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    fn environment_mut(&mut self) -> &mut Environment {
+        &mut self.environment
+    }
+
+    fn step_server(&mut self, is_active: bool) -> Result<(), Violation> {
         let Environment { now, rng, .. } = &mut self.environment;
         let (now, witness) = (*now, &mut self.witness);
         let turns = if is_active { Turns::draw(rng) } else { Turns::ALL };
@@ -109,7 +139,7 @@ impl World {
         }
     }
 
-    fn step_player(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
+    fn step_client(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
         let Some(player) = &mut self.players[slot - 1] else {
             if is_active && self.environment.rng.chance(5) {
                 self.join(slot);
@@ -131,46 +161,12 @@ impl World {
         Ok(())
     }
 
-    /// Starts a client.
-    fn join(&mut self, slot: usize) {
-        let socket = self.environment.open(slot);
-        let Environment { now, rng, .. } = &mut self.environment;
-        self.players[slot - 1] = Some(Player::new(socket, *now, rng));
-    }
-
-    /// Ends a client without closing its connection.
-    fn vanish(&mut self, slot: usize) {
-        self.environment.close(slot);
-        self.players[slot - 1] = None;
-    }
-
-    fn seat(&mut self) -> &HostSeat {
-        let multiplayer = self.room.scene(self.environment.now).multiplayer();
-        multiplayer.relay_policy().expect("the room has a host seat")
-    }
-}
-
-impl SteppedWorld for World {
-    fn environment(&self) -> &Environment {
-        &self.environment
-    }
-
-    /// Runs a turn of all machines. While the world is active, clients join, leave and vanish;
-    /// otherwise only machines have a turn that have something to do.
-    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
-        self.environment.advance();
+    fn is_due(&self, slot: usize) -> bool {
         let now = self.environment.now;
-        let is_woken = |world: &Self, slot| is_active || world.environment.has_received(slot);
-        if is_woken(self, SERVER_SLOT) || self.room.is_due(now) {
-            self.step_room(is_active)?;
+        match slot {
+            SERVER_SLOT => self.room.is_due(now),
+            slot => self.players[slot - 1].as_ref().is_some_and(|player| player.is_due(now)),
         }
-        for slot in 1..=CLIENTS {
-            let player = self.players[slot - 1].as_ref();
-            if is_woken(self, slot) || player.is_some_and(|player| player.is_due(now)) {
-                self.step_player(slot, is_active)?;
-            }
-        }
-        Ok(())
     }
 
     fn check_settled(&mut self) -> Result<(), String> {

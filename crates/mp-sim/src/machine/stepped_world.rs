@@ -6,13 +6,45 @@ use mp_core::Instant;
 
 use super::Environment;
 use crate::checker::Violation;
+use crate::net::SERVER_SLOT;
 
-/// A world with turns at fixed intervals. It is active, and then settles.
+/// A world of a server and clients with turns at fixed intervals. It is active, and then settles.
 pub(crate) trait SteppedWorld {
+    /// Number of clients. Their slots follow that of the server.
+    const CLIENTS: usize;
+
     fn environment(&self) -> &Environment;
 
-    /// Runs a turn. While the world is active, programs act and faults occur.
-    fn step(&mut self, is_active: bool) -> Result<(), Violation>;
+    fn environment_mut(&mut self) -> &mut Environment;
+
+    /// Runs a turn of the server. While the world is active, programs act and faults occur.
+    fn step_server(&mut self, is_active: bool) -> Result<(), Violation>;
+
+    /// Runs a turn of the client of a slot, or starts one if there is none.
+    fn step_client(&mut self, slot: usize, is_active: bool) -> Result<(), Violation>;
+
+    /// Returns whether the machine of a slot has something to do though it has received nothing.
+    /// Others have no turn while the world settles. Default: true.
+    fn is_due(&self, _slot: usize) -> bool {
+        true
+    }
+
+    /// Runs a turn of the server, then of the clients.
+    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
+        self.environment_mut().advance();
+        let is_due = |world: &Self, slot| {
+            is_active || world.environment().has_received(slot) || world.is_due(slot)
+        };
+        if is_due(self, SERVER_SLOT) {
+            self.step_server(is_active)?;
+        }
+        for slot in (1..=Self::CLIENTS).map(|client| SERVER_SLOT + client) {
+            if is_due(self, slot) {
+                self.step_client(slot, is_active)?;
+            }
+        }
+        Ok(())
+    }
 
     /// Checks what holds in a settled world. The error is a violation.
     fn check_settled(&mut self) -> Result<(), String>;

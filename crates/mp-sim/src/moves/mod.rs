@@ -102,6 +102,38 @@ impl World {
         Self { environment, server, clients, ended: MoveStats::default() }
     }
 
+    fn stats(&mut self) -> MoveStats {
+        let mut stats = self.ended;
+        for client in self.clients.iter().flatten() {
+            stats.add(client);
+        }
+        let (received, late) = self.server.received();
+        stats.received += received;
+        let (moves, moved_packets) = (self.server.moves, self.server.stats().moved_packets);
+        MoveStats { moves, moved_packets, late_at_rooms: late, ..stats }
+    }
+}
+
+impl SteppedWorld for World {
+    const CLIENTS: usize = CLIENTS;
+
+    fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    fn environment_mut(&mut self) -> &mut Environment {
+        &mut self.environment
+    }
+
+    fn step_server(&mut self, is_active: bool) -> Result<(), Violation> {
+        let Environment { now, rng, .. } = &mut self.environment;
+        self.server.step(*now, is_active, rng);
+        let checked = self.server.check();
+        checked.map_err(|what| self.environment.violation("rooms of moves", what))?;
+        self.environment.collect(SERVER_SLOT);
+        Ok(())
+    }
+
     fn step_client(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
         let Some(client) = &mut self.clients[slot - 1] else {
             if is_active && self.environment.rng.chance(5) {
@@ -124,35 +156,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    fn stats(&mut self) -> MoveStats {
-        let mut stats = self.ended;
-        for client in self.clients.iter().flatten() {
-            stats.add(client);
-        }
-        let (received, late) = self.server.received();
-        stats.received += received;
-        let (moves, moved_packets) = (self.server.moves, self.server.stats().moved_packets);
-        MoveStats { moves, moved_packets, late_at_rooms: late, ..stats }
-    }
-}
-
-impl SteppedWorld for World {
-    fn environment(&self) -> &Environment {
-        &self.environment
-    }
-
-    /// Runs a turn of all machines. While the world is active, clients join and leave, and players
-    /// move.
-    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
-        self.environment.advance();
-        let Environment { now, rng, .. } = &mut self.environment;
-        self.server.step(*now, is_active, rng);
-        let checked = self.server.check();
-        checked.map_err(|what| self.environment.violation("rooms of moves", what))?;
-        self.environment.collect(SERVER_SLOT);
-        (1..=CLIENTS).try_for_each(|slot| self.step_client(slot, is_active))
     }
 
     /// Checks that each client has what its room has.

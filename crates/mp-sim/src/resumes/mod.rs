@@ -66,37 +66,6 @@ impl World {
         Self { environment, server, slots, started: 0 }
     }
 
-    fn step_server(&mut self, is_active: bool) -> Result<(), Violation> {
-        let Environment { now, rng, .. } = &mut self.environment;
-        let stepped = self.server.step(*now, is_active, rng);
-        stepped.map_err(|what| self.environment.violation("server of resumptions", what))?;
-        self.environment.collect(SERVER_SLOT);
-        Ok(())
-    }
-
-    fn step_slot(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
-        let Environment { now, rng, .. } = &mut self.environment;
-        match &mut self.slots[slot - 1] {
-            Slot::Playing(player) => {
-                let outcome = player.step(*now, is_active, rng, &self.server);
-                let has_vanished = is_active && rng.chance(1) && rng.chance(600);
-                self.environment.collect(slot);
-                let ended = outcome
-                    .map_err(|what| self.environment.violation("player who resumes", what))?;
-                if ended || has_vanished {
-                    self.vanish(slot);
-                }
-            }
-            Slot::Away(until, of) if is_active && *now >= *until => {
-                let of = *of;
-                self.start(slot, Some(of));
-            }
-            Slot::Empty if is_active && rng.chance(5) => self.start(slot, None),
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// Starts a client, which joins or resumes the session of a peer.
     fn start(&mut self, slot: usize, of: Option<PeerId>) {
         self.started += 1;
@@ -136,26 +105,53 @@ impl World {
 }
 
 impl SteppedWorld for World {
+    const CLIENTS: usize = CLIENTS;
+
     fn environment(&self) -> &Environment {
         &self.environment
     }
 
-    /// Runs a turn of all machines. While the world is active, clients join, vanish and return;
-    /// otherwise only machines have a turn that have something to do.
-    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
-        self.environment.advance();
-        let now = self.environment.now;
-        let is_woken = |world: &Self, slot| is_active || world.environment.has_received(slot);
-        if is_woken(self, SERVER_SLOT) || self.server.is_due(now) {
-            self.step_server(is_active)?;
-        }
-        for slot in 1..=CLIENTS {
-            let is_due = |slot: &Slot| matches!(slot, Slot::Playing(player) if player.is_due(now));
-            if is_woken(self, slot) || is_due(&self.slots[slot - 1]) {
-                self.step_slot(slot, is_active)?;
+    fn environment_mut(&mut self) -> &mut Environment {
+        &mut self.environment
+    }
+
+    fn step_server(&mut self, is_active: bool) -> Result<(), Violation> {
+        let Environment { now, rng, .. } = &mut self.environment;
+        let stepped = self.server.step(*now, is_active, rng);
+        stepped.map_err(|what| self.environment.violation("server of resumptions", what))?;
+        self.environment.collect(SERVER_SLOT);
+        Ok(())
+    }
+
+    fn step_client(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
+        let Environment { now, rng, .. } = &mut self.environment;
+        match &mut self.slots[slot - 1] {
+            Slot::Playing(player) => {
+                let outcome = player.step(*now, is_active, rng, &self.server);
+                let has_vanished = is_active && rng.chance(1) && rng.chance(600);
+                self.environment.collect(slot);
+                let ended = outcome
+                    .map_err(|what| self.environment.violation("player who resumes", what))?;
+                if ended || has_vanished {
+                    self.vanish(slot);
+                }
             }
+            Slot::Away(until, of) if is_active && *now >= *until => {
+                let of = *of;
+                self.start(slot, Some(of));
+            }
+            Slot::Empty if is_active && rng.chance(5) => self.start(slot, None),
+            _ => {}
         }
         Ok(())
+    }
+
+    fn is_due(&self, slot: usize) -> bool {
+        let now = self.environment.now;
+        match slot {
+            SERVER_SLOT => self.server.is_due(now),
+            slot => matches!(&self.slots[slot - 1], Slot::Playing(player) if player.is_due(now)),
+        }
     }
 
     fn check_settled(&mut self) -> Result<(), String> {

@@ -65,6 +65,27 @@ impl World {
         let clients = (0..CLIENTS).map(|_| None).collect();
         Self { environment, server, clients, wishes: Wishes::new() }
     }
+}
+
+impl SteppedWorld for World {
+    const CLIENTS: usize = CLIENTS;
+
+    fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    fn environment_mut(&mut self) -> &mut Environment {
+        &mut self.environment
+    }
+
+    fn step_server(&mut self, is_active: bool) -> Result<(), Violation> {
+        let Environment { now, rng, .. } = &mut self.environment;
+        self.server.step(*now, is_active, rng);
+        let checked = self.server.check(&self.wishes);
+        checked.map_err(|what| self.environment.violation("rooms of the server", what))?;
+        self.environment.collect(SERVER_SLOT);
+        Ok(())
+    }
 
     fn step_client(&mut self, slot: usize, is_active: bool) -> Result<(), Violation> {
         let Some(client) = &mut self.clients[slot - 1] else {
@@ -88,24 +109,6 @@ impl World {
             self.clients[slot - 1] = None;
         }
         Ok(())
-    }
-}
-
-impl SteppedWorld for World {
-    fn environment(&self) -> &Environment {
-        &self.environment
-    }
-
-    /// Runs a turn of all machines. While the world is active, clients join and faults occur;
-    /// otherwise the clients leave.
-    fn step(&mut self, is_active: bool) -> Result<(), Violation> {
-        self.environment.advance();
-        let Environment { now, rng, .. } = &mut self.environment;
-        self.server.step(*now, is_active, rng);
-        let checked = self.server.check(&self.wishes);
-        checked.map_err(|what| self.environment.violation("rooms of the server", what))?;
-        self.environment.collect(SERVER_SLOT);
-        (1..=CLIENTS).try_for_each(|slot| self.step_client(slot, is_active))
     }
 
     /// Checks that nothing is left of the clients.
