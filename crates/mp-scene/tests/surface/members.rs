@@ -262,6 +262,7 @@ fn getters_have_doc_aliases_of_godots_names() {
         include_str!("../../src/scene.rs"),
         include_str!("../../src/scene_multiplayer/authentication.rs"),
         include_str!("../../src/scene_multiplayer/mod.rs"),
+        include_str!("../../src/scene_multiplayer/settings.rs"),
         include_str!("../../src/tree/arena.rs"),
     ]
     .concat();
