@@ -62,6 +62,7 @@ pub(super) fn play(is_long: bool) -> Result<String, String> {
     over_enet.stop()?.check_connected()?;
     mixed.stop()?.check_connected()?;
     let of_dead = of_dead.stop()?;
+    nodes.check_permissions()?;
     Ok(format!(
         "rooms of a killed node adopted in {:.1} to {:.1} s; of its 80 players {}; of 120 others none",
         first.as_secs_f64(),

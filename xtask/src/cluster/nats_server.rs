@@ -39,6 +39,15 @@ impl NatsServer {
         self.port
     }
 
+    /// Checks that NATS has refused no message or subscription since the last start.
+    pub(super) fn check_permissions(&self) -> Result<(), String> {
+        let log = self.process.as_ref().map(Process::errors).unwrap_or_default();
+        match log.lines().find(|line| line.contains("Violation")) {
+            Some(violation) => Err(format!("{PAGE} lacks a permission: {violation}")),
+            None => Ok(()),
+        }
+    }
+
     /// Kills the process.
     pub(super) fn stop(&mut self) {
         self.process = None;

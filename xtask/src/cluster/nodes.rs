@@ -86,6 +86,7 @@ impl Nodes {
                 return Ok(now() - started);
             }
             if now() - started > PROCESS_TIMEOUT {
+                self.check_permissions()?;
                 let states = self.living().map(|node| format!("{:?}", node.cluster()));
                 let states = states.collect::<Vec<_>>().join("\n");
                 return Err(format!("not within {PROCESS_TIMEOUT:?}: {what}\n{states}"));
@@ -163,6 +164,11 @@ impl Nodes {
         let node = Node::start(&self.folder, NAMES[index], path, self.settings, ports)?;
         self.nodes[index] = Some(node);
         self.until_complete().map(drop)
+    }
+
+    /// Checks that the permissions of the page for operators were enough.
+    pub(super) fn check_permissions(&self) -> Result<(), String> {
+        self.nats.check_permissions()
     }
 
     /// Kills NATS.

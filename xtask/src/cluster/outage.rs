@@ -72,6 +72,7 @@ pub(super) fn play() -> Result<String, String> {
     same.stop()?.check_undisturbed()?;
     mixed.stop()?.check_connected()?;
     let other = other.stop()?;
+    nodes.check_permissions()?;
     Ok(format!(
         "NATS away for {:.1} s: leases end after {:.1} s, the nodes are back {:.1} s after NATS, \
          with their rooms; of {} players in rooms of their node none was disconnected; of {OTHER} \

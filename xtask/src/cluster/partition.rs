@@ -71,6 +71,7 @@ pub(super) fn play(is_long: bool) -> Result<String, String> {
     others.stop()?.check_undisturbed()?;
     mixed.stop()?.check_connected()?;
     let [inside, across] = [inside.stop()?, across.stop()?];
+    nodes.check_permissions()?;
     Ok(format!(
         "a node cut off for {} s is silent after {:.1} s, its rooms are adopted after {:.1} s, and \
          it is back {:.1} s after the cut; of its {INSIDE} players then {}; of {count} players with \

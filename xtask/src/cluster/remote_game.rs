@@ -43,6 +43,7 @@ pub(super) fn play(godot: &Godot, is_long: bool) -> Result<String, String> {
             play_suite(&Suite::read(&folder)?, &ADDITIONAL)?;
         }
     }
+    nodes.check_permissions()?;
     Ok(format!("scenarios with server and players on different nodes: {}", played.join(", ")))
 }
 

@@ -40,6 +40,7 @@ pub(super) fn play(godot: &Godot) -> Result<String, String> {
     wait_for_all(&mut players, now() + PROCESS_TIMEOUT);
     check_all(&mut players)?;
     let calls = bots(&nodes)?;
+    nodes.check_permissions()?;
     Ok(format!("{PLAYERS} players of three nodes in one room; {calls} calls of bots answered"))
 }
 

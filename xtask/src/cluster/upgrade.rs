@@ -19,6 +19,7 @@ pub(super) fn play() -> Result<String, String> {
         let what = replace(&mut nodes, drained)?;
         let _ = write!(disconnected, "; of {MOVED} players at the node {drained} {what}");
     }
+    nodes.check_permissions()?;
     Ok(format!(
         "{NODES} nodes replaced{disconnected}; of {} others none",
         NODES * (UNDISTURBED + MIXED)
