@@ -7,6 +7,7 @@ use std::process::Command;
 use clap::Args;
 
 use crate::godot;
+use crate::nats;
 use crate::workspace::{MP_SERVER_FEATURES, cargo, root, run, target};
 
 /// Options of `cargo xtask bench`.
@@ -48,6 +49,12 @@ impl BenchArgs {
             document: false,
         }
     }
+
+    /// Returns whether a workload of clusters may be chosen.
+    fn includes_clusters(&self) -> bool {
+        let is_chosen = |only: &String| CLUSTERS.starts_with(&**only) || only.starts_with(CLUSTERS);
+        !self.smoke && (self.only.is_empty() || self.only.iter().any(is_chosen))
+    }
 }
 
 /// Builds the contenders, and measures.
@@ -73,6 +80,12 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), String> {
         match godot::find() {
             Ok(godot) => drop(runner.env("GODOT", godot.path)),
             Err(why) => eprintln!("skipping Godot: {why}"),
+        }
+        if args.includes_clusters() {
+            match nats::server() {
+                Ok(path) => drop(runner.env("NATS_SERVER", path)),
+                Err(why) => eprintln!("skipping clusters: {why}"),
+            }
         }
     }
     let flags = [
@@ -111,12 +124,17 @@ fn build(args: &BenchArgs) -> Result<PathBuf, String> {
     if args.list || args.document {
         return Ok(programs);
     }
-    let mut server = cargo();
-    server.args(["build", "--quiet", "--package", "mp-server"]).args(profile);
-    if args.smoke {
-        server.args(MP_SERVER_FEATURES);
+    let server = |features: &[&str]| {
+        let mut server = cargo();
+        server.args(["build", "--quiet", "--package", "mp-server"]).args(profile).args(features);
+        run(server.arg("--target-dir").arg(&folder))
+    };
+    if args.includes_clusters() {
+        server(&MP_SERVER_FEATURES)?;
+        let (built, kept) = (programs.join("mp-server"), programs.join("mp-server-cluster"));
+        fs::copy(&built, &kept).map_err(|error| format!("{}: {error}", built.display()))?;
     }
-    run(server.arg("--target-dir").arg(&folder))?;
+    server(if args.smoke { &MP_SERVER_FEATURES } else { &[] })?;
     if !args.smoke
         && let Err(why) = build_c(&programs)
     {
@@ -134,5 +152,7 @@ fn build_c(programs: &Path) -> Result<(), String> {
     run(Command::new("cc").args(["-O2", "-o"]).arg(program).arg(source).arg("-lenet"))
 }
 
+/// First part of the names of workloads with mp-server's feature `cluster`.
+const CLUSTERS: &str = "cluster";
 /// Package that takes longer to compile than all others together.
 const HEAVY_PEER: &str = "mp-bench-replicon";

@@ -110,6 +110,8 @@ fn parse(bytes: &[u8]) -> Result<Option<(Response, usize)>, Box<dyn Error>> {
     Ok(Some((Response { status, body }, start + length)))
 }
 
+/// Status of a response to a request that has created something.
+pub(crate) const CREATED: u16 = 201;
 const HEAD_END: &[u8] = b"\r\n\r\n";
 /// Token in bench/rooms/enet.toml.
 const TOKEN: &str = "token-of-the-load";

@@ -7,7 +7,7 @@ use clap::Parser;
 use mp_bench_common::print_line;
 use serde_json::json;
 
-use crate::admin_client::AdminClient;
+use crate::admin_client::{AdminClient, CREATED};
 use crate::clock::{Clock, SECOND};
 use crate::control::{Command, Commands};
 use crate::percentile::percentile_us;
@@ -36,7 +36,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     // The first ones one after another to measure their times, the others at once.
     let measured = args.rooms.min(MEASURED);
     let mut creations = create(&mut admins[..1], 0..measured, clock)?;
+    let started = clock.nanos();
     create(&mut admins, measured..args.rooms, clock)?;
+    let seconds = (clock.nanos() - started) as f64 / SECOND as f64;
+    let rate = f64::from(args.rooms - measured) / seconds;
     print_line("ready");
     loop {
         match commands.wait() {
@@ -68,6 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         "create_p50_us": percentile_us(&mut creations, 50),
         "create_p99_us": percentile_us(&mut creations, 99),
         "scrape_us": percentile_us(&mut scrapes, 100),
+        "rooms_per_second": rate,
     });
     print_line(&report.to_string());
     Ok(())
@@ -118,4 +122,3 @@ const SCRAPES: u32 = 20;
 /// Time in which the statistics show all rooms.
 const PUBLISH_TIMEOUT: u64 = 5 * SECOND;
 const OK: u16 = 200;
-const CREATED: u16 = 201;

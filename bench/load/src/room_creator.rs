@@ -4,7 +4,7 @@ use std::error::Error;
 
 use serde_json::Value;
 
-use crate::admin_client::AdminClient;
+use crate::admin_client::{AdminClient, CREATED};
 use crate::clock::SECOND;
 use crate::percentile::percentile_us;
 
@@ -79,5 +79,3 @@ impl RoomCreator {
         report["wrong"] = (report["wrong"].as_u64().unwrap_or(0) + self.refused).into();
     }
 }
-
-const CREATED: u16 = 201;

@@ -1,6 +1,7 @@
 //! Runner of the benchmarks. Runs the contenders of each workload alternately, each in a process of
 //! its own, with the same load, and compares medians. `cargo xtask bench` builds and starts it.
 
+mod cluster;
 mod document;
 mod goal;
 mod machine;

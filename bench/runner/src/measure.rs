@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cluster::Cluster;
 use crate::process::{ChildProcess, Programs};
 use crate::recordings::Recordings;
 use crate::sample::{Metric, Sample, median};
@@ -113,9 +114,17 @@ fn run(
     timing: &Timing,
 ) -> Result<Sample, String> {
     let mut command = programs.command(contender)?;
-    let admin = if contender.has_admin { Some(free_port()?) } else { None };
+    let mut admin = if contender.has_admin { Some(free_port()?) } else { None };
     if let Some(port) = admin {
         command.env("MP_ADMIN__ADDRESS", format!("127.0.0.1:{port}"));
+    }
+    let cluster = match contender.rooms_on {
+        Some(rooms_on) => Some(Cluster::start(programs, rooms_on, free_port()?)?),
+        None => None,
+    };
+    if let Some(cluster) = &cluster {
+        cluster.join(&mut command);
+        admin = cluster.other_admin().or(admin);
     }
     let recordings = contender.is_recorded.then(Recordings::new);
     if let Some(recordings) = &recordings {
@@ -162,6 +171,8 @@ fn run(
     let mut take = || {
         let mut reading = Reading::take(&mut server, load.as_mut(), contender)?;
         reading.cpu += tunnel.as_ref().map_or(Ok(0), Tunnel::cpu)?;
+        reading.cpu += cluster.as_ref().map_or(Ok(0), Cluster::cpu)?;
+        reading.nats_cpu = cluster.as_ref().map(Cluster::nats_cpu).transpose()?;
         reading.recorded = recordings.as_ref().map(Recordings::bytes).transpose()?;
         Ok::<_, String>(reading)
     };
@@ -183,6 +194,10 @@ fn run(
     let per_client = |amount: f64| (clients > 0).then(|| amount / f64::from(clients));
     let mut sample = Sample {
         cpu: per_operation(cpu),
+        nats_cpu: last
+            .nats_cpu
+            .zip(first.nats_cpu)
+            .and_then(|(last, first)| per_operation((last - first) as f64)),
         share,
         rate: operations * 1e9 / nanos,
         bytes: (last.bytes > first.bytes)
@@ -225,6 +240,7 @@ fn run(
         sample.create_p50 = report["create_p50_us"].as_f64();
         sample.create_p99 = report["create_p99_us"].as_f64();
         sample.scrape = report["scrape_us"].as_f64();
+        sample.rooms = report["rooms_per_second"].as_f64().or(sample.rooms);
     }
     Ok(sample)
 }
@@ -233,6 +249,8 @@ fn run(
 struct Reading {
     at: Instant,
     cpu: u64,
+    /// CPU time of NATS, which is a part of `cpu`.
+    nats_cpu: Option<u64>,
     operations: f64,
     /// Operations received, if the contender needs a load.
     received: f64,
@@ -272,6 +290,7 @@ impl Reading {
         Ok(Self {
             at,
             cpu,
+            nats_cpu: None,
             operations,
             received: number("received").map_or(operations, scaled),
             sent: number("sent").unwrap_or(0.0),

@@ -28,6 +28,10 @@ impl Programs {
         let (path, mut arguments) = match contender.program {
             Program::Binary(name) => (self.folder.join(name), Vec::new()),
             Program::MpServer => (self.folder.join("mp-server"), Vec::new()),
+            Program::ClusterNode => {
+                nats_path()?;
+                (self.folder.join(CLUSTER_NODE), Vec::new())
+            }
             Program::EnetC => (self.folder.join("enet-c"), Vec::new()),
             Program::Godot(script) => {
                 let godot = env::var_os("GODOT").ok_or("$GODOT is not set")?;
@@ -51,9 +55,31 @@ impl Programs {
         pinned(SERVER_CPU, &self.folder.join("mp-server"), &arguments)
     }
 
+    /// Returns the command of mp-server with its feature `cluster`.
+    pub(crate) fn cluster_node(&self, arguments: &[&str]) -> Result<Command, String> {
+        let path = self.folder.join(CLUSTER_NODE);
+        if !path.is_file() {
+            return Err(format!("{} does not exist", path.display()));
+        }
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Ok(pinned(SERVER_CPU, &path, &arguments))
+    }
+
+    /// Returns the command of nats-server.
+    pub(crate) fn nats(&self) -> Result<Command, String> {
+        Ok(pinned(SERVER_CPU, &nats_path()?, &[]))
+    }
+
     pub(crate) fn load(&self, arguments: &[String]) -> Command {
         pinned(LOAD_CPU, &self.folder.join("load"), arguments)
     }
+}
+
+/// Returns the path of nats-server.
+fn nats_path() -> Result<PathBuf, String> {
+    env::var_os("NATS_SERVER")
+        .map(PathBuf::from)
+        .ok_or_else(|| "$NATS_SERVER is not set".to_owned())
 }
 
 /// Returns a command that runs `program` on a CPU. taskset is replaced by the program, so that the
@@ -213,5 +239,7 @@ impl Drop for ChildProcess {
     }
 }
 
+/// File name of mp-server with its feature `cluster`.
+const CLUSTER_NODE: &str = "mp-server-cluster";
 const SERVER_CPU: &str = "0";
 const LOAD_CPU: &str = "1";

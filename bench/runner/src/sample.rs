@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Sample {
     /// CPU time of the server per operation, user and system, in ns.
     pub(crate) cpu: Option<f64>,
+    /// The part of it that is NATS's.
+    #[serde(default)]
+    pub(crate) nats_cpu: Option<f64>,
     /// Share of one core that the server used.
     pub(crate) share: f64,
     /// Operations per second.
@@ -63,6 +66,7 @@ pub(crate) struct Sample {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Metric {
     Cpu,
+    NatsCpu,
     Share,
     Rate,
     Delivered,
@@ -92,6 +96,7 @@ impl Sample {
     pub(crate) fn metric(&self, metric: Metric) -> Option<f64> {
         match metric {
             Metric::Cpu => self.cpu,
+            Metric::NatsCpu => self.nats_cpu,
             Metric::Share => Some(self.share),
             Metric::Rate => Some(self.rate),
             Metric::Delivered => self.delivered,
@@ -124,6 +129,7 @@ impl Metric {
     pub(crate) const fn head(self) -> &'static str {
         match self {
             Self::Cpu => "CPU ns/op",
+            Self::NatsCpu => "of it NATS",
             Self::Share => "core",
             Self::Rate => "op/s",
             Self::Delivered => "delivered",
@@ -153,7 +159,7 @@ impl Metric {
     /// Formats a value.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
-            Self::Cpu | Self::Rate | Self::WakeUps => thousands(value),
+            Self::Cpu | Self::NatsCpu | Self::Rate | Self::WakeUps => thousands(value),
             Self::Share => format!("{:.1} %", value * 100.0),
             // Truncated, so that 100 % means all.
             Self::Delivered | Self::Least => format!("{:.2} %", (value * 10_000.0).floor() / 100.0),

@@ -118,7 +118,7 @@ fn is_shown(workload: &Workload, metric: Metric) -> bool {
         Metric::Memory | Metric::Resident | Metric::Anonymous | Metric::ClientShare => {
             workload.is_idle
         }
-        Metric::Cpu | Metric::Rate | Metric::Delivered => !workload.is_idle,
+        Metric::Cpu | Metric::NatsCpu | Metric::Rate | Metric::Delivered => !workload.is_idle,
         // The clients of replicated nodes measure no latency.
         Metric::P50 | Metric::P99 => !workload.is_idle && workload.area != Area::Replication,
         Metric::P999 => workload.area == Area::Latency,
@@ -138,8 +138,9 @@ fn is_shown(workload: &Workload, metric: Metric) -> bool {
     }
 }
 
-const COLUMNS: [Metric; 24] = [
+const COLUMNS: [Metric; 25] = [
     Metric::Cpu,
+    Metric::NatsCpu,
     Metric::RoomMemory,
     Metric::NodeMemory,
     Metric::Memory,

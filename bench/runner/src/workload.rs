@@ -1,5 +1,6 @@
 //! Definition of a benchmark.
 
+use crate::cluster::RoomsOn;
 use crate::goal::Goal;
 use crate::tunnel::Link;
 
@@ -34,6 +35,7 @@ pub(crate) enum Area {
     Latency,
     Relay,
     Tunnel,
+    Cluster,
     Calls,
     Actors,
     Idle,
@@ -80,6 +82,8 @@ pub(crate) struct Contender {
     pub(crate) is_recorded: bool,
     /// Players reach it through a room of mp-server, with which this connects it.
     pub(crate) link: Option<Link>,
+    /// It is a node of a cluster, and its players' rooms are there or on another node.
+    pub(crate) rooms_on: Option<RoomsOn>,
     /// Factor of the time that is measured.
     pub(crate) windows: u32,
 }
@@ -91,6 +95,8 @@ pub(crate) enum Program {
     Binary(&'static str),
     /// `mp-server`.
     MpServer,
+    /// `mp-server` with its feature `cluster`.
+    ClusterNode,
     /// Server in enet/c/enet.c.
     EnetC,
     /// Godot with a script of the project bench/godot.
@@ -115,6 +121,7 @@ impl Contender {
             nodes: None,
             is_recorded: false,
             link: None,
+            rooms_on: None,
             windows: 1,
         }
     }
@@ -163,6 +170,12 @@ impl Contender {
         self.with_load("--rooms 1")
     }
 
+    /// Makes it a node of a cluster.
+    pub(crate) fn in_cluster(mut self, rooms_on: RoomsOn) -> Self {
+        self.rooms_on = Some(rooms_on);
+        self
+    }
+
     /// Marks a server of another program than mp's that answers `mark`.
     pub(crate) fn with_answers(mut self) -> Self {
         self.answers = true;
@@ -190,6 +203,7 @@ impl Area {
             Self::Calls => "Remote procedure calls",
             Self::Relay => "A relay room for Godot's clients",
             Self::Tunnel => "A game behind a tunnel",
+            Self::Cluster => "Rooms on another node of a cluster",
             Self::Actors => "Overhead of the actors",
             Self::Idle => "Idle clients",
             Self::Rooms => "Rooms",
@@ -202,7 +216,7 @@ impl Area {
 
 /// Workloads and contenders that the smoke test leaves out: only an optimized server completes them
 /// in time, or others are like them.
-pub(crate) const NOT_IN_SMOKE: [&str; 20] = [
+pub(crate) const NOT_IN_SMOKE: [&str; 23] = [
     FULL_ROOM,
     WEBRTC_RELAY,
     "echo-64x8",
@@ -215,6 +229,9 @@ pub(crate) const NOT_IN_SMOKE: [&str; 20] = [
     "sync-1000x128",
     "ws-64x16",
     "webrtc-64x16",
+    "cluster-hop",
+    "cluster-rooms",
+    "cluster-placed",
     "mp, 1,024",
     "mp, 2,048",
     "mp, 4,095",

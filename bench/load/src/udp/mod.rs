@@ -19,6 +19,7 @@ use clap::{Parser, ValueEnum};
 use mp_bench_common::print_line;
 use rustix::time::Timespec;
 
+use crate::admin_client::{AdminClient, CREATED};
 use crate::clock::{Clock, MILLISECOND, SECOND};
 use crate::control::{Command, Commands};
 use crate::room_creator::RoomCreator;
@@ -68,6 +69,9 @@ pub(crate) struct Args {
     /// pattern is one of the clients of a room [default: the server has one room]
     #[arg(long)]
     rooms: Option<u16>,
+    /// Create these rooms over the admin API, before the clients connect: they stay on its server
+    #[arg(long)]
+    create_rooms: bool,
     /// Nodes of a further Godot client, which is the host of the room and changes them; 0: the room
     /// has no host
     #[arg(long, default_value_t = 0)]
@@ -125,6 +129,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     args.check()?;
     let clock = Clock::new();
     let orders = Commands::listen();
+    if args.create_rooms {
+        let admin = args.admin.ok_or("--create-rooms needs --admin")?;
+        create_rooms(admin, args.rooms.ok_or("--create-rooms needs --rooms")?)?;
+    }
     let mut players = Players::new(args)?;
     let mut traffic = Traffic::new(args);
     players.connect_all(clock, args)?;
@@ -165,6 +173,19 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     }
+}
+
+/// Creates the rooms that the clients select.
+fn create_rooms(admin: u16, rooms: u16) -> Result<(), Box<dyn Error>> {
+    let mut admin = AdminClient::connect(admin)?;
+    for room in 0..rooms {
+        admin.create_room(&dialect::room_name(room), true)?;
+        let response = admin.receive()?;
+        if response.status != CREATED {
+            return Err(format!("a room was not created: {response:?}").into());
+        }
+    }
+    Ok(())
 }
 
 struct Players {

@@ -2,6 +2,7 @@
 
 mod actors;
 mod calls;
+mod cluster;
 mod enet;
 mod idle;
 mod latency;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<Workload> {
         latency::all(),
         relay::all(),
         tunnel::all(),
+        cluster::all(),
         calls::all(),
         actors::all(),
         idle::all(),
