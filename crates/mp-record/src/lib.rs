@@ -60,4 +60,4 @@ pub use header::{MAGIC, RecordingHeader, VERSION};
 pub use reader::{Progress, RecordingReader};
 pub use recording::{BlockSink, RecordedBlock, Recording, WeakRecording, end_block};
 pub use replay::{Difference, Replay};
-pub use watch::{OpenRecording, WatchCommand, WatchEvent, WatchSeat, WatchedReplay};
+pub use watch::{OpenRecording, WatchControl, WatchEvent, WatchSeat, WatchStatus, WatchedReplay};

@@ -1,5 +1,6 @@
 //! Limits of recordings, and the reasons for their values.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Maximum size of an encoded header. The longest part is the configuration of a room, a few
@@ -59,3 +60,7 @@ pub const CHECKPOINT_BYTES_MAX: usize = mp_core::limits::PACKET_BYTES_MAX;
 /// Maximum size of the nodes of all clients that are kept for checkpoints. Beyond it, a recording
 /// whose beginning was dropped shows watchers only nodes that are spawned later.
 pub const AUDIENCE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Multiples of the recorded speed with which a recording is watched: from slow motion to a second
+/// per minute and a half. Each step plays a bounded number of frames.
+pub const SPEEDS: RangeInclusive<f64> = 0.1..=100.0;

@@ -1,6 +1,7 @@
 //! [`WatchSeat`]: a room whose host is a recording.
 
 mod audience;
+mod control;
 mod playback;
 mod seen;
 mod stage;
@@ -9,13 +10,14 @@ mod view;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use mp_core::{Instant, Packet, PeerId};
 use mp_scene::{Branch, IdBlocks, RelayContext, RelayDecision, RelayPolicy};
 
 pub(crate) use self::audience::{Audience, ClientView};
+pub use self::control::{WatchControl, WatchStatus};
 use self::playback::{Playback, Shown};
 use self::stage::Stage;
 use crate::{RecordingError, Replay};
@@ -39,37 +41,19 @@ pub struct WatchSeat {
     stage: Stage,
     /// Watchers that are sent the state when the seek is complete.
     later: BTreeSet<PeerId>,
-    commands: Receiver<WatchCommand>,
+    control: WatchControl,
     events: SyncSender<WatchEvent>,
-    is_paused: bool,
-    speed: f64,
-    /// Time in the recording.
-    position: Duration,
-    is_seeking: bool,
     last: Option<Instant>,
     now: Instant,
-}
-
-/// A command for a [`WatchSeat`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum WatchCommand {
-    /// Pauses, or goes on.
-    Pause(bool),
-    /// Plays with a multiple of the recorded speed, from 0.1 to 100.
-    Speed(f64),
-    /// Continues at a time since the start of the recording.
-    Seek(Duration),
-    /// Reports the current time as [`WatchEvent::At`].
-    Report,
 }
 
 /// An event of a [`WatchSeat`]. Those that the program does not receive in time are dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchEvent {
-    /// The time since the start of the recording, and whether it is paused.
-    At(Duration, bool),
+    /// The watchers have the state of the time of a seek, or of the end if the recording is
+    /// shorter.
+    Reached(Duration),
     /// The recording has ended, and is paused. A seek continues it.
     Ended,
     /// The rest of the recording cannot be read.
@@ -86,7 +70,7 @@ impl WatchSeat {
     pub fn new(
         mut open: OpenRecording,
         viewpoint: PeerId,
-        commands: Receiver<WatchCommand>,
+        control: WatchControl,
         events: SyncSender<WatchEvent>,
     ) -> Result<Self, String> {
         let playback = Playback::new(open()?, viewpoint);
@@ -96,29 +80,16 @@ impl WatchSeat {
             playback,
             stage: Stage::default(),
             later: BTreeSet::new(),
-            commands,
+            control,
             events,
-            is_paused: false,
-            speed: 1.0,
-            position: Duration::ZERO,
-            is_seeking: false,
             last: None,
             now: Instant::ZERO,
         })
     }
 
-    fn run_commands(&mut self, cx: &mut RelayContext<'_>) {
-        while let Ok(command) = self.commands.try_recv() {
-            match command {
-                WatchCommand::Pause(is_paused) => self.is_paused = is_paused,
-                WatchCommand::Speed(speed) => self.speed = speed.clamp(0.1, 100.0),
-                WatchCommand::Seek(to) => self.seek(cx, to),
-                WatchCommand::Report => {}
-            }
-            if !self.is_seeking {
-                self.report(WatchEvent::At(self.position, self.is_paused));
-            }
-        }
+    /// Returns the controls.
+    pub fn control(&self) -> &WatchControl {
+        &self.control
     }
 
     fn report(&self, event: WatchEvent) {
@@ -137,10 +108,9 @@ impl WatchSeat {
                 Err(error) => self.report(WatchEvent::Failed(error)),
             }
         }
-        (self.position, self.is_seeking) = (to, true);
     }
 
-    /// Plays up to `position`.
+    /// Plays up to the time of the controls.
     fn advance(&mut self, cx: &mut RelayContext<'_>) {
         let current = self.stage.current(&self.later);
         let stage = &mut self.stage;
@@ -152,7 +122,7 @@ impl WatchSeat {
                 stage.send(cx, &current, author, mode, &packet);
             }
         };
-        let has_reached = self.playback.advance(self.position, show);
+        let has_reached = self.playback.advance(self.control.position(), show);
         if matches!(has_reached, Ok(false)) {
             return;
         }
@@ -161,14 +131,12 @@ impl WatchSeat {
             Ok(_) => self.playback.is_finished().then_some(WatchEvent::Ended),
         };
         if let Some(event) = end
-            && !self.is_paused
+            && self.control.end(self.playback.time())
         {
-            self.is_paused = true;
-            self.position = self.position.min(self.playback.time());
             self.report(event);
         }
-        if std::mem::take(&mut self.is_seeking) {
-            self.report(WatchEvent::At(self.position, self.is_paused));
+        if self.control.finish_seek() {
+            self.report(WatchEvent::Reached(self.control.position()));
         }
         if !self.later.is_empty() {
             let later: Vec<PeerId> = std::mem::take(&mut self.later).into_iter().collect();
@@ -202,17 +170,19 @@ impl RelayPolicy for WatchSeat {
 
     fn process(&mut self, cx: &mut RelayContext<'_>, now: Instant) {
         self.now = now;
-        self.run_commands(cx);
+        if let Some(to) = self.control.start_seek() {
+            self.seek(cx, to);
+        }
         let elapsed = self.last.map_or(Duration::ZERO, |last| now - last);
         self.last = Some(now);
-        if !self.is_paused && !self.is_seeking && !self.stage.watchers.is_empty() {
-            self.position += elapsed.mul_f64(self.speed);
+        if !self.stage.watchers.is_empty() {
+            self.control.pass(elapsed);
         }
         self.advance(cx);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let pause = match self.is_seeking {
+        let pause = match self.control.is_seeking() {
             true => Duration::ZERO,
             false => POLL_INTERVAL,
         };
@@ -225,14 +195,14 @@ impl RelayPolicy for WatchSeat {
     }
 }
 
-/// Time between two steps, in which commands are received and packets are sent.
+/// Time between two steps, in which changes of the controls take effect and packets are sent.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 impl fmt::Debug for WatchSeat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WatchSeat")
             .field("viewpoint", &self.viewpoint)
-            .field("position", &self.position)
+            .field("control", &self.control)
             .field("stage", &self.stage)
             .finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mp_core::{EndpointId, OutgoingPacket, Rng, ToEndpoint};
-use mp_record::{Frame, RecordingEnd, RecordingReader, WatchCommand};
+use mp_record::{Frame, RecordingEnd, RecordingReader};
 
 use crate::watch::{recorded_to, seek, watched};
 use crate::world::{File, Room, World, game, play, replay};
@@ -100,8 +100,8 @@ fn watchers_of_a_recording_without_its_beginning_hold_the_state_of_each_time() {
         let tail = &tails[tails.len() / 3];
         let began = replay_begin(&whole);
         let dropped = replay_begin(tail) - began;
-        let (mut lan, commands, _reports) = watched(tail.clone());
-        commands.send(WatchCommand::Pause(true)).unwrap();
+        let (mut lan, control, _reports) = watched(tail.clone());
+        control.set_paused(true);
         let watcher = lan.join(game()).unwrap();
         lan.settle();
         let later: Vec<_> = states.iter().filter(|(time, _)| *time > dropped).collect();
@@ -110,7 +110,7 @@ fn watchers_of_a_recording_without_its_beginning_hold_the_state_of_each_time() {
         let mut rng = Rng::seed_from_u64(seed);
         for _ in 0..8 {
             let (time, expected) = later[rng.below(later.len() as u64) as usize];
-            let found = seek(&mut lan, &commands, *time - dropped, &[watcher]);
+            let found = seek(&mut lan, &control, *time - dropped, &[watcher]);
             assert_eq!(found[0], *expected, "seed {seed}, {time:?} after {dropped:?}");
         }
     }

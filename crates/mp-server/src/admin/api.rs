@@ -15,7 +15,7 @@ use super::context::AdminContext;
 use super::token::Scope;
 use super::{
     announce, bans, bots, cluster, events, host_key, join, link, moves, nodes, own_token, peers,
-    recordings, room_events, rooms, server, setup, status,
+    playback, recordings, room_events, rooms, server, setup, status,
 };
 use crate::ServerEnded;
 use crate::http::{Problem, ProblemBody};
@@ -53,6 +53,7 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
         .routes(routes!(events::get))
         .routes(routes!(room_events::get))
         .routes(routes!(recordings::list))
+        .routes(routes!(playback::get))
         .routes(routes!(join::get))
         .routes(routes!(own_token::get));
     let of_rooms = OpenApiRouter::new()
@@ -60,6 +61,7 @@ pub(super) fn routes(context: &AdminContext) -> Router<AdminContext> {
         .routes(routes!(rooms::change, rooms::close))
         .routes(routes!(host_key::post))
         .routes(routes!(recordings::start, recordings::stop))
+        .routes(routes!(playback::change))
         .routes(routes!(announce::to_room))
         .routes(routes!(announce::to_all));
     let of_peers = OpenApiRouter::new()

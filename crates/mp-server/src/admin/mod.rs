@@ -30,6 +30,7 @@ mod moves;
 mod nodes;
 mod own_token;
 mod peers;
+mod playback;
 mod recordings;
 mod room_events;
 #[expect(unused_qualifications, reason = "code that utoipa generates")]
@@ -64,6 +65,7 @@ pub(crate) use self::bots::NewBots;
 pub(crate) use self::context::Operated;
 pub(crate) use self::link::{Direction, Link};
 pub(crate) use self::moves::MovePeer;
+pub(crate) use self::playback::PlaybackChange;
 pub(crate) use self::rooms::{NewRoom, RoomSettings};
 pub(crate) use self::token::{Scope, Token};
 

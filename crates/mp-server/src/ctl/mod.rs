@@ -5,6 +5,7 @@ mod link_args;
 mod print;
 mod ready;
 mod token_args;
+mod watch_args;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +16,10 @@ use serde_json::{Value, json};
 use self::client::Client;
 use self::link_args::LinkArgs;
 use self::token_args::NewTokenArgs;
-use crate::admin::{Announcement, Link, MovePeer, NewBan, NewBots, NewRoom, RoomSettings};
+use self::watch_args::PlaybackArgs;
+use crate::admin::{
+    Announcement, Link, MovePeer, NewBan, NewBots, NewRoom, PlaybackChange, RoomSettings,
+};
 use crate::{Failure, output};
 
 /// Operate a running server through its admin API
@@ -106,6 +110,14 @@ enum Verb {
         /// End the recording
         #[arg(long)]
         stop: bool,
+    },
+    /// Pause, speed up or seek the recording that a room of mp-server watch plays; without options,
+    /// show where it is
+    Watch {
+        /// Name of the room
+        room: String,
+        #[command(flatten)]
+        change: PlaybackArgs,
     },
     /// Let a room refuse new players
     Lock {
@@ -359,6 +371,14 @@ fn call(verb: Verb) -> (Call, Show) {
                 false => ("POST", format!("{name} is recorded from its next packet on")),
             };
             (Call::new(method, room(&name) + "/recording"), done(text))
+        }
+        Verb::Watch { room: name, change } => {
+            let (path, change) = (room(&name) + "/playback", PlaybackChange::from(change));
+            let call = match change == PlaybackChange::default() {
+                true => Call::new("GET", path),
+                false => Call::new("PATCH", path).with(json!(change)),
+            };
+            (call, Box::new(print::playback))
         }
         Verb::Lock { room: name } => {
             let text = format!("{name} refuses new players");

@@ -1,8 +1,11 @@
 //! Responses of the admin API as text for people.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::record::shown;
 
 /// Returns a table. Columns are as wide as their longest cell.
 fn table(header: &[&str], rows: &[Vec<String>]) -> String {
@@ -220,6 +223,14 @@ pub(super) fn recordings(response: &Value) -> String {
     };
     let header = ["ROOM", "STATE", "MINUTES", "KEEPS", "BYTES", "FILE"];
     table(&header, &rows(response, "recordings", row))
+}
+
+pub(super) fn playback(response: &Value) -> String {
+    let seconds = response["position_seconds"].as_f64().unwrap_or_default();
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let states = ["paused", "seeking", "ended"].into_iter().filter(|&it| response[it] == true);
+    let states: String = states.map(|state| format!(", {state}")).collect();
+    format!("at {}, speed {}{states}\n", shown(time), text(&response["speed"]))
 }
 
 pub(super) fn bans(response: &Value) -> String {

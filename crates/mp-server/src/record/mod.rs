@@ -24,10 +24,10 @@ use control::{Controls, RoomControl};
 pub(crate) use list::{RecordingEntry, RecordingList};
 use thread::Order;
 
-pub(crate) use replay::{ReplayArgs, open, run as run_replay};
+pub(crate) use replay::{ReplayArgs, open, parse_time, run as run_replay, shown};
 pub use replay::{ReplayError, Replayed, replay_recording};
 pub(crate) use stats::{RecordingStats, label as end_label};
-pub(crate) use watch::{WatchArgs, server as watch_server};
+pub(crate) use watch::{WatchArgs, parse_speed, server as watch_server};
 
 /// The recordings of a server. Clones share the thread that writes them, which starts with the
 /// first one.

@@ -244,13 +244,13 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Returns a time as `HH:MM:SS.mmm`.
-pub(super) fn shown(time: Duration) -> String {
+pub(crate) fn shown(time: Duration) -> String {
     let (seconds, millis) = (time.as_secs(), time.subsec_millis());
     format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 /// Parses seconds, `MM:SS` or `HH:MM:SS`.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let parts = text.split(':').map(str::parse::<f64>).collect::<Result<Vec<_>, _>>();
     let seconds = parts
         .ok()

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use clap::Args;
 use mp_core::{ErrorChain, PeerEvent, PeerId, ToBranch};
-use mp_record::{Replay, WatchCommand, WatchEvent, WatchSeat, WatchedReplay};
+use mp_record::limits::SPEEDS;
+use mp_record::{Replay, WatchControl, WatchEvent, WatchSeat, WatchedReplay};
 use mp_relay::HostSeat;
 use mp_scene::{Branch, BuildError};
 
@@ -43,9 +44,9 @@ pub(crate) fn server(builder: ServerBuilder, args: &WatchArgs) -> Result<ServerB
     let viewpoint = args.viewpoint.or(longest).ok_or_else(|| {
         refused("no player of the recording but the host; there is no view to watch".to_owned())
     })?;
-    let (commands, receiver) = sync_channel(EVENTS_MAX);
+    let control = WatchControl::new();
     let (events, reports) = sync_channel(EVENTS_MAX);
-    let ends = Mutex::new(Some((receiver, events)));
+    let ends = Mutex::new(Some((control.clone(), events)));
     let file = args.file.clone();
     let room = move |_: &crate::RoomContext| room(&file, viewpoint, &ends);
     let text = format!(
@@ -56,7 +57,7 @@ pub(crate) fn server(builder: ServerBuilder, args: &WatchArgs) -> Result<ServerB
     );
     let start = move |_| {
         print(&text);
-        let _ = std::thread::Builder::new().spawn(move || read_commands(&commands));
+        let _ = std::thread::Builder::new().spawn(move || read_commands(&control));
         let _ = std::thread::Builder::new().spawn(move || print_events(&reports));
     };
     Ok(builder.room_type(WATCH, room).default_type(WATCH).on_start(start))
@@ -64,18 +65,18 @@ pub(crate) fn server(builder: ServerBuilder, args: &WatchArgs) -> Result<ServerB
 
 /// Type of the room.
 const WATCH: &str = "watch";
-/// Number of commands that were not run yet, and of events that were not printed yet.
+/// Number of events that were not printed yet.
 const EVENTS_MAX: usize = 64;
 
-type Ends = Mutex<Option<(Receiver<WatchCommand>, SyncSender<WatchEvent>)>>;
+type Ends = Mutex<Option<(WatchControl, SyncSender<WatchEvent>)>>;
 
 fn room(file: &Path, viewpoint: PeerId, ends: &Ends) -> Result<Branch, BuildError> {
     let taken = ends.lock().ok().and_then(|mut ends| ends.take());
-    // Only the first room receives commands.
-    let (commands, events) = taken.unwrap_or_else(|| (sync_channel(1).1, sync_channel(1).0));
+    // Only the first room receives commands of standard input.
+    let (control, events) = taken.unwrap_or_else(|| (WatchControl::new(), sync_channel(1).0));
     let path = file.to_owned();
     let reopen = Box::new(move || open_file(&path));
-    let seat = WatchSeat::new(reopen, viewpoint, commands, events).map_err(|error| {
+    let seat = WatchSeat::new(reopen, viewpoint, control, events).map_err(|error| {
         BuildError::Setup { root_path: "/root".to_owned(), source: error.into() }
     })?;
     Branch::builder("/root").relay_policy(seat).build()
@@ -140,39 +141,62 @@ fn guests<R: Read>(replay: &mut Replay<R, Branch>) -> Vec<PeerId> {
     multiplayer.peers().filter(|peer| Some(*peer) != host).collect()
 }
 
+/// A line of standard input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Command {
+    Pause(bool),
+    Speed(f64),
+    Seek(Duration),
+    Report,
+}
+
 /// Reads commands from standard input until it ends.
-fn read_commands(commands: &SyncSender<WatchCommand>) {
+fn read_commands(control: &WatchControl) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
-        let result = match parse(line.trim()) {
-            Ok(command) => commands.send(command).map_err(|_| "the room has ended".to_owned()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = result {
-            print(&format!("{error}\n"));
+        match parse(line.trim()) {
+            Ok(Command::Pause(is_paused)) => control.set_paused(is_paused),
+            Ok(Command::Speed(speed)) => control.set_speed(speed),
+            Ok(Command::Report) => {}
+            // Its end is printed.
+            Ok(Command::Seek(time)) => {
+                control.seek(time);
+                continue;
+            }
+            Err(error) => {
+                print(&format!("{error}\n"));
+                continue;
+            }
         }
+        let status = control.status();
+        let state = if status.is_paused { ", paused" } else { "" };
+        print(&format!("at {}{state}\n", shown(status.position)));
     }
 }
 
-fn parse(line: &str) -> Result<WatchCommand, String> {
+fn parse(line: &str) -> Result<Command, String> {
     let mut words = line.split_whitespace();
     match (words.next(), words.next()) {
-        (Some("pause"), None) => Ok(WatchCommand::Pause(true)),
-        (Some("play"), None) => Ok(WatchCommand::Pause(false)),
-        (Some("at"), None) => Ok(WatchCommand::Report),
-        (Some("speed"), Some(speed)) => match speed.parse::<f64>() {
-            Ok(speed) if (0.1..=100.0).contains(&speed) => Ok(WatchCommand::Speed(speed)),
-            _ => Err(format!("{speed:?} is not a speed; use a number from 0.1 to 100")),
-        },
-        (Some("seek"), Some(time)) => parse_time(time).map(WatchCommand::Seek),
+        (Some("pause"), None) => Ok(Command::Pause(true)),
+        (Some("play"), None) => Ok(Command::Pause(false)),
+        (Some("at"), None) => Ok(Command::Report),
+        (Some("speed"), Some(speed)) => parse_speed(speed).map(Command::Speed),
+        (Some("seek"), Some(time)) => parse_time(time).map(Command::Seek),
         _ => Err(format!("unknown command {line:?}; use pause, play, speed NUMBER, seek TIME, at")),
+    }
+}
+
+/// Parses a speed.
+pub(crate) fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if SPEEDS.contains(&speed) => Ok(speed),
+        _ => Err(format!("{text:?} is not a speed; use a number from 0.1 to 100")),
     }
 }
 
 fn print_events(events: &Receiver<WatchEvent>) {
     for event in events {
         print(&match event {
-            WatchEvent::At(time, true) => format!("at {}, paused\n", shown(time)),
-            WatchEvent::At(time, false) => format!("at {}\n", shown(time)),
+            WatchEvent::Reached(time) => format!("at {}\n", shown(time)),
             WatchEvent::Ended => "the recording has ended; seek continues it\n".to_owned(),
             WatchEvent::Failed(error) => format!("the recording cannot be read further: {error}\n"),
             _ => continue,
@@ -195,7 +219,9 @@ In the game: peer.create_client(127.0.0.1, 7777), as for a server. Commands are 
   seek 1:30          continue at a time: seconds, MM:SS or HH:MM:SS
   at                 print the time
 A seek removes all spawned nodes and spawns those of that time with their properties. What calls (RPCs) changed
-before that time is not repeated. Nodes of the scene itself keep what no property sets.";
+before that time is not repeated. Nodes of the scene itself keep what no property sets.
+
+With a token of the admin API, mp-server ctl watch ROOM does the same.";
 
 #[cfg(test)]
 mod tests {
@@ -203,9 +229,9 @@ mod tests {
 
     #[test]
     fn commands_are_lines_of_words() {
-        assert_eq!(parse("pause"), Ok(WatchCommand::Pause(true)));
-        assert_eq!(parse("speed 2.5"), Ok(WatchCommand::Speed(2.5)));
-        assert_eq!(parse("seek 1:30"), Ok(WatchCommand::Seek(Duration::from_secs(90))));
+        assert_eq!(parse("pause"), Ok(Command::Pause(true)));
+        assert_eq!(parse("speed 2.5"), Ok(Command::Speed(2.5)));
+        assert_eq!(parse("seek 1:30"), Ok(Command::Seek(Duration::from_secs(90))));
         for line in ["", "stop", "speed", "speed 0", "speed NaN", "seek x", "pause now"] {
             parse(line).unwrap_err();
         }

@@ -1,7 +1,8 @@
-//! Nodes and traffic of rooms, for viewers.
+//! Nodes and traffic of rooms, and the controls of a recording that a room shows.
 
 use std::time::Duration;
 
+use mp_record::{WatchControl, WatchSeat};
 use mp_rooms::RoomId;
 use mp_scene::{Inspection, Scene, TrafficReport, TrafficViewer};
 
@@ -37,6 +38,19 @@ impl RoomsHandle {
             traffic: scene.multiplayer().traffic(),
         };
         self.ask_room(room, inspect).await
+    }
+
+    /// Returns the controls of the recording that a room shows, if it does. The outer `None` as in
+    /// [`view_traffic`](Self::view_traffic).
+    pub(crate) async fn watch_control(
+        &self,
+        room: RoomId,
+    ) -> Result<Option<Option<WatchControl>>, ServerEnded> {
+        let control = |scene: &mut Scene| {
+            let seat = scene.multiplayer().relay_policy::<WatchSeat>();
+            seat.map(|seat| seat.control().clone())
+        };
+        self.ask_room(room, control).await
     }
 
     /// Runs a function on the thread of a room, and waits for its result.

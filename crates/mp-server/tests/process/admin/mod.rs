@@ -15,6 +15,7 @@ mod moves;
 mod notices;
 mod openapi;
 mod peers;
+mod playback;
 mod process;
 mod ready;
 mod recordings;
