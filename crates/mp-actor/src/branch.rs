@@ -322,8 +322,12 @@ impl Handler<BranchMail> for BranchActor {
 impl Handler<Attach> for BranchActor {
     type Result = ();
 
-    fn handle(&mut self, Attach { endpoint, mailbox }: Attach, ctx: &mut Context<Self>) {
-        self.host.attach(endpoint, mailbox);
+    fn handle(&mut self, attach: Attach, ctx: &mut Context<Self>) {
+        let Attach { endpoint, mailbox, is_restored } = attach;
+        match is_restored {
+            true => self.host.attach_restored(endpoint, mailbox),
+            false => self.host.attach(endpoint, mailbox),
+        }
         after_input(self, ctx);
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use mp_core::{BranchId, Channel, PeerId, TransferMode};
-use mp_scene::Scene;
+use mp_scene::{Handover, Scene, Snapshot, SnapshotError};
 
 pub(crate) use self::caller::BranchCaller;
 pub use self::shared::BranchActorStats;
@@ -49,6 +49,34 @@ impl BranchRef {
         call: impl FnOnce(&mut Scene) -> R + Send + 'static,
     ) -> Result<R, CallError> {
         self.0.caller.with(call).await
+    }
+
+    /// Returns the state from which another branch can go on: see
+    /// [`Branch::snapshot`](mp_scene::Branch::snapshot).
+    ///
+    /// # Errors
+    ///
+    /// Same as [`with`](Self::with). The inner result is that of the branch.
+    pub async fn snapshot(&self) -> Result<Result<Option<Snapshot>, SnapshotError>, CallError> {
+        let call = self
+            .0
+            .caller
+            .call(|actor, ctx| actor.guarded(ctx, |branch, _| branch.machine().snapshot()));
+        call.await
+    }
+
+    /// Returns the peers with which a branch of another process can go on: see
+    /// [`Branch::handover`](mp_scene::Branch::handover).
+    ///
+    /// # Errors
+    ///
+    /// Same as [`with`](Self::with).
+    pub async fn handover(&self) -> Result<Option<Handover>, CallError> {
+        let call = self
+            .0
+            .caller
+            .call(|actor, ctx| actor.guarded(ctx, |branch, _| branch.machine().handover()));
+        call.await
     }
 
     /// Waits until `condition` holds. It is evaluated immediately and after every turn of the

@@ -103,7 +103,8 @@ where
         let serve = ctx.address().recipient();
         let mailbox = EndpointMailbox::Actor { branch: id, mail, connection_stats, serve };
         // `Attach` is in the branch's mailbox before the endpoint's first message.
-        control(branch.address(), Attach { endpoint: self.id, mailbox });
+        let attach = Attach { endpoint: self.id, mailbox, is_restored: false };
+        control(branch.address(), attach);
         self.alive.insert(id, Some(branch.alive()));
         let mailbox = BranchMailbox::Actor(branch.address().clone().recipient());
         self.host.serve(&mut self.endpoint, id, mailbox);

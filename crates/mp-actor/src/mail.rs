@@ -89,6 +89,8 @@ pub(crate) struct CloseEndpoint;
 pub(crate) struct Attach {
     pub(crate) endpoint: EndpointId,
     pub(crate) mailbox: EndpointMailbox,
+    /// True if the branch was restored with the endpoint.
+    pub(crate) is_restored: bool,
 }
 
 /// The mailbox of a branch.

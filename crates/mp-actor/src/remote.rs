@@ -73,11 +73,24 @@ impl BranchRef {
     /// `wake` is notified of messages. Statistics of its connections are not available, and its
     /// peers do not move to other branches.
     pub fn attach_remote(&self, id: EndpointId, wake: Arc<Notify>) -> RemoteEndpoint {
+        self.attach(id, wake, false)
+    }
+
+    /// Attaches an endpoint of another process as [`attach_remote`](Self::attach_remote) does, with
+    /// which the branch was restored ([`Branch::restore_handover`]): it sends no
+    /// [`Opened`](ToBranch::Opened).
+    ///
+    /// [`Branch::restore_handover`]: mp_scene::Branch::restore_handover
+    pub fn attach_restored(&self, id: EndpointId, wake: Arc<Notify>) -> RemoteEndpoint {
+        self.attach(id, wake, true)
+    }
+
+    fn attach(&self, id: EndpointId, wake: Arc<Notify>, is_restored: bool) -> RemoteEndpoint {
         let (mailbox, inbox) = RemoteMailbox::new(wake);
         let branch = self.caller().address();
         // `Attach` is in the branch's mailbox before the endpoint's first message.
         let mailbox = EndpointMailbox::Remote(mailbox);
-        control(branch, Attach { endpoint: id, mailbox });
+        control(branch, Attach { endpoint: id, mailbox, is_restored });
         let alive = self.caller().alive();
         let branch = branch.clone().recipient();
         RemoteEndpoint { id, inbox, branch, is_closed: false, _alive: alive }

@@ -159,6 +159,15 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         self.endpoints.insert(endpoint, handle);
     }
 
+    /// Adds an endpoint that serves the branch already, because the branch was restored with it. It
+    /// does not send [`Opened`](ToBranch::Opened).
+    pub fn attach_restored(&mut self, endpoint: EndpointId, mailbox: M) {
+        self.attach(endpoint, mailbox);
+        if let Some(handle) = self.endpoints.get_mut(&endpoint) {
+            handle.is_open = true;
+        }
+    }
+
     /// Passes a message of an endpoint to the branch. Events of an abandoned endpoint are dropped:
     /// its connections are about to end, and nothing can be sent to them.
     pub fn handle_input(

@@ -1,6 +1,7 @@
 //! A branch: a scene with its hooks, run by a host or by a game's own loop.
 
 mod checkpoint;
+mod handover;
 mod moves;
 mod resume;
 mod snapshot;

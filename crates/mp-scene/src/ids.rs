@@ -132,6 +132,13 @@ pub struct IdPosition {
     end: u32,
 }
 
+impl IdPosition {
+    /// Returns the position after `skipped` further ids of the block.
+    pub(crate) fn skipping(self, skipped: u32) -> Self {
+        Self { last: self.last.saturating_add(skipped).min(self.end), ..self }
+    }
+}
+
 impl Default for IdCounter {
     fn default() -> Self {
         Self { last: 0, end: Self::MAX, blocks: None }

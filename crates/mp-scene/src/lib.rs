@@ -72,9 +72,10 @@ pub use replication::{
 };
 pub use scene::{NodeContext, NodeOrPath, RpcContext, Scene, TimerId};
 pub use scene_multiplayer::{
-    AuthError, GodotQuirks, MoveError, PacketCounts, PacketKind, PacketSizeError, PacketStats,
-    Refusal, Refusals, RelayContext, RelayDecision, RelayPolicy, RpcError, SceneMultiplayer,
-    SceneStats, SendBytesError, TrafficCount, TrafficReport, TrafficRow, TrafficViewer,
+    AuthError, GodotQuirks, Handover, MoveError, PacketCounts, PacketKind, PacketSizeError,
+    PacketStats, Refusal, Refusals, RelayContext, RelayDecision, RelayPolicy, RpcError,
+    SceneMultiplayer, SceneStats, SendBytesError, TrafficCount, TrafficReport, TrafficRow,
+    TrafficViewer,
 };
 pub use signal::Signal;
 pub use snapshot::{Snapshot, SnapshotContent, SnapshotError, SnapshotRoom};

@@ -204,3 +204,11 @@ pub const CHECKPOINT_ENDPOINTS_MAX: usize = 1_024;
 /// Maximum number of peers in a [checkpoint](crate::Branch::checkpoint): as many as a recording has
 /// connections.
 pub const CHECKPOINT_PEERS_MAX: usize = 65_536;
+
+/// Maximum number of pairs of clients in a [handover](crate::Handover) of which one has resumed its
+/// session: the resumed ones of 256 clients.
+pub const HANDED_BASES_MAX: usize = 65_536;
+
+/// Path ids of a branch that a branch of another process skips when it goes on with its clients:
+/// those that the former has assigned since the [handover](crate::Handover).
+pub const HANDED_IDS_SKIPPED: u32 = 64;

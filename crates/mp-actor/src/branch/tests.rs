@@ -72,7 +72,7 @@ fn branch_abandons_an_endpoint_that_hangs_and_continues() {
             connection_stats: hanging.clone().recipient(),
             serve: hanging.recipient(),
         };
-        control(branch.address(), Attach { endpoint: id, mailbox });
+        control(branch.address(), Attach { endpoint: id, mailbox, is_restored: false });
         let info = EndpointInfo {
             unique_id: PeerId::SERVER,
             status: ConnectionStatus::Connected,

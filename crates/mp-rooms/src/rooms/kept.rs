@@ -56,15 +56,21 @@ impl KeptPlaces {
         }
     }
 
+    /// Returns the ticket of a connection.
+    pub(super) fn ticket_of(&self, connection: ListenerConnection) -> Option<TicketHash> {
+        self.tickets.get(&connection).copied()
+    }
+
     /// Sets the ticket of a connection, in place of an earlier one.
-    fn set_ticket(&mut self, connection: ListenerConnection, ticket: TicketHash) {
+    pub(super) fn set_ticket(&mut self, connection: ListenerConnection, ticket: TicketHash) {
         if let Some(earlier) = self.tickets.insert(connection, ticket) {
             self.connections.remove(&earlier);
         }
         self.connections.insert(ticket, connection);
     }
 
-    fn keep(&mut self, connection: ListenerConnection, until: Instant) {
+    /// Keeps the place of a connection until a time.
+    pub(super) fn keep(&mut self, connection: ListenerConnection, until: Instant) {
         self.kept.insert(connection, until);
         self.expiries.insert((until, connection));
     }

@@ -10,6 +10,7 @@ mod moves;
 mod output;
 mod players;
 mod queues;
+mod restored;
 mod room;
 mod seats;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use self::players::Players;
 pub use self::players::SamePlayer;
 pub use self::queues::QueueState;
 use self::queues::Queues;
+pub use self::restored::RestoredPlayer;
 use self::room::Room;
 use self::seats::Seats;
 use crate::join::ListenerConnection;

@@ -82,6 +82,18 @@ impl Room {
         self.places.len()
     }
 
+    /// Returns the connections, with the ids that they claim.
+    pub(super) fn connections(&self) -> impl Iterator<Item = (ListenerConnection, Option<PeerId>)> {
+        self.places.iter().map(|(&connection, &id)| (connection, id))
+    }
+
+    /// Adds a connection that had a place of the same room on another server. It does not wait.
+    pub(super) fn restore(&mut self, connection: ListenerConnection, id: Option<PeerId>) {
+        self.places.insert(connection, id);
+        self.ids.extend(id);
+        self.was_joined = true;
+    }
+
     /// Returns the ids that connections of the room claim.
     pub(super) fn ids(&self) -> impl Iterator<Item = PeerId> {
         self.ids.iter().copied()

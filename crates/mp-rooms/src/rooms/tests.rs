@@ -7,6 +7,7 @@ mod matchmaking;
 mod moves;
 mod players;
 mod queues;
+mod restored;
 mod seats;
 mod tunnels;
 

@@ -16,14 +16,7 @@ impl Branch {
     ///
     /// A [`Snapshot`](crate::Snapshot) in turn has the state of a game without its players.
     pub fn checkpoint(&self) -> Option<Vec<u8>> {
-        let scene = &self.scene;
-        let tree = scene.tree();
-        let has_nodes = tree.children(tree.root()).next().is_some();
-        let has_timers = scene.next_timer().or_else(|| scene.next_request_timeout()).is_some();
-        if has_nodes || has_timers || self.tick_period().is_some() || self.polled.is_some() {
-            return None;
-        }
-        scene.multiplayer().checkpoint()
+        self.is_plain_relay().then(|| self.scene.multiplayer().checkpoint()).flatten()
     }
 
     /// Restores a [`checkpoint`](Self::checkpoint) into a new branch with the same settings. Hooks

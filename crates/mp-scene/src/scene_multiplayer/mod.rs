@@ -13,6 +13,7 @@ mod call;
 mod checkpoint;
 mod error;
 mod events;
+mod handover;
 mod inspection;
 mod moves;
 mod packet_stats;
@@ -35,6 +36,7 @@ use mp_core::{
 
 pub use error::{AuthError, MoveError, PacketSizeError, RpcError, SendBytesError};
 use events::Events;
+pub use handover::Handover;
 pub use packet_stats::{PacketCounts, PacketKind, PacketStats};
 pub use quirks::GodotQuirks;
 pub(crate) use refusal::NotAccepted;

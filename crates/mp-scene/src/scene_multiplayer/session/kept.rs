@@ -180,6 +180,7 @@ impl Session {
                 cx.sender.send_message(&SceneMessage::AddPeer(peer), other);
             }
         }
+        self.relayed.resumed(peer);
         cx.changes.push(SessionChange::Began(peer));
     }
 
@@ -254,13 +255,14 @@ impl Session {
 
 impl KeptPeers {
     /// Keeps a peer until a time, with this number of queued calls.
-    fn set(&mut self, peer: PeerId, until: Instant, calls_max: usize) {
+    pub(super) fn set(&mut self, peer: PeerId, until: Instant, calls_max: usize) {
         self.remove(peer);
         self.peers.insert(peer, KeptPeer { until, calls_max, calls: Vec::new() });
         self.expiries.insert((until, peer));
     }
 
-    fn until(&self, peer: PeerId) -> Instant {
+    /// Returns the time until which a peer is kept.
+    pub(super) fn until(&self, peer: PeerId) -> Instant {
         self.peers.get(&peer).map_or(Instant::ZERO, |kept| kept.until)
     }
 

@@ -10,6 +10,7 @@
 //! * `policy` lets a [`RelayPolicy`] do so in its place;
 //! * `bytes` sends packets of bytes;
 //! * `checkpoint` keeps and restores the peers for recordings;
+//! * `handover` does so for a branch of another process, which goes on serving them;
 //! * `silence` detects peers whose program has stopped;
 //! * `reorder` defers packets that overtook the message which makes them valid.
 //!
@@ -19,6 +20,7 @@
 mod auth;
 mod bytes;
 mod checkpoint;
+mod handover;
 mod kept;
 mod membership;
 mod moves;
@@ -46,6 +48,7 @@ use crate::api::ApiEvent;
 use crate::limits::MALFORMED_PACKETS_MAX;
 use crate::signal::Signal;
 pub(super) use checkpoint::SessionState;
+pub(super) use handover::HandedSession;
 use kept::KeptPeers;
 pub(super) use kept::{KeptCall, ResumingConnection};
 use moves::Moves;

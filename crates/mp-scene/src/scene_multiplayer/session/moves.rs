@@ -291,6 +291,14 @@ impl Moves {
         self.leaving.remove(&peer);
     }
 
+    /// Returns whether no peer moves, and no packet of a former session is expected.
+    pub(super) fn is_idle(&self) -> bool {
+        self.expected.is_empty()
+            && self.fences.is_empty()
+            && self.stale.is_empty()
+            && self.leaving.is_empty()
+    }
+
     pub(super) fn is_disabled(&self) -> bool {
         !self.is_enabled
     }

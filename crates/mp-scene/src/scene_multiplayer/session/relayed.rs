@@ -10,13 +10,14 @@
 //! Nodes that one client has spawned on another are not kept. After such an announcement the two
 //! are announced to each other anew, which begins a new session between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use mp_core::PeerId;
+use serde::{Deserialize, Serialize};
 
 use crate::codec::godot::{self, IdMap, RelayedAnnouncement};
-use crate::limits::{RELAYED_BYTES_MAX, RELAYED_PATHS_MAX};
+use crate::limits::{HANDED_BASES_MAX, RELAYED_BYTES_MAX, RELAYED_PATHS_MAX};
 
 /// Memory in bytes of an announcement besides the packet.
 const ENTRY_BYTES: usize = 64;
@@ -31,6 +32,9 @@ pub(super) struct RelayedAnnouncements {
     /// By receiver and author.
     pairs: BTreeMap<(PeerId, PeerId), Announced>,
     bytes: usize,
+    /// Peers that a branch of another process has served before. What any two of them have
+    /// announced to each other there is not known.
+    restored: BTreeSet<PeerId>,
 }
 
 /// The announcements of an author to a receiver.
@@ -51,6 +55,15 @@ struct Announced {
 /// Numbers that are added to those of a client's session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Base {
+    path_id: u32,
+    sync: u16,
+}
+
+/// The numbers that are added to those of a client for another one, in a handover.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct RelayBase {
+    to: PeerId,
+    author: PeerId,
     path_id: u32,
     sync: u16,
 }
@@ -107,7 +120,8 @@ impl RelayedAnnouncements {
     /// they have to be announced to each other anew.
     pub(super) fn resume(&mut self, peer: PeerId, other: PeerId) -> bool {
         let is_lost = |of| self.pairs.get(&of).is_some_and(|pair| pair.is_lost);
-        if is_lost((peer, other)) || is_lost((other, peer)) {
+        let is_unknown = self.restored.contains(&peer) && self.restored.contains(&other);
+        if is_unknown || is_lost((peer, other)) || is_lost((other, peer)) {
             self.remove((peer, other));
             self.remove((other, peer));
             return false;
@@ -118,6 +132,35 @@ impl RelayedAnnouncements {
             self.bytes -= size(&paths);
         }
         true
+    }
+
+    /// Records that a client has resumed its session, and the others were announced to it.
+    pub(super) fn resumed(&mut self, peer: PeerId) {
+        self.restored.remove(&peer);
+    }
+
+    /// Returns the numbers that are added to those of clients; `None` if there are too many.
+    pub(super) fn bases(&self) -> Option<Vec<RelayBase>> {
+        let with_base = self.pairs.iter().filter(|(_, pair)| pair.base != Base::default());
+        let base = |(&(to, author), pair): (&(PeerId, PeerId), &Announced)| {
+            let Base { path_id, sync } = pair.base;
+            RelayBase { to, author, path_id, sync }
+        };
+        let bases: Vec<_> = with_base.map(base).collect();
+        (bases.len() <= HANDED_BASES_MAX).then_some(bases)
+    }
+
+    /// Goes on with the clients of a branch of another process.
+    pub(super) fn restore(&mut self, peers: impl Iterator<Item = PeerId>, bases: &[RelayBase]) {
+        if !self.is_enabled {
+            return;
+        }
+        self.restored = peers.collect();
+        for &RelayBase { to, author, path_id, sync } in bases {
+            let pair = self.pairs.entry((to, author)).or_default();
+            pair.base = Base { path_id, sync };
+            pair.is_lost = true;
+        }
     }
 
     /// Returns what others have announced to `peer`, with the authors.
@@ -137,6 +180,7 @@ impl RelayedAnnouncements {
         let gone: Vec<_> =
             self.pairs.keys().filter(|(to, of)| *to == peer || *of == peer).copied().collect();
         gone.into_iter().for_each(|pair| self.remove(pair));
+        self.restored.remove(&peer);
     }
 
     pub(super) fn clear(&mut self) {
