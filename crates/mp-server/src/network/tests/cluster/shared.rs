@@ -34,6 +34,12 @@ fn path(room: &str, player: &str) -> String {
     format!("arena/{room}?token={}", token.as_str())
 }
 
+/// Waits until a player is disconnected.
+async fn until_disconnected(player: &BranchRef) {
+    let ended = tokio::time::timeout(PATIENCE, player.closed()).await;
+    assert!(matches!(ended, Ok(EndReason::Disconnected(_))), "{ended:?}");
+}
+
 /// Waits until a node knows, or does not know, that a player is banned.
 async fn until_banned(world: &World, node: usize, player: &str, is_banned: bool) {
     let knows = async {
@@ -58,7 +64,7 @@ fn ban_of_a_node_holds_on_all_and_on_one_that_starts_later_until_any_node_lifts_
         world.until_players(2, "a", 1).await;
         let rooms = world.nodes[0].network.rooms();
         assert_eq!(rooms.ban_player(subject("kay"), None).await.unwrap(), 0, "she is elsewhere");
-        assert!(matches!(player.closed().await, EndReason::Disconnected(_)));
+        until_disconnected(&player).await;
         for node in 0..3 {
             until_banned(&world, node, "kay", true).await;
             let reason = close_reason(&world, node, &path("a", "kay")).await;
@@ -91,7 +97,7 @@ fn player_who_joins_a_room_again_from_another_node_replaces_its_connection() {
         let first = world.ws(1, &path("a", "kay")).await.unwrap();
         world.until_players(0, "a", 1).await;
         let second = world.ws(2, &path("a", "kay")).await.unwrap();
-        assert!(matches!(first.closed().await, EndReason::Disconnected(_)));
+        until_disconnected(&first).await;
         world.until_players(0, "a", 1).await;
         assert_eq!(second.ended(), None);
     });
@@ -110,7 +116,7 @@ fn player_who_joins_a_room_of_another_node_leaves_the_earlier_one() {
         // To a room of the node of the socket, of another one, and back.
         for (socket, owner, room) in [(1, 1, "b"), (0, 2, "c"), (2, 0, "a")] {
             let next = world.ws(socket, &path(room, "kay")).await.unwrap();
-            assert!(matches!(last.closed().await, EndReason::Disconnected(_)), "{room}");
+            until_disconnected(&last).await;
             let players = if room == "a" { 2 } else { 1 };
             world.until_players(owner, room, players).await;
             last = next;
