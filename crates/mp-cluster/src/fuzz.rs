@@ -8,10 +8,10 @@ use bytes::Bytes;
 use mp_core::fuzz::pieces;
 use mp_core::{
     Channel, ConnectionId, Connections, EndpointId, Instant, OutgoingPacket, Packet, PeerEvent,
-    Prefix, TransferMode,
+    PeerId, Prefix, TransferMode,
 };
 use mp_identity::Identity;
-use mp_rooms::{MatchRequest, PartyRequest, RoomId, RoomName, TicketHash};
+use mp_rooms::{MatchRequest, PartyRequest, Resume, RoomId, RoomName, Selection, TicketHash};
 
 use crate::directory::{BanRecord, Operation};
 use crate::limits::{VALUE_BYTES_MAX, WINDOW_FRAMES};
@@ -19,8 +19,8 @@ use crate::wire::frame::{Body, FrameHeader, GatewaySide, Mark, Piece};
 use crate::wire::item::{Item, Stream};
 use crate::{
     ClusterId, ClusterNodeId, Epoch, FrameCodec, Gateways, JoinAnswer, LinkId, ListedRoom,
-    NodeCall, NodeReply, NodeRequest, NodeRequestId, QueueCall, QueueReport, RequestCodec,
-    SeatCall, SeatOffer, SeatVerb,
+    NodeCall, NodeReply, NodeRequest, NodeRequestId, PlayerTicket, QueueCall, QueueReport,
+    RemoteJoin, RequestCodec, SeatCall, SeatOffer, SeatVerb,
 };
 
 /// Passes the [`pieces`] of the input to the gateways of a node, which owns every room.
@@ -141,7 +141,23 @@ pub fn seeds() -> Vec<Vec<u8>> {
         NodeRequest::BansChanged,
     ];
     let calls = calls.iter().map(|call| requests.encode(call).to_vec());
-    frames.chain([answer]).chain(calls).collect()
+    let ticket_join = requests.encode(&ticket_join()).to_vec();
+    frames.chain([answer, ticket_join]).chain(calls).collect()
+}
+
+/// Returns the join of a player who shows a ticket.
+fn ticket_join() -> NodeRequest {
+    let resume = Resume { ticket: TicketHash::from_bytes([7; 32]), peer: PeerId::SERVER };
+    let join = RemoteJoin {
+        endpoint: EndpointId(3),
+        connection: ConnectionId { slot: 4, generation: 5 },
+        claimed_id: Some(PeerId::SERVER),
+        selection: Selection::new(RoomName::new("arena").expect("a name")),
+        identity: Arc::new(Identity::anonymous()),
+        host_key: None,
+        ticket: Some(PlayerTicket::Resume(resume)),
+    };
+    NodeRequest::Join(NodeRequestId::new(2), Box::new(join))
 }
 
 fn cluster() -> ClusterId {

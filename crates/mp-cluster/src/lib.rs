@@ -3,7 +3,8 @@
 //!
 //! * [`Gateways`] connect an endpoint on one node with a branch on another ([`gateway`]).
 //! * [`Lease`] registers a node in the [`Directory`], and says whether it may speak for its rooms.
-//! * [`Claims`] find, place and adopt rooms; [`Redemption`] uses up tickets.
+//! * [`Claims`] find, place and adopt rooms.
+//! * [`TicketOffers`] writes the tickets of players to the directory; a [`Redemption`] uses one up.
 //! * [`SharedBans`] keep the bans of the nodes equal; [`NodeCall`]s are about rooms and queues of
 //!   other nodes.
 //! * [`FrameCodec`] and [`RequestCodec`] decode what nodes send each other; everything is bounded,
@@ -27,6 +28,7 @@ mod lease;
 pub mod limits;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod offers;
 mod placement;
 mod players;
 mod ticket;
@@ -44,8 +46,11 @@ pub use id::{
     ClusterId, ClusterName, ClusterNodeId, Epoch, InvalidClusterName, LinkId, NodeRequestId,
 };
 pub use lease::{Lease, LeaseTerm};
+pub use offers::{TicketOfferStats, TicketOffers};
 pub use placement::{Members, adopter, home, matchmaker, place};
 pub use players::{PlayerHomes, PlayerJoin};
 pub use ticket::{Redemption, RedemptionStep, offer_ticket};
 pub use wire::frame::{BusFrame, FrameCodec, FrameRefusal, VERSION};
-pub use wire::request::{JoinAnswer, NodeRequest, RemoteJoin, RequestCodec};
+pub use wire::request::{
+    FoundSession, JoinAnswer, NodeRequest, PlayerTicket, RemoteJoin, RequestCodec, SessionQuery,
+};

@@ -122,6 +122,22 @@ pub const ENTRIES_MAX: usize = 1 << 20;
 /// Bytes of a value in the directory.
 pub const VALUE_BYTES_MAX: usize = 1_024;
 
+/// Tickets of players that a node writes to the directory: one per connection of all endpoints.
+pub const TICKETS_MAX: usize = 65_536;
+
+/// Interval at which a node renews the lifetime of a ticket: 10,000 players cause 17 writes per
+/// second.
+pub const TICKET_RENEWAL: Duration = Duration::from_secs(600);
+
+/// Time after which a ticket is written again that the directory has not accepted.
+pub const TICKET_RETRY: Duration = Duration::from_secs(1);
+
+/// Bytes of the name of a node.
+pub const NODE_NAME_BYTES_MAX: usize = 64;
+
+/// Bytes of an address of a node: four of them and the name fit into a value.
+pub const ADDRESS_BYTES_MAX: usize = 200;
+
 /// Messages that a node queues for the bus, and as many that it has received: the windows of 128
 /// links that are behind.
 pub const BUS_QUEUE_MESSAGES_MAX: usize = 8_192;

@@ -70,14 +70,14 @@ mod tests {
     #[test]
     fn room_is_placed_here_or_else_on_the_least_loaded_node() {
         let place = |here: u64, members: &[(ClusterNodeId, NodeRecord)]| {
-            let place = place(&members.iter().copied().collect(), ClusterNodeId::new(here));
+            let place = place(&members.iter().cloned().collect(), ClusterNodeId::new(here));
             place.map(ClusterNodeId::get)
         };
         let [full, busy, idle] = [(1, 100), (2, 60), (3, 20)];
         let members = [full, busy, idle].map(|(number, players)| member(number, players, true));
         assert_eq!(place(2, &members), Some(2));
         assert_eq!(place(1, &members), Some(3));
-        assert_eq!(place(1, &[member(1, 0, false), members[1]]), Some(2));
+        assert_eq!(place(1, &[member(1, 0, false), members[1].clone()]), Some(2));
         assert_eq!(place(1, &members[..1]), None);
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{ConnectionId, OutgoingPacket, Reason as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::auth_packet::{json_of, packet};
 use crate::limits::NOTICE_BYTES_MAX;
@@ -86,11 +86,38 @@ impl Notice {
 
     /// Returns the ticket with which the player resumes its session after a lost connection, with
     /// the code `resume`, and the time for which its place is then kept, in whole seconds as
-    /// `seconds`.
-    pub fn resume(ticket: &ResumeTicket, time: Duration) -> Self {
+    /// `seconds`. `servers`: addresses of other servers that accept the ticket, if there are any.
+    pub fn resume(ticket: &ResumeTicket, time: Duration, servers: &[Value]) -> Self {
         let text = "reconnect with this ticket if the connection is lost";
+        Self::of_session("resume", text, ticket, time, servers)
+    }
+
+    /// Returns the reason for which a server that ends disconnects a player, with the code
+    /// `reconnect`, and the ticket with which the player resumes its session at one of `servers`,
+    /// as in [`resume`](Self::resume).
+    pub fn reconnect(ticket: &ResumeTicket, time: Duration, servers: &[Value]) -> Self {
+        Self::of_session("reconnect", RECONNECT_TEXT, ticket, time, servers)
+    }
+
+    /// Same as [`reconnect`](Self::reconnect), for a player whose place is not kept, and who joins
+    /// again at one of `servers`.
+    pub fn rejoin(servers: &[Value]) -> Self {
+        let data = json!({ "code": "reconnect", "text": RECONNECT_TEXT, "servers": servers });
+        Self(data.to_string().into())
+    }
+
+    fn of_session(
+        code: &str,
+        text: &str,
+        ticket: &ResumeTicket,
+        time: Duration,
+        servers: &[Value],
+    ) -> Self {
         let (ticket, seconds) = (ticket.reveal(), time.as_secs());
-        let data = json!({ "code": "resume", "text": text, "ticket": ticket, "seconds": seconds });
+        let mut data = json!({ "code": code, "text": text, "ticket": ticket, "seconds": seconds });
+        if !servers.is_empty() {
+            data["servers"] = servers.into();
+        }
         Self(data.to_string().into())
     }
 
@@ -104,6 +131,9 @@ impl Notice {
         packet(to, [RAW, &self.0[..]].concat().into())
     }
 }
+
+/// Text of the notice with the code `reconnect`.
+const RECONNECT_TEXT: &str = "this server ends; reconnect to another one";
 
 /// First byte of a raw packet.
 const RAW: &[u8] = &[3];
@@ -140,7 +170,30 @@ mod tests {
         let expected = json!({
             "code": "draining", "text": "the server shuts down in 30 s", "seconds": 30
         });
-        assert_eq!(serde_json::from_slice::<serde_json::Value>(draining.data()).unwrap(), expected);
+        assert_eq!(serde_json::from_slice::<Value>(draining.data()).unwrap(), expected);
+    }
+
+    #[test]
+    fn notices_with_tickets_have_the_servers_that_accept_them() {
+        let ticket = ResumeTicket::random(
+            &mut mp_core::Rng::seed_from_u64(1),
+            mp_core::PeerId::new(5).unwrap(),
+        );
+        let time = Duration::from_millis(10_900);
+        let read = |notice: &Notice| serde_json::from_slice::<Value>(notice.data()).unwrap();
+        let alone = read(&Notice::resume(&ticket, time, &[]));
+        assert_eq!((&alone["code"], &alone["seconds"]), (&json!("resume"), &json!(10)));
+        assert!(alone["ticket"] == ticket.reveal() && alone.get("servers").is_none());
+        let servers = [json!({ "websocket": "ws://a/" })];
+        let reconnect = read(&Notice::reconnect(&ticket, time, &servers));
+        assert_eq!(
+            (&reconnect["code"], &reconnect["ticket"]),
+            (&json!("reconnect"), &alone["ticket"])
+        );
+        assert_eq!(reconnect["servers"], json!(servers));
+        let rejoin = read(&Notice::rejoin(&servers));
+        assert_eq!(rejoin["code"], "reconnect");
+        assert!(rejoin.get("ticket").is_none());
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl ResumeTicket {
         Self { secret: Ticket::random(rng), peer }
     }
 
+    /// Returns the ticket of a player with this secret.
+    pub fn new(secret: Ticket, peer: PeerId) -> Self {
+        Self { secret, peer }
+    }
+
     /// Returns the ticket with this text; `None` if it is not the text of a ticket.
     pub fn parse(text: &str) -> Option<Self> {
         let (digits, peer) = text.strip_prefix(Self::PREFIX)?.split_once('.')?;

@@ -140,8 +140,12 @@ pub(crate) async fn run(
     };
     let setup = admin.as_ref().and_then(|admin| admin.set_listening(addresses));
     let public = PublicAddresses::new(config, &listeners, addresses);
+    if cluster.is_some() {
+        network.rooms().advertise(public.contact(&config.cluster)).await;
+    }
     let (settings, identity) = (&config.matchmaking, &config.identity);
-    let matchmaking = Matchmaking::open(settings, identity, network.rooms(), public)?;
+    let servers = cluster.as_ref().map(|node| node.stats.clone());
+    let matchmaking = Matchmaking::open(settings, identity, network.rooms(), public, servers)?;
     let Addresses { enet, ws, webrtc, signaling } = addresses;
     tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), signaling = %shown(signaling), tls = tls.is_some(), max_clients, "listening");
     let is_secure = |listener: Option<&ListenConfig>| listener.is_some_and(|it| it.tls);

@@ -82,8 +82,8 @@ impl ServerBuilder {
     /// of a room exists once. Rooms of a node that ends are created anew, without their state, on
     /// another one. Room types and templates must be the same on all nodes.
     ///
-    /// Lists of rooms, seats, queues and bans are those of the cluster. Resume tickets and limits
-    /// of players are those of each node. Players do not move from or to a room on another node.
+    /// Lists of rooms, seats, queues, tickets and bans are those of the cluster. Limits of players
+    /// are those of each node. Players do not move from or to a room on another node.
     pub fn cluster(mut self, node: ClusterNode) -> Self {
         self.cluster = Some(node);
         self

@@ -7,6 +7,7 @@
 #![expect(clippy::exhaustive_enums, reason = "implementations match on operations")]
 
 mod ban;
+mod contact;
 mod memory;
 mod record;
 
@@ -21,8 +22,12 @@ use mp_core::Instant;
 use mp_rooms::{RoomName, TicketHash};
 
 pub use self::ban::BanRecord;
+pub use self::contact::{
+    AddressKind, ClusterNodeName, InvalidClusterNodeName, InvalidNodeAddress, NodeAddress,
+    NodeContact,
+};
 pub use self::memory::MemoryDirectory;
-pub use self::record::{NodeRecord, RoomRecord};
+pub use self::record::{NodeRecord, RoomRecord, TicketRecord};
 use crate::id::ClusterNodeId;
 
 /// A store with compare-and-set and lifetimes, which all nodes of a cluster share. Operations on a
@@ -44,7 +49,7 @@ pub enum EntryKey {
     Node(ClusterNodeId),
     /// The owner of a room, a [`RoomRecord`]. It stays when the owner's lease expires.
     Room(RoomName),
-    /// A ticket that a player may use on any node; the value is the name of the room.
+    /// A ticket that a player may use on any node, a [`TicketRecord`].
     Ticket(TicketHash),
     /// A ban, by the SHA-256 of the text of its target; the value is a [`BanRecord`].
     Ban([u8; 32]),

@@ -8,12 +8,13 @@
 #![expect(clippy::exhaustive_structs, clippy::exhaustive_enums, reason = "servers construct them")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, PeerId};
 use mp_identity::{Identity, Subject};
 use mp_rooms::limits::{CODE_BYTES_MAX, NAME_BYTES_MAX};
-use mp_rooms::{Code, RoomName, Selection};
+use mp_rooms::{Code, Resume, RoomName, Selection, TicketHash};
 use serde::{Deserialize, Serialize};
 
 use super::bounded::Text;
@@ -55,6 +56,37 @@ pub enum NodeRequest {
         /// Number of the join, among those of the receiving node.
         number: u64,
     },
+    /// A search for the session of a player on the receiving node.
+    FindSession(NodeRequestId, Box<SessionQuery>),
+    /// The answer to a search for a session; `None`: the node has none.
+    Session(NodeRequestId, Option<FoundSession>),
+    /// The sending node is about to end: the receiving one disconnects the players of the other
+    /// from its rooms, with a ticket and the addresses of other nodes.
+    Leaving,
+}
+
+/// A player who asks for its session. The node of the session makes a ticket for it valid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionQuery {
+    /// Template of the room.
+    pub template: RoomName,
+    /// The player, who has a subject.
+    pub identity: Arc<Identity>,
+    /// Hash of the ticket, which the node of the player has drawn.
+    pub ticket: TicketHash,
+}
+
+/// The session of a player, on another node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundSession {
+    /// The room.
+    pub room: RoomName,
+    /// Number of the room on its node.
+    pub room_id: u64,
+    /// The player.
+    pub peer: PeerId,
+    /// Time for which the place is still kept, or would be without a connection.
+    pub time: Duration,
 }
 
 /// A join of a player of another node. That node has checked who the player is; credentials do not
@@ -74,6 +106,27 @@ pub struct RemoteJoin {
     /// SHA-256 of the key with which a program hosts the room, or of a token without meaning, which
     /// the room's node checks; `None`: none.
     pub host_key: Option<[u8; 32]>,
+    /// The ticket that the player has shown, which the room's node uses up.
+    pub ticket: Option<PlayerTicket>,
+}
+
+/// A ticket that a player has shown, of which only the hash crosses the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayerTicket {
+    /// The ticket with which the player resumes its session.
+    Resume(Resume),
+    /// The ticket of a seat.
+    Seat(TicketHash),
+}
+
+impl PlayerTicket {
+    /// Returns the hash of the ticket.
+    pub fn hash(&self) -> TicketHash {
+        match self {
+            Self::Resume(resume) => resume.ticket,
+            Self::Seat(hash) => *hash,
+        }
+    }
 }
 
 /// The decision of a room's node about a join.
@@ -119,8 +172,14 @@ struct WireRequest<'a> {
 #[derive(Serialize, Deserialize)]
 enum WireBody<'a> {
     Join(#[serde(borrow)] WireJoin<'a>),
-    Admitted { epoch: Epoch, authenticates: bool },
-    Resumed { epoch: Epoch, peer: i32 },
+    Admitted {
+        epoch: Epoch,
+        authenticates: bool,
+    },
+    Resumed {
+        epoch: Epoch,
+        peer: i32,
+    },
     Refused(#[serde(borrow)] WireReason<'a>),
     NotOwner,
     JoinWithKey(#[serde(borrow)] WireJoin<'a>, [u8; 32]),
@@ -129,6 +188,36 @@ enum WireBody<'a> {
     BansChanged,
     PlayerJoined(#[serde(borrow)] WirePlayer<'a>, u64),
     PlayerElsewhere(#[serde(borrow)] WirePlayer<'a>, u64),
+    /// A join with a ticket.
+    TicketJoin(#[serde(borrow)] WireJoin<'a>, WireTicket),
+    FindSession(#[serde(borrow)] WireQuery<'a>),
+    Session(#[serde(borrow)] Option<WireSession<'a>>),
+    Leaving,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireQuery<'a> {
+    #[serde(borrow)]
+    template: Text<'a, NAME_BYTES_MAX>,
+    ticket: [u8; 32],
+    #[serde(borrow)]
+    identity: WireIdentity<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireSession<'a> {
+    #[serde(borrow)]
+    room: Text<'a, NAME_BYTES_MAX>,
+    room_id: u64,
+    peer: i32,
+    milliseconds: u64,
+}
+
+/// A ticket's hash, and the peer whose session it resumes.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum WireTicket {
+    Resume([u8; 32], i32),
+    Seat([u8; 32]),
 }
 
 type WirePlayer<'a> = Text<'a, { mp_identity::limits::SUBJECT_BYTES_MAX }>;
@@ -160,9 +249,10 @@ impl RequestCodec {
         let (id, body) = match request {
             NodeRequest::Join(id, join) => {
                 let wire = join_to_wire(join, &attributes);
-                let body = match join.host_key {
-                    None => WireBody::Join(wire),
-                    Some(key) => WireBody::JoinWithKey(wire, key),
+                let body = match (join.ticket, join.host_key) {
+                    (Some(ticket), _) => WireBody::TicketJoin(wire, ticket.into()),
+                    (None, Some(key)) => WireBody::JoinWithKey(wire, key),
+                    (None, None) => WireBody::Join(wire),
                 };
                 (*id, body)
             }
@@ -178,6 +268,24 @@ impl RequestCodec {
                 let body = WireBody::PlayerElsewhere(Text(player.as_str()), *number);
                 (NodeRequestId::default(), body)
             }
+            NodeRequest::FindSession(id, query) => {
+                let query = WireQuery {
+                    template: Text(query.template.as_str()),
+                    ticket: *query.ticket.as_bytes(),
+                    identity: identity_to_wire(&query.identity, &attributes),
+                };
+                (*id, WireBody::FindSession(query))
+            }
+            NodeRequest::Session(id, found) => {
+                let session = found.as_ref().map(|found| WireSession {
+                    room: Text(found.room.as_str()),
+                    room_id: found.room_id,
+                    peer: found.peer.get(),
+                    milliseconds: u64::try_from(found.time.as_millis()).unwrap_or(u64::MAX),
+                });
+                (*id, WireBody::Session(session))
+            }
+            NodeRequest::Leaving => (NodeRequestId::default(), WireBody::Leaving),
         };
         let wire = WireRequest { cluster: self.cluster, node: self.node, id, body };
         // An encoding into memory has no errors.
@@ -212,11 +320,11 @@ impl RequestCodec {
         }
         let request = match wire.body {
             WireBody::Join(join) => {
-                let join = join_from_wire(&join, None).ok_or(malformed)?;
+                let join = join_from_wire(&join, None, None).ok_or(malformed)?;
                 NodeRequest::Join(wire.id, Box::new(join))
             }
             WireBody::JoinWithKey(join, key) => {
-                let join = join_from_wire(&join, Some(key)).ok_or(malformed)?;
+                let join = join_from_wire(&join, Some(key), None).ok_or(malformed)?;
                 NodeRequest::Join(wire.id, Box::new(join))
             }
             WireBody::Call(call) => {
@@ -234,6 +342,20 @@ impl RequestCodec {
                 let player = Subject::new(player.0).map_err(|_| malformed)?;
                 NodeRequest::PlayerElsewhere { player, number }
             }
+            WireBody::TicketJoin(join, ticket) => {
+                let join = join_from_wire(&join, None, Some(ticket)).ok_or(malformed)?;
+                NodeRequest::Join(wire.id, Box::new(join))
+            }
+            WireBody::FindSession(query) => {
+                let query = query_from_wire(&query).ok_or(malformed)?;
+                NodeRequest::FindSession(wire.id, Box::new(query))
+            }
+            WireBody::Session(None) => NodeRequest::Session(wire.id, None),
+            WireBody::Session(Some(session)) => {
+                let session = session_from_wire(&session).ok_or(malformed)?;
+                NodeRequest::Session(wire.id, Some(session))
+            }
+            WireBody::Leaving => NodeRequest::Leaving,
             body => {
                 let answer = answer_from_wire(body).ok_or(malformed)?;
                 NodeRequest::Answer(wire.id, answer)
@@ -248,6 +370,7 @@ impl NodeRequest {
     fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Join(_, join) => Some(&join.identity),
+            Self::FindSession(_, query) => Some(&query.identity),
             Self::Call(_, NodeCall::Seat(seat)) => Some(&seat.identity),
             Self::Call(_, NodeCall::Queue { call: QueueCall::Enter { identity, .. }, .. }) => {
                 Some(identity)
@@ -270,6 +393,23 @@ fn join_to_wire<'a>(join: &'a RemoteJoin, attributes: &'a [u8]) -> WireJoin<'a> 
     }
 }
 
+/// Returns the query that was encoded; `None` if a value is not allowed.
+fn query_from_wire(wire: &WireQuery<'_>) -> Option<SessionQuery> {
+    let identity = Arc::new(identity_from_wire(&wire.identity)?);
+    let (template, ticket) = (RoomName::new(wire.template.0).ok()?, wire.ticket);
+    Some(SessionQuery { template, identity, ticket: TicketHash::from_bytes(ticket) })
+}
+
+/// Returns the session that was encoded; `None` if a value is not allowed.
+fn session_from_wire(wire: &WireSession<'_>) -> Option<FoundSession> {
+    Some(FoundSession {
+        room: RoomName::new(wire.room.0).ok()?,
+        room_id: wire.room_id,
+        peer: PeerId::new(wire.peer)?,
+        time: Duration::from_millis(wire.milliseconds),
+    })
+}
+
 fn answer_to_wire(answer: JoinAnswer) -> WireBody<'static> {
     match answer {
         JoinAnswer::Admitted { epoch, authenticates } => {
@@ -290,7 +430,11 @@ fn answer_from_wire(body: WireBody<'_>) -> Option<JoinAnswer> {
         | WireBody::Reply(_)
         | WireBody::BansChanged
         | WireBody::PlayerJoined(..)
-        | WireBody::PlayerElsewhere(..) => return None,
+        | WireBody::PlayerElsewhere(..)
+        | WireBody::TicketJoin(..)
+        | WireBody::FindSession(_)
+        | WireBody::Session(_)
+        | WireBody::Leaving => return None,
         WireBody::Admitted { epoch, authenticates } => {
             JoinAnswer::Admitted { epoch, authenticates }
         }
@@ -303,7 +447,11 @@ fn answer_from_wire(body: WireBody<'_>) -> Option<JoinAnswer> {
 }
 
 /// Returns the join that was encoded; `None` if a value is not allowed.
-fn join_from_wire(wire: &WireJoin<'_>, host_key: Option<[u8; 32]>) -> Option<RemoteJoin> {
+fn join_from_wire(
+    wire: &WireJoin<'_>,
+    host_key: Option<[u8; 32]>,
+    ticket: Option<WireTicket>,
+) -> Option<RemoteJoin> {
     let claimed_id = match wire.claimed_id {
         Some(id) => Some(PeerId::new(id)?),
         None => None,
@@ -315,6 +463,10 @@ fn join_from_wire(wire: &WireJoin<'_>, host_key: Option<[u8; 32]>) -> Option<Rem
     if let Some(code) = wire.code {
         selection = selection.code(Code::new(code.0).ok()?);
     }
+    let ticket = match ticket {
+        Some(ticket) => Some(ticket_from_wire(ticket)?),
+        None => None,
+    };
     Some(RemoteJoin {
         endpoint: EndpointId(wire.endpoint),
         connection: wire.connection,
@@ -322,6 +474,29 @@ fn join_from_wire(wire: &WireJoin<'_>, host_key: Option<[u8; 32]>) -> Option<Rem
         selection,
         identity: Arc::new(identity_from_wire(&wire.identity)?),
         host_key,
+        ticket,
+    })
+}
+
+impl From<PlayerTicket> for WireTicket {
+    fn from(ticket: PlayerTicket) -> Self {
+        match ticket {
+            PlayerTicket::Resume(Resume { ticket, peer }) => {
+                Self::Resume(*ticket.as_bytes(), peer.get())
+            }
+            PlayerTicket::Seat(hash) => Self::Seat(*hash.as_bytes()),
+        }
+    }
+}
+
+/// Returns the ticket that was encoded; `None` if its peer id is not allowed.
+fn ticket_from_wire(wire: WireTicket) -> Option<PlayerTicket> {
+    Some(match wire {
+        WireTicket::Resume(hash, peer) => {
+            let (ticket, peer) = (TicketHash::from_bytes(hash), PeerId::new(peer)?);
+            PlayerTicket::Resume(Resume { ticket, peer })
+        }
+        WireTicket::Seat(hash) => PlayerTicket::Seat(TicketHash::from_bytes(hash)),
     })
 }
 
@@ -338,7 +513,7 @@ mod tests {
         RequestCodec::new(ClusterId::named(cluster), ClusterNodeId::new(7))
     }
 
-    fn join(host_key: Option<[u8; 32]>) -> NodeRequest {
+    fn join(host_key: Option<[u8; 32]>, ticket: Option<PlayerTicket>) -> NodeRequest {
         let attributes = BTreeMap::from([("rank".to_owned(), 3.into())]);
         let identity = Identity::new(Subject::new("kay").unwrap())
             .with_name("Kay")
@@ -356,8 +531,24 @@ mod tests {
             selection,
             identity: Arc::new(identity),
             host_key,
+            ticket,
         };
         NodeRequest::Join(NodeRequestId::new(1), Box::new(join))
+    }
+
+    fn sessions() -> [NodeRequest; 4] {
+        let id = NodeRequestId::new(3);
+        let identity = Arc::new(Identity::new(Subject::new("kay").unwrap()));
+        let (room, ticket) = (RoomName::new("a").unwrap(), TicketHash::from_bytes([7; 32]));
+        let query = SessionQuery { template: room.clone(), identity, ticket };
+        let time = Duration::from_millis(1_500);
+        let found = FoundSession { room, room_id: 7, peer: PeerId::SERVER, time };
+        [
+            NodeRequest::FindSession(id, Box::new(query)),
+            NodeRequest::Session(id, Some(found)),
+            NodeRequest::Session(id, None),
+            NodeRequest::Leaving,
+        ]
     }
 
     #[test]
@@ -370,7 +561,12 @@ mod tests {
             JoinAnswer::NotOwner,
         ];
         let answers = answers.map(|answer| NodeRequest::Answer(NodeRequestId::new(2), answer));
-        for request in answers.into_iter().chain([None, Some([8; 32])].map(join)) {
+        let ticket = TicketHash::from_bytes([7; 32]);
+        let resume = Resume { ticket, peer: PeerId::SERVER };
+        let tickets = [PlayerTicket::Resume(resume), PlayerTicket::Seat(ticket)].map(Some);
+        let joins = tickets.into_iter().chain([None]).map(|ticket| join(None, ticket));
+        let joins = joins.chain([join(Some([8; 32]), None)]);
+        for request in answers.into_iter().chain(joins).chain(sessions()) {
             let bytes = codec("a").encode(&request);
             let decoded = codec("a").decode(&bytes);
             assert_eq!(decoded, Ok((ClusterNodeId::new(7), request)));
@@ -382,7 +578,7 @@ mod tests {
 
     #[test]
     fn requests_of_other_clusters_and_versions_and_long_ones_are_refused() {
-        let bytes = codec("a").encode(&join(None));
+        let bytes = codec("a").encode(&join(None, None));
         assert_eq!(codec("b").decode(&bytes), Err(FrameRefusal::OtherCluster));
         let mut other = bytes.to_vec();
         other[0] = VERSION + 2;

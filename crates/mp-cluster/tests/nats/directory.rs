@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_cluster::directory::{
-    Entry, EntryKey, EntryKind, Operation, OperationOutcome, Revision, Unavailable,
+    Entry, EntryKey, EntryKind, Operation, OperationOutcome, Revision, TicketRecord, Unavailable,
 };
 use mp_cluster::limits::{LEASE_TIME, VALUE_BYTES_MAX};
 use mp_cluster::nats::NatsDirectory;
@@ -142,11 +142,12 @@ async fn list_has_all_entries_of_a_kind_in_pages() {
     }
     let ticket = Ticket::random(&mut Rng::seed_from_u64(1)).hash();
     let lifetime = Duration::from_millis(30_500);
-    let ticket = offer_ticket(ticket, &RoomName::new("arena").unwrap(), lifetime);
-    written(&directory, ticket).await;
+    let room = RoomName::new("arena").unwrap();
+    let record = TicketRecord { room, peer: None, subject: None };
+    written(&directory, offer_ticket(ticket, &record, lifetime)).await;
     let listed = list(&directory, EntryKind::Room).await;
     assert_eq!(listed.len(), names.len());
-    assert!(listed.iter().zip(&names).all(|((key, _), name)| *key == room(name)));
+    assert!(listed.iter().zip(&names).all(|((key, _), name)| *key == self::room(name)));
     let (key, entry) = listed[0].clone();
     outcome(&directory, Operation::Remove { key, expected: entry.revision }).await;
     assert_eq!(list(&directory, EntryKind::Room).await.len(), names.len() - 1);

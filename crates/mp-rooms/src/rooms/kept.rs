@@ -10,6 +10,7 @@ use std::time::Duration;
 use mp_core::{Instant, PeerId};
 use mp_identity::Identity;
 
+use super::offers::TicketChanges;
 use super::players::SamePlayer;
 use super::{JoinDecision, RoomOutput, Rooms};
 use crate::join::{Join, ListenerConnection};
@@ -25,6 +26,7 @@ pub(super) struct KeptPlaces {
     tickets: BTreeMap<ListenerConnection, TicketHash>,
     kept: BTreeMap<ListenerConnection, Instant>,
     expiries: BTreeSet<(Instant, ListenerConnection)>,
+    pub(super) changes: TicketChanges,
     /// Sessions resumed so far.
     pub(super) resumed: u64,
     /// Kept places that expired so far.
@@ -50,6 +52,7 @@ impl KeptPlaces {
     pub(super) fn forget(&mut self, connection: ListenerConnection) {
         if let Some(ticket) = self.tickets.remove(&connection) {
             self.connections.remove(&ticket);
+            self.changes.mark(ticket);
         }
         if let Some(due) = self.kept.remove(&connection) {
             self.expiries.remove(&(due, connection));
@@ -65,8 +68,20 @@ impl KeptPlaces {
     pub(super) fn set_ticket(&mut self, connection: ListenerConnection, ticket: TicketHash) {
         if let Some(earlier) = self.tickets.insert(connection, ticket) {
             self.connections.remove(&earlier);
+            self.changes.mark(earlier);
         }
         self.connections.insert(ticket, connection);
+        self.changes.mark(ticket);
+    }
+
+    /// Returns the connection whose session a ticket resumes.
+    pub(super) fn connection_of(&self, ticket: TicketHash) -> Option<ListenerConnection> {
+        self.connections.get(&ticket).copied()
+    }
+
+    /// Returns the connections whose places are kept.
+    pub(super) fn kept(&self) -> impl Iterator<Item = ListenerConnection> {
+        self.kept.keys().copied()
     }
 
     /// Keeps the place of a connection until a time.
@@ -153,6 +168,8 @@ impl Rooms {
     pub(super) fn check_ticket_of_moved(&mut self, connection: ListenerConnection, to: RoomId) {
         if self.rooms.get(&to).is_none_or(|room| room.resume.is_none()) {
             self.kept.forget(connection);
+        } else if let Some(&ticket) = self.kept.tickets.get(&connection) {
+            self.kept.changes.mark(ticket);
         }
     }
 

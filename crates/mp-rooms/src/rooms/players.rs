@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mp_core::{Instant, PeerId};
+use mp_core::{ConnectionId, Instant, PeerId};
 use mp_identity::{Identity, Role, Subject};
 
 use super::{RoomOutput, Rooms};
-use crate::join::ListenerConnection;
+use crate::join::{ListenerConnection, ListenerId};
 use crate::matchmaking::TicketHash;
 use crate::name::RoomId;
 use crate::notice::NoticeText;
@@ -158,6 +158,14 @@ impl Rooms {
     /// Returns whether a connection waits, was admitted, or has a kept place.
     pub fn has_place(&self, connection: ListenerConnection) -> bool {
         self.places.contains_key(&connection)
+    }
+
+    /// Returns the connections of a listener that have joined rooms or wait, with their rooms.
+    pub fn connections_of(&self, listener: ListenerId) -> Vec<(ListenerConnection, RoomId)> {
+        let connection = ConnectionId { slot: 0, generation: 0 };
+        let of_listener = self.places.range(ListenerConnection { listener, connection }..);
+        let of_listener = of_listener.take_while(|(it, _)| it.listener == listener);
+        of_listener.map(|(&connection, &room)| (connection, room)).collect()
     }
 
     /// Returns the connection of a room that claims a peer id.

@@ -7,6 +7,7 @@ use mp_core::{Instant, PeerId};
 use mp_identity::{Identity, Subject};
 
 use super::Rooms;
+use super::offers::TicketChanges;
 use super::players::OwnPlaces;
 use super::room::Room;
 use crate::join::ListenerConnection;
@@ -21,6 +22,7 @@ pub(super) struct Seats {
     by_ticket: BTreeMap<TicketHash, Seat>,
     by_subject: TicketsBySubject,
     expiries: BTreeSet<(Instant, TicketHash)>,
+    changes: TicketChanges,
     /// Seats taken by their owners so far.
     pub(super) taken: u64,
     /// Seats that expired so far.
@@ -58,7 +60,12 @@ impl Seats {
         self.by_subject.of(subject)
     }
 
+    pub(super) fn changes_mut(&mut self) -> &mut TicketChanges {
+        &mut self.changes
+    }
+
     fn insert(&mut self, ticket: TicketHash, seat: Seat) {
+        self.changes.mark(ticket);
         self.by_subject.insert(&seat.identity, ticket);
         self.expiries.insert((seat.expires, ticket));
         self.by_ticket.insert(ticket, seat);
@@ -68,6 +75,7 @@ impl Seats {
         let seat = self.by_ticket.remove(&ticket)?;
         self.by_subject.remove(&seat.identity, ticket);
         self.expiries.remove(&(seat.expires, ticket));
+        self.changes.mark(ticket);
         Some(TakenSeat { ticket, seat })
     }
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use mp_cluster::ClusterNodeId;
-use mp_cluster::directory::NodeRecord;
+use mp_cluster::directory::{AddressKind, NodeRecord};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -52,12 +52,38 @@ pub(crate) struct ClusterMember {
     pub(crate) accepts_rooms: bool,
     /// Version of the messages that it sends.
     pub(crate) version: u8,
+    /// Its name, if it has one.
+    pub(crate) name: Option<String>,
+    /// Addresses at which players reach it.
+    pub(crate) addresses: ClusterAddresses,
+}
+
+/// The addresses of a node; `null` of the kinds that it does not advertise.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ClusterAddresses {
+    /// `HOST:PORT`, or `dtls://HOST:PORT`.
+    pub(crate) enet: Option<String>,
+    /// URL of the WebSocket port.
+    pub(crate) websocket: Option<String>,
+    /// URL of the signaling of WebRTC players.
+    pub(crate) webrtc: Option<String>,
+    /// URL of the port for matchmaking.
+    #[serde(rename = "match")]
+    pub(crate) matchmaking: Option<String>,
 }
 
 impl ClusterMember {
     fn new(id: ClusterNodeId, record: &NodeRecord) -> Self {
-        let NodeRecord { players, capacity, accepts_rooms, version } = *record;
-        Self { id: id.to_string(), players, capacity, accepts_rooms, version }
+        let NodeRecord { players, capacity, accepts_rooms, version, ref contact } = *record;
+        let address = |kind| contact.address(kind).map(str::to_owned);
+        let addresses = ClusterAddresses {
+            enet: address(AddressKind::Enet),
+            websocket: address(AddressKind::WebSocket),
+            webrtc: address(AddressKind::WebRtc),
+            matchmaking: address(AddressKind::Matchmaking),
+        };
+        let (id, name) = (id.to_string(), contact.name().map(str::to_owned));
+        Self { id, players, capacity, accepts_rooms, version, name, addresses }
     }
 }
 

@@ -154,7 +154,7 @@ mod tests {
         let room = RoomName::new("a").unwrap();
         let join = Join::new(connection, None, Ok(Selection::new(room.clone())));
         let identity = Arc::new(Identity::anonymous());
-        Applicant { join, room, identity, template, host_key: None }
+        Applicant { join, room, identity, template, host_key: None, ticket: None }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 mod calls;
 mod joins;
+mod sessions;
+mod tickets;
 mod turn;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +25,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::asks::Asks;
 use super::calls::NodeCalls;
+use super::departures::Departures;
 use super::far::FarLinks;
 use super::guests::Guests;
 use super::handle::{ClaimOutcome, RemoteRequest, ToNode};
@@ -30,7 +33,9 @@ use super::here::RoomsHere;
 use super::near::NearLinks;
 use super::node::NodeContext;
 use super::requests::{Asker, TaskOutcome, Tasks};
+use super::sessions::SessionSearches;
 use super::stats::{RequestStats, SharedStats};
+use super::tickets::Tickets;
 use crate::rooms::{HostCall, RoomsHandle};
 
 /// The task of a node. It ends with the task that owns the rooms.
@@ -50,9 +55,12 @@ pub(super) struct Driver<B, D> {
     listeners: BTreeMap<ListenerId, SharedEndpoint>,
     here: RoomsHere,
     asks: Asks,
+    tickets: Tickets,
+    sessions: SessionSearches,
     near: NearLinks,
     guests: Guests,
     far: FarLinks,
+    departures: Departures,
     /// Joins of other nodes for rooms that this node does not own, while their owner is found.
     early: BTreeMap<RoomName, Vec<EarlyJoin>>,
     early_count: usize,
@@ -114,9 +122,12 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             listeners: BTreeMap::new(),
             here: RoomsHere::default(),
             asks: Asks::default(),
+            tickets: Tickets::default(),
+            sessions: SessionSearches::default(),
             near: NearLinks::default(),
             guests: Guests::default(),
             far: FarLinks::default(),
+            departures: Departures::default(),
             early: BTreeMap::new(),
             early_count: 0,
             creators: BTreeMap::new(),
@@ -221,6 +232,13 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             }
             TaskOutcome::Directory(Asker::Bans, id, result) => self.handle_bans(now, id, result),
             TaskOutcome::BansMerged(missing) => self.bans.add(missing),
+            TaskOutcome::Directory(Asker::Tickets, id, result) => {
+                self.tickets.offers.handle_result(now, id, result);
+            }
+            TaskOutcome::TicketFound(of, found) => self.ticket_found(of, found),
+            TaskOutcome::TicketRedeemed(redeemer, record) => {
+                self.ticket_redeemed(now, redeemer, record);
+            }
             TaskOutcome::Served(key, served) => {
                 let listener = key.listener;
                 let decided = self.near.served(now, &mut self.gateways, key, served.ok());

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use mp_actor::{BranchRef, RemoteEndpoint, RemoteInput};
 use mp_cluster::{Epoch, FarLink, GatewayEnd, Gateways};
 use mp_core::{
-    CloseMode, ConnectionId, DisconnectReason, EndpointId, OutgoingPacket, PeerEvent, ToBranch,
-    ToEndpoint,
+    CloseMode, ConnectionId, DisconnectReason, EndpointId, OutgoingPacket, PeerEvent, Rejection,
+    ToBranch, ToEndpoint,
 };
 use mp_rooms::{ListenerConnection, ListenerId, RoomName};
 use tokio::sync::Notify;
 
+use super::departures::Departure;
 use super::guests::Guests;
 
 /// The links to rooms of this node, with their branches.
@@ -121,19 +122,19 @@ impl FarLinks {
         turn
     }
 
-    /// Disconnects a player. `notice` is its last packet.
-    pub(super) fn disconnect(
-        gateways: &mut Gateways,
-        link: FarLink,
-        connection: ConnectionId,
-        reason: DisconnectReason,
-        notice: Option<OutgoingPacket>,
-    ) {
-        let Some(far) = gateways.far_mut(link) else { return };
-        if let Some(notice) = notice {
-            far.handle_message(ToEndpoint::Send(vec![notice]));
+    /// Sends a packet of this node to a player.
+    pub(super) fn send(gateways: &mut Gateways, link: FarLink, packet: OutgoingPacket) {
+        if let Some(far) = gateways.far_mut(link) {
+            far.handle_message(ToEndpoint::Send(vec![packet]));
         }
-        far.handle_message(disconnect(connection, reason));
+    }
+
+    /// Disconnects a player.
+    pub(super) fn disconnect(gateways: &mut Gateways, departure: Departure) {
+        let Departure { link, connection, reason } = departure;
+        if let Some(far) = gateways.far_mut(link) {
+            far.handle_message(disconnect(connection, reason));
+        }
     }
 }
 
@@ -151,7 +152,7 @@ impl Attached {
                 let Some(listener) = self.listener else {
                     return Err(ToBranch::Events(endpoint, events));
                 };
-                events.retain(|event| self.accept(event, listener, link, guests, turn));
+                events.retain_mut(|event| self.accept(event, listener, link, guests, turn));
                 ToBranch::Events(endpoint, events)
             }
             ToBranch::Closed(..) => {
@@ -167,7 +168,7 @@ impl Attached {
     /// offered again.
     fn accept(
         &mut self,
-        event: &PeerEvent,
+        event: &mut PeerEvent,
         listener: ListenerId,
         link: FarLink,
         guests: &mut Guests,
@@ -184,7 +185,10 @@ impl Attached {
                 }
                 is_expected
             }
-            PeerEvent::Disconnected { connection, .. } => {
+            PeerEvent::Disconnected { connection, reason } => {
+                if is_lost(*reason) {
+                    *reason = DisconnectReason::Timeout;
+                }
                 let guest = of(*connection);
                 if guests.remove(guest).is_some() {
                     turn.left.push(guest);
@@ -196,6 +200,19 @@ impl Attached {
         }
     }
 }
+
+/// Returns whether a connection was lost between nodes. Its branch may keep the player then, as one
+/// whose connection to the node was lost.
+fn is_lost(reason: DisconnectReason) -> bool {
+    let ends = [GatewayEnd::DataLost, GatewayEnd::NodeLost, GatewayEnd::MalformedFrame];
+    reason == REDIRECTED || ends.iter().any(|end| end.disconnect_reason() == reason)
+}
+
+/// Reason for which players of a node that ends are disconnected from rooms of others.
+pub(crate) const REDIRECTED: DisconnectReason = DisconnectReason::Rejected(Rejection::new(
+    "reconnect",
+    "this server ends; reconnect to another one",
+));
 
 fn disconnect(connection: ConnectionId, reason: DisconnectReason) -> ToEndpoint {
     ToEndpoint::Disconnect { connection, reason, close_mode: CloseMode::Graceful }

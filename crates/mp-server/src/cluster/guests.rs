@@ -54,6 +54,13 @@ impl Guests {
         Some(listener)
     }
 
+    /// Returns the listeners that stand for the endpoints of a node.
+    pub(super) fn listeners_of(&self, node: ClusterNodeId) -> Vec<ListenerId> {
+        let first = (node, EndpointId(0));
+        let of_node = self.listeners.range(first..).take_while(|((of, _), _)| *of == node);
+        of_node.map(|(_, &listener)| listener).collect()
+    }
+
     /// Adds a player about whom the registry has to decide. Returns false if it is known.
     pub(super) fn begin(
         &mut self,

@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use mp_actor::{BranchRef, SharedEndpoint};
-use mp_cluster::directory::BanRecord;
-use mp_cluster::{ClusterNodeId, NodeCall, NodeReply, NodeRequestId};
+use mp_cluster::directory::{BanRecord, NodeContact};
+use mp_cluster::{
+    ClusterNodeId, FoundSession, NodeCall, NodeReply, NodeRequestId, PlayerTicket, SessionQuery,
+};
 use mp_core::{DisconnectReason, OutgoingPacket, PeerId};
 use mp_identity::{Identity, Subject};
-use mp_rooms::{Join, JoinRefusal, ListenerConnection, ListenerId, RoomId, RoomName};
+use mp_rooms::{
+    Join, JoinRefusal, ListenerConnection, ListenerId, RoomId, RoomName, TicketHash, TicketOffer,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::lists::RoomLists;
+use super::servers::ServerList;
 use super::stats::SharedStats;
 
 /// The sender of messages to the task of the cluster. Clones share its queue.
@@ -29,6 +34,20 @@ pub(crate) enum ToNode {
     Listening(ListenerId, SharedEndpoint),
     /// A player joins a room that does not exist here.
     Join(Box<Applicant>),
+    /// A player has shown a ticket that is not of a room of this node.
+    ShowTicket(Box<TicketHolder>),
+    /// A ticket of a room of this node is valid.
+    OfferTicket(TicketHash, TicketOffer),
+    /// A ticket is not valid any more.
+    WithdrawTicket(TicketHash),
+    /// The session of a player is looked for on the other nodes.
+    FindSession(Box<SessionQuery>, oneshot::Sender<Option<FoundSession>>),
+    /// The answer to the search of another node.
+    SessionFound(RemoteRequest, Option<FoundSession>),
+    /// The server is about to end: other nodes disconnect its players from their rooms.
+    Leaving,
+    /// The addresses at which players reach this node.
+    Advertise(NodeContact),
     /// A connection of this node has ended.
     Left(ListenerConnection),
     /// The decision about a player of another node.
@@ -72,6 +91,16 @@ pub(crate) struct Applicant {
     pub(crate) template: Result<RoomName, JoinRefusal>,
     /// Hash of the player's token, if it may be the host key of the room.
     pub(crate) host_key: Option<[u8; 32]>,
+    /// The ticket that the player has shown.
+    pub(crate) ticket: Option<PlayerTicket>,
+}
+
+/// A player of this node with a ticket that is not of a room of this node.
+#[derive(Debug)]
+pub(crate) struct TicketHolder {
+    pub(crate) join: Join,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) ticket: PlayerTicket,
 }
 
 /// The decision about a player of another node.
@@ -111,6 +140,18 @@ impl ClusterHandle {
             self.stats.count_dropped();
         }
         sent.is_ok()
+    }
+
+    /// Returns the servers at which players connect if theirs is lost.
+    pub(crate) fn servers(&self) -> ServerList {
+        self.stats.servers()
+    }
+
+    /// Looks for the session of a player on the other nodes.
+    pub(crate) async fn find_session(&self, query: SessionQuery) -> Option<FoundSession> {
+        let (reply, response) = oneshot::channel();
+        self.send(ToNode::FindSession(Box::new(query), reply));
+        response.await.ok().flatten()
     }
 
     /// Claims the name of a room that is about to be created.

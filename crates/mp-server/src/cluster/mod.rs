@@ -13,6 +13,7 @@
 
 mod asks;
 mod calls;
+mod departures;
 mod driver;
 mod far;
 mod guests;
@@ -25,15 +26,20 @@ mod nats;
 mod near;
 mod node;
 mod requests;
+mod servers;
+mod sessions;
 mod stats;
+mod tickets;
 
+pub(crate) use far::REDIRECTED;
 pub(crate) use guests::is_guest;
 pub(crate) use handle::{
-    Applicant, ClaimOutcome, ClusterHandle, GuestDecision, RemoteRequest, ToNode,
+    Applicant, ClaimOutcome, ClusterHandle, GuestDecision, RemoteRequest, TicketHolder, ToNode,
 };
 pub(crate) use join::{NatsFacts, check, join};
 pub(crate) use lists::LIST_AGE_MAX;
 pub use node::ClusterNode;
 #[cfg(test)]
 pub(crate) use node::RunningNode;
+pub(crate) use servers::PlayerServer;
 pub(crate) use stats::{ClusterStats, SharedStats};

@@ -7,6 +7,9 @@ use mp_cluster::bus::BusStats;
 use mp_cluster::{ClaimStats, ClusterNodeId, FrameRefusal, GatewaysStats, Members};
 use mp_core::ReasonCounts;
 
+use super::servers::ServerList;
+use super::tickets::TicketStats;
+
 /// Statistics of a node, at most a second old.
 #[derive(Clone, Debug)]
 pub(crate) struct ClusterStats {
@@ -25,6 +28,7 @@ pub(crate) struct ClusterStats {
     pub(crate) claims: ClaimStats,
     pub(crate) bus: BusStats,
     pub(crate) requests: RequestStats,
+    pub(crate) tickets: TicketStats,
     /// Messages of the rooms that were dropped because the queue was full.
     pub(crate) dropped: u64,
 }
@@ -62,12 +66,15 @@ pub(crate) struct RequestStats {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedStats {
     last: Arc<Mutex<Option<ClusterStats>>>,
+    servers: Arc<Mutex<ServerList>>,
     dropped: Arc<AtomicU64>,
 }
 
 impl SharedStats {
     pub(super) fn publish(&self, mut stats: ClusterStats) {
         stats.dropped = self.dropped.load(Ordering::Relaxed);
+        let servers = ServerList::new(&stats.members, stats.node);
+        *self.servers.lock().unwrap_or_else(PoisonError::into_inner) = servers;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(stats);
     }
 
@@ -80,6 +87,11 @@ impl SharedStats {
     pub(super) fn members(&self) -> Members {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref().map(|stats| stats.members.clone()).unwrap_or_default()
+    }
+
+    /// Returns the servers at which players connect if theirs is lost.
+    pub(crate) fn servers(&self) -> ServerList {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn count_dropped(&self) {

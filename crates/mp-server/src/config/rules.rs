@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use mp_cluster::ClusterName;
+use mp_cluster::directory::ClusterNodeName;
 use mp_core::AddressPrefix;
 use mp_identity::{HttpUrl, Token as IdentityToken};
 use mp_rooms::{Code, RoomName};
@@ -169,6 +170,12 @@ pub(crate) static NATS_SERVERS: TextRule =
 pub(crate) static CLUSTER_NAME: TextRule =
     rule("NAME", "1 to 32 ASCII letters, digits, hyphens and underscores", |text| {
         text.parse::<ClusterName>().is_ok()
+    });
+
+/// Name of a node of a cluster.
+pub(crate) static NODE_NAME: TextRule =
+    rule("NAME", "1 to 64 ASCII letters, digits, hyphens, underscores and dots", |text| {
+        text.parse::<ClusterNodeName>().is_ok()
     });
 
 /// Name of a room, a template or a room type.

@@ -3,12 +3,14 @@
 mod limits;
 mod rooms;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use mp_cluster::ClusterName;
+use mp_cluster::directory::{AddressKind, ClusterNodeName, NodeAddress};
 use mp_core::{AddressPrefix, TransferMode};
 use mp_rooms::SamePlayer;
 
@@ -286,6 +288,11 @@ pub struct ClusterConfig {
     pub servers: Vec<String>,
     /// Name of the cluster (default: `mp`).
     pub name: ClusterName,
+    /// Name of this server in the cluster (default: none).
+    pub node: Option<ClusterNodeName>,
+    /// Addresses at which players reach this server, in place of those of the listeners (default:
+    /// none).
+    pub advertise: BTreeMap<AddressKind, NodeAddress>,
     /// User of NATS and its password (default: none).
     pub user: Option<(String, Secret)>,
     /// File with the credentials of a user of NATS (default: none).

@@ -91,7 +91,13 @@ pub(super) fn cluster(response: &Value) -> String {
         let drains = if node["accepts_rooms"] == true { "" } else { ", about to end" };
         let (players, capacity) = (text(&node["players"]), text(&node["capacity"]));
         let name = format!("node {}", text(&node["id"]));
-        let _ = writeln!(shown, "{name:20} {players} of {capacity} players{drains}{own}");
+        let named = node["name"].as_str().map(|name| format!(", {name}")).unwrap_or_default();
+        let _ = writeln!(shown, "{name:20} {players} of {capacity} players{drains}{own}{named}");
+        for (kind, address) in node["addresses"].as_object().into_iter().flatten() {
+            if let Some(address) = address.as_str() {
+                let _ = writeln!(shown, "  {kind:18} {address}");
+            }
+        }
     }
     shown
 }

@@ -7,6 +7,7 @@ mod acme;
 mod agones;
 mod certificate;
 mod cluster;
+mod contact;
 mod exposure;
 mod finding;
 mod identity;
@@ -30,6 +31,7 @@ use self::acme::AcmeFacts;
 use self::agones::AgonesFacts;
 use self::certificate::CertificateFacts;
 use self::cluster::ClusterFacts;
+use self::contact::ContactFacts;
 use self::exposure::ExposureFacts;
 use self::finding::{Finding, Report};
 use self::identity::IdentityFacts;
@@ -112,6 +114,7 @@ fn examine(config: &Config, names: &[String]) -> Result<Vec<Finding>, Failure> {
     findings.extend(agones::check(&sidecar));
     findings.extend(snapshots::check(&SnapshotFacts::gather(config)));
     findings.extend(cluster::check(&runtime.block_on(ClusterFacts::gather(config))));
+    findings.extend(contact::check(&ContactFacts::gather(config)));
     Ok(findings)
 }
 
@@ -142,6 +145,7 @@ mod tests {
             include_str!("agones.rs"),
             include_str!("certificate.rs"),
             include_str!("cluster.rs"),
+            include_str!("contact.rs"),
             include_str!("exposure.rs"),
             include_str!("identity.rs"),
             include_str!("machine.rs"),

@@ -31,10 +31,11 @@ use mp_core::host::SystemClock;
 use mp_identity::Credentials;
 use mp_rooms::{RoomName, Ticket};
 
-pub(crate) use self::addresses::PublicAddresses;
+pub(crate) use self::addresses::{EnetAddress, PublicAddresses, ServerAddresses};
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::requests::check_request;
 use crate::Failure;
+use crate::cluster::SharedStats;
 use crate::config::{IdentityConfig, IdentityMethod, MatchConfig};
 use crate::http::{
     AddressLimiter, AllowedHosts, BrowserGuard, ClientAddress, HttpLimits, HttpListener,
@@ -58,6 +59,8 @@ struct MatchContext {
     clock: SystemClock,
     /// True if everyone may play, without credentials.
     is_open: bool,
+    /// `None` if the server is no node of a cluster.
+    cluster: Option<SharedStats>,
 }
 
 impl Matchmaking {
@@ -67,6 +70,7 @@ impl Matchmaking {
         identity: &IdentityConfig,
         rooms: &RoomsHandle,
         addresses: PublicAddresses,
+        cluster: Option<SharedStats>,
     ) -> Result<Option<Self>, Failure> {
         let Some(address) = config.address.map(|address| address.socket_addr()) else {
             return Ok(None);
@@ -87,6 +91,7 @@ impl Matchmaking {
             limiter: per_second.map(|rate| Arc::new(AddressLimiter::per_second(rate.into()))),
             clock: SystemClock::new(),
             is_open: identity.method == IdentityMethod::Open,
+            cluster,
         };
         let routes = routes::routes().with_state(context.clone());
         let limited = routes.layer(middleware::from_fn_with_state(context, limit));

@@ -5,11 +5,22 @@ use std::time::Duration;
 
 use mp_cluster::{ListedRoom, QueueReport, SeatOffer};
 use mp_core::Reason as _;
-use mp_rooms::{PlayerSession, ResumeTicket, Ticket};
+use mp_rooms::Ticket;
 use serde::Serialize;
 
 use super::addresses::ServerAddresses;
-use crate::rooms::{Lobby, Queued};
+use crate::cluster::PlayerServer;
+use crate::rooms::{Lobby, Queued, Session};
+
+/// The addresses at which a player takes its seat or resumes its session.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Reachable {
+    /// Addresses of this server.
+    pub(super) addresses: ServerAddresses,
+    /// Other servers of the cluster, which accept the ticket, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) servers: Vec<PlayerServer>,
+}
 
 /// A seat.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +34,8 @@ pub(super) struct SeatResponse {
     token: String,
     /// Whole seconds in which the player must join.
     expires_in: u64,
-    addresses: ServerAddresses,
+    #[serde(flatten)]
+    at: Reachable,
 }
 
 /// A session that the player can resume.
@@ -38,7 +50,8 @@ pub(super) struct SessionResponse {
     resume: String,
     /// Whole seconds for which the place is still kept, or would be without a connection.
     expires_in: u64,
-    addresses: ServerAddresses,
+    #[serde(flatten)]
+    at: Reachable,
 }
 
 /// The rooms of a page.
@@ -92,31 +105,27 @@ pub(super) struct EnteredResponse {
 }
 
 impl SessionResponse {
-    pub(super) fn new(
-        session: PlayerSession,
-        ticket: &ResumeTicket,
-        addresses: ServerAddresses,
-    ) -> Self {
+    pub(super) fn new(session: Session, at: Reachable) -> Self {
         Self {
-            room: session.name.to_string(),
-            room_id: session.room.get(),
+            room: session.room.to_string(),
+            room_id: session.room_id,
             template: session.template.to_string(),
-            resume: ticket.reveal(),
+            resume: session.ticket.reveal(),
             expires_in: session.time.as_secs(),
-            addresses,
+            at,
         }
     }
 }
 
 impl SeatResponse {
-    pub(super) fn new(offer: SeatOffer, ticket: &Ticket, addresses: ServerAddresses) -> Self {
+    pub(super) fn new(offer: SeatOffer, ticket: &Ticket, at: Reachable) -> Self {
         Self {
             room: offer.name.to_string(),
             room_id: offer.room.get(),
             template: offer.template.to_string(),
             token: ticket.reveal(),
             expires_in: offer.expires_in.as_secs(),
-            addresses,
+            at,
         }
     }
 }
@@ -141,10 +150,10 @@ impl LobbyRoom {
 }
 
 impl QueueResponse {
-    pub(super) fn new(report: QueueReport, ticket: &Ticket, addresses: ServerAddresses) -> Self {
+    pub(super) fn new(report: QueueReport, ticket: &Ticket, at: Reachable) -> Self {
         let seconds = |time: Duration| time.as_secs();
         match report {
-            QueueReport::Seated(offer) => Self::Seated(SeatResponse::new(offer, ticket, addresses)),
+            QueueReport::Seated(offer) => Self::Seated(SeatResponse::new(offer, ticket, at)),
             QueueReport::Gathering { present, size } => Self::Gathering { present, size },
             QueueReport::Waiting { waited } => Self::Waiting { waited: seconds(waited) },
             QueueReport::Confirming { is_confirmed, missing, expires_in } => Self::Confirming {
@@ -162,11 +171,11 @@ impl QueueResponse {
 
 impl EnteredResponse {
     /// `party`: secret of the party that was opened.
-    pub(super) fn new(queued: Queued, party: Option<&Ticket>, addresses: ServerAddresses) -> Self {
+    pub(super) fn new(queued: Queued, party: Option<&Ticket>, at: Reachable) -> Self {
         Self {
             token: queued.ticket.reveal(),
             party: party.map(Ticket::reveal),
-            state: QueueResponse::new(queued.report, &queued.ticket, addresses),
+            state: QueueResponse::new(queued.report, &queued.ticket, at),
         }
     }
 }

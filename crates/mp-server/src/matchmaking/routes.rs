@@ -12,13 +12,12 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
 use super::MatchContext;
-use super::addresses::ServerAddresses;
 use super::refusals::{checked, identified};
 use super::requests::{
     SeatRequest, bearer_ticket, body, lobby_query, name, queue_place, seat_request,
 };
 use super::responses::{
-    EnteredResponse, LobbyResponse, QueueResponse, SeatResponse, SessionResponse,
+    EnteredResponse, LobbyResponse, QueueResponse, Reachable, SeatResponse, SessionResponse,
 };
 use crate::http::{ClientAddress, Json, Path, Problem, Query};
 
@@ -59,8 +58,8 @@ async fn request_seat(
         }
         SeatRequest::Session(template) => {
             let player = context.credentials(&headers, client, None)?;
-            let (session, ticket) = identified(rooms.resume_session(player, template).await)?;
-            let response = SessionResponse::new(session, &ticket, addresses);
+            let session = identified(rooms.resume_session(player, template).await)?;
+            let response = SessionResponse::new(session, addresses);
             return Ok(Json(response).into_response());
         }
     };
@@ -130,9 +129,11 @@ async fn leave_queue(
     }
 }
 
-/// Returns the addresses of the server by the name that the request used.
-fn addresses(context: &MatchContext, headers: &HeaderMap) -> ServerAddresses {
+/// Returns the addresses of the server by the name that the request used, and other servers.
+fn addresses(context: &MatchContext, headers: &HeaderMap) -> Reachable {
     let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     let host = host.as_ref().map_or("localhost", Authority::host);
-    context.addresses.for_host(host)
+    let servers = context.cluster.as_ref().map(|cluster| cluster.servers().others());
+    let addresses = context.addresses.for_host(host);
+    Reachable { addresses, servers: servers.unwrap_or_default() }
 }

@@ -55,6 +55,13 @@ pub(super) fn cluster(stats: Option<&ClusterStats>) -> Vec<Family> {
             let counts = [("written", requests.bans_written), ("read", requests.bans_read)];
             by_result("result", counts)
         }),
+        gauge(
+            stats,
+            "mp_cluster_valid_tickets",
+            "Tickets of the rooms of this node in the directory",
+            |stats| stats.tickets.valid,
+        ),
+        counters(stats, "mp_cluster_tickets", "Tickets of players", tickets),
         counters(stats, "mp_cluster_frames", "Frames of links", |stats| {
             let frames = &stats.gateways.gateways;
             let counts = [("sent", frames.frames_sent), ("received", frames.frames_received)];
@@ -147,6 +154,23 @@ fn joins(stats: &ClusterStats) -> Vec<(Labels, u64)> {
             ("missing", requests.missing),
             ("unexpected", requests.unexpected),
             ("overflowed", requests.overflowed),
+        ],
+    )
+}
+
+fn tickets(stats: &ClusterStats) -> Vec<(Labels, u64)> {
+    let tickets = &stats.tickets;
+    by_result(
+        "result",
+        [
+            ("offered", tickets.offers.offered),
+            ("withdrawn", tickets.offers.withdrawn),
+            ("found", tickets.found),
+            ("used", tickets.used),
+            ("refused", tickets.refused),
+            ("unavailable", tickets.unavailable),
+            ("unanswered", tickets.offers.unanswered),
+            ("overflowed", tickets.offers.overflowed),
         ],
     )
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use mp_actor::{BranchRef, SharedEndpoint};
+use mp_cluster::directory::NodeContact;
 use mp_core::{PeerId, ReceiveLimits};
 use mp_identity::{AuthStats, Identity, Token};
 use mp_rooms::{
@@ -125,6 +126,12 @@ impl RoomsHandle {
     /// Returns the way to the cluster, if the server is a node of one.
     pub(super) fn cluster(&self) -> Option<&ClusterHandle> {
         self.cluster.get()
+    }
+
+    /// Sets the addresses at which players reach this node of a cluster.
+    pub(crate) async fn advertise(&self, contact: NodeContact) {
+        // Fails if the server ends.
+        let _ = self.call(move |host| host.advertise(contact)).await;
     }
 
     /// Returns the number of players in rooms of this server.

@@ -118,6 +118,8 @@ pub(crate) type HostCall = dyn FnOnce(&mut RoomsHost) + Send;
 pub(super) struct Load {
     pub(super) rooms: usize,
     pub(super) players: usize,
+    /// Players in rooms of other nodes of a cluster.
+    pub(super) elsewhere: usize,
 }
 
 impl RoomsHost {
@@ -197,6 +199,7 @@ impl RoomsHost {
             self.run_admission(now);
             self.rooms.handle_timeout(now);
             self.run_outputs(now);
+            self.publish_tickets(now);
             self.refuse_in_handshakes();
             self.publish_load();
             self.changes.publish(&self.rooms);
@@ -259,7 +262,7 @@ impl RoomsHost {
 
     fn publish_load(&self) {
         let rooms = self.running.len() + self.starting.len();
-        let load = Load { rooms, players: self.rooms.players() };
+        let load = Load { rooms, players: self.rooms.players(), elsewhere: self.elsewhere() };
         self.load.send_if_modified(|last| std::mem::replace(last, load) != load);
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mp_cluster::{ListedRoom, QueueReport, SeatOffer};
+use mp_cluster::{FoundSession, ListedRoom, PlayerTicket, QueueReport, SeatOffer, SessionQuery};
 use mp_core::Instant;
 use mp_identity::{AuthRefusal, AuthRejection, Credentials, Identity};
 use mp_rooms::{
@@ -14,6 +14,7 @@ use mp_rooms::{
 
 use super::handle::{RoomsHandle, ServerEnded};
 use super::host::RoomsHost;
+use crate::cluster::ClusterHandle;
 
 /// The result of a request whose player authenticates, or the reason why the player is refused.
 pub(crate) type Identified<T, E> = Result<Result<Result<T, E>, AuthRejection>, ServerEnded>;
@@ -32,6 +33,24 @@ pub(crate) struct Queued {
     /// The ticket of the player.
     pub(crate) ticket: Ticket,
     pub(crate) report: QueueReport,
+}
+
+/// The session of a player, on this node or on another one, and a ticket for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) room: RoomName,
+    /// Number of the room on its node.
+    pub(crate) room_id: u64,
+    pub(crate) template: RoomName,
+    pub(crate) ticket: ResumeTicket,
+    /// Time for which the place is still kept, or would be without a connection.
+    pub(crate) time: Duration,
+}
+
+/// The place of a session: here, or on another node, with the secret of its ticket.
+enum SessionPlace {
+    Here(Session),
+    Elsewhere(ClusterHandle, Ticket, Arc<Identity>),
 }
 
 /// A request to enter the queue of a template.
@@ -63,6 +82,13 @@ impl RoomsHost {
             Some(Err(_)) if !self.is_open => return false,
             Some(ticket) => ticket.map(|ticket| ticket.hash()),
         };
+        if let Ok(hash) = ticket
+            && self.may_be_elsewhere(now, hash)
+        {
+            let identity = Arc::new(Identity::anonymous());
+            self.show_ticket(join.clone(), identity, PlayerTicket::Seat(hash));
+            return true;
+        }
         let identity = ticket.ok().and_then(|ticket| self.rooms.identity_of_seat(ticket));
         if identity.is_some_and(|identity| self.is_banned(identity)) {
             self.reject(join.connection, &AuthRefusal::Banned.into());
@@ -191,14 +217,34 @@ impl RoomsHandle {
         &self,
         credentials: Credentials,
         template: RoomName,
-    ) -> Identified<(PlayerSession, ResumeTicket), MatchRefusal> {
-        self.call_as(credentials, move |host, identity| {
-            let session = host.rooms.session_of(host.now(), &template, identity)?;
+    ) -> Identified<Session, MatchRefusal> {
+        let of = template.clone();
+        let found = self.call_as(credentials, move |host, identity| {
+            let session = host.rooms.session_of(host.now(), &template, identity);
+            let Ok(session) = session else {
+                let cluster = host.cluster().ok_or(MatchRefusal::NotResumable)?;
+                let secret = host.draw_secret().ok_or(MatchRefusal::NotResumable)?;
+                return Ok(SessionPlace::Elsewhere(cluster, secret, Arc::clone(identity)));
+            };
             let ticket = host.draw_ticket(session.peer).ok_or(MatchRefusal::NotResumable)?;
             host.rooms.set_resume_ticket(&session, ticket.hash());
-            Ok((session, ticket))
+            let PlayerSession { room, name, template, time, .. } = session;
+            let room_id = room.get();
+            Ok(SessionPlace::Here(Session { room: name, room_id, template, ticket, time }))
+        });
+        Ok(match found.await? {
+            Ok(Ok(SessionPlace::Here(session))) => Ok(Ok(session)),
+            Ok(Ok(SessionPlace::Elsewhere(cluster, secret, identity))) => {
+                let query = SessionQuery { template: of.clone(), identity, ticket: secret.hash() };
+                let found = cluster.find_session(query).await.ok_or(MatchRefusal::NotResumable);
+                Ok(found.map(|FoundSession { room, room_id, peer, time }| {
+                    let ticket = ResumeTicket::new(secret, peer);
+                    Session { room, room_id, template: of, ticket, time }
+                }))
+            }
+            Ok(Err(refusal)) => Ok(Err(refusal)),
+            Err(rejection) => Err(rejection),
         })
-        .await
     }
 
     /// Returns a list of rooms for players, of all nodes of a cluster.

@@ -36,7 +36,7 @@ pub(crate) use identities::Identities;
 pub(crate) use inspection::RoomInspection;
 #[cfg(test)]
 pub(crate) use matchmaking::Seat;
-pub(crate) use matchmaking::{Identified, Lobby, QueuePlace, Queued};
+pub(crate) use matchmaking::{Identified, Lobby, QueuePlace, Queued, Session};
 pub use moves::MovePlayerError;
 pub use notices::Announced;
 pub(crate) use queue::JoinQueue;

@@ -1,5 +1,7 @@
 //! Places that are kept for players whose connection was lost.
 
+use std::collections::BTreeSet;
+
 use mp_core::Rng;
 use mp_identity::Identity;
 use proptest::prelude::*;
@@ -130,6 +132,48 @@ fn wrong_used_replaced_and_stolen_tickets_are_refused_with_a_reason() {
     join.resume = Some(Err(JoinRefusal::InvalidResume));
     registry.rooms.join_as(registry.now, join, Arc::new(ann()));
     assert_eq!(registry.outputs(), invalid(7), "malformed");
+}
+
+#[test]
+fn changed_tickets_are_reported_with_their_room_and_player_once_they_are_recorded() {
+    let (mut registry, _) = resumable(SamePlayer::Replace);
+    registry.join_room_as(0, "a", player("ann"));
+    registry.offer(0, 1);
+    assert!(registry.rooms.changed_tickets().is_empty(), "they are not recorded");
+    registry.rooms.record_ticket_changes();
+    registry.offer(0, 2);
+    let [earlier, later] = [ticket(1, 2).ticket, ticket(2, 2).ticket];
+    assert_eq!(registry.rooms.changed_tickets(), BTreeSet::from([earlier, later]));
+    assert!(registry.rooms.changed_tickets().is_empty());
+    assert_eq!(registry.rooms.ticket_offer(registry.now, earlier), None);
+    let offer = registry.rooms.ticket_offer(registry.now, later).unwrap();
+    let subject = player("ann").subject().cloned();
+    assert_eq!((offer.room, offer.peer, offer.subject), (name("a"), PeerId::new(2), subject));
+    assert_eq!(offer.time, KEEP);
+    registry.left(0);
+    assert!(registry.rooms.changed_tickets().is_empty(), "it stays valid");
+    registry.pass(KEEP);
+    assert_eq!(registry.rooms.changed_tickets(), BTreeSet::from([later]));
+    assert_eq!(registry.rooms.ticket_offer(registry.now, later), None);
+}
+
+#[test]
+fn ticket_of_an_earlier_owner_of_the_room_is_restored_for_a_kept_place() {
+    let (mut registry, room) = resumable(SamePlayer::Replace);
+    registry.join_room_as(0, "a", player("ann"));
+    registry.join_room_as(1, "a", player("bob"));
+    let restored = ticket(1, 2);
+    registry.rooms.restore_ticket(&name("a"), restored);
+    let invalid = registry.resume(5, 2, restored, player("ann"));
+    assert_eq!(invalid, [refused(5, JoinRefusal::InvalidResume)], "she is connected");
+    registry.left(0);
+    registry.rooms.restore_ticket(&name("b"), restored);
+    registry.rooms.restore_ticket(&name("a"), ticket(1, 3));
+    assert_eq!(registry.rooms.ticket_offer(registry.now, restored.ticket), None);
+    registry.rooms.restore_ticket(&name("a"), restored);
+    let stolen = registry.resume(5, 2, restored, player("bob"));
+    assert_eq!(stolen, [refused(5, JoinRefusal::WrongPlayer)]);
+    assert_eq!(registry.resume(5, 2, restored, player("ann")), [resumed(5, room, 0)]);
 }
 
 #[test]

@@ -8,15 +8,16 @@ use mp_cluster::directory::{Directory, NodeRecord};
 use mp_cluster::{ClusterNodeId, JoinAnswer, NodeRequest, PlayerJoin, RemoteJoin};
 use mp_core::bytes::Bytes;
 use mp_core::{ConnectionId, DisconnectReason, Instant, Route};
-use mp_rooms::{JoinRefusal, ListenerConnection, ListenerId, RoomName};
+use mp_rooms::{JoinRefusal, ListenerConnection, ListenerId, RoomName, Selection};
 
 use super::{Creator, Driver, EarlyJoin};
 use crate::cluster::asks::ASK_TIMEOUT;
-use crate::cluster::far::FarLinks;
+use crate::cluster::departures::Departure;
 use crate::cluster::guests::Guest;
 use crate::cluster::handle::{ClaimOutcome, GuestDecision, RemoteRequest, ToNode};
 use crate::cluster::near::{EnterStep, Entry};
 use crate::cluster::requests::RouteKey;
+use crate::cluster::tickets::Redeemer;
 
 impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     /// Handles a message of the task that owns the rooms.
@@ -30,11 +31,24 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 self.asks.insert(now, *applicant);
                 self.locate(room);
             }
+            ToNode::ShowTicket(holder) => self.tickets.find(now, *holder),
+            ToNode::OfferTicket(hash, offer) => self.tickets.offer(now, hash, offer),
+            ToNode::WithdrawTicket(hash) => self.tickets.offers.withdraw(now, hash),
+            ToNode::FindSession(query, reply) => self.find_session(now, query, reply),
+            ToNode::SessionFound((node, request), found) => {
+                self.send(node, &NodeRequest::Session(request, found));
+            }
+            ToNode::Leaving => self.leave(),
+            ToNode::Advertise(contact) => {
+                let contact = Arc::new(contact);
+                self.lease.set_record(NodeRecord { contact, ..self.lease.record().clone() });
+            }
             ToNode::Left(connection) => {
                 self.asks.remove(connection);
+                self.tickets.forget(connection);
             }
             ToNode::Decided(guest, decision) => self.decided(now, guest, decision),
-            ToNode::Remove { guest, reason, notice } => self.remove(guest, reason, notice),
+            ToNode::Remove { guest, reason, notice } => self.remove(now, guest, reason, notice),
             ToNode::Opened { room, name, branch } => {
                 if self.claims.epoch_of(&name).is_none() {
                     self.claims.claim(name.clone(), None);
@@ -58,7 +72,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             ToNode::PlayerJoined { player, number } => self.report_join(player, number),
             ToNode::Bans(records) => self.bans.change(records),
             ToNode::Draining => {
-                let record = NodeRecord { accepts_rooms: false, ..*self.lease.record() };
+                let record = self.lease.record().clone();
+                let record = NodeRecord { accepts_rooms: false, ..record };
                 self.lease.set_record(record);
             }
         }
@@ -76,6 +91,10 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     pub(super) fn join_here(&mut self, room: &RoomName) {
         for connection in self.asks.locating(room) {
             let Some(applicant) = self.asks.remove(connection) else { continue };
+            if let Some(ticket) = applicant.ticket {
+                self.tickets.redeem(ticket, Redeemer::Here(Box::new(applicant)));
+                continue;
+            }
             self.here.begin_call(room);
             self.call(move |host| host.join_here(applicant));
         }
@@ -100,7 +119,14 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         };
         let Some(request) = self.asks.ask(connection, owner) else { return };
         let Some(applicant) = self.asks.get(connection) else { return };
-        let Ok(selection) = applicant.join.selection_of(&applicant.identity) else { return };
+        let selection = match applicant.ticket {
+            // The player enters the room of its ticket, whatever it selects.
+            Some(_) => Selection::new(applicant.room.clone()),
+            None => match applicant.join.selection_of(&applicant.identity) {
+                Ok(selection) => selection,
+                Err(_) => return,
+            },
+        };
         let join = RemoteJoin {
             endpoint,
             connection: connection.connection,
@@ -108,6 +134,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             selection,
             identity: Arc::clone(&applicant.identity),
             host_key: applicant.host_key,
+            ticket: applicant.ticket,
         };
         self.send(owner, &NodeRequest::Join(request, Box::new(join)));
     }
@@ -118,7 +145,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         self.bus.publish(to, BusMessageKind::Request, bytes);
     }
 
-    fn answer(&mut self, (node, request): RemoteRequest, answer: JoinAnswer) {
+    pub(super) fn answer(&mut self, (node, request): RemoteRequest, answer: JoinAnswer) {
         self.send(node, &NodeRequest::Answer(request, answer));
     }
 
@@ -174,12 +201,20 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 self.player_elsewhere(player, number);
             }
             Ok((_, NodeRequest::BansChanged)) => self.bans.read_soon(now),
+            Ok((from, NodeRequest::FindSession(request, query))) => {
+                self.search_session((from, request), *query);
+            }
+            Ok((from, NodeRequest::Session(request, found))) => {
+                self.sessions.answered(from, request, found);
+            }
+            Ok((from, NodeRequest::Leaving)) => self.redirect(from),
             Err(refusal) => self.requests.refused.count(refusal),
         }
     }
 
     fn handle_join(&mut self, now: Instant, from: RemoteRequest, join: Box<RemoteJoin>) {
-        if self.calls.len() >= CALLS_MAX || self.early_count >= EARLY_MAX {
+        let waiting = self.early_count + self.tickets.waiting();
+        if self.calls.len() >= CALLS_MAX || waiting >= EARLY_MAX {
             self.requests.overflowed += 1;
             return;
         }
@@ -214,6 +249,14 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     }
 
     fn begin_guest(&mut self, now: Instant, from: RemoteRequest, join: RemoteJoin) {
+        match join.ticket {
+            Some(ticket) => self.tickets.redeem(ticket, Redeemer::Guest(from, Box::new(join))),
+            None => self.admit_guest(now, from, join),
+        }
+    }
+
+    /// Lets a player of another node join. A ticket was used up.
+    pub(super) fn admit_guest(&mut self, now: Instant, from: RemoteRequest, join: RemoteJoin) {
         let Some(listener) = self.guests.listener(from.0, join.endpoint) else { return };
         let guest = ListenerConnection { listener, connection: join.connection };
         let room = join.selection.room.clone();
@@ -252,21 +295,25 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     /// Disconnects a guest who has left the registry.
     fn remove(
         &mut self,
+        now: Instant,
         guest: ListenerConnection,
         reason: DisconnectReason,
         notice: Option<mp_core::OutgoingPacket>,
     ) {
         match self.guests.get(guest) {
             Some(&Guest::Here(link)) => {
-                let connection = guest.connection;
-                FarLinks::disconnect(&mut self.gateways, link, connection, reason, notice);
+                let departure = Departure { link, connection: guest.connection, reason };
+                self.departures.begin(now, &mut self.gateways, departure, notice);
             }
             Some(&Guest::Asking { request, .. }) => {
                 self.guests.remove(guest);
                 self.answer(request, JoinAnswer::Refused(reason));
             }
             // Its connection will not be expected.
-            Some(Guest::Expected { .. }) => drop(self.guests.remove(guest)),
+            Some(Guest::Expected { .. }) => {
+                self.guests.remove(guest);
+                self.call(move |host| host.guest_left(guest));
+            }
             None => {}
         }
     }
@@ -319,6 +366,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             let reason = JoinRefusal::Unreachable.disconnect_reason();
             self.call(move |host| host.refuse_applicant(connection, reason));
         }
+        self.requests.unanswered += self.sessions.expire(now);
         while let Some((guest, _)) = self.guests.next_expired(now) {
             self.requests.missing += 1;
             self.call(move |host| host.guest_left(guest));

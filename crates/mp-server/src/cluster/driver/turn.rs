@@ -19,6 +19,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         self.request(now);
         self.follow_claims(now);
         self.attach(now);
+        self.departures.handle_timeout(now, &mut self.gateways);
         self.is_blocked = self.near.exchange(&mut self.gateways);
         let far = self.far.exchange(&mut self.gateways, &mut self.guests);
         self.is_blocked |= far.is_blocked;
@@ -46,7 +47,10 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             self.gateways.poll_timeout(),
             Some(self.bans.poll_timeout()),
             self.asks.poll_timeout(),
+            self.tickets.offers.poll_timeout(),
+            self.sessions.poll_timeout(),
             self.guests.poll_timeout(),
+            self.departures.poll_timeout(),
             retry,
             locate.then_some(self.next_retry),
             Some(self.next_publication),
@@ -59,7 +63,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     /// Begins the operations of the directory that are due.
     fn request(&mut self, now: Instant) {
         let players = u32::try_from(self.rooms.player_count()).unwrap_or(u32::MAX);
-        self.lease.set_record(NodeRecord { players, ..*self.lease.record() });
+        self.lease.set_record(NodeRecord { players, ..self.lease.record().clone() });
         let lost = self.lease.lost();
         while let Some(request) = self.lease.poll_request(now) {
             self.tasks.request(now, Asker::Lease, request);
@@ -77,6 +81,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         {
             self.tasks.request(now, Asker::Claims, request);
         }
+        self.request_tickets(now);
     }
 
     fn follow_claims(&mut self, now: Instant) {
@@ -219,6 +224,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             members: members.clone(),
             rooms: self.claims.rooms().count(),
             asking: self.asks.len(),
+            tickets: self.tickets.stats(),
             guests: self.guests.len(),
             gateways: self.gateways.stats(),
             claims: self.claims.stats(),

@@ -1,7 +1,7 @@
 //! Settings of the section `cluster`.
 
 use crate::config::key::{Key, Kind, Preset};
-use crate::config::rules::{CLUSTER_NAME, FILE, NATS_SERVERS, SECRET, WORDS};
+use crate::config::rules::{CLUSTER_NAME, FILE, NATS_SERVERS, NODE_NAME, SECRET, WORDS};
 
 pub(super) const CLUSTER: &[Key] = &[
     Key::new(
@@ -21,6 +21,25 @@ mp-server needs its feature cluster.",
         Preset::Text("mp"),
         "Name of the cluster: servers with the same name have their rooms in common",
     ),
+    Key::new(
+        "node",
+        Kind::Text(&NODE_NAME),
+        Preset::Unset("none, only a random id"),
+        "Name of this server in the cluster, for operators",
+    )
+    .example(r#""game-1""#),
+    Key::new(
+        "advertise",
+        Kind::Table,
+        Preset::Unset("those of the listeners, with the host of match.public_host"),
+        "Addresses at which players reach this server, which they receive from the other servers
+
+By kind: enet = \"HOST:PORT\", or dtls://HOST:PORT; websocket and webrtc (of the signaling): URLs such \
+as wss://HOST/; match: a URL such as https://HOST/, of the port for matchmaking. Without this setting \
+and match.public_host, listeners with an address of their own have that one, and those on all \
+addresses none.",
+    )
+    .example(r#"{ enet = "game-1.example.com:7777", websocket = "wss://game-1.example.com/" }"#),
     Key::new("user", Kind::Text(&WORDS), Preset::Unset("none"), "User of NATS, with its password")
         .example(r#""mp""#),
     Key::new(

@@ -6,6 +6,7 @@ mod matchmaking;
 mod players;
 mod refusals;
 mod shared;
+mod tickets;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -201,6 +202,7 @@ impl Server {
         let (bound, address) = oneshot::channel();
         let make = move || {
             let options = mp_transport_ws::ServerOptions::default();
+            let options = options.id_by_url(mp_rooms::resumed_id);
             let server = WebSocketMultiplayerPeer::create_async_server(any, options)?;
             let _ = bound.send(server.local_addr());
             Ok::<_, mp_transport_ws::CreateError>(server)

@@ -9,6 +9,8 @@ export class Model {
   #changed;
   /** Changes that were received while rooms are listed. */
   #newer;
+  /** Earliest time of the next request for the cluster. */
+  #nextCluster = 0;
 
   constructor(api, { changed, refused }) {
     this.#api = api;
@@ -19,6 +21,8 @@ export class Model {
     this.isListed = false;
     /** The last status, or null. */
     this.status = null;
+    /** The nodes of the cluster, or null. */
+    this.nodes = null;
     this.history = new History();
     /** The reason why no events are received, or null. */
     this.lost = null;
@@ -66,6 +70,7 @@ export class Model {
   #handle(name, data) {
     if (name === "metrics") {
       this.history.push(performance.now() / 1000, parse(data));
+      if (this.history.latest.has("mp_cluster_nodes")) this.#readCluster();
     } else {
       const value = JSON.parse(data);
       if (name === "status") this.status = value;
@@ -74,6 +79,19 @@ export class Model {
       if (name === "missed") this.#list();
     }
     this.#changed();
+  }
+
+  /** Reads the nodes of the cluster, at most every five seconds. */
+  async #readCluster() {
+    const now = performance.now();
+    if (now < this.#nextCluster) return;
+    this.#nextCluster = now + 5_000;
+    try {
+      this.nodes = (await this.#api.get("/v1/cluster")).nodes;
+      this.#changed();
+    } catch {
+      // the next metrics read them again
+    }
   }
 
   #set(id, room) {

@@ -52,7 +52,24 @@ export class Overview {
     ],
   });
 
+  #nodes = new Table({
+    caption: "Nodes of the cluster", filter: false,
+    key: ({ id }) => id, empty: "No node is registered.",
+    columns: [
+      { name: "name", title: "Node", text: ({ id, name }) => name ?? id },
+      countColumn("players", "Players"),
+      countColumn("capacity", "Capacity"),
+      { name: "state", title: "State", text: (node) => (node.accepts_rooms ? "open" : "about to end") },
+      {
+        name: "addresses", title: "Addresses", isWide: true,
+        text: ({ addresses }) => Object.values(addresses).filter((it) => it !== null).join(", "),
+      },
+    ],
+  });
+  #cluster = panel("Nodes of the cluster", this.#nodes);
+
   constructor() {
+    this.#cluster.hidden = true;
     const facts = element("dl", { class: "facts" });
     for (const name of ["Uptime", "Rooms", "Round trip", "Send queues", "Version", "Listens on", "Cluster"]) {
       const value = element("dd", {}, "–");
@@ -68,11 +85,14 @@ export class Overview {
       element("div", { class: "columns" },
         panel("Traffic by kind", this.#kinds),
         panel("Dropped packets", this.#drops),
-        panel("Refused connections", this.#refusals)));
+        panel("Refused connections", this.#refusals),
+        this.#cluster));
   }
 
-  update({ status, history }) {
+  update({ status, nodes, history }) {
     if (status !== null) this.#showStatus(status);
+    this.#cluster.hidden = nodes === null;
+    if (nodes !== null) this.#nodes.set(nodes);
     if (history.latest === null) return;
     const seconds = history.span;
     this.#players.set([history.values("mp_peers")], seconds);

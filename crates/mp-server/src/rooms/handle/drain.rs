@@ -27,8 +27,11 @@ impl RoomsHandle {
                 self.announce_drain(timeout);
                 let _ = tokio::time::timeout(timeout, self.until_empty()).await;
             }
-            let _ = self.call(RoomsHost::close_rooms).await;
             let mut load = self.load.clone();
+            let _ = self.call(RoomsHost::redirect_players).await;
+            let redirected = load.wait_for(|load| load.elsewhere == 0);
+            let _ = tokio::time::timeout(REDIRECT_TIMEOUT, redirected).await;
+            let _ = self.call(RoomsHost::close_rooms).await;
             let closed = load.wait_for(|load| load.rooms == 0);
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
         }
@@ -49,12 +52,12 @@ impl RoomsHandle {
     async fn until_empty(&self) {
         let mut load = self.load.clone();
         loop {
-            let Load { rooms, players } = *load.borrow_and_update();
-            if players == 0 {
+            let Load { rooms, players, elsewhere } = *load.borrow_and_update();
+            if players + elsewhere == 0 {
                 return;
             }
-            tracing::info!(rooms, players, "waiting for players to leave");
-            let empty = load.wait_for(|load| load.players == 0);
+            tracing::info!(rooms, players, elsewhere, "waiting for players to leave");
+            let empty = load.wait_for(|load| load.players + load.elsewhere == 0);
             if let Ok(empty_or_ended) = tokio::time::timeout(PROGRESS_INTERVAL, empty).await {
                 return drop(empty_or_ended);
             }
@@ -64,5 +67,7 @@ impl RoomsHandle {
 
 /// Time between log lines while players leave.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum time in which other nodes of a cluster disconnect the players of this one.
+const REDIRECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum time in which rooms close: that of branches, and one more second.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(mp_actor::limits::CLOSE_TIMEOUT.as_secs() + 1);

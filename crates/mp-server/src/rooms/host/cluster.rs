@@ -3,16 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mp_cluster::RemoteJoin;
+use mp_cluster::directory::NodeContact;
+use mp_cluster::{FoundSession, PlayerTicket, RemoteJoin, SessionQuery};
 use mp_core::{DisconnectReason, Instant, Reason, Rejection};
 use mp_identity::{AuthRefusal, Identity, Role, Subject};
 use mp_rooms::{
-    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, RoomId, RoomName, SamePlayer,
+    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Notice, RoomId, RoomName,
+    SamePlayer, TicketHash,
 };
+use serde_json::Value;
 
 use super::RoomsHost;
 use super::listeners::Listening;
-use crate::cluster::{Applicant, ClusterHandle, ToNode, is_guest};
+use crate::cluster::{
+    Applicant, ClusterHandle, REDIRECTED, RemoteRequest, TicketHolder, ToNode, is_guest,
+};
 use crate::rooms::player_socket::PlayerSocket;
 
 /// The cluster of a host.
@@ -41,6 +46,7 @@ impl RoomsHost {
             last_join: 0,
             names: BTreeMap::new(),
         });
+        self.rooms.record_ticket_changes();
     }
 
     /// Sends a message to the cluster, if the server is a node of one.
@@ -50,8 +56,34 @@ impl RoomsHost {
         }
     }
 
+    /// Sets the addresses at which players reach this node.
+    pub(in crate::rooms) fn advertise(&self, contact: NodeContact) {
+        self.notify_cluster(|| ToNode::Advertise(contact));
+    }
+
+    /// Returns the servers at which a player connects if its own is lost.
+    pub(super) fn servers_for(&self, player: ListenerConnection) -> Vec<Value> {
+        let Some(cluster) = &self.cluster else { return Vec::new() };
+        let servers = cluster.handle.servers();
+        let servers = match is_guest(player.listener) {
+            true => servers.all(),
+            false => servers.others(),
+        };
+        servers.iter().filter_map(|server| serde_json::to_value(server).ok()).collect()
+    }
+
+    /// Returns the way to the cluster, if the server is a node of one.
+    pub(in crate::rooms) fn cluster(&self) -> Option<ClusterHandle> {
+        self.cluster.as_ref().map(|cluster| cluster.handle.clone())
+    }
+
     /// Lets a player whose identity is known join a room: here, or on the node that has it.
     pub(super) fn admit(&mut self, now: Instant, join: Join, identity: Arc<Identity>) {
+        if let Some(Ok(resume)) = join.resume
+            && self.may_be_elsewhere(now, resume.ticket)
+        {
+            return self.show_ticket(join, identity, PlayerTicket::Resume(resume));
+        }
         self.admit_with(now, join, identity, None);
     }
 
@@ -78,7 +110,8 @@ impl RoomsHost {
             false => self.rooms.creation_template(&selection, &identity),
         };
         let connection = join.connection;
-        let applicant = Applicant { join, room: selection.room, identity, template, host_key };
+        let (room, ticket) = (selection.room, None);
+        let applicant = Applicant { join, room, identity, template, host_key, ticket };
         if cluster.handle.send(ToNode::Join(Box::new(applicant))) {
             cluster.elsewhere.insert(connection);
         } else {
@@ -102,6 +135,49 @@ impl RoomsHost {
         true
     }
 
+    /// Returns whether another node of the cluster may have the room of a ticket.
+    pub(in crate::rooms) fn may_be_elsewhere(&self, now: Instant, ticket: TicketHash) -> bool {
+        self.cluster.is_some() && self.rooms.ticket_offer(now, ticket).is_none()
+    }
+
+    /// Returns the number of players of this node who are in rooms of others, or wait for one.
+    pub(super) fn elsewhere(&self) -> usize {
+        self.cluster.as_ref().map_or(0, |cluster| cluster.elsewhere.len())
+    }
+
+    /// Lets the other nodes disconnect the players of this one from their rooms.
+    pub(in crate::rooms) fn redirect_players(&mut self) {
+        self.notify_cluster(|| ToNode::Leaving);
+    }
+
+    /// Lets the cluster find the room of a ticket, which is not here.
+    pub(in crate::rooms) fn show_ticket(
+        &mut self,
+        join: Join,
+        identity: Arc<Identity>,
+        ticket: PlayerTicket,
+    ) {
+        let Some(cluster) = &mut self.cluster else { return };
+        let connection = join.connection;
+        let holder = Box::new(TicketHolder { join, identity, ticket });
+        if cluster.handle.send(ToNode::ShowTicket(holder)) {
+            cluster.elsewhere.insert(connection);
+        } else {
+            self.decide(connection, JoinDecision::Refuse(JoinRefusal::TooManyWaiting));
+        }
+    }
+
+    /// Reports the tickets that have changed.
+    pub(super) fn publish_tickets(&mut self, now: Instant) {
+        let Some(cluster) = &self.cluster else { return };
+        for ticket in self.rooms.changed_tickets() {
+            cluster.handle.send(match self.rooms.ticket_offer(now, ticket) {
+                Some(offer) => ToNode::OfferTicket(ticket, offer),
+                None => ToNode::WithdrawTicket(ticket),
+            });
+        }
+    }
+
     /// Forgets a connection that has ended.
     pub(super) fn forget_elsewhere(&mut self, connection: ListenerConnection) {
         if let Some(cluster) = &mut self.cluster
@@ -113,20 +189,48 @@ impl RoomsHost {
 
     /// Lets a player join a room that this node owns now.
     pub(crate) fn join_here(&mut self, applicant: Applicant) {
-        let Applicant { join, room, identity, host_key, .. } = applicant;
+        let Applicant { join, room, identity, host_key, ticket, .. } = applicant;
         let now = self.now();
         let Some(cluster) = &mut self.cluster else { return };
         if cluster.elsewhere.remove(&join.connection) {
             match host_key.map(|_| self.rooms.has_host_key(now, &join)) {
-                None => self.rooms.join_as(now, join, identity),
+                None => self.join_with(join, identity, &room, ticket),
                 Some(Some(false)) if self.is_open => {
                     let refusal = JoinDecision::Refuse(JoinRefusal::WrongHostKey);
                     self.decide(join.connection, refusal);
                 }
                 Some(is_key) => self.rooms.join_as(now, join, key_identity(is_key)),
             }
+        } else if let Some(ticket) = ticket {
+            self.rooms.mark_ticket(ticket.hash());
         }
         self.settle(room);
+    }
+
+    /// Lets a player join a room of this node. Its ticket was used up in the directory; if the
+    /// registry refuses the player, it is offered again.
+    fn join_with(
+        &mut self,
+        mut join: Join,
+        identity: Arc<Identity>,
+        room: &RoomName,
+        ticket: Option<PlayerTicket>,
+    ) {
+        let (now, connection, claimed_id) = (self.now(), join.connection, join.claimed_id);
+        match ticket {
+            Some(PlayerTicket::Seat(ticket)) => {
+                self.rooms.join_by_ticket(now, connection, claimed_id, Ok(ticket));
+            }
+            Some(PlayerTicket::Resume(resume)) => {
+                self.rooms.restore_ticket(room, resume);
+                join.resume = Some(Ok(resume));
+                self.rooms.join_as(now, join, identity);
+            }
+            None => self.rooms.join_as(now, join, identity),
+        }
+        if let Some(ticket) = ticket {
+            self.rooms.mark_ticket(ticket.hash());
+        }
     }
 
     /// Refuses a player whose room is on no node, or whose node refuses it.
@@ -166,7 +270,7 @@ impl RoomsHost {
         guest: ListenerConnection,
         join: RemoteJoin,
     ) -> Result<(), DisconnectReason> {
-        let RemoteJoin { claimed_id, selection, mut identity, host_key, .. } = join;
+        let RemoteJoin { claimed_id, selection, mut identity, host_key, ticket, .. } = join;
         let now = self.now();
         // A node that repeats a connection is not to be trusted.
         if self.rooms.has_place(guest) {
@@ -179,16 +283,57 @@ impl RoomsHost {
             }
             identity = key_identity(is_key);
         }
-        if self.is_banned(&identity) {
+        let of_seat = match ticket {
+            Some(PlayerTicket::Seat(ticket)) => self.rooms.identity_of_seat(ticket),
+            _ => None,
+        };
+        if self.is_banned(of_seat.unwrap_or(&identity)) {
             return Err(DisconnectReason::Rejected(Rejection::from(AuthRefusal::Banned)));
         }
-        self.rooms.join_as(now, Join::new(guest, claimed_id, Ok(selection)), identity);
+        let room = selection.room.clone();
+        self.join_with(Join::new(guest, claimed_id, Ok(selection)), identity, &room, ticket);
         Ok(())
     }
 
     /// Handles the end of a connection of another node.
     pub(crate) fn guest_left(&mut self, guest: ListenerConnection) {
         self.leave(self.now(), guest);
+    }
+
+    /// Disconnects the players of an endpoint of another node, which is about to end. They receive
+    /// the addresses of other nodes, and the ticket with which they resume their sessions.
+    pub(crate) fn redirect_guests(&mut self, listener: ListenerId) {
+        for (guest, room) in self.rooms.connections_of(listener) {
+            let servers = self.servers_for(guest);
+            let peer = self.rooms.peer_of(guest);
+            let ticket = peer.and_then(|peer| self.new_ticket(room, guest, peer));
+            let notice = match ticket {
+                Some((ticket, time)) => Some(Notice::reconnect(&ticket, time, &servers)),
+                None => self.notifies(room).then(|| Notice::rejoin(&servers)),
+            };
+            let notice = notice.map(|notice| notice.packet(guest.connection));
+            self.notify_cluster(|| ToNode::Remove { guest, reason: REDIRECTED, notice });
+        }
+    }
+
+    /// Answers the search of another node for the session of a player, to whom it has given the
+    /// ticket.
+    pub(crate) fn find_session(&mut self, from: RemoteRequest, query: &SessionQuery) {
+        let SessionQuery { template, identity, ticket } = query;
+        let found = match self.is_banned(identity) {
+            true => None,
+            false => self.rooms.session_of(self.now(), template, identity).ok(),
+        };
+        if let Some(session) = &found {
+            self.rooms.set_resume_ticket(session, *ticket);
+        }
+        let found = found.map(|session| FoundSession {
+            room: session.name,
+            room_id: session.room.get(),
+            peer: session.peer,
+            time: session.time,
+        });
+        self.notify_cluster(|| ToNode::SessionFound(from, found));
     }
 
     /// Creates a room of a node that has died.

@@ -34,11 +34,16 @@ fn node_of_a_cluster_shows_its_nodes_and_ends_when_it_is_drained() {
     let name = "admin::cluster::node_of_a_cluster_shows_its_nodes_and_ends_when_it_is_drained";
     command.args(["--exact", name, "--nocapture"]).env(NODE, "1");
     command.env("MP_ADMIN__ADDRESS", "127.0.0.1:0").env("MP_ADMIN__TOKENS", tokens());
+    command.env("MP_CLUSTER__NODE", "game-1");
+    command
+        .env("MP_CLUSTER__ADVERTISE", "websocket=wss://game.example/,enet=dtls://game.example:1");
     let mut server = AdminServer::of(command);
     let _player = peers::join(&server);
     let shows = |shown: &str| {
         let node = shown.lines().find(|line| line.starts_with("node 0000000000000007"));
-        node.is_some_and(|line| line.contains(" players, this node"))
+        node.is_some_and(|line| line.ends_with(" players, this node, game-1"))
+            && shown.contains("  websocket          wss://game.example/\n")
+            && shown.contains("  enet               dtls://game.example:1\n")
             && shown.contains("lease                held")
             && shown.contains("rooms here           1")
     };
