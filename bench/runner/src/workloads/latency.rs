@@ -25,7 +25,8 @@ pub(super) fn all() -> Vec<Workload> {
         goals: vec![
             Goal::at_most(Metric::P50, "mp", 1_000.0),
             Goal::at_most(Metric::P99, "mp", 2_500.0),
-            Goal::at_most(Metric::P999, "mp", 5_000.0),
+            // The milliseconds are those of the machine, which runs other tasks, too.
+            Goal::ratio(Metric::P999, "mp", 1.25, "raw UDP"),
             Goal::ratio(Metric::P50, "mp 0 ms", 1.5, "raw UDP"),
             Goal::ratio(Metric::P99, "mp 0 ms", 1.5, "raw UDP"),
         ],
