@@ -145,3 +145,35 @@ fn branches_with_a_game_or_with_peers_already_are_not_handed_over() {
         assert!(Handover::decode(&bytes[..len]).is_err());
     }
 }
+
+#[test]
+fn damaged_handover_is_refused_or_restores_only_peers_that_it_has() {
+    let bytes = with_clients().handover().unwrap().encode();
+    // The last one is the longest number.
+    let replacements: [&[u8]; 6] = [
+        &[0],
+        &[1],
+        &[0x7f],
+        &[0x80],
+        &[0xff],
+        &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+    ];
+    let (mut restored, mut refused) = (0, 0);
+    for at in 0..bytes.len() {
+        for replacement in replacements {
+            let damaged = [&bytes[..at], replacement, &bytes[at + 1..]].concat();
+            let Ok(handover) = Handover::decode(&damaged) else { continue };
+            let mut branch = relay();
+            let endpoint_of = |endpoint| (endpoint == BEFORE).then_some(AFTER);
+            if branch.restore_handover(NOW, &handover, endpoint_of).is_err() {
+                refused += 1;
+                continue;
+            }
+            restored += 1;
+            assert!(branch.scene().peers().len() <= 3);
+            turn(&mut branch, NOW, AFTER, vec![relayed(2, 3)]);
+            turn(&mut branch, NOW + Duration::from_secs(1), AFTER, vec![connected(9)]);
+        }
+    }
+    assert!(restored > 10 && refused > 10, "{restored} restored, {refused} refused");
+}
