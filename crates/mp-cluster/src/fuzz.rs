@@ -10,10 +10,13 @@ use mp_core::{
     Channel, ConnectionId, Connections, EndpointId, Instant, OutgoingPacket, Packet, PeerEvent,
     PeerId, Prefix, TransferMode,
 };
-use mp_identity::Identity;
+use mp_identity::{Identity, Subject};
 use mp_rooms::{MatchRequest, PartyRequest, Resume, RoomId, RoomName, Selection, TicketHash};
 
-use crate::directory::{BanRecord, Operation};
+use crate::directory::{
+    AddressKind, BanRecord, ClusterNodeName, NodeAddress, NodeContact, NodeRecord, Operation,
+    RoomRecord, TicketRecord,
+};
 use crate::limits::{VALUE_BYTES_MAX, WINDOW_FRAMES};
 use crate::wire::frame::{Body, FrameHeader, GatewaySide, Mark, Piece};
 use crate::wire::item::{Item, Stream};
@@ -45,6 +48,7 @@ pub fn cluster_frames(data: &[u8]) {
             let put = ban.put(0, None);
             assert!(matches!(put, Operation::Put { value, .. } if value.len() <= VALUE_BYTES_MAX));
         }
+        check_records(&bytes);
         gateways.handle_frame(now, &bytes, |_| Some(Epoch::new(1)));
         now += crate::limits::BEAT_INTERVAL;
         let mut opened = Vec::new();
@@ -62,6 +66,26 @@ pub fn cluster_frames(data: &[u8]) {
         }
         gateways.handle_timeout(now);
         gateways.transmit(now, |_| Some(Epoch::new(1)), |_, _| {});
+    }
+}
+
+/// Decodes the bytes as values of the directory. What is accepted fits a value, and is the same when
+/// it is decoded again.
+fn check_records(bytes: &[u8]) {
+    if let Some(node) = NodeRecord::decode(bytes) {
+        let again = node.encode();
+        assert!(again.len() <= VALUE_BYTES_MAX);
+        assert_eq!(NodeRecord::decode(&again), Some(node));
+    }
+    if let Some(room) = RoomRecord::decode(bytes) {
+        let again = room.encode();
+        assert!(again.len() <= VALUE_BYTES_MAX);
+        assert_eq!(RoomRecord::decode(&again), Some(room));
+    }
+    if let Some(ticket) = TicketRecord::decode(bytes) {
+        let again = ticket.encode();
+        assert!(again.len() <= VALUE_BYTES_MAX);
+        assert_eq!(TicketRecord::decode(&again), Some(ticket));
     }
 }
 
@@ -142,7 +166,22 @@ pub fn seeds() -> Vec<Vec<u8>> {
     ];
     let calls = calls.iter().map(|call| requests.encode(call).to_vec());
     let ticket_join = requests.encode(&ticket_join()).to_vec();
-    frames.chain([answer, ticket_join]).chain(calls).collect()
+    frames.chain([answer, ticket_join]).chain(calls).chain(records()).collect()
+}
+
+/// Returns values of the directory.
+fn records() -> [Vec<u8>; 3] {
+    let name: ClusterNodeName = "game-1".parse().expect("a name");
+    let address: NodeAddress = "game-1.example.com:7777".parse().expect("an address");
+    let contact = NodeContact::default().with_name(Some(name));
+    let contact = Arc::new(contact.with_address(AddressKind::Enet, address));
+    let node = NodeRecord { contact, ..NodeRecord::with_capacity(100) };
+    let room = RoomName::new("arena").expect("a name");
+    let owner = ClusterNodeId::new(2);
+    let owned = RoomRecord { owner, is_open: true, template: Some(room.clone()) };
+    let subject = Subject::new("kay").ok();
+    let ticket = TicketRecord { room, peer: PeerId::new(2), subject };
+    [node.encode().to_vec(), owned.encode().to_vec(), ticket.encode().to_vec()]
 }
 
 /// Returns the join of a player who shows a ticket.
