@@ -250,11 +250,8 @@ impl RoomsHandle {
         template: RoomName,
         ticket: &Ticket,
     ) -> Result<Result<QueueReport, QueueRefusal>, ServerEnded> {
-        let hash = ticket.hash();
-        if let Some((cluster, node)) = self.elsewhere(ticket.tag()) {
-            return Ok(queue_at(cluster, node, template, hash, QueueCall::State).await);
-        }
-        self.call(move |host| host.queue_report(&template, hash)).await
+        let here = RoomsHost::queue_report;
+        self.call_queue(template, ticket, QueueCall::State, here).await
     }
 
     /// Confirms the group of a player, and returns its state.
@@ -263,11 +260,24 @@ impl RoomsHandle {
         template: RoomName,
         ticket: &Ticket,
     ) -> Result<Result<QueueReport, QueueRefusal>, ServerEnded> {
+        let here = RoomsHost::confirm_group;
+        self.call_queue(template, ticket, QueueCall::Confirm, here).await
+    }
+
+    /// Makes a call about a player in a queue at the node of its ticket: `call` at another one,
+    /// `here` at this one.
+    async fn call_queue(
+        &self,
+        template: RoomName,
+        ticket: &Ticket,
+        call: QueueCall,
+        here: fn(&mut RoomsHost, &RoomName, TicketHash) -> Result<QueueReport, QueueRefusal>,
+    ) -> Result<Result<QueueReport, QueueRefusal>, ServerEnded> {
         let hash = ticket.hash();
         if let Some((cluster, node)) = self.elsewhere(ticket.tag()) {
-            return Ok(queue_at(cluster, node, template, hash, QueueCall::Confirm).await);
+            return Ok(queue_at(cluster, node, template, hash, call).await);
         }
-        self.call(move |host| host.confirm_group(&template, hash)).await
+        self.call(move |host| here(host, &template, hash)).await
     }
 
     /// Removes the party of a player from a queue, or frees its seat. Returns false if there is
