@@ -69,8 +69,8 @@ pub fn cluster_frames(data: &[u8]) {
     }
 }
 
-/// Decodes the bytes as values of the directory. What is accepted fits a value, and is the same when
-/// it is decoded again.
+/// Decodes the bytes as values of the directory. What is accepted fits a value, and is the same
+/// when it is decoded again.
 fn check_records(bytes: &[u8]) {
     if let Some(node) = NodeRecord::decode(bytes) {
         let again = node.encode();
