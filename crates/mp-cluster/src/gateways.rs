@@ -1,6 +1,6 @@
 //! [`Gateways`]: all gateways of a node.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mp_core::{BranchId, EndpointId, Instant, ReasonCounts};
@@ -20,6 +20,8 @@ pub type FarLink = (ClusterNodeId, LinkId);
 pub struct Gateways {
     codec: FrameCodec,
     node: ClusterNodeId,
+    /// True if near gateways hold connections whose room has lost its node.
+    holds: bool,
     near: BTreeMap<LinkId, NearGateway>,
     far: BTreeMap<FarLink, FarGateway>,
     next_link: LinkId,
@@ -58,6 +60,7 @@ impl Gateways {
         Self {
             codec: FrameCodec::new(cluster),
             node,
+            holds: false,
             near: BTreeMap::new(),
             far: BTreeMap::new(),
             next_link: LinkId(1),
@@ -79,6 +82,62 @@ impl Gateways {
         self
     }
 
+    /// Lets the near gateways hold connections whose room has lost its node, for up to
+    /// [`HOLD_TIME`](crate::limits::HOLD_TIME). The program finds the next node
+    /// ([`waiting_rooms`](Self::waiting_rooms), [`reopen`](Self::reopen)). Default: the connections
+    /// are closed.
+    #[must_use]
+    pub fn holding(mut self) -> Self {
+        self.holds = true;
+        self
+    }
+
+    /// Returns the rooms that have lost their node, and whose next one is not known.
+    pub fn waiting_rooms(&self) -> BTreeSet<RoomName> {
+        let waiting = self.near.values().filter(|near| near.is_waiting());
+        waiting.map(|near| near.route().room.clone()).collect()
+    }
+
+    /// Opens links to the next node of a room, for the connections that are held. Returns the
+    /// former numbers of these links, and their new ones.
+    pub fn reopen(
+        &mut self,
+        now: Instant,
+        room: &RoomName,
+        owner: (ClusterNodeId, Epoch),
+    ) -> Vec<(LinkId, LinkId)> {
+        let (there, epoch) = owner;
+        let of_room = self.near.iter().filter(|(_, near)| near.route().room == *room);
+        let waiting = of_room.filter(|(_, near)| near.accepts(epoch));
+        let waiting: Vec<_> = waiting.map(|(&link, _)| link).collect();
+        let mut reopened = Vec::new();
+        for before in waiting {
+            let Some(mut near) = self.near.remove(&before) else { continue };
+            let link = self.next_link;
+            self.next_link = LinkId(link.0 + 1);
+            let room = room.clone();
+            near.reopen(LinkRoute { here: self.node, there, link, room, epoch }, now);
+            self.near.insert(link, near);
+            reopened.push((before, link));
+        }
+        reopened
+    }
+
+    /// Closes the connections that are held for a room, because it has no next node.
+    pub fn abandon(&mut self, room: &RoomName) {
+        let waiting = self.near.values_mut().filter(|near| near.is_waiting());
+        let of_room = waiting.filter(|near| near.route().room == *room);
+        of_room.for_each(|near| near.abandon(GatewayEnd::NodeLost));
+    }
+
+    /// Returns an id for an endpoint of another node that is about to be attached to a branch, and
+    /// whose link is not open yet.
+    pub fn reserve_endpoint(&mut self) -> EndpointId {
+        let endpoint = self.next_endpoint;
+        self.next_endpoint = EndpointId(endpoint.0.wrapping_add(1));
+        endpoint
+    }
+
     /// Opens a link to a room of another node, for an endpoint that serves it as `branch`. Returns
     /// `None` if the node has too many links.
     pub fn open(
@@ -95,7 +154,8 @@ impl Gateways {
         self.next_link = LinkId(link.0 + 1);
         let (there, epoch) = owner;
         let route = LinkRoute { here: self.node, there, link, room, epoch };
-        self.near.insert(link, NearGateway::new(self.codec, route, branch, now));
+        let near = NearGateway::new(self.codec, route, branch, self.holds, now);
+        self.near.insert(link, near);
         Some(link)
     }
 
@@ -145,7 +205,7 @@ impl Gateways {
     fn handle_far(&mut self, now: Instant, frame: BusFrame) -> Result<(), FrameRefusal> {
         let near = self.near.get_mut(&frame.header.link);
         let Some(near) = near.filter(|near| near.route().there == frame.header.node) else {
-            return self.refuse(&frame);
+            return self.refuse(&frame, GatewayEnd::UnknownLink);
         };
         near.handle_frame(now, frame);
         Ok(())
@@ -173,12 +233,13 @@ impl Gateways {
             if is_unknown && self.unknown.len() < UNKNOWN_ROOMS_MAX {
                 self.unknown.push_back(room.clone());
             }
-            return self.refuse(&frame);
+            let end = if is_new { GatewayEnd::UnknownLink } else { GatewayEnd::LinkEnded };
+            return self.refuse(&frame, end);
         }
         self.newest.insert(node, link);
         let route = LinkRoute { here: self.node, there: node, link, room: room.clone(), epoch };
-        let mut far = FarGateway::new(self.codec, route, self.next_endpoint, now);
-        self.next_endpoint = EndpointId(self.next_endpoint.0.wrapping_add(1));
+        let endpoint = self.reserve_endpoint();
+        let mut far = FarGateway::new(self.codec, route, endpoint, now);
         far.handle_frame(now, frame);
         self.far.insert((node, link), far);
         self.opened.push_back((node, link));
@@ -186,7 +247,7 @@ impl Gateways {
     }
 
     /// Replies that the link does not exist, so that the sender need not wait for a timeout.
-    fn refuse(&mut self, frame: &BusFrame) -> Result<(), FrameRefusal> {
+    fn refuse(&mut self, frame: &BusFrame, end: GatewayEnd) -> Result<(), FrameRefusal> {
         let is_end = matches!(frame.body, Body::End(_));
         if !is_end && self.replies.len() < NODES_MAX {
             let side = match frame.header.side {
@@ -196,7 +257,7 @@ impl Gateways {
             let header = FrameHeader { node: self.node, side, ..frame.header.clone() };
             // The credit of the frame is that of the other direction.
             let header = FrameHeader { credit: 1, ..header };
-            let bytes = self.codec.encode(&header, &Body::End(GatewayEnd::UnknownLink));
+            let bytes = self.codec.encode(&header, &Body::End(end));
             self.replies.push_back((frame.header.node, bytes));
         }
         Err(FrameRefusal::UnknownLink)

@@ -31,6 +31,8 @@ pub mod nats;
 mod offers;
 mod placement;
 mod players;
+mod snapshots;
+mod stored_room;
 mod ticket;
 mod wire;
 
@@ -40,7 +42,7 @@ pub use call::{
 };
 pub use claims::{ClaimEvent, ClaimStats, Claims};
 pub use directory::{Directory, MemoryDirectory};
-pub use gateway::{FarGateway, GatewayEnd, GatewayStats, NearGateway};
+pub use gateway::{FarGateway, GatewayEnd, GatewayStats, LinkOpening, NearGateway};
 pub use gateways::{FarLink, Gateways, GatewaysStats};
 pub use id::{
     ClusterId, ClusterName, ClusterNodeId, Epoch, InvalidClusterName, LinkId, NodeRequestId,
@@ -49,6 +51,8 @@ pub use lease::{Lease, LeaseTerm};
 pub use offers::{TicketOfferStats, TicketOffers};
 pub use placement::{Members, adopter, home, matchmaker, place};
 pub use players::{PlayerHomes, PlayerJoin};
+pub use snapshots::{MemorySnapshots, SnapshotStoreError, Snapshots, StoredSnapshot};
+pub use stored_room::{StoredContent, StoredEndpoint, StoredPlayer, StoredRoom};
 pub use ticket::{Redemption, RedemptionStep, offer_ticket};
 pub use wire::frame::{BusFrame, FrameCodec, FrameRefusal, VERSION};
 pub use wire::request::{

@@ -179,6 +179,23 @@ pub const SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of a message with a part of a snapshot: a frame, which every server of a cluster accepts.
 pub const SNAPSHOT_CHUNK_BYTES: usize = FRAME_BYTES_MAX;
 
+/// Players in the state of a room: more than a room has.
+pub const STATE_PLAYERS_MAX: usize = 65_536;
+
+/// Endpoints in the state of a room: 64 of each node.
+pub const STATE_ENDPOINTS_MAX: usize = 65_536;
+
+/// Time for which players stay connected whose room has lost its node: another one has adopted it
+/// within 5 s, reads its snapshot, and starts it.
+pub const HOLD_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes that a link keeps meanwhile for the room's next node. At the limit it accepts no message,
+/// so that the endpoint pauses its connections.
+pub const HELD_BYTES_MAX: usize = WINDOW_BYTES;
+
+/// Items that a link keeps meanwhile.
+pub const HELD_ITEMS_MAX: usize = 16_384;
+
 /// Time after which a snapshot is removed that was not stored again. It bounds what nodes leave
 /// that have died while they stored one.
 pub const SNAPSHOT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);

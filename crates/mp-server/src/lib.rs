@@ -107,7 +107,7 @@ use reload::{Hangup, Reloader};
 use service::ServiceManager;
 
 pub use bans::BanError;
-pub use cluster::ClusterNode;
+pub use cluster::{ClusterNode, WithoutSnapshot};
 pub use mp_cluster;
 pub use mp_core::UnixSeconds;
 pub use mp_identity;

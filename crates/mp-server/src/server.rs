@@ -79,8 +79,9 @@ impl ServerBuilder {
     }
 
     /// Makes the server a node of a cluster: its players join rooms of all nodes, and each name
-    /// of a room exists once. Rooms of a node that ends are created anew, without their state, on
-    /// another one. Room types and templates must be the same on all nodes.
+    /// of a room exists once. Rooms of a node that ends go on on another one, from their last
+    /// [snapshot](ClusterNode::snapshots); without one they are created anew. Room types and
+    /// templates must be the same on all nodes.
     ///
     /// Lists of rooms, seats, queues, tickets and bans are those of the cluster. Limits of players
     /// are those of each node. Players do not move from or to a room on another node.

@@ -12,9 +12,10 @@ use super::{Bus, BusEvent, BusMessageKind, BusStats};
 use crate::directory::{Directory, MemoryDirectory, Operation, OperationOutcome, Unavailable};
 use crate::id::ClusterNodeId;
 use crate::limits::FRAME_BYTES_MAX;
+use crate::snapshots::MemorySnapshots;
 
-/// A cluster within one process, for tests: the nodes share a bus and a directory in memory. Clones
-/// are the same cluster. All nodes must use the same clock.
+/// A cluster within one process, for tests: the nodes share a bus, a directory and snapshots in
+/// memory. Clones are the same cluster. All nodes must use the same clock.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryCluster(Arc<Mutex<State>>);
 
@@ -22,6 +23,7 @@ pub struct MemoryCluster(Arc<Mutex<State>>);
 struct State {
     inboxes: BTreeMap<ClusterNodeId, Inbox>,
     directory: MemoryDirectory,
+    snapshots: MemorySnapshots,
     /// Nodes that do not reach the directory.
     without_directory: BTreeSet<ClusterNodeId>,
 }
@@ -59,6 +61,11 @@ impl MemoryCluster {
     /// Returns the directory for a node.
     pub fn directory(&self, node: ClusterNodeId) -> MemoryClusterDirectory {
         MemoryClusterDirectory { cluster: self.clone(), node }
+    }
+
+    /// Returns the snapshots of rooms, which all nodes share.
+    pub fn snapshots(&self) -> MemorySnapshots {
+        self.lock().snapshots.clone()
     }
 
     /// Disconnects a node from the bus, or connects it again. Messages from and to a disconnected

@@ -14,9 +14,11 @@ mp_core::reasons! {
         LeaseLost = "lease_lost" => "the server of the room has lost its lease",
         /// The room has another owner.
         RoomMoved = "room_moved" => "the room has moved to another server",
-        /// The other node has no such room, or the link has ended there.
+        /// The other node does not have the room, and has not had the link.
         UnknownLink = "unknown_link" => "the server does not have the room",
         /// A frame of the other node is malformed.
         MalformedFrame = "malformed_frame" => "another server has sent a malformed frame",
+        /// The other node has had the link, which has ended there.
+        LinkEnded = "link_ended" => "the link to the server of the room has ended",
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mp_core::{
-    CarriedSession, CloseMode, ConnectionId, Connections, DisconnectReason, EndpointId, Instant,
-    OutgoingPacket, PeerEvent, ToBranch, ToEndpoint,
+    CarriedSession, CloseMode, ConnectionId, Connections, DisconnectReason, EndpointId,
+    EndpointInfo, Instant, OutgoingPacket, PeerEvent, ToBranch, ToEndpoint,
 };
 
 use super::incoming::Arrival;
@@ -29,8 +29,22 @@ pub struct FarGateway {
     refused: BTreeSet<ConnectionId>,
     /// Messages for the branch.
     messages: VecDeque<ToBranch>,
+    /// The connections of an endpoint that has served the branch on another node, until the program
+    /// has decided about them.
+    reopening: Option<(EndpointInfo, Vec<ConnectionId>)>,
     is_open: bool,
     is_closed: bool,
+}
+
+/// The way in which a link was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "programs handle both")]
+pub enum LinkOpening {
+    /// By an endpoint, with this id on its node, that serves the branch from now on.
+    New(EndpointId),
+    /// By an endpoint, with this id on its node, that has served the branch on another node. The
+    /// program calls [`FarGateway::reopen`].
+    Reopened(EndpointId),
 }
 
 impl FarGateway {
@@ -48,6 +62,7 @@ impl FarGateway {
             returning: BTreeMap::new(),
             refused: BTreeSet::new(),
             messages: VecDeque::new(),
+            reopening: None,
             is_open: false,
             is_closed: false,
         }
@@ -65,6 +80,59 @@ impl FarGateway {
     /// Returns the id that the endpoint has on its own node; `None` before the link is open.
     pub fn remote_endpoint(&self) -> Option<EndpointId> {
         self.there
+    }
+
+    /// Returns the way in which the link was opened; `None` before its first frame was received.
+    /// Attach the gateway to the branch then.
+    pub fn poll_opening(&mut self) -> Option<LinkOpening> {
+        while self.there.is_none() && self.receive() {}
+        let there = self.there?;
+        Some(match self.reopening {
+            Some(_) => LinkOpening::Reopened(there),
+            None => LinkOpening::New(there),
+        })
+    }
+
+    /// Decides about the connections of a link that was [reopened](LinkOpening::Reopened). `known`:
+    /// the id of the endpoint and its connections that the branch has restored. The others are
+    /// closed. `None`: the branch does not know the endpoint. Returns the known connections that
+    /// have ended meanwhile; the branch receives their end.
+    pub fn reopen(
+        &mut self,
+        known: Option<(EndpointId, &BTreeSet<ConnectionId>)>,
+    ) -> Vec<ConnectionId> {
+        let Some((info, listed)) = self.reopening.take() else { return Vec::new() };
+        let none = BTreeSet::new();
+        let (endpoint, restored) = known.unwrap_or((self.endpoint, &none));
+        self.endpoint = endpoint;
+        for message in &mut self.messages {
+            if let ToBranch::Opened(of, _) | ToBranch::Events(of, _) | ToBranch::Closed(of, _) =
+                message
+            {
+                *of = endpoint;
+            }
+        }
+        let reason = DisconnectReason::Timeout;
+        let listed: BTreeSet<_> = listed.into_iter().collect();
+        let gone: Vec<_> = restored.difference(&listed).copied().collect();
+        if !gone.is_empty() {
+            let end = |&connection: &_| PeerEvent::Disconnected { connection, reason };
+            let ends = gone.iter().map(end).collect();
+            self.messages.push_front(ToBranch::Events(endpoint, ends));
+        }
+        if known.is_none() {
+            self.messages.push_front(ToBranch::Opened(endpoint, info));
+        }
+        let reason = GatewayEnd::NodeLost.disconnect_reason();
+        for connection in listed {
+            if !restored.contains(&connection) && self.connections.remove(&connection) {
+                self.link.stats.unknown_connections += 1;
+                self.refused.insert(connection);
+                let close_mode = CloseMode::Graceful;
+                self.link.push(&Item::Disconnect { connection, reason, close_mode });
+            }
+        }
+        gone
     }
 
     /// Returns whether the gateway accepts a message of the branch. Otherwise the mailbox between
@@ -229,6 +297,12 @@ impl FarGateway {
                 self.there = Some(there);
                 self.is_open = true;
                 self.messages.push_back(ToBranch::Opened(self.endpoint, info));
+            }
+            Item::Reopened(there, info, connections) if !self.is_open => {
+                self.there = Some(there);
+                self.is_open = true;
+                self.connections.extend(&connections);
+                self.reopening = Some((info, connections));
             }
             Item::Event(event) if self.is_open => self.handle_event(event, events),
             Item::Closed(reason) if self.is_open => {

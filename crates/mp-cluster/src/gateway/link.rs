@@ -34,6 +34,7 @@ pub(super) struct Link {
     last_received: Instant,
     /// Credit in the last frame that was sent.
     advertised: u64,
+    is_accepted: bool,
     end: Option<GatewayEnd>,
     /// True if the remote gateway is to be notified of the end.
     announces_end: bool,
@@ -56,14 +57,26 @@ impl Link {
             last_sent: None,
             last_received: now,
             advertised: 1,
+            is_accepted: false,
             end: None,
             announces_end: false,
             stats: GatewayStats::default(),
         }
     }
 
+    /// Begins a link to another node, with its own sequence numbers. The counters go on.
+    pub(super) fn renew(&mut self, route: LinkRoute, now: Instant) {
+        let stats = self.stats;
+        *self = Self { stats, ..Self::new(self.codec, route, self.side, now) };
+    }
+
     pub(super) fn route(&self) -> &LinkRoute {
         &self.route
+    }
+
+    /// Returns whether the remote gateway has sent a frame other than the end of the link.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.is_accepted
     }
 
     pub(super) fn ended(&self) -> Option<GatewayEnd> {
@@ -134,6 +147,7 @@ impl Link {
             return Err(FrameRefusal::BeyondCredit);
         }
         self.last_received = now;
+        self.is_accepted |= !matches!(body, Body::End(_));
         let (incoming, stats) = (&mut self.incoming, &mut self.stats);
         match body {
             Body::Batch { sequence, .. } | Body::Marks { sequence, .. } => {

@@ -16,9 +16,12 @@
 //!   it, their connections are closed as [`DataLost`](GatewayEnd::DataLost), on both nodes.
 //! * **Epoch.** A gateway accepts frames only of the room's owner at which it was opened, and ends
 //!   when it sees a later one.
+//! * **Adoption.** A near gateway whose room has lost its node may [hold](crate::Gateways::holding)
+//!   its connections until another node has adopted the room.
 
 mod end;
 mod far;
+mod hold;
 mod incoming;
 pub(crate) mod link;
 mod near;
@@ -28,11 +31,23 @@ mod stats;
 use mp_core::{DisconnectReason, Rejection};
 
 pub use self::end::GatewayEnd;
-pub use self::far::FarGateway;
+pub use self::far::{FarGateway, LinkOpening};
 pub use self::near::NearGateway;
 pub use self::stats::GatewayStats;
 
 impl GatewayEnd {
+    /// Returns whether the link has ended because the room has no node any more, or another one.
+    fn is_of_owner(self) -> bool {
+        matches!(
+            self,
+            Self::NodeLost
+                | Self::LeaseLost
+                | Self::RoomMoved
+                | Self::UnknownLink
+                | Self::LinkEnded
+        )
+    }
+
     /// Returns the reason with which connections are closed.
     pub fn disconnect_reason(self) -> DisconnectReason {
         match self {

@@ -4,13 +4,15 @@ use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mp_core::{
-    BranchId, CloseMode, ConnectionId, Connections, DisconnectReason, Instant, OutgoingPacket,
-    PeerEvent, ToBranch, ToEndpoint,
+    BranchId, CloseMode, ConnectionId, Connections, DisconnectReason, EndpointId, EndpointInfo,
+    Instant, OutgoingPacket, PeerEvent, ToBranch, ToEndpoint,
 };
 
+use super::hold::Hold;
 use super::incoming::Arrival;
 use super::link::{Link, LinkRoute};
 use super::{GatewayEnd, GatewayStats};
+use crate::id::Epoch;
 use crate::limits::CONNECTIONS_MAX;
 use crate::wire::frame::{BusFrame, FrameCodec, GatewaySide};
 use crate::wire::item::{Item, Stream, connection_of};
@@ -24,6 +26,13 @@ pub struct NearGateway {
     connections: BTreeSet<ConnectionId>,
     /// Connections that this gateway closes, whose end the endpoint has not reported.
     closing: BTreeSet<ConnectionId>,
+    /// Connections that the endpoint holds, because the branch moves them.
+    moving: BTreeSet<ConnectionId>,
+    /// The endpoint, once it has opened.
+    opened: Option<(EndpointId, EndpointInfo)>,
+    /// True if connections are held when the room loses its node.
+    may_hold: bool,
+    hold: Option<Hold>,
     /// Messages for the endpoint.
     messages: VecDeque<ToEndpoint>,
     has_left: bool,
@@ -32,12 +41,22 @@ pub struct NearGateway {
 }
 
 impl NearGateway {
-    pub(crate) fn new(codec: FrameCodec, route: LinkRoute, branch: BranchId, now: Instant) -> Self {
+    pub(crate) fn new(
+        codec: FrameCodec,
+        route: LinkRoute,
+        branch: BranchId,
+        may_hold: bool,
+        now: Instant,
+    ) -> Self {
         Self {
             link: Link::new(codec, route, GatewaySide::Near, now),
             branch,
             connections: BTreeSet::new(),
             closing: BTreeSet::new(),
+            moving: BTreeSet::new(),
+            opened: None,
+            may_hold,
+            hold: None,
             messages: VecDeque::new(),
             has_left: false,
             is_closed: false,
@@ -51,18 +70,23 @@ impl NearGateway {
     /// Returns whether the gateway accepts a message of the endpoint. Otherwise the mailbox between
     /// them fills, and the endpoint pauses its connections.
     pub fn has_capacity(&self) -> bool {
-        self.link.ended().is_some() || self.link.outgoing.has_capacity()
+        let is_linked = self.hold.as_ref().is_none_or(|hold| hold.is_linked);
+        let link = !is_linked || self.link.ended().is_some() || self.link.outgoing.has_capacity();
+        link && self.hold.as_ref().is_none_or(Hold::has_capacity)
     }
 
     /// Passes a message of the endpoint on.
     pub fn handle_message(&mut self, message: ToBranch) {
         match message {
-            ToBranch::Opened(endpoint, info) => self.link.push(&Item::Opened(endpoint, info)),
+            ToBranch::Opened(endpoint, info) => {
+                self.opened = Some((endpoint, info));
+                self.link.push(&Item::Opened(endpoint, info));
+            }
             ToBranch::Events(_, events) => {
                 events.into_iter().for_each(|event| self.handle_event(event));
             }
             ToBranch::Closed(_, reason) => {
-                self.link.push(&Item::Closed(reason));
+                self.push(Item::Closed(reason));
                 self.is_closed = true;
                 self.has_left = true;
                 self.messages.clear();
@@ -75,7 +99,7 @@ impl NearGateway {
 
     fn handle_event(&mut self, event: PeerEvent) {
         let Some(connection) = connection_of(&event) else {
-            return self.link.push(&Item::Event(event));
+            return self.push(Item::Event(event));
         };
         match &event {
             PeerEvent::Connected { .. } | PeerEvent::Moved { .. } | PeerEvent::Resumed { .. } => {
@@ -83,10 +107,12 @@ impl NearGateway {
                     self.link.stats.refused_connections += 1;
                     return self.close(connection, DisconnectReason::Refused);
                 }
+                self.moving.remove(&connection);
                 self.connections.insert(connection);
             }
             PeerEvent::Disconnected { .. } => {
                 self.closing.remove(&connection);
+                self.moving.remove(&connection);
                 self.link.incoming().forget(connection);
                 if !self.connections.remove(&connection) {
                     return;
@@ -98,7 +124,20 @@ impl NearGateway {
             self.link.stats.late_items += 1;
             return;
         }
-        self.link.push(&Item::Event(event));
+        self.push(Item::Event(event));
+    }
+
+    /// Sends an item to the branch, or keeps it while the room has no node.
+    fn push(&mut self, item: Item) {
+        let Some(hold) = &mut self.hold else { return self.link.push(&item) };
+        if item.may_be_lost() {
+            self.link.stats.held_drops += 1;
+            return;
+        }
+        if hold.is_linked {
+            self.link.push(&item);
+        }
+        hold.push(item);
     }
 
     /// Handles a frame of the far gateway.
@@ -109,6 +148,76 @@ impl NearGateway {
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(now);
+        if let Some(end) = self.link.ended()
+            && self.can_hold(end)
+        {
+            self.begin_hold(now);
+        }
+        let Some(hold) = &mut self.hold else { return };
+        match self.link.ended() {
+            _ if hold.is_linked && self.link.is_accepted() => {
+                self.link.stats.reopened += 1;
+                self.hold = None;
+            }
+            _ if now >= hold.until() => self.abandon(GatewayEnd::NodeLost),
+            // It is not the room's next node, or not yet.
+            Some(GatewayEnd::UnknownLink) if hold.is_linked => hold.is_linked = false,
+            // It may have received what was sent, which must not be sent again.
+            Some(end) if hold.is_linked || !end.is_of_owner() => self.abandon(end),
+            _ => {}
+        }
+    }
+
+    /// Returns whether the room has lost its node, and there is no link to the next one yet.
+    pub fn is_waiting(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| !hold.is_linked)
+    }
+
+    /// Returns whether a node with the room in `epoch` may be the next one.
+    pub(crate) fn accepts(&self, epoch: Epoch) -> bool {
+        self.hold.as_ref().is_some_and(|hold| !hold.is_linked && hold.accepts(epoch))
+    }
+
+    /// Opens a link to the next node of the room.
+    pub(crate) fn reopen(&mut self, route: LinkRoute, now: Instant) {
+        let Some((hold, (endpoint, info))) = self.hold.as_mut().zip(self.opened) else { return };
+        self.link.renew(route, now);
+        self.link.push(&Item::Reopened(endpoint, info, hold.connections().to_vec()));
+        hold.items().for_each(|item| self.link.push(item));
+        hold.is_linked = true;
+    }
+
+    /// Closes the connections that are held, because the room has no next node.
+    pub(crate) fn abandon(&mut self, end: GatewayEnd) {
+        if self.hold.take().is_some() {
+            self.may_hold = false;
+            self.link.end(end, true);
+        }
+    }
+
+    /// Returns whether the connections are held if the link has ended for this reason.
+    fn can_hold(&self, end: GatewayEnd) -> bool {
+        self.hold.is_none()
+            && self.may_hold
+            && self.opened.is_some()
+            && self.link.is_accepted()
+            && end.is_of_owner()
+            && !self.has_left
+            && self.connections.iter().any(|it| !self.closing.contains(it))
+    }
+
+    fn begin_hold(&mut self, now: Instant) {
+        let (queued, in_flight) = self.link.outgoing.backlog();
+        self.link.stats.holds += 1;
+        self.link.stats.unconfirmed_batches += (queued + in_flight) as u64;
+        // The branch that moves them is gone, and their endpoint would hold them for good.
+        for connection in std::mem::take(&mut self.moving) {
+            if self.connections.contains(&connection) {
+                self.close(connection, GatewayEnd::NodeLost.disconnect_reason());
+            }
+        }
+        let live = self.connections.difference(&self.closing).copied().collect();
+        self.hold = Some(Hold::new(now, self.route().epoch, live));
     }
 
     /// Ends the link, and closes the connections with the reason.
@@ -124,7 +233,8 @@ impl NearGateway {
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) and
     /// [`Gateways::transmit`](crate::Gateways::transmit) are due; `None` if the link has ended.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.link.poll_timeout()
+        let hold = self.hold.as_ref().map(Hold::until);
+        hold.into_iter().chain(self.link.poll_timeout()).min()
     }
 
     /// Offers the messages of the branch to the endpoint, until one is not accepted.
@@ -165,8 +275,8 @@ impl NearGateway {
     /// Moves a batch that was received, or the end, to the messages. Returns false if there is
     /// none.
     fn receive(&mut self) -> bool {
-        if self.link.ended().is_some() {
-            return self.leave();
+        if let Some(end) = self.link.ended() {
+            return self.hold.is_none() && !self.can_hold(end) && self.leave();
         }
         let mut packets = Vec::new();
         let mut has_received = false;
@@ -218,7 +328,10 @@ impl NearGateway {
                 }
                 ToEndpoint::Disconnect { connection, reason, close_mode }
             }
-            Item::Hold(connection) => ToEndpoint::Hold { connection },
+            Item::Hold(connection) => {
+                self.moving.insert(connection);
+                ToEndpoint::Hold { connection }
+            }
             Item::Return(connection) => {
                 // An endpoint returns a connection that moves to its own branch.
                 let (branch, carried) = (self.branch, Box::default());
@@ -229,7 +342,7 @@ impl NearGateway {
                 self.has_left = true;
                 ToEndpoint::Leave { reason, close_mode }
             }
-            Item::Opened(..) | Item::Event(_) | Item::Closed(_) => {
+            Item::Opened(..) | Item::Reopened(..) | Item::Event(_) | Item::Closed(_) => {
                 return self.end(GatewayEnd::MalformedFrame);
             }
         };

@@ -31,6 +31,18 @@ pub struct GatewayStats {
     pub refused_connections: u64,
     /// Items for or of connections that have ended.
     pub late_items: u64,
+    /// Times that a room has lost its node, and its connections were held.
+    pub holds: u64,
+    /// Times that the next node of a room has accepted its connections.
+    pub reopened: u64,
+    /// Batches that were sent to a room's node, or queued for it, and that it has not confirmed
+    /// before the room lost it. What they contained is lost.
+    pub unconfirmed_batches: u64,
+    /// Unreliable packets that were dropped while a room had no node.
+    pub held_drops: u64,
+    /// Connections that the next node of a room does not know, because they are newer than its
+    /// snapshot.
+    pub unknown_connections: u64,
     /// Frames of this link that were refused.
     pub refused_frames: ReasonCounts<FrameRefusal>,
 }
@@ -49,6 +61,11 @@ impl GatewayStats {
         self.broken_connections += other.broken_connections;
         self.refused_connections += other.refused_connections;
         self.late_items += other.late_items;
+        self.holds += other.holds;
+        self.reopened += other.reopened;
+        self.unconfirmed_batches += other.unconfirmed_batches;
+        self.held_drops += other.held_drops;
+        self.unknown_connections += other.unknown_connections;
         self.refused_frames.add_all(&other.refused_frames);
     }
 }

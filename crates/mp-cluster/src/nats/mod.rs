@@ -37,4 +37,5 @@ pub use self::connection::{NatsConnection, NatsServerInfo};
 pub use self::directory::NatsDirectory;
 pub use self::error::NatsError;
 pub use self::options::{InvalidServerUrl, NatsOptions};
-pub use self::snapshots::{NatsSnapshots, SnapshotStoreError, StoredSnapshot};
+pub use self::snapshots::NatsSnapshots;
+pub use crate::snapshots::{SnapshotStoreError, StoredSnapshot};

@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::NatsOptions;
 use super::records::Records;
-use crate::directory::Unavailable;
 use crate::id::Epoch;
 use crate::limits::{SNAPSHOT_BYTES_MAX, SNAPSHOT_CHUNK_BYTES};
+use crate::snapshots::{SnapshotStoreError, Snapshots, StoredSnapshot};
 
 /// The newest snapshot of each room, in a stream of JetStream.
 ///
@@ -25,34 +25,6 @@ pub struct NatsSnapshots {
     records: Records,
     /// First part of the subjects.
     prefix: String,
-}
-
-/// A snapshot of a room that was stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoredSnapshot {
-    /// The epoch of the room whose owner has stored it.
-    pub epoch: Epoch,
-    /// The bytes that were stored.
-    pub bytes: Bytes,
-}
-
-/// The reason why a snapshot is neither stored nor read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SnapshotStoreError {
-    /// The snapshot has more than [`SNAPSHOT_BYTES_MAX`] bytes.
-    #[error("the snapshot has {bytes} bytes; at most {SNAPSHOT_BYTES_MAX} are stored")]
-    TooLong {
-        /// The number of bytes.
-        bytes: usize,
-    },
-    /// A later owner of the room has stored a snapshot, or removed it.
-    #[error("a later owner of the room has stored a snapshot")]
-    StaleEpoch,
-    /// The store does not respond, is full, or was changed while it was read.
-    #[error("the store of snapshots does not respond, or is full")]
-    Unavailable,
 }
 
 /// The message that names the chunks of a room's newest snapshot.
@@ -209,9 +181,22 @@ impl NatsSnapshots {
     }
 }
 
-impl From<Unavailable> for SnapshotStoreError {
-    fn from(_: Unavailable) -> Self {
-        Self::Unavailable
+impl Snapshots for NatsSnapshots {
+    async fn store(
+        &self,
+        room: &RoomName,
+        epoch: Epoch,
+        bytes: &Bytes,
+    ) -> Result<(), SnapshotStoreError> {
+        Self::store(self, room, epoch, bytes).await
+    }
+
+    async fn load(&self, room: &RoomName) -> Result<Option<StoredSnapshot>, SnapshotStoreError> {
+        Self::load(self, room).await
+    }
+
+    async fn remove(&self, room: &RoomName, epoch: Epoch) -> Result<(), SnapshotStoreError> {
+        Self::remove(self, room, epoch).await
     }
 }
 

@@ -46,7 +46,8 @@ impl BusFrame {
     /// Returns whether the frame speaks for the room: the room's node sends it, and not to refuse a
     /// link.
     pub fn speaks_for_room(&self) -> bool {
-        let is_refusal = matches!(self.body, Body::End(GatewayEnd::UnknownLink));
+        let is_refusal =
+            matches!(self.body, Body::End(GatewayEnd::UnknownLink | GatewayEnd::LinkEnded));
         self.header.side == GatewaySide::Far && !is_refusal
     }
 }

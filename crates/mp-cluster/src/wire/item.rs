@@ -21,6 +21,9 @@ use crate::limits::{CARRIED_IDS_MAX, CONNECTIONS_MAX, PATH_BYTES_MAX, URL_BYTES_
 pub(crate) enum Item {
     /// To the branch: the endpoint, which has this id on its node, serves it from now on.
     Opened(EndpointId, EndpointInfo),
+    /// To the branch, which another node has adopted: the endpoint with these connections goes on
+    /// serving it.
+    Reopened(EndpointId, EndpointInfo, Vec<ConnectionId>),
     /// To the branch.
     Event(PeerEvent),
     /// To the branch: the endpoint no longer serves it.
@@ -72,9 +75,11 @@ impl Item {
             | Self::Return(connection) => {
                 each(Stream::Connection(*connection));
             }
-            Self::Opened(..) | Self::Closed(_) | Self::Refuse(_) | Self::Leave { .. } => {
-                each(Stream::Link);
-            }
+            Self::Opened(..)
+            | Self::Reopened(..)
+            | Self::Closed(_)
+            | Self::Refuse(_)
+            | Self::Leave { .. } => each(Stream::Link),
         }
     }
 
@@ -108,14 +113,10 @@ impl Item {
 
     fn to_wire(&self) -> WireItem<'_> {
         match self {
-            Self::Opened(endpoint, info) => WireItem::Opened(WireInfo {
-                endpoint: endpoint.0,
-                unique_id: info.unique_id.get(),
-                status: info.status as u8,
-                relay_supported: info.relay_supported,
-                max_packet_size: info.max_packet_size as u64,
-                outlives_program: info.outlives_program,
-            }),
+            Self::Opened(endpoint, info) => WireItem::Opened(info_to_wire(*endpoint, info)),
+            Self::Reopened(endpoint, info, connections) => {
+                WireItem::Reopened(info_to_wire(*endpoint, info), List(connections.clone()))
+            }
             Self::Closed(reason) => WireItem::Closed((*reason).into()),
             Self::Event(event) => event_to_wire(event),
             Self::Send(packet) => WireItem::Send {
@@ -200,6 +201,7 @@ enum WireItem<'a> {
         reason: WireReason<'a>,
         close_mode: WireCloseMode,
     },
+    Reopened(WireInfo, List<ConnectionId, CONNECTIONS_MAX>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -237,6 +239,17 @@ struct WireAssigned<'a> {
     #[serde(borrow)]
     path: Option<Text<'a, PATH_BYTES_MAX>>,
     checksum: [u8; 32],
+}
+
+fn info_to_wire(endpoint: EndpointId, info: &EndpointInfo) -> WireInfo {
+    WireInfo {
+        endpoint: endpoint.0,
+        unique_id: info.unique_id.get(),
+        status: info.status as u8,
+        relay_supported: info.relay_supported,
+        max_packet_size: info.max_packet_size as u64,
+        outlives_program: info.outlives_program,
+    }
 }
 
 fn event_to_wire(event: &PeerEvent) -> WireItem<'_> {
@@ -305,6 +318,11 @@ fn from_wire(item: WireItem<'_>, bytes: &Bytes) -> Option<Item> {
         WireItem::Opened(info) => {
             let endpoint = EndpointId(info.endpoint);
             return info_from_wire(&info).map(|info| Item::Opened(endpoint, info));
+        }
+        WireItem::Reopened(info, connections) => {
+            let endpoint = EndpointId(info.endpoint);
+            let reopened = |info| Item::Reopened(endpoint, info, connections.0);
+            return info_from_wire(&info).map(reopened);
         }
         WireItem::Closed(reason) => return Some(Item::Closed(reason.into())),
         WireItem::UniqueId(id) => PeerEvent::UniqueId(PeerId::new(id)?),

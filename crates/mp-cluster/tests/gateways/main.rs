@@ -1,6 +1,7 @@
 //! Gateways between two nodes, and their bus.
 #![allow(missing_docs, reason = "a test")]
 
+mod adoption;
 mod bus;
 mod credit;
 mod loss;

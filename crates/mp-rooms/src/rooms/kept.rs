@@ -25,6 +25,9 @@ pub(super) struct KeptPlaces {
     connections: BTreeMap<TicketHash, ListenerConnection>,
     tickets: BTreeMap<ListenerConnection, TicketHash>,
     kept: BTreeMap<ListenerConnection, Instant>,
+    /// Connections without a ticket whose room was on another server. The tickets of that server
+    /// resume their sessions.
+    restored: BTreeSet<ListenerConnection>,
     expiries: BTreeSet<(Instant, ListenerConnection)>,
     pub(super) changes: TicketChanges,
     /// Sessions resumed so far.
@@ -50,6 +53,7 @@ impl KeptPlaces {
 
     /// Forgets the ticket of a connection, and that its place is kept.
     pub(super) fn forget(&mut self, connection: ListenerConnection) {
+        self.restored.remove(&connection);
         if let Some(ticket) = self.tickets.remove(&connection) {
             self.connections.remove(&ticket);
             self.changes.mark(ticket);
@@ -66,6 +70,7 @@ impl KeptPlaces {
 
     /// Sets the ticket of a connection, in place of an earlier one.
     pub(super) fn set_ticket(&mut self, connection: ListenerConnection, ticket: TicketHash) {
+        self.restored.remove(&connection);
         if let Some(earlier) = self.tickets.insert(connection, ticket) {
             self.connections.remove(&earlier);
             self.changes.mark(earlier);
@@ -79,9 +84,14 @@ impl KeptPlaces {
         self.connections.get(&ticket).copied()
     }
 
-    /// Returns the connections whose places are kept.
-    pub(super) fn kept(&self) -> impl Iterator<Item = ListenerConnection> {
-        self.kept.keys().copied()
+    /// Records that the tickets of another server resume the session of a connection.
+    pub(super) fn restore(&mut self, connection: ListenerConnection) {
+        self.restored.insert(connection);
+    }
+
+    /// Returns the connections whose places are kept, or that had their place on another server.
+    pub(super) fn kept_or_restored(&self) -> impl Iterator<Item = ListenerConnection> {
+        self.kept.keys().chain(&self.restored).copied()
     }
 
     /// Keeps the place of a connection until a time.

@@ -81,7 +81,8 @@ impl Rooms {
     }
 
     /// Makes a resume ticket valid that an earlier owner of the room has offered, if the place of
-    /// its player is kept. The caller has used it up in the directory of the cluster.
+    /// its player is kept, or the player was [restored](Self::restore_player) and has no ticket
+    /// since. The caller has used it up in the directory of the cluster.
     pub fn restore_ticket(&mut self, room: &RoomName, resume: Resume) {
         if self.kept.connection_of(resume.ticket).is_some() {
             return;
@@ -90,7 +91,7 @@ impl Rooms {
         let is_of = |it: &ListenerConnection| {
             self.places.get(it) == Some(&id) && self.peer_of(*it) == Some(resume.peer)
         };
-        let of = self.kept.kept().find(is_of);
+        let of = self.kept.kept_or_restored().find(is_of);
         if let Some(of) = of {
             self.kept.set_ticket(of, resume.ticket);
         }

@@ -22,7 +22,8 @@ pub struct RestoredPlayer {
     pub peer: Option<PeerId>,
     /// The player.
     pub identity: Arc<Identity>,
-    /// Hash of the ticket with which it can resume its session.
+    /// Hash of the ticket with which it can resume its session; `None`: none, or one that the other
+    /// server has offered in the directory of a cluster ([`Rooms::restore_ticket`]).
     pub ticket: Option<TicketHash>,
     /// Time for which the place is still kept; `None`: the player is connected.
     pub kept_for: Option<Duration>,
@@ -62,8 +63,9 @@ impl Rooms {
         room.restore(connection, peer);
         self.places.insert(connection, id);
         self.players.insert(connection, identity);
-        if let Some(ticket) = ticket {
-            self.kept.set_ticket(connection, ticket);
+        match ticket {
+            Some(ticket) => self.kept.set_ticket(connection, ticket),
+            None => self.kept.restore(connection),
         }
         if let Some(time) = kept_for {
             self.kept.keep(connection, now + time);

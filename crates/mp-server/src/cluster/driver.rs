@@ -1,13 +1,15 @@
 //! [`Driver`]: the task that runs the machines of a node between the bus, the directory, the
-//! endpoints and the rooms. `turn` has the order of a turn, `joins` the players.
+//! endpoints and the rooms. `turn` has the order of a turn, `joins` the players, `rooms` the states
+//! of rooms.
 
 mod calls;
 mod joins;
+mod rooms;
 mod sessions;
 mod tickets;
 mod turn;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +35,9 @@ use super::here::RoomsHere;
 use super::near::NearLinks;
 use super::node::NodeContext;
 use super::requests::{Asker, TaskOutcome, Tasks};
+use super::restored::RestoredEndpoints;
 use super::sessions::SessionSearches;
+use super::snapshots::RoomSnapshots;
 use super::stats::{RequestStats, SharedStats};
 use super::tickets::Tickets;
 use crate::rooms::{HostCall, RoomsHandle};
@@ -41,6 +45,7 @@ use crate::rooms::{HostCall, RoomsHandle};
 /// The task of a node. It ends with the task that owns the rooms.
 pub(super) struct Driver<B, D> {
     clock: SystemClock,
+    cluster: ClusterId,
     node: ClusterNodeId,
     bus: B,
     tasks: Tasks<D>,
@@ -61,6 +66,12 @@ pub(super) struct Driver<B, D> {
     guests: Guests,
     far: FarLinks,
     departures: Departures,
+    snapshots: RoomSnapshots,
+    restored: RestoredEndpoints,
+    /// Adopted rooms whose snapshot is being read, with their templates.
+    loading: BTreeMap<RoomName, Option<RoomName>>,
+    /// Adopted rooms whose snapshot was read, and that have not opened.
+    restoring: BTreeSet<RoomName>,
     /// Joins of other nodes for rooms that this node does not own, while their owner is found.
     early: BTreeMap<RoomName, Vec<EarlyJoin>>,
     early_count: usize,
@@ -106,16 +117,17 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         directory: D,
         context: NodeContext,
     ) -> Self {
-        let NodeContext { clock, rooms, capacity, inbox, stats } = context;
+        let NodeContext { clock, rooms, capacity, inbox, stats, snapshots } = context;
         Self {
             clock,
+            cluster,
             node,
             bus,
             tasks: Tasks::new(directory),
             codec: RequestCodec::new(cluster, node),
             lease: Lease::new(node, NodeRecord::with_capacity(capacity)),
             claims: Claims::new(node),
-            gateways: Gateways::new(cluster, node, EndpointId(FAR_ENDPOINTS)),
+            gateways: Gateways::new(cluster, node, EndpointId(FAR_ENDPOINTS)).holding(),
             rooms,
             inbox,
             wake: Arc::new(Notify::new()),
@@ -128,6 +140,10 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             guests: Guests::default(),
             far: FarLinks::default(),
             departures: Departures::default(),
+            snapshots: RoomSnapshots::new(snapshots),
+            restored: RestoredEndpoints::default(),
+            loading: BTreeMap::new(),
+            restoring: BTreeSet::new(),
             early: BTreeMap::new(),
             early_count: 0,
             creators: BTreeMap::new(),
@@ -159,6 +175,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                     self.drain_bus().await;
                 }
                 outcome = self.tasks.next() => self.handle_outcome(outcome),
+                outcome = self.snapshots.next() => self.handle_snapshot(outcome),
                 count = self.inbox.recv_many(&mut messages, MESSAGES_PER_TURN) => {
                     if count == 0 {
                         break;
@@ -178,7 +195,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         loop {
             let now = self.clock.now();
             self.turn(now);
-            let is_finished = self.claims.rooms().next().is_none() && self.tasks.is_empty();
+            let is_idle = self.tasks.is_empty() && self.snapshots.is_idle();
+            let is_finished = self.claims.rooms().next().is_none() && is_idle;
             if is_finished || now >= until {
                 return;
             }
@@ -186,6 +204,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             tokio::select! {
                 event = self.bus.recv() => self.handle_event(event),
                 outcome = self.tasks.next() => self.handle_outcome(outcome),
+                outcome = self.snapshots.next() => self.handle_snapshot(outcome),
                 () = tokio::time::sleep(wait) => {}
             }
         }

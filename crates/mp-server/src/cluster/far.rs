@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mp_actor::{BranchRef, RemoteEndpoint, RemoteInput};
-use mp_cluster::{Epoch, FarLink, GatewayEnd, Gateways};
+use mp_cluster::{ClusterNodeId, Epoch, FarLink, GatewayEnd, Gateways, LinkOpening};
 use mp_core::{
     CloseMode, ConnectionId, DisconnectReason, EndpointId, OutgoingPacket, PeerEvent, Rejection,
     ToBranch, ToEndpoint,
@@ -13,17 +13,29 @@ use mp_rooms::{ListenerConnection, ListenerId, RoomName};
 use tokio::sync::Notify;
 
 use super::departures::Departure;
-use super::guests::Guests;
+use super::guests::{Guest, Guests};
+use super::restored::RestoredEndpoints;
 
 /// The links to rooms of this node, with their branches.
 #[derive(Debug, Default)]
 pub(super) struct FarLinks {
     links: BTreeMap<FarLink, Attached>,
+    /// Links whose first frame was not received.
+    opening: BTreeMap<FarLink, Opening>,
+}
+
+/// A link that another node is opening.
+#[derive(Debug)]
+struct Opening {
+    branch: BranchRef,
+    room: RoomName,
+    epoch: Epoch,
 }
 
 #[derive(Debug)]
 struct Attached {
-    remote: RemoteEndpoint,
+    /// `None` once the endpoint has ended and the branch has left it.
+    remote: Option<RemoteEndpoint>,
     room: RoomName,
     epoch: Epoch,
     /// The listener that stands for the endpoint, once the link is open.
@@ -33,6 +45,10 @@ struct Attached {
     /// Unexpected connections that are to be disconnected.
     refused: Vec<ConnectionId>,
     is_closed: bool,
+    /// True if the branch has left the endpoint.
+    has_left: bool,
+    /// True if the endpoint has ended before.
+    has_ended: bool,
 }
 
 /// The events of a turn of the links.
@@ -40,6 +56,8 @@ struct Attached {
 pub(super) struct FarTurn {
     /// Players whose connection has ended.
     pub(super) left: Vec<ListenerConnection>,
+    /// Players of rooms that another node had, whose connection is here now.
+    pub(super) returned: Vec<(RoomName, ListenerConnection)>,
     /// Connections that no join has announced.
     pub(super) unexpected: u64,
     /// True if a branch has not accepted a message.
@@ -47,34 +65,84 @@ pub(super) struct FarTurn {
 }
 
 impl FarLinks {
-    /// Attaches a link to the branch of its room.
-    pub(super) fn attach(
-        &mut self,
-        link: FarLink,
-        endpoint: EndpointId,
-        room: (RoomName, Epoch),
-        branch: &BranchRef,
-        wake: &Arc<Notify>,
-    ) {
-        let remote = branch.attach_remote(endpoint, Arc::clone(wake));
+    /// Attaches a link to the branch of its room, once it is open.
+    pub(super) fn attach(&mut self, link: FarLink, room: (RoomName, Epoch), branch: &BranchRef) {
         let (room, epoch) = room;
-        self.links.insert(
-            link,
-            Attached {
-                remote,
-                room,
-                epoch,
+        self.opening.insert(link, Opening { branch: branch.clone(), room, epoch });
+    }
+
+    /// Attaches the links that are open.
+    fn open(
+        &mut self,
+        gateways: &mut Gateways,
+        guests: &mut Guests,
+        restored: &mut RestoredEndpoints,
+        wake: &Arc<Notify>,
+        turn: &mut FarTurn,
+    ) {
+        let links = &mut self.links;
+        self.opening.retain(|&link, Opening { branch, room, epoch }| {
+            let Some(far) = gateways.far_mut(link) else { return false };
+            let Some(opening) = far.poll_opening() else { return true };
+            let mut attached = Attached {
+                remote: None,
+                room: room.clone(),
+                epoch: *epoch,
                 listener: None,
                 unexpected: BTreeSet::new(),
                 refused: Vec::new(),
                 is_closed: false,
-            },
-        );
+                has_left: false,
+                has_ended: false,
+            };
+            if let LinkOpening::Reopened(there) = opening {
+                let key = (room.clone(), link.0, there);
+                let known = restored.take(&key);
+                let gone = far.reopen(known.as_ref().map(|it| (it.id, &it.connections)));
+                if let Some(mut known) = known {
+                    let listener = known.listener;
+                    for &connection in &known.connections {
+                        let guest = ListenerConnection { listener, connection };
+                        if gone.contains(&connection) {
+                            if matches!(guests.get(guest), Some(Guest::Restored)) {
+                                guests.remove(guest);
+                            }
+                            turn.left.push(guest);
+                        } else if guests.return_by(guest, link) {
+                            turn.returned.push((room.clone(), guest));
+                        }
+                    }
+                    known.report_gone();
+                    attached.listener = Some(listener);
+                    attached.remote = known.remote;
+                }
+            }
+            if attached.remote.is_none() {
+                attached.remote = Some(branch.attach_remote(far.endpoint(), Arc::clone(wake)));
+            }
+            links.insert(link, attached);
+            false
+        });
     }
 
     /// Returns whether a room has links.
     pub(super) fn has_room(&self, room: &RoomName) -> bool {
         self.links.values().any(|attached| attached.room == *room)
+            || self.opening.values().any(|opening| opening.room == *room)
+    }
+
+    /// Returns the node and the endpoint of each link to a room, by the id of the endpoint here.
+    pub(super) fn endpoints_of(
+        &self,
+        gateways: &mut Gateways,
+        room: &RoomName,
+    ) -> BTreeMap<EndpointId, (ClusterNodeId, EndpointId)> {
+        let links = self.links.iter().filter(|(_, attached)| attached.room == *room);
+        let endpoint = |(&link, _): (&FarLink, _)| {
+            let far = gateways.far_mut(link)?;
+            Some((far.endpoint(), (link.0, far.remote_endpoint()?)))
+        };
+        links.filter_map(endpoint).collect()
     }
 
     /// Returns whether a link has a listener.
@@ -83,16 +151,30 @@ impl FarLinks {
     }
 
     /// Passes messages between the branches and their gateways.
-    pub(super) fn exchange(&mut self, gateways: &mut Gateways, guests: &mut Guests) -> FarTurn {
+    pub(super) fn exchange(
+        &mut self,
+        gateways: &mut Gateways,
+        guests: &mut Guests,
+        restored: &mut RestoredEndpoints,
+        wake: &Arc<Notify>,
+    ) -> FarTurn {
         let mut turn = FarTurn::default();
+        self.open(gateways, guests, restored, wake, &mut turn);
         self.links.retain(|&link, attached| {
             let Some(far) = gateways.far_mut(link) else {
                 turn.left.extend(guests.remove_link(link));
+                let is_closed = attached.is_closed || attached.has_left;
+                if let Some(remote) = attached.remote.take().filter(|_| !is_closed) {
+                    restored.anchor(attached.room.clone(), remote);
+                }
                 return false;
             };
             while far.has_capacity() && !attached.is_closed {
-                match attached.remote.try_recv() {
-                    RemoteInput::Message(message) => far.handle_message(message),
+                match attached.recv() {
+                    RemoteInput::Message(message) => {
+                        attached.has_left |= matches!(message, ToEndpoint::Leave { .. });
+                        far.handle_message(message);
+                    }
                     RemoteInput::Empty => break,
                     RemoteInput::Ended => {
                         attached.is_closed = true;
@@ -117,6 +199,10 @@ impl FarLinks {
             for connection in attached.refused.drain(..) {
                 far.handle_message(disconnect(connection, DisconnectReason::Refused));
             }
+            if attached.has_left && attached.has_ended {
+                // It closes for the branch.
+                attached.remote = None;
+            }
             true
         });
         turn
@@ -139,6 +225,11 @@ impl FarLinks {
 }
 
 impl Attached {
+    /// Returns the next message of the branch.
+    fn recv(&mut self) -> RemoteInput<ToEndpoint> {
+        self.remote.as_mut().map_or(RemoteInput::Empty, RemoteEndpoint::try_recv)
+    }
+
     /// Offers a message of the gateway to the branch, without connections that are not expected.
     fn deliver(
         &mut self,
@@ -157,11 +248,17 @@ impl Attached {
             }
             ToBranch::Closed(..) => {
                 turn.left.extend(guests.remove_link(link));
+                self.has_ended = !self.has_left;
+                if self.has_ended {
+                    // The branch goes on, also without endpoints.
+                    return Ok(());
+                }
                 message
             }
             message => message,
         };
-        self.remote.try_send(message).inspect_err(|_| turn.is_blocked = true)
+        let Some(remote) = &mut self.remote else { return Ok(()) };
+        remote.try_send(message).inspect_err(|_| turn.is_blocked = true)
     }
 
     /// Records an event of a connection. Returns whether the branch receives it. An event may be

@@ -26,6 +26,8 @@ pub(super) enum Guest {
     Asking { request: RemoteRequest, room: RoomName, until: Instant },
     /// Its connection is expected on a link in this epoch.
     Expected { until: Instant, epoch: Epoch },
+    /// It was in the room on another node, and its link is not open here yet.
+    Restored,
     /// Its connection is here.
     Here(FarLink),
 }
@@ -115,6 +117,24 @@ impl Guests {
         }
     }
 
+    /// Adds a player of a room that another node had.
+    pub(super) fn restore(&mut self, guest: ListenerConnection) {
+        self.insert(guest, Guest::Restored);
+    }
+
+    /// Records that the connection of a restored player is here. Returns false if the player is no
+    /// restored one, or has left.
+    pub(super) fn return_by(&mut self, guest: ListenerConnection, link: FarLink) -> bool {
+        let place = self.places.get_mut(&guest);
+        let place = place.filter(|place| matches!(place, Guest::Restored));
+        place.map(|place| *place = Guest::Here(link)).is_some()
+    }
+
+    /// Returns the nodes and endpoints for which listeners stand.
+    pub(super) fn origins(&self) -> BTreeMap<ListenerId, (ClusterNodeId, EndpointId)> {
+        self.listeners.iter().map(|(&origin, &listener)| (listener, origin)).collect()
+    }
+
     pub(super) fn get(&self, guest: ListenerConnection) -> Option<&Guest> {
         self.places.get(&guest)
     }
@@ -170,7 +190,7 @@ impl Guest {
     fn until(&self) -> Option<Instant> {
         match self {
             Self::Asking { until, .. } | Self::Expected { until, .. } => Some(*until),
-            Self::Here(_) => None,
+            Self::Restored | Self::Here(_) => None,
         }
     }
 }

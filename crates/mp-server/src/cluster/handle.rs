@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mp_actor::{BranchRef, SharedEndpoint};
+use mp_actor::{BranchRef, RemoteEndpoint, SharedEndpoint};
 use mp_cluster::directory::{BanRecord, NodeContact};
 use mp_cluster::{
     ClusterNodeId, FoundSession, NodeCall, NodeReply, NodeRequestId, PlayerTicket, SessionQuery,
@@ -54,8 +54,10 @@ pub(crate) enum ToNode {
     Decided(ListenerConnection, GuestDecision),
     /// A player of another node is removed.
     Remove { guest: ListenerConnection, reason: DisconnectReason, notice: Option<OutgoingPacket> },
-    /// A room has opened.
-    Opened { room: RoomId, name: RoomName, branch: BranchRef },
+    /// A room has opened. `restored`: endpoints of other nodes with which it goes on.
+    Opened { room: RoomId, name: RoomName, branch: BranchRef, restored: Vec<RemoteEndpoint> },
+    /// Players have joined or left a room.
+    Changed(RoomName),
     /// A room has ended. `exists`: there is another one of this name.
     Ended { room: RoomId, name: RoomName, exists: bool },
     /// A call of the cluster about a room was handled. `exists`: there is such a room now.

@@ -26,9 +26,12 @@ mod nats;
 mod near;
 mod node;
 mod requests;
+mod restored;
 mod servers;
 mod sessions;
+mod snapshots;
 mod stats;
+mod storage;
 mod tickets;
 
 pub(crate) use far::REDIRECTED;
@@ -38,8 +41,8 @@ pub(crate) use handle::{
 };
 pub(crate) use join::{NatsFacts, check, join};
 pub(crate) use lists::LIST_AGE_MAX;
-pub use node::ClusterNode;
 #[cfg(test)]
 pub(crate) use node::RunningNode;
+pub use node::{ClusterNode, WithoutSnapshot};
 pub(crate) use servers::PlayerServer;
 pub(crate) use stats::{ClusterStats, SharedStats};

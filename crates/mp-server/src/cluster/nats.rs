@@ -18,9 +18,13 @@ pub(super) async fn join(config: &ClusterConfig) -> Result<ClusterNode, String> 
     let (id, connection) = connect(config).await?;
     let (cluster, nats) = (config.name.as_str(), connection.server().version);
     let directory = connection.directory().await.map_err(|error| error.to_string())?;
+    let snapshots = connection.snapshots().await.map_err(|error| error.to_string())?;
     let bus = connection.into_bus().await.map_err(|error| error.to_string())?;
     tracing::info!(cluster, node = %id, nats, "joined the cluster");
-    Ok(ClusterNode::new(config.name.id(), id, bus, directory))
+    let node = ClusterNode::new(config.name.id(), id, bus, directory).snapshots(snapshots);
+    let node = node.snapshot_interval(config.snapshot_interval);
+    let node = node.snapshot_max_bytes(config.snapshot_max_bytes);
+    Ok(node.without_snapshot(config.without_snapshot))
 }
 
 /// Checks that a node can use NATS, and returns its state.
@@ -32,6 +36,7 @@ pub(super) async fn check(config: &ClusterConfig) -> Result<NatsFacts, String> {
     let (_, connection) = connect(config).await?;
     let version = connection.server().version;
     let directory = connection.directory().await.map_err(|error| error.to_string())?;
+    connection.snapshots().await.map_err(|error| error.to_string())?;
     let node_versions = node_versions(&directory).await?;
     let clock = connection.clock().await.map_err(|error| error.to_string())?;
     connection.into_bus().await.map_err(|error| error.to_string())?;

@@ -116,6 +116,15 @@ impl NearLinks {
         decided.collect()
     }
 
+    /// Records the new numbers of links to rooms that another node has adopted.
+    pub(super) fn reopened(&mut self, links: Vec<(LinkId, LinkId)>) {
+        for (before, link) in links {
+            if let Some(near) = self.links.remove(&before) {
+                self.links.insert(link, near);
+            }
+        }
+    }
+
     /// Passes messages between the endpoints and their gateways. Returns true if an endpoint has
     /// not accepted one.
     pub(super) fn exchange(&mut self, gateways: &mut Gateways) -> bool {

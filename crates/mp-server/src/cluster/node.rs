@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use mp_cluster::bus::Bus;
-use mp_cluster::{ClusterId, ClusterNodeId, Directory};
+use mp_cluster::limits::SNAPSHOT_BYTES_MAX;
+use mp_cluster::{ClusterId, ClusterNodeId, Directory, Snapshots};
 use mp_core::host::SystemClock;
 use tokio::sync::{mpsc, oneshot};
 
 use super::driver::Driver;
 use super::handle::{ClusterHandle, ToNode};
+use super::snapshots::SnapshotSettings;
 use super::stats::SharedStats;
+use super::storage::SnapshotStorage;
 use crate::rooms::RoomsHandle;
 
 /// The place of a server in a cluster: the bus and the directory that it shares with other servers.
@@ -24,7 +27,20 @@ use crate::rooms::RoomsHandle;
 pub struct ClusterNode {
     id: ClusterNodeId,
     clock: SystemClock,
+    snapshots: SnapshotSettings,
     connect: Box<Connect>,
+}
+
+/// The fate of a room that a node adopts from one that has died, if no snapshot of the room is
+/// stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WithoutSnapshot {
+    /// It creates the room from its template, empty.
+    #[default]
+    Empty,
+    /// The room has ended, and its name is free.
+    End,
 }
 
 /// A function that connects a node, and returns its driver or a message.
@@ -40,6 +56,7 @@ pub(super) struct NodeContext {
     pub(super) capacity: u32,
     pub(super) inbox: mpsc::Receiver<ToNode>,
     pub(super) stats: SharedStats,
+    pub(super) snapshots: SnapshotSettings,
 }
 
 /// A node that runs, on a thread of its own, until the task that owns the rooms has ended.
@@ -82,7 +99,37 @@ impl ClusterNode {
                 Ok(running)
             })
         };
-        Self { id, clock: SystemClock::new(), connect: Box::new(connect) }
+        let (clock, snapshots) = (SystemClock::new(), SnapshotSettings::default());
+        Self { id, clock, snapshots, connect: Box::new(connect) }
+    }
+
+    /// Stores the states of the node's rooms, from which the node that adopts a room goes on.
+    /// Default: adopted rooms begin anew.
+    pub fn snapshots(mut self, store: impl Snapshots) -> Self {
+        self.snapshots.storage = Some(SnapshotStorage::new(store));
+        self
+    }
+
+    /// Sets the time between two snapshots of a room whose players stay. Default: 5 s. After
+    /// players have joined or left, there is one within half a second.
+    pub fn snapshot_interval(mut self, interval: Duration) -> Self {
+        self.snapshots.interval = interval;
+        self
+    }
+
+    /// Sets the maximum size of a snapshot in bytes, at most
+    /// [`SNAPSHOT_BYTES_MAX`](mp_cluster::limits::SNAPSHOT_BYTES_MAX). A larger one is counted and
+    /// not stored. Default: 16 MiB.
+    pub fn snapshot_max_bytes(mut self, max: usize) -> Self {
+        self.snapshots.max_bytes = max.min(SNAPSHOT_BYTES_MAX);
+        self
+    }
+
+    /// Sets what happens with adopted rooms of which there is no snapshot. Default:
+    /// [`WithoutSnapshot::Empty`].
+    pub fn without_snapshot(mut self, without: WithoutSnapshot) -> Self {
+        self.snapshots.without_snapshot = without;
+        self
     }
 
     /// Sets the clock. Nodes with a directory in memory need the same one.
@@ -98,8 +145,9 @@ impl ClusterNode {
         let (handle, inbox) = ClusterHandle::new(self.id, stats.clone());
         // Fails only if the server has ended.
         let _ = rooms.join_cluster(handle).await;
-        let (clock, rooms) = (self.clock, rooms.clone());
-        let context = NodeContext { clock, rooms, capacity, inbox, stats: stats.clone() };
+        let (clock, rooms, snapshots) = (self.clock, rooms.clone(), self.snapshots);
+        let context =
+            NodeContext { clock, rooms, capacity, inbox, stats: stats.clone(), snapshots };
         let (alive, until_ended) = oneshot::channel();
         let (reply, connected) = oneshot::channel();
         let connect = self.connect;

@@ -8,6 +8,7 @@ use mp_cluster::{ClaimStats, ClusterNodeId, FrameRefusal, GatewaysStats, Members
 use mp_core::ReasonCounts;
 
 use super::servers::ServerList;
+use super::snapshots::SnapshotStats;
 use super::tickets::TicketStats;
 
 /// Statistics of a node, at most a second old.
@@ -29,6 +30,7 @@ pub(crate) struct ClusterStats {
     pub(crate) bus: BusStats,
     pub(crate) requests: RequestStats,
     pub(crate) tickets: TicketStats,
+    pub(crate) snapshots: SnapshotStats,
     /// Messages of the rooms that were dropped because the queue was full.
     pub(crate) dropped: u64,
 }

@@ -17,6 +17,7 @@ use mp_rooms::SamePlayer;
 pub use self::limits::{LimitsConfig, RateConfig};
 pub use self::rooms::{QueueConfig, RoomConfig, SnapshotsConfig, TemplateConfig};
 use super::address::BindAddress;
+use crate::cluster::WithoutSnapshot;
 
 /// A transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,6 +302,12 @@ pub struct ClusterConfig {
     pub ca_file: Option<PathBuf>,
     /// Number of NATS servers that store the directory, if this server creates it (default: 1).
     pub replicas: u8,
+    /// Time between two snapshots of a room (default: 5 s).
+    pub snapshot_interval: Duration,
+    /// Maximum size of a snapshot in bytes (default: 16 MiB).
+    pub snapshot_max_bytes: usize,
+    /// The fate of adopted rooms of which there is no snapshot (default: created anew).
+    pub without_snapshot: WithoutSnapshot,
 }
 
 /// Settings of the log: `[log]`.

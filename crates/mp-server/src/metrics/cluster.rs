@@ -94,6 +94,13 @@ pub(super) fn cluster(stats: Option<&ClusterStats>) -> Vec<Family> {
                 by_result("reason", counts)
             },
         ),
+        counters(stats, "mp_cluster_held_links", "Links whose room has lost its node", held),
+        counters(stats, "mp_cluster_held_lost", "What was lost with the node of a room", lost),
+        counters(stats, "mp_cluster_snapshots", "Snapshots of rooms by result", snapshots),
+        counters(stats, "mp_cluster_snapshots_stored", "Bytes of the snapshots stored", |stats| {
+            vec![(vec![], stats.snapshots.bytes)]
+        })
+        .bytes(),
         counters(stats, "mp_cluster_frames_refused", "Frames and requests refused", refused),
         counters(stats, "mp_cluster_dropped", "Messages between nodes that were dropped", dropped),
         counters(stats, "mp_cluster_bus_disconnections", "Times that the bus was lost", |stats| {
@@ -171,6 +178,39 @@ fn tickets(stats: &ClusterStats) -> Vec<(Labels, u64)> {
             ("unavailable", tickets.unavailable),
             ("unanswered", tickets.offers.unanswered),
             ("overflowed", tickets.offers.overflowed),
+        ],
+    )
+}
+
+fn held(stats: &ClusterStats) -> Vec<(Labels, u64)> {
+    let links = &stats.gateways.gateways;
+    by_result("result", [("held", links.holds), ("reopened", links.reopened)])
+}
+
+fn lost(stats: &ClusterStats) -> Vec<(Labels, u64)> {
+    let links = &stats.gateways.gateways;
+    by_result(
+        "kind",
+        [
+            ("batches", links.unconfirmed_batches),
+            ("unreliable_packets", links.held_drops),
+            ("connections", links.unknown_connections),
+        ],
+    )
+}
+
+fn snapshots(stats: &ClusterStats) -> Vec<(Labels, u64)> {
+    let snapshots = &stats.snapshots;
+    by_result(
+        "result",
+        [
+            ("stored", snapshots.stored),
+            ("unchanged", snapshots.unchanged),
+            ("too_large", snapshots.too_large),
+            ("failed", snapshots.failed),
+            ("restored", snapshots.restored),
+            ("missing", snapshots.missing),
+            ("refused", snapshots.refused),
         ],
     )
 }

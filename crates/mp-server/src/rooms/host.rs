@@ -8,6 +8,7 @@ mod lifecycle;
 mod listeners;
 mod node_calls;
 mod players;
+mod restore;
 mod resume;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ use self::cluster::Cluster;
 use self::lifecycle::{Running, SharedWithRoom};
 use self::listeners::Listening;
 use self::players::Traffic;
+use self::restore::Restoring;
+pub(crate) use self::restore::{BranchRestore, RoomDescription, RoomRestore};
 use super::admission::Admission;
 use super::changes::Changes;
 use super::context::{DrainDeadline, RoomTypes};
@@ -86,6 +89,8 @@ pub(crate) struct RoomsHost {
     /// Threads of the rooms that are being started.
     starting: BTreeMap<RoomId, ThreadNumber>,
     opening: BTreeMap<RoomId, oneshot::Sender<()>>,
+    /// Rooms of other nodes that are being started here.
+    restoring: BTreeMap<RoomId, Restoring>,
     /// Joins that were received before their listener was added.
     early: Vec<Join>,
     placement: Placement,
@@ -157,6 +162,7 @@ impl RoomsHost {
             running: BTreeMap::new(),
             starting: BTreeMap::new(),
             opening: BTreeMap::new(),
+            restoring: BTreeMap::new(),
             load,
             drain: DrainDeadline::new(clock),
             events,

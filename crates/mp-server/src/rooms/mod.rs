@@ -31,7 +31,9 @@ pub(crate) use changes::RoomChange;
 pub use context::RoomContext;
 pub(crate) use context::{RoomType, RoomTypes};
 pub use handle::{CreateRoomError, RoomsHandle, ServerEnded};
-pub(crate) use host::{HostCall, HostSettings, RoomsHost};
+pub(crate) use host::{
+    BranchRestore, HostCall, HostSettings, RoomDescription, RoomRestore, RoomsHost,
+};
 pub(crate) use identities::Identities;
 pub(crate) use inspection::RoomInspection;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use mp_cluster::directory::NodeRecord;
 use mp_cluster::limits::{QUEUED_BATCHES_MAX, WINDOW_FRAMES};
 use mp_cluster::{
-    ClaimEvent, ClaimStats, Claims, ClusterId, ClusterNodeId, Gateways, GatewaysStats, Lease,
-    LinkId,
+    ClaimEvent, ClaimStats, Claims, ClusterId, ClusterNodeId, Epoch, FarLink, Gateways,
+    GatewaysStats, Lease, LinkId,
 };
 use mp_core::bytes::Bytes;
 use mp_core::{BranchId, EndpointId, Instant, Rng};
@@ -29,6 +29,8 @@ pub(super) struct Node {
     gateways: Gateways,
     sockets: BTreeMap<LinkId, (RoomName, Socket)>,
     rooms: BTreeMap<RoomName, Room>,
+    /// Links of other nodes whose first frame was not received.
+    opening: Vec<(FarLink, RoomName)>,
     /// Time at which the room is located again, by true time.
     locate_at: Instant,
     /// Time until which mailboxes accept nothing.
@@ -67,9 +69,10 @@ impl Node {
             clock,
             lease: Lease::new(id, NodeRecord::with_capacity(capacity)),
             claims: Claims::new(id),
-            gateways: Gateways::new(cluster, id, EndpointId(1_000)),
+            gateways: Gateways::new(cluster, id, EndpointId(1_000)).holding(),
             sockets: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            opening: Vec::new(),
             locate_at: Instant::ZERO,
             stalled_until: Instant::ZERO,
             paused_until: Instant::ZERO,
@@ -125,18 +128,17 @@ impl Node {
             self.locate_at = now + Duration::from_millis(500);
             let is_missing = |room: &&RoomName| !self.has(room);
             let missing: Vec<_> = rooms.iter().filter(is_missing).cloned().collect();
-            missing.into_iter().for_each(|room| self.claims.locate(room));
+            // Players whose room has lost its node wait for the next one.
+            let missing = missing.into_iter().chain(self.gateways.waiting_rooms());
+            missing.for_each(|room| self.claims.locate(room));
         }
         while let Some(room) = self.gateways.next_unknown() {
             self.claims.locate(room);
         }
-        while let Some((link, room)) = self.gateways.next_opened() {
-            if let (Some(far), Some(room)) =
-                (self.gateways.far_mut(link), self.rooms.get_mut(&room))
-            {
-                room.attach(far.endpoint(), link);
-            }
+        while let Some(opened) = self.gateways.next_opened() {
+            self.opening.push(opened);
         }
+        self.attach();
         if let Some(rng) = acts {
             self.act(now, rng, ledger);
         }
@@ -186,13 +188,44 @@ impl Node {
         }
     }
 
+    /// Attaches the links that are open to their rooms.
+    fn attach(&mut self) {
+        let Self { gateways, rooms, opening, .. } = self;
+        opening.retain(|(link, room)| {
+            let Some(far) = gateways.far_mut(*link) else { return false };
+            if far.poll_opening().is_none() {
+                return true;
+            }
+            // A room that is adopted begins anew: it knows none of the connections.
+            far.reopen(None);
+            if let Some(room) = rooms.get_mut(room) {
+                room.attach(far.endpoint(), *link);
+            }
+            false
+        });
+    }
+
+    /// Opens links to the next node of a room.
+    fn reopen(&mut self, local: Instant, room: &RoomName, owner: (ClusterNodeId, Epoch)) {
+        for (before, link) in self.gateways.reopen(local, room, owner) {
+            if let Some(socket) = self.sockets.remove(&before) {
+                self.sockets.insert(link, socket);
+            }
+        }
+    }
+
     fn follow_claims(&mut self, local: Instant, ledger: &mut Ledger) {
         while let Some(event) = self.claims.next_event() {
             match event {
-                ClaimEvent::Owned { room, .. } => {
+                ClaimEvent::Owned { room, epoch, .. } => {
+                    self.reopen(local, &room, (self.id, epoch));
                     self.rooms.entry(room).or_default();
                 }
-                ClaimEvent::Elsewhere { room, owner, epoch } if !self.has(&room) => {
+                ClaimEvent::Elsewhere { room, owner, epoch } => {
+                    self.reopen(local, &room, (owner, epoch));
+                    if self.has(&room) {
+                        continue;
+                    }
                     let opened =
                         self.gateways.open(local, room.clone(), (owner, epoch), BranchId(1));
                     if let Some(link) = opened {

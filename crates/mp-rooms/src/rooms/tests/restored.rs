@@ -1,7 +1,10 @@
 //! Rooms that another registry goes on with.
 
+use mp_identity::Identity;
+
 use super::*;
 use crate::matchmaking::TicketHash;
+use crate::resume::Resume;
 
 const KEPT: Duration = Duration::from_secs(30);
 
@@ -46,4 +49,26 @@ fn players_have_their_places_ids_and_tickets_in_the_next_registry() {
     let outputs = after.pass(KEPT);
     assert!(matches!(outputs[..], [RoomOutput::Left { .. }]), "{outputs:?}");
     assert_eq!(after.rooms.players_of(after.now, room).len(), 1);
+}
+
+#[test]
+fn ticket_of_the_former_registry_resumes_the_session_of_a_restored_player_without_one() {
+    let mut registry = registry();
+    let room = registry.rooms.create(name("a"), &name("arena")).unwrap();
+    registry.outputs();
+    let identity = Arc::new(Identity::anonymous());
+    let (connection, peer) = (connection(0), PeerId::new(2));
+    let player = RestoredPlayer { connection, peer, identity, ticket: None, kept_for: None };
+    assert!(registry.rooms.restore_player(registry.now, room, player));
+    registry.rooms.opened(registry.now, room);
+    let resume = |number: u8| Resume {
+        ticket: TicketHash::from_bytes([number; 32]),
+        peer: PeerId::new(2).unwrap(),
+    };
+    for number in [1, 2] {
+        registry.rooms.restore_ticket(&name("a"), resume(number));
+    }
+    let is_valid = |number| registry.rooms.ticket_offer(registry.now, resume(number).ticket);
+    assert!(is_valid(1).is_some());
+    assert!(is_valid(2).is_none(), "it has a ticket");
 }

@@ -49,14 +49,30 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             }
             ToNode::Decided(guest, decision) => self.decided(now, guest, decision),
             ToNode::Remove { guest, reason, notice } => self.remove(now, guest, reason, notice),
-            ToNode::Opened { room, name, branch } => {
+            ToNode::Opened { room, name, branch, restored } => {
                 if self.claims.epoch_of(&name).is_none() {
                     self.claims.claim(name.clone(), None);
                 }
+                self.restoring.remove(&name);
+                self.snapshots.opened(now, &name);
+                self.restored.opened(&name, restored);
+                self.found(&name, Some(self.node));
                 self.here.open(room, name, branch);
             }
-            ToNode::Ended { room, name, exists } => self.here.ended(room, &name, exists),
+            ToNode::Changed(name) => self.snapshots.changed(now, &name),
+            ToNode::Ended { room, name, exists } => {
+                self.restoring.remove(&name);
+                self.end_restored(&name);
+                if !exists {
+                    self.snapshots.ended(&name);
+                }
+                self.here.ended(room, &name, exists);
+            }
             ToNode::Settled { name, exists } | ToNode::Unclaim { name, exists } => {
+                if !exists {
+                    self.restoring.remove(&name);
+                    self.end_restored(&name);
+                }
                 self.here.end_call(&name, exists);
             }
             ToNode::Claim { name, template, reply } => {
@@ -219,7 +235,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             return;
         }
         let room = join.selection.room.clone();
-        if self.epoch_of(now, &room).is_some() {
+        if self.epoch_of(now, &room).is_some() && !self.is_restoring(&room) {
             return self.begin_guest(now, from, *join);
         }
         // Its node may have placed the room here.
@@ -312,6 +328,11 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             // Its connection will not be expected.
             Some(Guest::Expected { .. }) => {
                 self.guests.remove(guest);
+                self.call(move |host| host.guest_left(guest));
+            }
+            Some(Guest::Restored) => {
+                self.guests.remove(guest);
+                self.restored.remove_player(guest);
                 self.call(move |host| host.guest_left(guest));
             }
             None => {}

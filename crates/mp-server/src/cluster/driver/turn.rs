@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mp_cluster::bus::{Bus, BusMessageKind};
 use mp_cluster::directory::{Directory, NodeRecord};
-use mp_cluster::{ClaimEvent, GatewayEnd};
+use mp_cluster::{ClaimEvent, Epoch, GatewayEnd};
 use mp_core::Instant;
 use mp_core::host::unix_now;
 use mp_rooms::RoomName;
@@ -21,16 +21,22 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         self.attach(now);
         self.departures.handle_timeout(now, &mut self.gateways);
         self.is_blocked = self.near.exchange(&mut self.gateways);
-        let far = self.far.exchange(&mut self.gateways, &mut self.guests);
+        let (gateways, guests) = (&mut self.gateways, &mut self.guests);
+        let far = self.far.exchange(gateways, guests, &mut self.restored, &self.wake);
         self.is_blocked |= far.is_blocked;
         self.requests.unexpected += far.unexpected;
         for guest in far.left {
             self.call(move |host| host.guest_left(guest));
         }
+        if !far.returned.is_empty() {
+            self.call(move |host| host.guests_returned(&far.returned));
+        }
+        self.expire_restored(now);
         self.gateways.handle_timeout(now);
         self.transmit(now);
         self.expire(now);
         self.retry(now);
+        self.snapshot(now);
         self.release();
         self.flush_calls();
         self.publish(now);
@@ -40,7 +46,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     pub(super) fn poll_timeout(&self, now: Instant) -> Instant {
         let retry = (self.is_blocked || !self.calls.is_empty()).then(|| now + DELIVERY_RETRY);
         let is_locating = self.asks.rooms().next().is_some() || !self.creators.is_empty();
-        let locate = is_locating || self.here.has_vacant() || !self.early.is_empty();
+        let is_waiting = !self.gateways.waiting_rooms().is_empty();
+        let locate = is_locating || is_waiting || self.here.has_vacant() || !self.early.is_empty();
         let due = [
             self.lease.poll_timeout(),
             self.claims.poll_timeout(),
@@ -51,6 +58,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             self.sessions.poll_timeout(),
             self.guests.poll_timeout(),
             self.departures.poll_timeout(),
+            self.snapshots.poll_timeout(),
+            self.restored.poll_timeout(),
             retry,
             locate.then_some(self.next_retry),
             Some(self.next_publication),
@@ -87,11 +96,19 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     fn follow_claims(&mut self, now: Instant) {
         while let Some(event) = self.claims.next_event() {
             match event {
-                ClaimEvent::Owned { room, is_adopted, template, .. } => {
-                    self.owned(now, &room, template.filter(|_| is_adopted));
+                ClaimEvent::Owned { room, epoch, is_adopted, template } => {
+                    if !self.loads(&room, epoch, is_adopted, template.as_ref()) {
+                        self.owned(now, &room, epoch, template.filter(|_| is_adopted));
+                    }
                 }
-                ClaimEvent::Elsewhere { room, owner, .. } => self.elsewhere(&room, owner),
-                ClaimEvent::Unowned(room) => self.unowned(&room),
+                ClaimEvent::Elsewhere { room, owner, epoch } => {
+                    self.reopen(now, &room, (owner, epoch));
+                    self.elsewhere(&room, owner);
+                }
+                ClaimEvent::Unowned(room) => {
+                    self.gateways.abandon(&room);
+                    self.unowned(&room);
+                }
                 ClaimEvent::Unplaced(room) => self.unplaced(&room),
                 ClaimEvent::Lost(room) => self.lose(room),
                 ClaimEvent::Suspended(room) => {
@@ -105,8 +122,12 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     }
 
     /// Handles that this node owns a room. `template`: it was adopted, and is created anew.
-    fn owned(&mut self, now: Instant, room: &RoomName, template: Option<RoomName>) {
+    fn owned(&mut self, now: Instant, room: &RoomName, epoch: Epoch, template: Option<RoomName>) {
         self.found(room, Some(self.node));
+        if self.here.branch(room).is_some() {
+            // Players of this node, whose room was on another one.
+            self.reopen(now, room, (self.node, epoch));
+        }
         for creator in self.creators.remove(room).unwrap_or_default() {
             self.here.begin_call(room);
             if creator.reply.send(ClaimOutcome::Owned).is_err() {
@@ -146,10 +167,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             let epoch = self.epoch_of(now, &room);
             let Some(far) = self.gateways.far_mut(link) else { continue };
             match self.here.branch(&room).zip(epoch) {
-                Some((branch, epoch)) => {
-                    let endpoint = far.endpoint();
-                    self.far.attach(link, endpoint, (room, epoch), branch, &self.wake);
-                }
+                Some((branch, epoch)) => self.far.attach(link, (room, epoch), branch),
                 None => far.end(GatewayEnd::UnknownLink),
             }
         }
@@ -170,6 +188,9 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         self.next_retry = now + LOCATE_RETRY;
         for room in self.asks.rooms().cloned().collect::<Vec<_>>() {
             self.locate(room);
+        }
+        for room in self.gateways.waiting_rooms() {
+            self.claims.find(room);
         }
         for creators in self.creators.values_mut() {
             let expired = creators.extract_if(.., |creator| creator.deadline <= now);
@@ -192,8 +213,16 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
 
     /// Removes the rooms that have ended from the directory, once their links have.
     fn release(&mut self) {
-        let (claims, far) = (&mut self.claims, &self.far);
-        self.here.release(|room| !far.has_room(room) && claims.release(room));
+        let (claims, far, snapshots) = (&mut self.claims, &self.far, &mut self.snapshots);
+        self.here.release(|room| {
+            let epoch = claims.epoch_of(room);
+            let is_released =
+                !far.has_room(room) && !snapshots.is_busy(room) && claims.release(room);
+            if let Some(epoch) = epoch.filter(|_| is_released) {
+                snapshots.remove(room, epoch);
+            }
+            is_released
+        });
     }
 
     fn flush_calls(&mut self) {
@@ -213,9 +242,11 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         self.requests.calls_unanswered += self.node_calls.expire();
         self.forget_finders();
         let members = self.claims.members();
-        let far = &self.far;
+        let (far, restored) = (&self.far, &self.restored);
         self.guests.retain_listeners(|node, listener| {
-            members.contains_key(&node) || far.has_listener(listener)
+            members.contains_key(&node)
+                || far.has_listener(listener)
+                || restored.has_listener(listener)
         });
         self.stats.publish(ClusterStats {
             node: self.node,
@@ -230,6 +261,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             claims: self.claims.stats(),
             bus: self.bus.stats(),
             requests: self.requests,
+            snapshots: self.snapshots.stats,
             dropped: 0,
         });
     }

@@ -6,7 +6,8 @@ use mp_cluster::ClusterName;
 use mp_cluster::directory::{AddressKind, NodeAddress};
 use mp_toml::did_you_mean;
 
-use super::{Builder, named};
+use super::{Builder, named, seconds};
+use crate::cluster::WithoutSnapshot;
 use crate::config::types::{ClusterConfig, Secret};
 use crate::config::values::Table;
 use crate::matchmaking::EnetAddress;
@@ -26,6 +27,12 @@ impl Builder<'_> {
             credentials_file: table.text("credentials_file").map(Into::into),
             ca_file: table.text("ca_file").map(Into::into),
             replicas: table.number("replicas").unwrap_or(1),
+            snapshot_interval: seconds(table, "snapshot_interval"),
+            snapshot_max_bytes: table.number("snapshot_max_bytes").unwrap_or(16 << 20),
+            without_snapshot: match table.text("without_snapshot").as_deref() {
+                Some("end") => WithoutSnapshot::End,
+                _ => WithoutSnapshot::Empty,
+            },
         }
     }
 

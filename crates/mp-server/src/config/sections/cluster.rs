@@ -70,4 +70,25 @@ addresses none.",
         "Number of NATS servers that store the directory, if this server creates it; with 3, one may \
          fail",
     ),
+    Key::new(
+        "snapshot_interval",
+        Kind::Seconds { min: 1, max: 3_600 },
+        Preset::Number(5),
+        "Seconds between two snapshots of a room, from which another server goes on if this one fails
+
+They are stored only if the state has changed. After players have joined or left, there is one within \
+half a second.",
+    ),
+    Key::new(
+        "snapshot_max_bytes",
+        Kind::Bytes { min: 1_024, max: 64 << 20 },
+        Preset::Number(16 << 20),
+        "Maximum size of a snapshot in bytes; a larger one is counted and not stored",
+    ),
+    Key::new(
+        "without_snapshot",
+        Kind::Word(&["empty", "end"]),
+        Preset::Text("empty"),
+        "The fate of a room without a snapshot whose server fails: empty (created anew), end",
+    ),
 ];

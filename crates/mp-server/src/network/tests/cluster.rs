@@ -1,6 +1,7 @@
 //! Three servers of a cluster in one process, with a bus and a directory in memory. Their players
 //! join over ENet and WebSocket.
 
+mod adoption;
 mod failures;
 mod matchmaking;
 mod players;
@@ -22,7 +23,7 @@ use mp_transport_enet::{EnetMultiplayerPeer, EnetShards};
 use mp_transport_ws::WebSocketMultiplayerPeer;
 
 use super::*;
-use crate::cluster::{ClusterNode, ClusterStats, RunningNode};
+use crate::cluster::{ClusterNode, ClusterStats, RunningNode, WithoutSnapshot};
 use crate::config::IdentityConfig;
 use crate::rooms::RoomType;
 
@@ -71,6 +72,19 @@ fn game(calls: &Calls) -> Result<Branch, BuildError> {
     Branch::builder("/root").setup(|scene| scene.add("Log", Log(calls))).build()
 }
 
+/// Returns the type of rooms that record their calls.
+fn game_type(calls: &Calls) -> RoomType {
+    let calls = calls.clone();
+    Arc::new(move |_: &RoomContext| game(&calls))
+}
+
+/// Returns a node that stores snapshots of its rooms.
+fn cluster_node(cluster: &MemoryCluster, clock: SystemClock, id: ClusterNodeId) -> ClusterNode {
+    let of = ClusterNode::new(ClusterId::named("test"), id, cluster.bus(id), cluster.directory(id));
+    let of = of.clock(clock).snapshots(cluster.snapshots());
+    of.snapshot_interval(Duration::from_millis(200))
+}
+
 impl World {
     /// Starts three servers, and waits until they know each other.
     async fn start() -> Self {
@@ -83,14 +97,36 @@ impl World {
 
     /// Starts servers whose players have these identities, a part of the configuration.
     async fn start_as(template: Template, identity: &str) -> Self {
+        let calls = Calls::default();
+        let room_type = game_type(&calls);
+        Self::start_all(template, identity, room_type, calls, WithoutSnapshot::Empty).await
+    }
+
+    /// Starts servers with rooms of another type.
+    async fn start_type(
+        template: Template,
+        room_type: RoomType,
+        calls: Calls,
+        without: WithoutSnapshot,
+    ) -> Self {
+        Self::start_all(template, "", room_type, calls, without).await
+    }
+
+    async fn start_all(
+        template: Template,
+        identity: &str,
+        room_type: RoomType,
+        calls: Calls,
+        without: WithoutSnapshot,
+    ) -> Self {
         let identity = Config::parse(identity).unwrap().identity;
-        let (cluster, clock, calls) = (MemoryCluster::new(), SystemClock::new(), Calls::default());
+        let (cluster, clock) = (MemoryCluster::new(), SystemClock::new());
         let mut nodes = Vec::new();
         for number in 1..=3 {
             let id = ClusterNodeId::new(number);
-            let template = template.clone();
-            let server = Server::start(&cluster, clock, id, template, &identity, &calls);
-            nodes.push(server.await);
+            let of = cluster_node(&cluster, clock, id).without_snapshot(without);
+            let (template, room_type) = (template.clone(), Arc::clone(&room_type));
+            nodes.push(Server::start(of, id, template, room_type, &identity).await);
         }
         let world = Self { cluster, clock, nodes, calls };
         for node in 0..3 {
@@ -175,15 +211,12 @@ impl World {
 
 impl Server {
     async fn start(
-        cluster: &MemoryCluster,
-        clock: SystemClock,
+        of: ClusterNode,
         id: ClusterNodeId,
         template: Template,
+        arena: RoomType,
         identity: &IdentityConfig,
-        calls: &Calls,
     ) -> Self {
-        let calls = calls.clone();
-        let arena: RoomType = Arc::new(move |_: &RoomContext| game(&calls));
         let types = RoomTypes::from([("relay".to_owned(), arena)]);
         let mut settings = RoomsSettings::default();
         settings.default_template = Some(name("arena"));
@@ -191,9 +224,7 @@ impl Server {
         let authentication = Authentication::new(identity).unwrap();
         let settings = super::settings(types, rooms, authentication);
         let mut network = Network::start(settings).await.unwrap();
-        let of =
-            ClusterNode::new(ClusterId::named("test"), id, cluster.bus(id), cluster.directory(id));
-        let node = of.clock(clock).start(network.rooms(), 100).await.unwrap();
+        let node = of.start(network.rooms(), 100).await.unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let shards = EnetShards::bind(any, mp_transport_enet::ServerOptions::default(), 1).unwrap();
         let enet = shards.local_addr().unwrap();

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use mp_actor::RemoteEndpoint;
 use mp_cluster::directory::NodeContact;
 use mp_cluster::{FoundSession, PlayerTicket, RemoteJoin, SessionQuery};
 use mp_core::{DisconnectReason, Instant, Reason, Rejection};
 use mp_identity::{AuthRefusal, Identity, Role, Subject};
 use mp_rooms::{
-    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Notice, RoomId, RoomName,
-    SamePlayer, TicketHash,
+    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Notice, Removal, RoomId,
+    RoomName, SamePlayer, TicketHash,
 };
 use serde_json::Value;
 
@@ -30,6 +31,15 @@ pub(super) struct Cluster {
     last_join: u64,
     /// Names of the rooms that have opened, until they have ended.
     names: BTreeMap<RoomId, RoomName>,
+}
+
+impl Cluster {
+    /// Reports that players have joined or left a room.
+    pub(super) fn notify_changed(&self, room: RoomId) {
+        if let Some(name) = self.names.get(&room) {
+            self.handle.send(ToNode::Changed(name.clone()));
+        }
+    }
 }
 
 impl RoomsHost {
@@ -295,6 +305,25 @@ impl RoomsHost {
         Ok(())
     }
 
+    /// Handles that connections of a room that another node had are here. Their tickets are those
+    /// of that node, so they receive new ones.
+    pub(crate) fn guests_returned(&mut self, guests: &[(RoomName, ListenerConnection)]) {
+        let now = self.now();
+        for (room, guest) in guests {
+            let identity = self.rooms.identity_of(*guest);
+            if identity.is_some_and(|identity| self.is_banned(identity)) {
+                // It was banned when no node had the room.
+                self.rooms.disconnect(now, *guest, Removal::Banned);
+                continue;
+            }
+            self.report_join(*guest);
+            let of = self.rooms.find_by_name(room).zip(self.rooms.peer_of(*guest));
+            if let Some((room, peer)) = of {
+                self.offer_resume(room, peer);
+            }
+        }
+    }
+
     /// Handles the end of a connection of another node.
     pub(crate) fn guest_left(&mut self, guest: ListenerConnection) {
         self.leave(self.now(), guest);
@@ -338,11 +367,7 @@ impl RoomsHost {
 
     /// Creates a room of a node that has died.
     pub(crate) fn open_claimed(&mut self, room: RoomName, template: &RoomName) {
-        let created = match self.rooms.reserved(&room).cloned() {
-            Some(reserved) => self.rooms.create_with(room.clone(), reserved),
-            None => self.rooms.create(room.clone(), template),
-        };
-        if let Err(refusal) = created {
+        if let Err(refusal) = self.create_as(&room, template) {
             tracing::warn!(%room, %refusal, "the room of another node is not created anew");
         }
         self.settle(room);
@@ -357,15 +382,29 @@ impl RoomsHost {
 
     /// Lets the cluster replace other connections of a player who is admitted.
     pub(super) fn report_player(&mut self, connection: ListenerConnection, decision: JoinDecision) {
+        match decision {
+            JoinDecision::Admit(_) => self.report_join(connection),
+            // A session that is resumed was reported when it began, here or on another node.
+            JoinDecision::Resume { .. } if !self.has_reported(connection) => {
+                self.report_join(connection);
+            }
+            _ => {}
+        }
+    }
+
+    fn has_reported(&self, connection: ListenerConnection) -> bool {
+        let player = self.rooms.identity_of(connection).and_then(|it| it.subject());
+        let joins = self.cluster.as_ref().map(|cluster| &cluster.joins);
+        joins.zip(player).is_none_or(|(joins, player)| joins.contains_key(player))
+    }
+
+    /// Lets the cluster replace other connections of a player who has a place here.
+    fn report_join(&mut self, connection: ListenerConnection) {
         let Some(cluster) = &mut self.cluster else { return };
         let player = self.rooms.identity_of(connection).and_then(|it| it.subject()).cloned();
         let (Some(player), SamePlayer::Replace) = (player, self.rooms.same_player()) else {
             return;
         };
-        // A session that is resumed was reported when it began.
-        if !matches!(decision, JoinDecision::Admit(_)) {
-            return;
-        }
         if cluster.joins.len() > 2 * self.rooms.players() + JOINS_MIN {
             let rooms = &self.rooms;
             cluster.joins.retain(|player, _| rooms.has_player(player));
@@ -388,17 +427,29 @@ impl RoomsHost {
     }
 
     /// Reports that a call of the cluster about a room was handled.
-    fn settle(&self, name: RoomName) {
+    pub(super) fn settle(&self, name: RoomName) {
         let exists = self.rooms.find_by_name(&name).is_some();
         self.notify_cluster(|| ToNode::Settled { name, exists });
     }
 
-    /// Reports that a room has opened.
-    pub(super) fn notify_opened(&mut self, room: RoomId, branch: &mp_actor::BranchRef) {
+    /// Reports that a room has opened. `restored`: endpoints of other nodes with which it goes on.
+    pub(super) fn notify_opened(
+        &mut self,
+        room: RoomId,
+        branch: &mp_actor::BranchRef,
+        restored: Vec<RemoteEndpoint>,
+    ) {
         let name = self.rooms.get(room).map(|info| info.name);
         if let (Some(cluster), Some(name)) = (&mut self.cluster, name) {
             cluster.names.insert(room, name.clone());
-            cluster.handle.send(ToNode::Opened { room, name, branch: branch.clone() });
+            cluster.handle.send(ToNode::Opened { room, name, branch: branch.clone(), restored });
+        }
+    }
+
+    /// Reports that players have joined or left a room.
+    pub(super) fn notify_changed(&self, room: RoomId) {
+        if let Some(cluster) = &self.cluster {
+            cluster.notify_changed(room);
         }
     }
 

@@ -9,7 +9,7 @@ use mp_scene::{Branch, IdBlocks, Keep, Signal};
 use tokio::sync::oneshot;
 
 use super::keeping::{self, Restoration};
-use super::{HostEvent, RoomsHost};
+use super::{BranchRestore, HostEvent, RoomsHost};
 use crate::relay::RelaySettings;
 use crate::rooms::context::RoomContext;
 use crate::rooms::handle::RoomsHandle;
@@ -62,8 +62,10 @@ impl RoomsHost {
         self.changes.mark(room);
         self.rooms.set_overloaded(room, self.placement.is_overloaded(thread));
         let identities = Identities::default();
+        let restored = self.restoring.get_mut(&room).map(|it| it.begin(&identities));
         let kept = self.kept_room(&name, &template);
         let restoration = self.settings.snapshots.clone().zip(kept.clone());
+        let restoration = restoration.filter(|_| restored.is_none());
         let restoration = restoration.map(|(store, kept)| Restoration::new(store, kept));
         let shared =
             SharedWithRoom { identities: identities.clone(), notify: template.notify, kept };
@@ -77,6 +79,8 @@ impl RoomsHost {
         let recording = template
             .record
             .as_ref()
+            // A recording begins with a new room.
+            .filter(|_| !matches!(restored, Some(BranchRestore::Peers(..))))
             .and_then(|settings| self.settings.recordings.start(settings, &name, &relay));
         let recorder = recording.as_ref().map(|it| Box::new(it.recording.clone()));
         let drain = self.drain.clone();
@@ -102,6 +106,9 @@ impl RoomsHost {
                 branch.enable_moves(&IdBlocks::of_process());
             }
             relay.apply(&mut branch, context.facts());
+            if let Some(restored) = restored {
+                restored.apply(&mut branch)?;
+            }
             Ok(branch)
         });
         let collector = self.stats.collector(thread, &self.settings.metrics);
@@ -130,6 +137,7 @@ impl RoomsHost {
     fn fail(&mut self, room: RoomId, name: RoomName) {
         self.changes.mark(room);
         self.opening.remove(&room);
+        self.restoring.remove(&room);
         self.shared.remove(&room);
         self.rooms.failed(room);
         self.notify_failed(room, Some(name));
@@ -140,14 +148,18 @@ impl RoomsHost {
         let thread = self.starting.remove(&room).flatten();
         self.placement.opened(thread, started.is_ok());
         let opening = self.opening.remove(&room);
+        let restoring = self.restoring.remove(&room);
         match started {
             Ok(branch) => {
                 if let (Some(opening), Some(_)) = (opening, self.rooms.get(room)) {
                     let _ = opening.send(());
                 }
-                self.notify_opened(room, &branch);
+                let attached = restoring.as_ref().map(|it| it.attach(&branch)).unwrap_or_default();
+                self.notify_opened(room, &branch, attached);
                 self.watch(room, branch.clone());
-                self.running.insert(room, Running { branch, thread, players: 0 });
+                let players = restoring.map_or(0, |restoring| restoring.players());
+                (0..players).for_each(|_| self.placement.joined(thread));
+                self.running.insert(room, Running { branch, thread, players });
                 self.rooms.opened(self.clock.now(), room);
             }
             Err(error) => {

@@ -73,6 +73,7 @@ impl RoomsHost {
             running.players -= 1;
             self.placement.left(running.thread, 1);
         }
+        self.notify_changed(room);
     }
 
     /// Returns whether the players of a room receive notices.
@@ -159,6 +160,9 @@ impl RoomsHost {
                     identities.insert(peer, connection, identity);
                 }
                 self.changes.mark(room);
+                if let Some(cluster) = &self.cluster {
+                    cluster.notify_changed(room);
+                }
                 if let Some((peer, _)) = resumed {
                     tracing::debug!(%connection, %peer, "session resumed");
                     return socket.resume(connection, &running.branch, peer);

@@ -31,7 +31,7 @@ impl RoomsHandle {
 
 impl RoomsHost {
     /// Sends a player of a room a ticket, in place of an earlier one.
-    fn offer_resume(&mut self, room: RoomId, peer: PeerId) {
+    pub(super) fn offer_resume(&mut self, room: RoomId, peer: PeerId) {
         let Some(connection) = self.rooms.connection_of(room, peer) else { return };
         let Some(branch) = self.branch(room) else { return };
         let Some((ticket, time)) = self.new_ticket(room, connection, peer) else { return };

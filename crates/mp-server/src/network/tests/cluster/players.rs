@@ -26,7 +26,7 @@ async fn until_all_know(players: &[BranchRef]) {
 }
 
 /// Sends a packet from one player to another, and waits until it is received.
-async fn send_and_receive(from: &BranchRef, to: &BranchRef, data: &'static [u8]) {
+pub(super) async fn send_and_receive(from: &BranchRef, to: &BranchRef, data: &'static [u8]) {
     let mut signals = to.signals().await.unwrap();
     let (sender, receiver) = (id(from).await, id(to).await);
     let sent = from

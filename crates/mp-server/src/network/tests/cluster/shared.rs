@@ -74,9 +74,9 @@ fn ban_of_a_node_holds_on_all_and_on_one_that_starts_later_until_any_node_lifts_
         let identity = format!("[identity]\nmethod = \"token\"\nsecret = \"{SECRET}\"");
         let identity = Config::parse(&identity).unwrap().identity;
         let (id, template) = (ClusterNodeId::new(4), Template::new(name("arena")));
-        let (cluster, calls) = (world.cluster.clone(), world.calls.clone());
-        let server = Server::start(&cluster, world.clock, id, template, &identity, &calls);
-        let server = server.await;
+        let of = cluster_node(&world.cluster, world.clock, id);
+        let room_type = game_type(&world.calls);
+        let server = Server::start(of, id, template, room_type, &identity).await;
         world.nodes.push(server);
         until_banned(&world, 3, "kay", true).await;
 

@@ -6,6 +6,7 @@ use mp_identity::{Credentials, Identity, Subject, TokenIssuer};
 use mp_rooms::{JoinRefusal, MatchRefusal, MatchRequest, MatchVerb, ResumeTicket, Ticket};
 use serde_json::Value;
 
+use super::adoption::{has_players, relays, until_restored, until_stored};
 use super::*;
 
 /// Key of the players' tokens, at least as long as HS256 needs.
@@ -175,6 +176,37 @@ fn player_whose_node_dies_resumes_at_another_one() {
         until_peers(&other.branch, known).await;
         assert_eq!(world.stats(0).await.players, 3);
         drop(players);
+    });
+}
+
+#[test]
+fn player_whose_node_and_room_die_resumes_where_the_room_goes_on() {
+    actix::System::new().block_on(async {
+        let mut template = Template::new(name("arena"));
+        template.resume = Some(KEEP);
+        let world = relays(template).await;
+        let lost = world.open().await;
+        let stays = Player::ws(&world, 1, "a").await;
+        let (lost_id, ticket) = (lost.id().await, lost.ticket().await);
+        let first = stays.ticket().await;
+        until_stored(&world, "a", |state| has_players(state, 2)).await;
+        world.until(0, |stats| stats.tickets.offers.offered >= 2).await;
+        world.nodes[0].node.kill();
+        until_restored(&world).await;
+        // The snapshot has no ticket: the directory names the room.
+        let again = Player::ws(&world, 2, &format!("?resume={ticket}")).await;
+        again.ticket().await;
+        assert_eq!(again.id().await, lost_id);
+        until_peers(&stays.branch, vec![PeerId::SERVER, lost_id]).await;
+        // The other one has received a ticket of the next node.
+        let has_another = async {
+            while stays.ticket().await == first {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, has_another).await.expect("a ticket");
+        assert!(stays.branch.ended().is_none());
+        drop(lost);
     });
 }
 

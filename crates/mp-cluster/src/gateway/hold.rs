@@ -1,0 +1,67 @@
+//! [`Hold`]: the connections of a room that has lost its node, until the next one accepts them.
+//!
+//! What is kept is sent again only to a node that refuses the link as
+//! [`UnknownLink`](crate::GatewayEnd::UnknownLink): it has received nothing.
+
+use std::collections::VecDeque;
+
+use mp_core::{ConnectionId, Instant, PeerEvent};
+
+use crate::id::Epoch;
+use crate::limits::{HELD_BYTES_MAX, HELD_ITEMS_MAX, HOLD_TIME};
+use crate::wire::item::Item;
+
+/// The items that a near gateway keeps while its room has no node. They are sent to each node that
+/// may be the next one, until one has accepted the link.
+#[derive(Debug)]
+pub(super) struct Hold {
+    /// Time at which the connections are closed.
+    until: Instant,
+    /// The epoch in which the former node has had the room.
+    lost: Epoch,
+    /// The connections at the beginning.
+    connections: Vec<ConnectionId>,
+    /// The items of the endpoint since then, except those that may be lost.
+    items: VecDeque<Item>,
+    bytes: usize,
+    /// True while there is a link to a node that may be the next one.
+    pub(super) is_linked: bool,
+}
+
+impl Hold {
+    pub(super) fn new(now: Instant, lost: Epoch, connections: Vec<ConnectionId>) -> Self {
+        let until = now + HOLD_TIME;
+        Self { until, lost, connections, items: VecDeque::new(), bytes: 0, is_linked: false }
+    }
+
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Returns whether a node with the room in `epoch` may be the next one. The directory names the
+    /// former one until its lease has expired.
+    pub(super) fn accepts(&self, epoch: Epoch) -> bool {
+        epoch > self.lost
+    }
+
+    pub(super) fn connections(&self) -> &[ConnectionId] {
+        &self.connections
+    }
+
+    pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter()
+    }
+
+    /// Returns whether another message may be appended. One message may exceed the limits.
+    pub(super) fn has_capacity(&self) -> bool {
+        self.bytes < HELD_BYTES_MAX && self.items.len() < HELD_ITEMS_MAX
+    }
+
+    /// Appends an item.
+    pub(super) fn push(&mut self, item: Item) {
+        if let Item::Event(PeerEvent::Packet(packet)) = &item {
+            self.bytes += packet.payload.len();
+        }
+        self.items.push_back(item);
+    }
+}

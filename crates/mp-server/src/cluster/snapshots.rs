@@ -1,0 +1,301 @@
+//! [`RoomSnapshots`]: when the states of this node's rooms are stored, and the tasks that do so.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::time::Duration;
+
+use mp_actor::BranchRef;
+use mp_cluster::{Epoch, SnapshotStoreError, StoredContent, StoredSnapshot};
+use mp_core::Instant;
+use mp_core::bytes::Bytes;
+use mp_rooms::{RoomId, RoomName};
+use mp_scene::Handover;
+use tokio::task::JoinSet;
+
+use super::node::WithoutSnapshot;
+use super::storage::SnapshotStorage;
+use crate::rooms::{RoomDescription, RoomsHandle};
+
+/// Settings of the snapshots of a node.
+#[derive(Clone, Debug)]
+pub(super) struct SnapshotSettings {
+    /// `None`: no state is stored.
+    pub(super) storage: Option<SnapshotStorage>,
+    pub(super) interval: Duration,
+    /// Bytes of a snapshot that is stored.
+    pub(super) max_bytes: usize,
+    pub(super) without_snapshot: WithoutSnapshot,
+}
+
+impl Default for SnapshotSettings {
+    fn default() -> Self {
+        Self {
+            storage: None,
+            interval: Duration::from_secs(5),
+            max_bytes: 16 << 20,
+            without_snapshot: WithoutSnapshot::Empty,
+        }
+    }
+}
+
+/// Counters of the snapshots of a node.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SnapshotStats {
+    /// Snapshots stored.
+    pub(crate) stored: u64,
+    /// Bytes of these snapshots.
+    pub(crate) bytes: u64,
+    /// States that were not stored because the last one was equal.
+    pub(crate) unchanged: u64,
+    /// Snapshots that exceed the limit.
+    pub(crate) too_large: u64,
+    /// Snapshots that were neither stored nor read, because the store does not respond.
+    pub(crate) failed: u64,
+    /// Rooms that go on from a snapshot.
+    pub(crate) restored: u64,
+    /// Adopted rooms without a snapshot.
+    pub(crate) missing: u64,
+    /// Snapshots that could not be used.
+    pub(crate) refused: u64,
+}
+
+/// The schedule of snapshots, and the tasks that make, store and read them.
+#[derive(Debug)]
+pub(super) struct RoomSnapshots {
+    pub(super) settings: SnapshotSettings,
+    rooms: BTreeMap<RoomName, Schedule>,
+    tasks: JoinSet<SnapshotOutcome>,
+    pub(super) stats: SnapshotStats,
+}
+
+#[derive(Debug)]
+struct Schedule {
+    due: Instant,
+    /// Hash of the last state that was stored.
+    last: Option<u64>,
+    is_busy: bool,
+}
+
+/// The outcome of a task.
+#[derive(Debug)]
+pub(super) enum SnapshotOutcome {
+    /// The state of a room; `None`: it has ended.
+    Captured(RoomName, Epoch, Option<CapturedRoom>),
+    Stored(RoomName, usize, Result<(), SnapshotStoreError>),
+    Loaded(RoomName, Epoch, Result<Option<StoredSnapshot>, SnapshotStoreError>),
+    Removed,
+}
+
+/// The state of a room, as its registry and its branch know it.
+#[derive(Debug)]
+pub(super) struct CapturedRoom {
+    pub(super) description: RoomDescription,
+    pub(super) content: StoredContent,
+    /// The peers of a relay. They are encoded in `content`, too.
+    pub(super) handover: Option<Handover>,
+}
+
+impl RoomSnapshots {
+    pub(super) fn new(settings: SnapshotSettings) -> Self {
+        let stats = SnapshotStats::default();
+        Self { settings, rooms: BTreeMap::new(), tasks: JoinSet::new(), stats }
+    }
+
+    /// Schedules the snapshots of a room that has opened.
+    pub(super) fn opened(&mut self, now: Instant, room: &RoomName) {
+        if self.settings.storage.is_some() {
+            let schedule = Schedule { due: now + CHANGE_DELAY, last: None, is_busy: false };
+            self.rooms.insert(room.clone(), schedule);
+        }
+    }
+
+    /// Records that players have joined or left a room.
+    pub(super) fn changed(&mut self, now: Instant, room: &RoomName) {
+        if let Some(schedule) = self.rooms.get_mut(room) {
+            schedule.due = schedule.due.min(now + CHANGE_DELAY);
+        }
+    }
+
+    pub(super) fn ended(&mut self, room: &RoomName) {
+        self.rooms.remove(room);
+    }
+
+    /// Removes the stored snapshot of a room that has ended.
+    pub(super) fn remove(&mut self, room: &RoomName, epoch: Epoch) {
+        if let Some(storage) = &self.settings.storage {
+            let removed = storage.remove(room.clone(), epoch);
+            self.tasks.spawn_local(async move {
+                // One that stays is removed after its lifetime.
+                let _ = removed.await;
+                SnapshotOutcome::Removed
+            });
+        }
+    }
+
+    /// Returns the rooms whose snapshot is due.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<RoomName> {
+        let capacity = TASKS_MAX.saturating_sub(self.tasks.len());
+        let due = self.rooms.iter_mut().filter(|(_, it)| !it.is_busy && it.due <= now);
+        let begin = |(room, schedule): (&RoomName, &mut Schedule)| {
+            schedule.is_busy = true;
+            room.clone()
+        };
+        due.take(capacity).map(begin).collect()
+    }
+
+    /// Begins to read the state of a room from its registry and its branch.
+    pub(super) fn capture(
+        &mut self,
+        room: RoomName,
+        epoch: Epoch,
+        (id, branch): (RoomId, BranchRef),
+        rooms: RoomsHandle,
+    ) {
+        self.tasks.spawn_local(async move {
+            let captured = captured(id, &branch, &rooms).await;
+            SnapshotOutcome::Captured(room, epoch, captured)
+        });
+    }
+
+    /// Begins to store the state of a room, unless it equals the last one or is too large.
+    /// `is_last`: false if another one has to follow soon.
+    pub(super) fn store(
+        &mut self,
+        now: Instant,
+        room: RoomName,
+        epoch: Epoch,
+        bytes: Bytes,
+        is_last: bool,
+    ) {
+        let delay = if is_last { self.settings.interval } else { CHANGE_DELAY };
+        let Some(schedule) = self.rooms.get_mut(&room) else { return };
+        schedule.due = now + delay;
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&bytes);
+        let hash = hasher.finish();
+        let max_bytes = self.settings.max_bytes;
+        if schedule.last == Some(hash) {
+            schedule.is_busy = false;
+            self.stats.unchanged += 1;
+        } else if bytes.len() > max_bytes {
+            schedule.is_busy = false;
+            schedule.last = Some(hash);
+            self.stats.too_large += 1;
+            let bytes = bytes.len();
+            tracing::warn!(%room, bytes, max_bytes, "the state of a room is too large; an earlier one stays");
+        } else if let Some(storage) = &self.settings.storage {
+            schedule.last = Some(hash);
+            let len = bytes.len();
+            let stored = storage.store(room.clone(), epoch, bytes);
+            self.tasks.spawn_local(async move {
+                let result = stored.await;
+                SnapshotOutcome::Stored(room, len, result)
+            });
+        }
+    }
+
+    /// Handles that the state of a room could not be read.
+    pub(super) fn skip(&mut self, now: Instant, room: &RoomName) {
+        if let Some(schedule) = self.rooms.get_mut(room) {
+            schedule.is_busy = false;
+            schedule.due = now + CHANGE_DELAY;
+        }
+    }
+
+    /// Handles whether a snapshot was stored.
+    pub(super) fn stored(
+        &mut self,
+        room: &RoomName,
+        bytes: usize,
+        result: Result<(), SnapshotStoreError>,
+    ) {
+        let schedule = self.rooms.get_mut(room);
+        let is_stored = result.is_ok();
+        if let Some(schedule) = schedule {
+            schedule.is_busy = false;
+            schedule.last = schedule.last.filter(|_| is_stored);
+        }
+        match result {
+            Ok(()) => {
+                self.stats.stored += 1;
+                self.stats.bytes += bytes as u64;
+            }
+            Err(error) => {
+                self.stats.failed += 1;
+                tracing::debug!(%room, %error, "the state of a room is not stored");
+            }
+        }
+    }
+
+    /// Begins to read the snapshot of a room. Returns false if there is no store.
+    pub(super) fn load(&mut self, room: RoomName, epoch: Epoch) -> bool {
+        let Some(storage) = self.settings.storage.clone() else { return false };
+        self.tasks.spawn_local(async move {
+            let mut result = storage.load(room.clone()).await;
+            for _ in 1..LOADS {
+                if result.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(LOAD_RETRY).await;
+                result = storage.load(room.clone()).await;
+            }
+            SnapshotOutcome::Loaded(room, epoch, result)
+        });
+        true
+    }
+
+    /// Returns whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Returns whether a snapshot of a room is being made or stored.
+    pub(super) fn is_busy(&self, room: &RoomName) -> bool {
+        self.rooms.get(room).is_some_and(|schedule| schedule.is_busy)
+    }
+
+    /// Returns the time at which the next snapshot is due.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let idle = self.rooms.values().filter(|schedule| !schedule.is_busy);
+        idle.map(|schedule| schedule.due).min().filter(|_| self.tasks.len() < TASKS_MAX)
+    }
+
+    /// Waits for the next outcome.
+    pub(super) async fn next(&mut self) -> SnapshotOutcome {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok(outcome)) => return outcome,
+                Some(Err(error)) => tracing::error!(%error, "a task of the cluster has failed"),
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// Returns the state of a room; `None` if it has ended.
+async fn captured(id: RoomId, branch: &BranchRef, rooms: &RoomsHandle) -> Option<CapturedRoom> {
+    // The branch knows a player later than the registry, and longer.
+    let description = rooms.describe(id).await?;
+    let handover = branch.handover().await.ok()?;
+    let content = match &handover {
+        Some(handover) => StoredContent::Peers(handover.encode().into()),
+        None => match branch.snapshot().await.ok()? {
+            Ok(Some(snapshot)) => StoredContent::Program(snapshot.encode().into()),
+            Ok(None) => StoredContent::Nothing,
+            Err(error) => {
+                tracing::warn!(%error, "a room has no state that can be stored");
+                StoredContent::Nothing
+            }
+        },
+    };
+    Some(CapturedRoom { description, content, handover })
+}
+
+/// Time between a change of the players and the snapshot that has it.
+const CHANGE_DELAY: Duration = Duration::from_millis(250);
+/// Snapshots that are made, stored or read at the same time.
+const TASKS_MAX: usize = 32;
+/// Attempts to read a snapshot.
+const LOADS: usize = 5;
+/// Time between two attempts.
+const LOAD_RETRY: Duration = Duration::from_millis(300);
