@@ -89,6 +89,11 @@ impl KeptPlaces {
         self.restored.insert(connection);
     }
 
+    /// Returns whether a connection has a ticket here, or may have one of an earlier server.
+    fn has_ticket(&self, connection: ListenerConnection) -> bool {
+        self.tickets.contains_key(&connection) || self.restored.contains(&connection)
+    }
+
     /// Returns the connections whose places are kept, or that had their place on another server.
     pub(super) fn kept_or_restored(&self) -> impl Iterator<Item = ListenerConnection> {
         self.kept.keys().chain(&self.restored).copied()
@@ -195,8 +200,7 @@ impl Rooms {
             return false;
         };
         let Some(time) = room.resume.filter(|_| room.is_open()) else { return false };
-        let can_return =
-            self.kept.tickets.contains_key(&connection) || self.identity_of(connection).is_some();
+        let can_return = self.kept.has_ticket(connection) || self.identity_of(connection).is_some();
         if !can_return || self.is_moving(connection) || self.peer_of(connection).is_none() {
             return false;
         }

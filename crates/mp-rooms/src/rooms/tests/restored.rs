@@ -44,10 +44,14 @@ fn players_have_their_places_ids_and_tickets_in_the_next_registry() {
         [RoomOutput::Decide { decision: JoinDecision::Refuse(JoinRefusal::DuplicateId), .. }]
     );
     assert!(refused, "the id is taken");
-    // The place of the second player is free when its time is over.
+    // The places of the second player, and of the first, who may have a ticket of the former
+    // registry, are free when their time is over.
     after.left(0);
     let outputs = after.pass(KEPT);
-    assert!(matches!(outputs[..], [RoomOutput::Left { .. }]), "{outputs:?}");
+    assert!(
+        matches!(outputs[..], [RoomOutput::Left { .. }, RoomOutput::Left { .. }]),
+        "{outputs:?}"
+    );
     assert_eq!(after.rooms.players_of(after.now, room).len(), 1);
 }
 
