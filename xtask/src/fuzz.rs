@@ -54,7 +54,8 @@ pub(crate) fn fuzz(args: &FuzzArgs) -> Result<(), String> {
 #[derive(Debug)]
 struct Target {
     name: String,
-    /// Package with the target's body and initial inputs.
+    /// Package with the target's body and initial inputs. In fuzz/Cargo.toml it is an optional
+    /// dependency, so that a target is built without the other packages.
     package: String,
 }
 
@@ -64,8 +65,9 @@ impl Target {
     fn command(&self, mut command: Command, minutes: u64) -> Result<Command, String> {
         let (corpus, seeds) = (self.corpus()?, self.seeds()?);
         command.current_dir(root().join("fuzz"));
-        command.args(["fuzz", "run", "--sanitizer", "none", "--target-dir"]);
-        command.arg(target().join("fuzz")).arg(&self.name).arg(corpus).arg(seeds);
+        command.args(["fuzz", "run", "--sanitizer", "none", "--features", &self.package]);
+        command.arg("--target-dir").arg(target().join("fuzz"));
+        command.arg(&self.name).arg(corpus).arg(seeds);
         command.arg("--").arg(format!("-max_total_time={}", minutes * 60));
         command.args(["-timeout=20", "-rss_limit_mb=2048", "-max_len=65536"]);
         command.arg("-print_final_stats=1");
@@ -126,7 +128,12 @@ mod tests {
                 "#![no_main]\n\nlibfuzzer_sys::fuzz_target!(|data: &[u8]| {module}::fuzz::{name}(data));\n"
             );
             assert_eq!(read(&format!("fuzz/fuzz_targets/{name}.rs")), expected);
-            assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+            let bin =
+                format!("path = \"fuzz_targets/{name}.rs\"\nrequired-features = [\"{package}\"]\n");
+            assert!(manifest.contains(&bin), "{name}");
+            let mut lines = manifest.lines();
+            let dependency = lines.find(|line| line.starts_with(&format!("{package} = ")));
+            assert!(dependency.unwrap_or_default().contains("optional = true"), "{package}");
             let tests = read(&format!("crates/{package}/tests/fuzz.rs"));
             assert!(tests.contains(&format!("check(\"{name}\", ")), "{name}");
             assert!(tests.contains(&format!("fuzz::{name})")), "{name}");
