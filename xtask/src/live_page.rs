@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::bots::PING_NODE;
 use crate::godot::Godot;
 use crate::links::Session;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
@@ -79,7 +80,7 @@ fn operate(folder: &Path) -> Result<String, String> {
     let link = link.ok_or("the server prints no link")?;
 
     let scenario = folder.join("players.toml");
-    let text = format!("server = \"enet://127.0.0.1:{enet}\"\n{SCENARIO}");
+    let text = format!("server = \"enet://127.0.0.1:{enet}\"\n{SCENARIO}{PING_NODE}");
     fs::write(&scenario, text).map_err(|e| format!("{}: {e}", scenario.display()))?;
     let mut command = Command::new(&server);
     command.arg("bots").arg(&scenario).arg("--quiet");
@@ -179,14 +180,6 @@ const SCENARIO: &str = r#"
 joins_per_second = 10
 players = 3
 for = "600s"
-
-[[node]]
-path = "Main"
-methods = ["ping", "pong"]
-
-[[answer]]
-rpc = "ping"
-with = "pong"
 
 [[do]]
 connect = "10s"

@@ -124,6 +124,17 @@ const LEAVING: [&str; 2] = [", max channels: 0", "Condition \"ready_state != STA
 /// Time for which the server runs: longer than a scenario.
 const SERVER_TIME: Duration = Duration::from_secs(14);
 
+/// The node of scenarios whose bots call `ping` of each other, and answer with `pong`.
+pub(crate) const PING_NODE: &str = r#"
+[[node]]
+path = "Main"
+methods = ["ping", "pong"]
+
+[[answer]]
+rpc = "ping"
+with = "pong"
+"#;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::nodes::Nodes;
+use crate::bots::PING_NODE;
 use crate::example::write;
 use crate::process::{PROCESS_TIMEOUT, Process, now};
 
@@ -67,9 +68,8 @@ impl Bots {
         steps: &str,
     ) -> Result<Self, String> {
         let file = nodes.folder().join(format!("{who}.toml"));
-        let phase = format!("joins_per_second = {JOINS_PER_SECOND}\nplayers = {count}");
-        let head = format!("server = {addresses:?}\n[[phase]]\n{phase}\n{CONNECT}");
-        write(&file, &format!("{head}{steps}"))?;
+        let phase = format!("[[phase]]\nplayers = {count}\n{PHASE}");
+        write(&file, &format!("server = {addresses:?}\n{phase}{PING_NODE}{CONNECT}{steps}"))?;
         let report = file.with_extension("json");
         if report.exists() {
             fs::remove_file(&report).map_err(|error| format!("{}: {error}", report.display()))?;
@@ -152,19 +152,12 @@ impl BotReport {
     }
 }
 
-const JOINS_PER_SECOND: u32 = 40;
-
 /// The phase lasts until the bots are stopped.
-const CONNECT: &str = r#"for = "1h"
+const PHASE: &str = r#"joins_per_second = 40
+for = "1h"
+"#;
 
-[[node]]
-path = "Main"
-methods = ["ping", "pong"]
-
-[[answer]]
-rpc = "ping"
-with = "pong"
-
+const CONNECT: &str = r#"
 [[do]]
 connect = "60s"
 
