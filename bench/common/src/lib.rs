@@ -17,9 +17,11 @@ pub mod floor;
 
 use std::io::{self, BufRead, Write};
 use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 pub use stats_alloc;
 
 /// Reports that this server listens on `port`.
@@ -47,6 +49,44 @@ pub fn answer_marks(counters: impl Fn() -> Value + Send + 'static) {
         }
         process::exit(0);
     });
+}
+
+/// Counters of a server in memory, whose packets are counted and dropped.
+#[derive(Debug, Default)]
+pub struct MemoryCounters {
+    updates: AtomicU64,
+    bytes: AtomicU64,
+    ticks: AtomicU64,
+}
+
+impl MemoryCounters {
+    /// Returns counters with which each `mark` is answered from now on, and reports that the server
+    /// is ready.
+    pub fn start() -> Arc<Self> {
+        let counters = Arc::new(Self::default());
+        let shown = Arc::clone(&counters);
+        answer_marks(move || {
+            let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            json!({
+                "operations": read(&shown.updates),
+                "bytes": read(&shown.bytes),
+                "ticks": read(&shown.ticks),
+            })
+        });
+        ready(0);
+        counters
+    }
+
+    /// Adds packets with the state of `updates` nodes, one for each client.
+    pub fn add(&self, updates: usize, bytes: usize) {
+        self.updates.fetch_add(updates as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Adds a tick.
+    pub fn add_tick(&self) {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Installs an allocator that counts allocations, as `allocations()` in the crate root. For mp's

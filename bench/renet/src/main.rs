@@ -2,15 +2,12 @@
 //! renet2 has no replication, so the state is messages of bytes.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use mp_bench_common::{answer_marks, ready};
+use mp_bench_common::MemoryCounters;
 use renet2::{ConnectionConfig, DefaultChannel, RenetServer};
-use serde_json::json;
 
 #[derive(Parser)]
 struct Args {
@@ -22,31 +19,13 @@ struct Args {
     clients: u64,
 }
 
-#[derive(Default)]
-struct Counters {
-    updates: AtomicU64,
-    bytes: AtomicU64,
-    ticks: AtomicU64,
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let channels = DefaultChannel::config();
     let mut server = RenetServer::new(ConnectionConfig::from_shared_channels(channels));
     (0..args.clients).for_each(|client| server.add_connection(client, false));
 
-    let counters = Arc::new(Counters::default());
-    let shown = Arc::clone(&counters);
-    answer_marks(move || {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        json!({
-            "operations": read(&shown.updates),
-            "bytes": read(&shown.bytes),
-            "ticks": read(&shown.ticks),
-        })
-    });
-    ready(0);
-
+    let counters = MemoryCounters::start();
     let mut due = Instant::now();
     let mut tick: u8 = 0;
     loop {
@@ -62,10 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         for client in 0..args.clients {
             let packets = server.get_packets_to_send(client)?;
             let bytes: usize = packets.iter().map(Vec::len).sum();
-            counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-            counters.updates.fetch_add(args.nodes as u64, Ordering::Relaxed);
+            counters.add(args.nodes, bytes);
         }
-        counters.ticks.fetch_add(1, Ordering::Relaxed);
+        counters.add_tick();
         due += TICK;
         thread::sleep(due.saturating_duration_since(Instant::now()));
     }

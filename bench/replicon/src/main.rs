@@ -2,8 +2,6 @@
 //! and acknowledgements, it does less work than in a game.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,9 +9,8 @@ use bevy::prelude::*;
 use bevy::state::app::StatesPlugin;
 use bevy_replicon::prelude::*;
 use clap::Parser;
-use mp_bench_common::{answer_marks, ready};
+use mp_bench_common::MemoryCounters;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 #[derive(Parser)]
 struct Args {
@@ -27,13 +24,6 @@ struct Args {
 
 #[derive(Component, Serialize, Deserialize)]
 struct Position(Vec3);
-
-#[derive(Default)]
-struct Counters {
-    updates: AtomicU64,
-    bytes: AtomicU64,
-    ticks: AtomicU64,
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
@@ -56,29 +46,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         app.world_mut().spawn((Replicated, Position(Vec3::new(number as f32, 0.0, 7.0))));
     }
 
-    let counters = Arc::new(Counters::default());
-    let shown = Arc::clone(&counters);
-    answer_marks(move || {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        json!({
-            "operations": read(&shown.updates),
-            "bytes": read(&shown.bytes),
-            "ticks": read(&shown.ticks),
-        })
-    });
-    ready(0);
-
+    let counters = MemoryCounters::start();
     let mut due = Instant::now();
     loop {
         app.update();
         let mut messages = app.world_mut().resource_mut::<ServerMessages>();
         let bytes: usize = messages.drain_sent().map(|(_, _, message)| message.len()).sum();
         if bytes > 0 {
-            counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-            let updates = args.nodes * args.clients;
-            counters.updates.fetch_add(updates as u64, Ordering::Relaxed);
+            counters.add(args.nodes * args.clients, bytes);
         }
-        counters.ticks.fetch_add(1, Ordering::Relaxed);
+        counters.add_tick();
         due += TICK;
         thread::sleep(due.saturating_duration_since(Instant::now()));
     }
