@@ -19,7 +19,7 @@ use crate::guarded_log::log_guarded;
 use crate::mail::{
     Assign, Attach, BranchMailbox, CloseEndpoint, Decide, DisconnectAddresses,
     DisconnectConnection, EndpointMail, EndpointMailbox, GetConnectionStats, GetEndpointStats,
-    RefuseConnections, Serve, ServeRemote, SetReceiveLimits, control,
+    Redirect, RefuseConnections, Serve, ServeRemote, SetReceiveLimits, control,
 };
 use crate::stats::{EndpointReporter, SharedSnapshot};
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
@@ -250,6 +250,28 @@ where
         self.host.record_call();
         after_input(self, ctx);
         MessageResult(ctx.address().recipient())
+    }
+}
+
+impl<P, R> Handler<Redirect> for EndpointActor<P, R>
+where
+    P: MultiplayerPeer + Unpin + 'static,
+    R: ConnectionRouter + Unpin + 'static,
+{
+    type Result = MessageResult<Redirect>;
+
+    fn handle(
+        &mut self,
+        Redirect(branch, mailbox): Redirect,
+        ctx: &mut Context<Self>,
+    ) -> Self::Result {
+        let is_redirected = self.host.redirect(branch, mailbox);
+        if is_redirected {
+            self.alive.insert(branch, None);
+        }
+        self.host.record_call();
+        after_input(self, ctx);
+        MessageResult(is_redirected.then(|| ctx.address().recipient()))
     }
 }
 

@@ -43,6 +43,12 @@ pub(crate) struct Serve(pub(crate) BranchCaller);
 #[rtype(result = "Recipient<EndpointMail>")]
 pub(crate) struct ServeRemote(pub(crate) BranchId, pub(crate) BranchMailbox);
 
+/// The mailbox of a gateway for a branch that moves to another process. The response is the
+/// endpoint's mailbox; `None` if the endpoint does not serve the branch.
+#[derive(Message)]
+#[rtype(result = "Option<Recipient<EndpointMail>>")]
+pub(crate) struct Redirect(pub(crate) BranchId, pub(crate) BranchMailbox);
+
 /// The branch of an undecided connection, which the endpoint is to serve.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -8,13 +8,14 @@ use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{BranchId, CloseMode, DisconnectReason, EndpointId, ToBranch, ToEndpoint};
 use mp_host::{Mailbox, TrySendError};
+use mp_scene::Handover;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::branch_ref::{BranchRef, next_number};
 use crate::error::CallError;
 use crate::mail::{
-    Attach, BranchMail, BranchMailbox, EndpointMail, EndpointMailbox, ServeRemote, control,
-    control_to,
+    Attach, BranchMail, BranchMailbox, EndpointMail, EndpointMailbox, Redirect, ServeRemote,
+    control, control_to,
 };
 use crate::shared_endpoint::SharedEndpoint;
 
@@ -68,7 +69,47 @@ impl SharedEndpoint {
     }
 }
 
+impl SharedEndpoint {
+    /// Receives the messages of the endpoint for a branch in its place, because the branch moves to
+    /// another process. The branch has received all earlier ones. `None` if the endpoint does not
+    /// serve the branch. `wake` is notified of messages.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Ended`] if the endpoint has ended.
+    pub async fn redirect(
+        &self,
+        id: BranchId,
+        wake: Arc<Notify>,
+    ) -> Result<Option<RemoteBranch>, CallError> {
+        let (mailbox, inbox) = RemoteMailbox::new(wake);
+        let redirect = Redirect(id, BranchMailbox::Remote(mailbox));
+        let endpoint = self.redirect.send(redirect).await.map_err(|_| CallError::Ended)?;
+        Ok(endpoint.map(|endpoint| RemoteBranch { id, inbox, endpoint, has_left: false }))
+    }
+}
+
 impl BranchRef {
+    /// Ends the part of a branch that moves to another process: returns its peers, and leaves its
+    /// endpoints without notifying them. `None`, and nothing happens, while output is queued, or if
+    /// the branch has no [`handover`](mp_scene::Branch::handover). Afterwards the program closes
+    /// the branch.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`with`](Self::with).
+    pub async fn hand_over(&self) -> Result<Option<Handover>, CallError> {
+        let call = self.caller().call(|actor, ctx| {
+            actor.guarded(ctx, |branch, host| {
+                let branch = branch.machine();
+                let handover = (!branch.has_output()).then(|| branch.handover()).flatten()?;
+                host.detach_all();
+                Some(handover)
+            })
+        });
+        call.await
+    }
+
     /// Attaches an endpoint of another process, whose id no other endpoint of this process has.
     /// `wake` is notified of messages. Statistics of its connections are not available, and its
     /// peers do not move to other branches.

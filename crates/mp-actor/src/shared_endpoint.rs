@@ -18,7 +18,7 @@ use crate::limits::CLOSE_TIMEOUT;
 use crate::link_conditions::ConditionsRequest;
 use crate::mail::{
     Assign, CloseEndpoint, Decide, DisconnectAddresses, DisconnectConnection, GetEndpointStats,
-    RefuseConnections, Serve, ServeRemote, SetReceiveLimits, control_to,
+    Redirect, RefuseConnections, Serve, ServeRemote, SetReceiveLimits, control_to,
 };
 use crate::start::TransportError;
 use crate::stats::{EndpointSnapshot, SharedSnapshot};
@@ -69,6 +69,7 @@ pub struct SharedEndpoint {
     id: EndpointId,
     serve: Recipient<Serve>,
     pub(crate) serve_remote: Recipient<ServeRemote>,
+    pub(crate) redirect: Recipient<Redirect>,
     assign: Recipient<Assign>,
     decide: Recipient<Decide>,
     refuse: Recipient<RefuseConnections>,
@@ -174,6 +175,7 @@ impl SharedEndpoint {
             id,
             serve: actor.clone().recipient(),
             serve_remote: actor.clone().recipient(),
+            redirect: actor.clone().recipient(),
             assign: actor.clone().recipient(),
             decide: actor.clone().recipient(),
             refuse: actor.clone().recipient(),

@@ -57,8 +57,8 @@ enum RoomClaim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClaimEvent {
-    /// This node owns the room in this epoch: it was located here, placed here, adopted, or claimed
-    /// anew after the lease was lost. `is_adopted`: another node had it before.
+    /// This node owns the room in this epoch: it was located here, placed here, adopted, moved
+    /// here, or claimed anew after the lease was lost.
     Owned {
         /// The room.
         room: RoomName,
@@ -66,6 +66,8 @@ pub enum ClaimEvent {
         epoch: Epoch,
         /// True if another node had the room before.
         is_adopted: bool,
+        /// True if that node has [moved](Claims::hand_over) it here.
+        is_moved: bool,
         /// Template of the room, if it was placed with one.
         template: Option<RoomName>,
     },
@@ -82,6 +84,8 @@ pub enum ClaimEvent {
     Suspended(RoomName),
     /// Another node has adopted the room, which was suspended. It ends on this node.
     Lost(RoomName),
+    /// The node to which this one has [moved](Claims::hand_over) the room owns it now.
+    HandedOver(RoomName),
     /// The room has no owner, and was only to be [found](Claims::find).
     Unowned(RoomName),
     /// The room has no owner, and no node has capacity.
@@ -98,6 +102,8 @@ pub struct ClaimStats {
     pub placed: u64,
     /// Rooms that were adopted from nodes that have died.
     pub adopted: u64,
+    /// Rooms that were moved to another node.
+    pub moved: u64,
     /// Rooms that were claimed anew after the lease was lost.
     pub regained: u64,
     /// Rooms that another node has adopted after the lease was lost.
@@ -115,6 +121,7 @@ impl ClaimStats {
     pub fn add(&mut self, other: &Self) {
         self.placed += other.placed;
         self.adopted += other.adopted;
+        self.moved += other.moved;
         self.regained += other.regained;
         self.lost += other.lost;
         self.conflicts += other.conflicts;
@@ -134,6 +141,8 @@ enum Purpose {
     Adopt(RoomName, RoomRecord, Revision),
     /// Writes the record of a room.
     Write(RoomName, RoomRecord, WriteCause),
+    /// Writes that another node has the room.
+    HandOver(RoomName),
     /// Removes the record of a room.
     Release(RoomName),
     /// Reads which nodes there are.
@@ -160,6 +169,7 @@ enum Search {
 enum WriteCause {
     Placed,
     Opened,
+    Moved,
     Adopted,
     Regained,
 }
@@ -260,6 +270,26 @@ impl Claims {
         true
     }
 
+    /// Makes another node the owner of a room, which goes on from the snapshot that this node has
+    /// stored. This node does not speak for the room any more. The result is an event: the room is
+    /// [handed over](ClaimEvent::HandedOver) or [lost](ClaimEvent::Lost), or this node
+    /// [owns](ClaimEvent::Owned) it again because the directory does not respond. Returns false,
+    /// and does nothing, while the room is being located, or if this node does not own it.
+    pub fn hand_over(&mut self, room: &RoomName, to: ClusterNodeId, template: RoomName) -> bool {
+        let Some(&RoomClaim::Owned(expected)) = self.rooms.get(room) else { return false };
+        if !self.busy.insert(room.clone()) {
+            return false;
+        }
+        let template = Some(template);
+        let record = RoomRecord { owner: to, is_open: false, is_moved: true, template };
+        let (key, value) = (EntryKey::Room(room.clone()), record.encode());
+        let operation = Operation::Put { key, value, expected: Some(expected), lifetime: None };
+        self.queue.push_back((Purpose::HandOver(room.clone()), operation));
+        // Before the other node can own it.
+        self.rooms.insert(room.clone(), RoomClaim::Suspended);
+        true
+    }
+
     /// Removes and returns the oldest event.
     pub fn next_event(&mut self) -> Option<ClaimEvent> {
         self.events.pop_front()
@@ -320,11 +350,21 @@ impl Claims {
                     room,
                     match cause {
                         WriteCause::Placed => Search::Place(record.template),
-                        WriteCause::Opened | WriteCause::Adopted | WriteCause::Regained => {
-                            Search::Owner
-                        }
+                        WriteCause::Opened
+                        | WriteCause::Moved
+                        | WriteCause::Adopted
+                        | WriteCause::Regained => Search::Owner,
                     },
                 );
+            }
+            (Purpose::HandOver(room), Ok(OperationOutcome::Written(_))) => {
+                self.stats.moved += 1;
+                self.rooms.remove(&room);
+                self.finish(room, ClaimEvent::HandedOver);
+            }
+            (Purpose::HandOver(room), Ok(OperationOutcome::Conflict)) => {
+                self.stats.conflicts += 1;
+                self.read(room, Search::Owner);
             }
             (Purpose::Release(room), Ok(_)) => {
                 self.busy.remove(&room);
@@ -391,6 +431,7 @@ impl Claims {
         | Purpose::Check(room, ..)
         | Purpose::Adopt(room, ..)
         | Purpose::Write(room, ..)
+        | Purpose::HandOver(room)
         | Purpose::Release(room)) = purpose
         else {
             return;
@@ -421,7 +462,8 @@ impl Claims {
             };
             return match owner {
                 Some(owner) if self.rooms.len() < ROOMS_MAX => {
-                    let record = RoomRecord { owner, is_open: owner == self.node, template };
+                    let is_open = owner == self.node;
+                    let record = RoomRecord { owner, is_open, is_moved: false, template };
                     self.write(room, record, None, WriteCause::Placed);
                 }
                 _ => self.finish(room, ClaimEvent::Unplaced),
@@ -434,12 +476,16 @@ impl Claims {
         if record.owner == self.node {
             match self.rooms.get(&room) {
                 Some(RoomClaim::Owned(owned)) if *owned == revision => {
-                    self.own(room, revision, false, record.template);
+                    self.own(room, revision, None, record.template);
                 }
                 _ if record.is_open => {
                     self.write(room, record, Some(revision), WriteCause::Regained);
                 }
-                _ => self.write(room, self.here(record), Some(revision), WriteCause::Opened),
+                _ => {
+                    let is_moved = record.is_moved;
+                    let cause = if is_moved { WriteCause::Moved } else { WriteCause::Opened };
+                    self.write(room, self.here(record), Some(revision), cause);
+                }
             }
         } else if was_here {
             self.lose(room);
@@ -451,7 +497,7 @@ impl Claims {
 
     /// Returns the record of a room that this node opens.
     fn here(&self, record: RoomRecord) -> RoomRecord {
-        RoomRecord { owner: self.node, is_open: true, ..record }
+        RoomRecord { owner: self.node, is_open: true, is_moved: false, ..record }
     }
 
     fn write(
@@ -475,14 +521,14 @@ impl Claims {
     ) {
         match cause {
             WriteCause::Placed => self.stats.placed += 1,
-            WriteCause::Opened => {}
+            WriteCause::Opened | WriteCause::Moved => {}
             WriteCause::Adopted => self.stats.adopted += 1,
             WriteCause::Regained => self.stats.regained += 1,
         }
         if record.owner != self.node {
             self.elsewhere(room, record, revision);
         } else {
-            self.own(room, revision, cause == WriteCause::Adopted, record.template);
+            self.own(room, revision, Some(cause), record.template);
         }
     }
 
@@ -490,12 +536,14 @@ impl Claims {
         &mut self,
         room: RoomName,
         revision: Revision,
-        is_adopted: bool,
+        cause: Option<WriteCause>,
         template: Option<RoomName>,
     ) {
         self.rooms.insert(room.clone(), RoomClaim::Owned(revision));
         let epoch = epoch(revision);
-        self.finish(room, |room| ClaimEvent::Owned { room, epoch, is_adopted, template });
+        let is_moved = cause == Some(WriteCause::Moved);
+        let is_adopted = is_moved || cause == Some(WriteCause::Adopted);
+        self.finish(room, |room| ClaimEvent::Owned { room, epoch, is_adopted, is_moved, template });
     }
 
     fn elsewhere(&mut self, room: RoomName, record: RoomRecord, revision: Revision) {

@@ -178,7 +178,7 @@ fn records() -> [Vec<u8>; 3] {
     let node = NodeRecord { contact, ..NodeRecord::with_capacity(100) };
     let room = RoomName::new("arena").expect("a name");
     let owner = ClusterNodeId::new(2);
-    let owned = RoomRecord { owner, is_open: true, template: Some(room.clone()) };
+    let owned = RoomRecord { owner, is_open: true, template: Some(room.clone()), is_moved: true };
     let subject = Subject::new("kay").ok();
     let ticket = TicketRecord { room, peer: PeerId::new(2), subject };
     [node.encode().to_vec(), owned.encode().to_vec(), ticket.encode().to_vec()]

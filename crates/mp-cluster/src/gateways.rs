@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use mp_core::{BranchId, EndpointId, Instant, ReasonCounts};
+use mp_core::{BranchId, ConnectionId, EndpointId, EndpointInfo, Instant, ReasonCounts};
 use mp_rooms::RoomName;
 
 use crate::gateway::link::LinkRoute;
@@ -121,6 +121,24 @@ impl Gateways {
             reopened.push((before, link));
         }
         reopened
+    }
+
+    /// Holds the connections of an endpoint of this node, which serves a room as `branch`. This
+    /// node has the room in `epoch` and moves it to another one.
+    pub fn freeze(
+        &mut self,
+        now: Instant,
+        (room, epoch): (RoomName, Epoch),
+        branch: BranchId,
+        endpoint: (EndpointId, EndpointInfo),
+        connections: Vec<ConnectionId>,
+    ) -> LinkId {
+        let link = self.next_link;
+        self.next_link = LinkId(link.0 + 1);
+        let route = LinkRoute { here: self.node, there: self.node, link, room, epoch };
+        let near = NearGateway::frozen(self.codec, route, branch, endpoint, connections, now);
+        self.near.insert(link, near);
+        link
     }
 
     /// Closes the connections that are held for a room, because it has no next node.

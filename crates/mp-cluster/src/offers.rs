@@ -115,6 +115,12 @@ impl TicketOffers {
         self.schedule(hash, None);
     }
 
+    /// Forgets a ticket whose room another node has now. Its entry stays in the directory, for that
+    /// node.
+    pub fn hand_over(&mut self, hash: TicketHash) {
+        self.forget(hash);
+    }
+
     /// Returns the number of tickets.
     pub fn len(&self) -> usize {
         self.offers.len()
@@ -382,6 +388,20 @@ mod tests {
         assert!(node.redeem(2));
         node.run_for(3 * TICKET_RENEWAL);
         assert!(node.entries() == 0 && node.offers.is_empty());
+    }
+
+    #[test]
+    fn ticket_of_a_room_that_has_moved_stays_in_the_directory_for_the_next_node() {
+        let mut node = Node::new();
+        node.offer(1);
+        node.offers.hand_over(hash(1));
+        node.offers.withdraw(node.now, hash(1));
+        node.run();
+        assert_eq!((node.entries(), node.offers.len()), (1, 0));
+        // The next node renews the entry.
+        node.offer(1);
+        node.run_for(3 * TICKET_RENEWAL);
+        assert_eq!((node.entries(), node.offers.len()), (1, 1));
     }
 
     #[test]

@@ -133,7 +133,8 @@ fn room_belongs_to_the_first_of_two_nodes_that_place_it() {
     cluster.run(Duration::from_millis(50));
     let epoch = cluster.nodes[0].claims.epoch_of(&room(0)).unwrap();
     let owner = cluster.nodes[0].id;
-    let owned = ClaimEvent::Owned { room: room(0), epoch, is_adopted: false, template: None };
+    let (is_adopted, is_moved) = (false, false);
+    let owned = ClaimEvent::Owned { room: room(0), epoch, is_adopted, is_moved, template: None };
     assert_eq!(cluster.nodes[0].events, [owned]);
     let elsewhere = ClaimEvent::Elsewhere { room: room(0), owner, epoch };
     assert_eq!(cluster.nodes[1].events, [elsewhere]);
@@ -347,12 +348,42 @@ fn adopted_room_keeps_its_template() {
     cluster.nodes[0].is_running = false;
     cluster.run(Duration::from_secs(5));
     let epoch = cluster.nodes[1].claims.epoch_of(&room(0)).unwrap();
-    let adopted = ClaimEvent::Owned { room: room(0), epoch, is_adopted: true, template };
+    let (is_adopted, is_moved) = (true, false);
+    let adopted = ClaimEvent::Owned { room: room(0), epoch, is_adopted, is_moved, template };
     assert_eq!(cluster.nodes[1].events, [adopted]);
 }
 
 fn ticket(number: u32) -> TicketRecord {
     TicketRecord { room: room(number), peer: None, subject: None }
+}
+
+#[test]
+fn moved_room_belongs_to_the_next_node_which_goes_on_from_its_state() {
+    for is_answered in [true, false] {
+        let mut cluster = Cluster::new(2);
+        let template = RoomName::new("arena").unwrap();
+        cluster.nodes[0].claims.claim(room(0), Some(template.clone()));
+        cluster.run(Duration::from_millis(50));
+        let before = cluster.nodes[0].claims.epoch_of(&room(0)).unwrap();
+        let to = cluster.nodes[1].id;
+        assert!(!cluster.nodes[1].claims.hand_over(&room(0), to, template.clone()));
+        assert!(cluster.nodes[0].claims.hand_over(&room(0), to, template.clone()));
+        assert_eq!(cluster.nodes[0].claims.epoch_of(&room(0)), None);
+        // The answer of the directory may be lost.
+        cluster.nodes[0].is_answered = is_answered;
+        cluster.step();
+        cluster.nodes[0].is_answered = true;
+        cluster.nodes[1].claims.find(room(0));
+        cluster.run(Duration::from_secs(2));
+        let moved =
+            if is_answered { ClaimEvent::HandedOver(room(0)) } else { ClaimEvent::Lost(room(0)) };
+        assert!(cluster.nodes[0].events.contains(&moved), "{:?}", cluster.nodes[0].events);
+        let owned = cluster.nodes[1].events.iter().any(|event| {
+            matches!(event, ClaimEvent::Owned { epoch, is_moved: true, template: Some(of), .. }
+                if *epoch > before && *of == template)
+        });
+        assert!(owned, "{:?}", cluster.nodes[1].events);
+    }
 }
 
 #[test]

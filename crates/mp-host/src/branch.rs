@@ -168,6 +168,14 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         }
     }
 
+    /// Forgets the endpoints without leaving them, because a branch of another process goes on
+    /// serving their connections.
+    pub fn detach_all(&mut self) {
+        self.endpoints.clear();
+        // The branch ends when it is closed.
+        self.last_closed = None;
+    }
+
     /// Passes a message of an endpoint to the branch. Events of an abandoned endpoint are dropped:
     /// its connections are about to end, and nothing can be sent to them.
     pub fn handle_input(

@@ -68,6 +68,12 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         endpoint.serve(branch);
     }
 
+    /// Sends further messages for `branch` to another mailbox, because the branch moves to another
+    /// process. Returns false, and drops the mailbox, if the endpoint does not serve the branch.
+    pub fn redirect(&mut self, branch: BranchId, mailbox: M) -> bool {
+        self.branches.get_mut(&branch).map(|current| *current = mailbox).is_some()
+    }
+
     /// Passes a message of `branch` to the endpoint.
     pub fn handle_input(
         &mut self,

@@ -186,7 +186,7 @@ fn port_after(log: &str, before: &str) -> Option<u16> {
 /// Room of players who select none.
 pub(super) const LOBBY: &str = "lobby";
 /// Seconds for which a node that drains waits for its players.
-const DRAIN_SECONDS: u32 = 2;
+const DRAIN_SECONDS: u32 = 4;
 
 #[cfg(test)]
 mod tests {

@@ -10,19 +10,19 @@ use super::nodes::{NODES, Nodes};
 ///
 /// # Errors
 ///
-/// Returns an error if a node does not end, if a player is disconnected whose socket and room are
-/// on other nodes, or if players cannot join meanwhile or afterwards.
+/// Returns an error if a node does not end, if a player is disconnected whose socket is on another
+/// node, if a room with players does not move, or if players cannot join meanwhile or afterwards.
 pub(super) fn play() -> Result<String, String> {
     let mut nodes = Nodes::start("upgrade", SETTINGS)?;
     let mut disconnected = String::new();
     for drained in 0..NODES {
         let what = replace(&mut nodes, drained)?;
-        let _ = write!(disconnected, "; of {MOVED} players at the node {drained} {what}");
+        let _ = write!(disconnected, "; of {OF_DRAINED} players at the node {drained} {what}");
     }
     nodes.check_permissions()?;
     Ok(format!(
         "{NODES} nodes replaced{disconnected}; of {} others none",
-        NODES * (UNDISTURBED + MIXED)
+        NODES * (UNDISTURBED + MIXED + IN_ROOMS)
     ))
 }
 
@@ -43,12 +43,19 @@ fn replace(nodes: &mut Nodes, drained: usize) -> Result<String, String> {
     let mut undisturbed =
         Bots::start_alone(nodes, &undisturbed, &nodes.urls(&others, &quiet), UNDISTURBED)?;
     let mut mixed = start("mixed", nodes.urls(&others, &shared), MIXED)?;
-    // Players in rooms of the node, and players whose sockets are on it.
-    let here = nodes.urls(&others, &[name(drained, 1)]);
-    let here = [here, nodes.urls(&[drained], &shared)].concat();
-    let mut moved = start("moved", here, MOVED)?;
-    for (bots, count) in [(&mut undisturbed, UNDISTURBED), (&mut mixed, MIXED), (&mut moved, MOVED)]
-    {
+    // Players in a room of the node, which moves, and players whose sockets are on the node.
+    let moving = name(drained, 1);
+    let mut in_rooms =
+        start("in-rooms", nodes.urls(&others, std::slice::from_ref(&moving)), IN_ROOMS)?;
+    let rooms_of_drained = [&shared[..], std::slice::from_ref(&moving)].concat();
+    let mut of_drained =
+        start("of-drained", nodes.urls(&[drained], &rooms_of_drained), OF_DRAINED)?;
+    for (bots, count) in [
+        (&mut undisturbed, UNDISTURBED),
+        (&mut mixed, MIXED),
+        (&mut in_rooms, IN_ROOMS),
+        (&mut of_drained, OF_DRAINED),
+    ] {
         bots.until_players(count)?;
     }
 
@@ -70,6 +77,13 @@ fn replace(nodes: &mut Nodes, drained: usize) -> Result<String, String> {
     if !status.success() {
         return Err(format!("the node ends with {status}: {}", nodes.node(drained).log()));
     }
+    let mut owners = Vec::new();
+    for node in others {
+        owners.extend(nodes.node(node).rooms()?.contains_key(&moving).then_some(node));
+    }
+    if owners.len() != 1 {
+        return Err(format!("{moving} is on {owners:?} after the drain of its node {drained}"));
+    }
     nodes.replace(drained)?;
     let rooms = [shared.to_vec(), vec![name(drained, 1), name(drained, 2)]].concat();
     let again = nodes.urls(&[drained, others[0]], &rooms);
@@ -77,13 +91,16 @@ fn replace(nodes: &mut Nodes, drained: usize) -> Result<String, String> {
 
     undisturbed.stop()?.check_undisturbed()?;
     mixed.stop()?.check_connected()?;
-    Ok(moved.stop()?.disconnects())
+    in_rooms.stop()?.check_connected()?;
+    Ok(of_drained.stop()?.disconnects())
 }
 
 const SETTINGS: NodeSettings =
     NodeSettings { enet: "select = \"auth\"", template: "departure_timeout = 300" };
 /// Players whose socket and room are on nodes that are not drained, those in rooms that players of
-/// the drained node are in, too, and players of the drained node.
+/// the drained node are in, too, players of others in a room of the drained node, and players whose
+/// sockets are on it.
 const UNDISTURBED: usize = 8;
 const MIXED: usize = 4;
-const MOVED: usize = 8;
+const IN_ROOMS: usize = 4;
+const OF_DRAINED: usize = 6;

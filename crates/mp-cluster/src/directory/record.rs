@@ -39,6 +39,8 @@ pub struct RoomRecord {
     pub owner: ClusterNodeId,
     /// False if another node has placed the room on the owner, which has not opened it yet.
     pub is_open: bool,
+    /// True if another node has moved the room to the owner, which goes on from its snapshot.
+    pub is_moved: bool,
     /// Template of the room, from which a node that adopts the room creates it anew. `None`: the
     /// next join creates it.
     pub template: Option<RoomName>,
@@ -136,19 +138,23 @@ impl TicketRecord {
 impl RoomRecord {
     /// Returns the value.
     pub fn encode(&self) -> Bytes {
-        let (owner, is_open) = (self.owner, self.is_open);
+        let Self { owner, is_open, is_moved, .. } = *self;
         let template = self.template.as_ref().map(|name| Text(name.as_str()));
-        encode(&WireRoom { owner, is_open, template })
+        encode(&(WireRoom { owner, is_open, template }, is_moved))
     }
 
-    /// Returns the record of a value; `None` if it is malformed.
+    /// Returns the record of a value; `None` if it is malformed. An earlier version moves no rooms.
     pub fn decode(value: &[u8]) -> Option<Self> {
-        let WireRoom { owner, is_open, template } = decode(value)?;
+        let (WireRoom { owner, is_open, template }, rest) = decode_first(value)?;
+        let is_moved = match rest {
+            [] => false,
+            rest => decode(rest)?,
+        };
         let template = match template {
             Some(name) => Some(RoomName::new(name.0).ok()?),
             None => None,
         };
-        Some(Self { owner, is_open, template })
+        Some(Self { owner, is_open, is_moved, template })
     }
 }
 

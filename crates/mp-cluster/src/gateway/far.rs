@@ -34,6 +34,8 @@ pub struct FarGateway {
     reopening: Option<(EndpointInfo, Vec<ConnectionId>)>,
     is_open: bool,
     is_closed: bool,
+    /// True if the near gateway keeps the messages of its endpoint.
+    is_frozen: bool,
 }
 
 /// The way in which a link was opened.
@@ -65,6 +67,7 @@ impl FarGateway {
             reopening: None,
             is_open: false,
             is_closed: false,
+            is_frozen: false,
         }
     }
 
@@ -133,6 +136,18 @@ impl FarGateway {
             }
         }
         gone
+    }
+
+    /// Lets the near gateway keep the messages of its endpoint, because the branch moves to another
+    /// node.
+    pub fn freeze(&mut self) {
+        self.link.push(&Item::Freeze);
+    }
+
+    /// Returns whether the branch has received all messages that the endpoint has sent, and none
+    /// follows.
+    pub fn is_frozen(&self) -> bool {
+        self.messages.is_empty() && (self.is_frozen || self.link.ended().is_some())
     }
 
     /// Returns whether the gateway accepts a message of the branch. Otherwise the mailbox between
@@ -304,6 +319,7 @@ impl FarGateway {
                 self.connections.extend(&connections);
                 self.reopening = Some((info, connections));
             }
+            Item::Frozen if self.is_open => self.is_frozen = true,
             Item::Event(event) if self.is_open => self.handle_event(event, events),
             Item::Closed(reason) if self.is_open => {
                 self.flush(events);

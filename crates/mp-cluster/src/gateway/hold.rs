@@ -15,9 +15,9 @@ use crate::wire::item::Item;
 /// may be the next one, until one has accepted the link.
 #[derive(Debug)]
 pub(super) struct Hold {
-    /// Time at which the connections are closed.
-    until: Instant,
-    /// The epoch in which the former node has had the room.
+    /// Time at which the connections are closed, once the gateway knows the time.
+    until: Option<Instant>,
+    /// The epoch in which the former node has, or has had, the room.
     lost: Epoch,
     /// The connections at the beginning.
     connections: Vec<ConnectionId>,
@@ -29,17 +29,23 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    pub(super) fn new(now: Instant, lost: Epoch, connections: Vec<ConnectionId>) -> Self {
-        let until = now + HOLD_TIME;
-        Self { until, lost, connections, items: VecDeque::new(), bytes: 0, is_linked: false }
+    /// Returns the hold of connections whose room has lost its node, or is being moved.
+    pub(super) fn new(lost: Epoch, connections: Vec<ConnectionId>) -> Self {
+        let (until, items) = (None, VecDeque::new());
+        Self { until, lost, connections, items, bytes: 0, is_linked: false }
     }
 
-    pub(super) fn until(&self) -> Instant {
+    pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }
 
+    /// Returns whether the connections are closed at `now`. The first call starts their time.
+    pub(super) fn has_expired(&mut self, now: Instant) -> bool {
+        now >= *self.until.get_or_insert(now + HOLD_TIME)
+    }
+
     /// Returns whether a node with the room in `epoch` may be the next one. The directory names the
-    /// former one until its lease has expired.
+    /// former one until its lease has expired, or it has moved the room.
     pub(super) fn accepts(&self, epoch: Epoch) -> bool {
         epoch > self.lost
     }

@@ -151,15 +151,16 @@ impl NearGateway {
         if let Some(end) = self.link.ended()
             && self.can_hold(end)
         {
-            self.begin_hold(now);
+            self.begin_hold();
         }
         let Some(hold) = &mut self.hold else { return };
+        let has_expired = hold.has_expired(now);
         match self.link.ended() {
             _ if hold.is_linked && self.link.is_accepted() => {
                 self.link.stats.reopened += 1;
                 self.hold = None;
             }
-            _ if now >= hold.until() => self.abandon(GatewayEnd::NodeLost),
+            _ if has_expired => self.abandon(GatewayEnd::NodeLost),
             // It is not the room's next node, or not yet.
             Some(GatewayEnd::UnknownLink) if hold.is_linked => hold.is_linked = false,
             // It may have received what was sent, which must not be sent again.
@@ -206,7 +207,37 @@ impl NearGateway {
             && self.connections.iter().any(|it| !self.closing.contains(it))
     }
 
-    fn begin_hold(&mut self, now: Instant) {
+    /// Returns a gateway of connections whose room this node has had until now, and moves to
+    /// another node.
+    pub(crate) fn frozen(
+        codec: FrameCodec,
+        route: LinkRoute,
+        branch: BranchId,
+        opened: (EndpointId, EndpointInfo),
+        connections: Vec<ConnectionId>,
+        now: Instant,
+    ) -> Self {
+        let mut near = Self::new(codec, route, branch, true, now);
+        near.link.end(GatewayEnd::RoomMoved, false);
+        near.connections.extend(&connections);
+        near.opened = Some(opened);
+        near.hold = Some(Hold::new(near.route().epoch, connections));
+        near
+    }
+
+    /// Keeps the messages of the endpoint, because the room moves to another node.
+    fn freeze(&mut self) {
+        if self.hold.is_none() {
+            self.link.push(&Item::Frozen);
+            self.hold = Some(Hold::new(self.route().epoch, self.live()));
+        }
+    }
+
+    fn live(&self) -> Vec<ConnectionId> {
+        self.connections.difference(&self.closing).copied().collect()
+    }
+
+    fn begin_hold(&mut self) {
         let (queued, in_flight) = self.link.outgoing.backlog();
         self.link.stats.holds += 1;
         self.link.stats.unconfirmed_batches += (queued + in_flight) as u64;
@@ -216,8 +247,7 @@ impl NearGateway {
                 self.close(connection, GatewayEnd::NodeLost.disconnect_reason());
             }
         }
-        let live = self.connections.difference(&self.closing).copied().collect();
-        self.hold = Some(Hold::new(now, self.route().epoch, live));
+        self.hold = Some(Hold::new(self.route().epoch, self.live()));
     }
 
     /// Ends the link, and closes the connections with the reason.
@@ -233,7 +263,7 @@ impl NearGateway {
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) and
     /// [`Gateways::transmit`](crate::Gateways::transmit) are due; `None` if the link has ended.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let hold = self.hold.as_ref().map(Hold::until);
+        let hold = self.hold.as_ref().and_then(Hold::until);
         hold.into_iter().chain(self.link.poll_timeout()).min()
     }
 
@@ -338,11 +368,20 @@ impl NearGateway {
                 ToEndpoint::Move { connection, branch, carried }
             }
             Item::Refuse(refuses) => ToEndpoint::RefuseNewConnections(refuses),
+            Item::Freeze => {
+                self.flush(packets);
+                return self.freeze();
+            }
             Item::Leave { reason, close_mode } => {
                 self.has_left = true;
+                self.hold = None;
                 ToEndpoint::Leave { reason, close_mode }
             }
-            Item::Opened(..) | Item::Reopened(..) | Item::Event(_) | Item::Closed(_) => {
+            Item::Opened(..)
+            | Item::Reopened(..)
+            | Item::Frozen
+            | Item::Event(_)
+            | Item::Closed(_) => {
                 return self.end(GatewayEnd::MalformedFrame);
             }
         };

@@ -21,6 +21,10 @@ use crate::limits::{CARRIED_IDS_MAX, CONNECTIONS_MAX, PATH_BYTES_MAX, URL_BYTES_
 pub(crate) enum Item {
     /// To the branch: the endpoint, which has this id on its node, serves it from now on.
     Opened(EndpointId, EndpointInfo),
+    /// To the endpoint: keeps its messages from now on, because the branch moves to another node.
+    Freeze,
+    /// To the branch: no message follows on this link.
+    Frozen,
     /// To the branch, which another node has adopted: the endpoint with these connections goes on
     /// serving it.
     Reopened(EndpointId, EndpointInfo, Vec<ConnectionId>),
@@ -77,6 +81,8 @@ impl Item {
             }
             Self::Opened(..)
             | Self::Reopened(..)
+            | Self::Freeze
+            | Self::Frozen
             | Self::Closed(_)
             | Self::Refuse(_)
             | Self::Leave { .. } => each(Stream::Link),
@@ -117,6 +123,8 @@ impl Item {
             Self::Reopened(endpoint, info, connections) => {
                 WireItem::Reopened(info_to_wire(*endpoint, info), List(connections.clone()))
             }
+            Self::Freeze => WireItem::Freeze,
+            Self::Frozen => WireItem::Frozen,
             Self::Closed(reason) => WireItem::Closed((*reason).into()),
             Self::Event(event) => event_to_wire(event),
             Self::Send(packet) => WireItem::Send {
@@ -202,6 +210,8 @@ enum WireItem<'a> {
         close_mode: WireCloseMode,
     },
     Reopened(WireInfo, List<ConnectionId, CONNECTIONS_MAX>),
+    Freeze,
+    Frozen,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -324,6 +334,8 @@ fn from_wire(item: WireItem<'_>, bytes: &Bytes) -> Option<Item> {
             let reopened = |info| Item::Reopened(endpoint, info, connections.0);
             return info_from_wire(&info).map(reopened);
         }
+        WireItem::Freeze => return Some(Item::Freeze),
+        WireItem::Frozen => return Some(Item::Frozen),
         WireItem::Closed(reason) => return Some(Item::Closed(reason.into())),
         WireItem::UniqueId(id) => PeerEvent::UniqueId(PeerId::new(id)?),
         WireItem::Connected(it) => {

@@ -50,6 +50,20 @@ impl Rooms {
         self.rooms.get(&room)?.code.as_ref()
     }
 
+    /// Returns whether a connection has a ticket with which its session can be resumed.
+    pub fn has_ticket(&self, connection: ListenerConnection) -> bool {
+        self.kept.ticket_of(connection).is_some()
+    }
+
+    /// Frees the place of a player whose room goes on elsewhere. Returns the room.
+    pub fn release_player(
+        &mut self,
+        now: Instant,
+        connection: ListenerConnection,
+    ) -> Option<RoomId> {
+        self.remove_place(now, connection)
+    }
+
     /// Gives a place of a room to a player that had one in the same room on another server,
     /// whatever the limits of this one. The place is not announced as an output. Returns false, and
     /// does nothing, if there is no such room, or its id or connection has a place.

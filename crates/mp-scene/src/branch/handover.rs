@@ -37,6 +37,12 @@ impl Branch {
         self.scene.multiplayer_mut().restore_handover(now, handover, &endpoint_of)
     }
 
+    /// Returns whether output is queued that was not delivered, and is not part of a
+    /// [`handover`](Self::handover).
+    pub fn has_output(&self) -> bool {
+        self.scene.multiplayer().has_output()
+    }
+
     /// Returns whether the branch has no nodes and no timers.
     pub(super) fn is_plain_relay(&self) -> bool {
         let scene = &self.scene;

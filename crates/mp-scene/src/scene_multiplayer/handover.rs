@@ -1,6 +1,6 @@
 //! [`Handover`]: the state of a relay, which a branch of another process takes over.
 
-use mp_core::{ConnectionId, EndpointId, Instant, PeerId};
+use mp_core::{ConnectionId, EndpointId, EndpointInfo, Instant, PeerId};
 use mp_host::CheckpointError;
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,13 @@ impl Handover {
 
     /// Returns the endpoints that served the branch.
     pub fn endpoints(&self) -> impl Iterator<Item = EndpointId> {
-        self.session.endpoints()
+        self.session.endpoints().map(|(endpoint, _)| endpoint)
+    }
+
+    /// Returns the properties of an endpoint that served the branch.
+    pub fn endpoint_info(&self, endpoint: EndpointId) -> Option<EndpointInfo> {
+        let mut endpoints = self.session.endpoints();
+        endpoints.find(|(id, _)| *id == endpoint).map(|(_, info)| info)
     }
 
     /// Returns the connections of the peers. Peers that are kept have none.
@@ -57,6 +63,11 @@ impl SceneMultiplayer {
             session: self.session.handover(self.clock.now(), self.sender.routes())?,
             paths: self.paths.counter().position(),
         })
+    }
+
+    /// Returns whether output was not delivered.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.sender.is_empty() || self.sender.is_blocked()
     }
 
     /// Goes on with the peers of another branch.

@@ -1,9 +1,10 @@
 //! [`Driver`]: the task that runs the machines of a node between the bus, the directory, the
 //! endpoints and the rooms. `turn` has the order of a turn, `joins` the players, `rooms` the states
-//! of rooms.
+//! of rooms, `moves` the rooms that move to other nodes.
 
 mod calls;
 mod joins;
+mod moves;
 mod rooms;
 mod sessions;
 mod tickets;
@@ -25,6 +26,7 @@ use mp_core::{EndpointId, Instant};
 use mp_rooms::{ListenerId, RoomName};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use self::moves::RoomMove;
 use super::asks::Asks;
 use super::calls::NodeCalls;
 use super::departures::Departures;
@@ -68,10 +70,11 @@ pub(super) struct Driver<B, D> {
     departures: Departures,
     snapshots: RoomSnapshots,
     restored: RestoredEndpoints,
-    /// Adopted rooms whose snapshot is being read, with their templates.
-    loading: BTreeMap<RoomName, Option<RoomName>>,
+    /// Adopted rooms whose snapshot is being read.
+    loading: BTreeMap<RoomName, LoadingRoom>,
     /// Adopted rooms whose snapshot was read, and that have not opened.
     restoring: BTreeSet<RoomName>,
+    moves: BTreeMap<RoomName, RoomMove>,
     /// Joins of other nodes for rooms that this node does not own, while their owner is found.
     early: BTreeMap<RoomName, Vec<EarlyJoin>>,
     early_count: usize,
@@ -99,6 +102,14 @@ struct Creator {
     template: RoomName,
     reply: oneshot::Sender<ClaimOutcome>,
     deadline: Instant,
+}
+
+/// An adopted room whose snapshot is being read.
+#[derive(Debug)]
+struct LoadingRoom {
+    template: Option<RoomName>,
+    /// True if the former node has moved it here.
+    is_moved: bool,
 }
 
 /// A join of another node whose room is being located.
@@ -144,6 +155,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             restored: RestoredEndpoints::default(),
             loading: BTreeMap::new(),
             restoring: BTreeSet::new(),
+            moves: BTreeMap::new(),
             early: BTreeMap::new(),
             early_count: 0,
             creators: BTreeMap::new(),

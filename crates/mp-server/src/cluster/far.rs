@@ -45,6 +45,8 @@ struct Attached {
     /// Unexpected connections that are to be disconnected.
     refused: Vec<ConnectionId>,
     is_closed: bool,
+    /// True if the branch goes on on another node.
+    is_moved: bool,
     /// True if the branch has left the endpoint.
     has_left: bool,
     /// True if the endpoint has ended before.
@@ -92,6 +94,7 @@ impl FarLinks {
                 unexpected: BTreeSet::new(),
                 refused: Vec::new(),
                 is_closed: false,
+                is_moved: false,
                 has_left: false,
                 has_ended: false,
             };
@@ -129,6 +132,61 @@ impl FarLinks {
     pub(super) fn has_room(&self, room: &RoomName) -> bool {
         self.links.values().any(|attached| attached.room == *room)
             || self.opening.values().any(|opening| opening.room == *room)
+    }
+
+    /// Lets the endpoints of a room's links keep their messages, because the room moves to another
+    /// node.
+    pub(super) fn freeze(&mut self, gateways: &mut Gateways, room: &RoomName) {
+        for (&link, _) in self.links.iter().filter(|(_, attached)| attached.room == *room) {
+            if let Some(far) = gateways.far_mut(link) {
+                far.freeze();
+            }
+        }
+    }
+
+    /// Returns whether the branch of a room has received all messages of its links. `is_late`: ends
+    /// the links of nodes that do not respond.
+    pub(super) fn is_frozen(
+        &mut self,
+        gateways: &mut Gateways,
+        room: &RoomName,
+        is_late: bool,
+    ) -> bool {
+        let mut is_frozen = true;
+        for (&link, _) in self.links.iter().filter(|(_, attached)| attached.room == *room) {
+            let Some(far) = gateways.far_mut(link) else { continue };
+            if is_late && !far.is_frozen() {
+                far.end(GatewayEnd::NodeLost);
+            }
+            is_frozen &= far.is_frozen();
+        }
+        is_frozen
+    }
+
+    /// Records that the branch of a room moves to another node: its links do not end with it.
+    pub(super) fn hand_over(&mut self, room: &RoomName) {
+        for attached in self.links.values_mut().filter(|attached| attached.room == *room) {
+            attached.is_moved = true;
+        }
+    }
+
+    /// Ends the links of a room that could not move, because its branch may have left them.
+    pub(super) fn abandon(&mut self, gateways: &mut Gateways, room: &RoomName) {
+        for (&link, _) in self.links.iter().filter(|(_, attached)| attached.room == *room) {
+            if let Some(far) = gateways.far_mut(link) {
+                far.end(GatewayEnd::NodeLost);
+            }
+        }
+    }
+
+    /// Returns whether the endpoints of a room's links have received all messages of the branch,
+    /// which has moved.
+    pub(super) fn is_flushed(&mut self, gateways: &mut Gateways, room: &RoomName) -> bool {
+        let mut links = self.links.iter().filter(|(_, attached)| attached.room == *room);
+        links.all(|(&link, attached)| {
+            let far = gateways.far_mut(link);
+            attached.is_closed && far.is_none_or(|far| far.backlog() == (0, 0))
+        })
     }
 
     /// Returns the node and the endpoint of each link to a room, by the id of the endpoint here.
@@ -176,6 +234,7 @@ impl FarLinks {
                         far.handle_message(message);
                     }
                     RemoteInput::Empty => break,
+                    RemoteInput::Ended if attached.is_moved => attached.is_closed = true,
                     RemoteInput::Ended => {
                         attached.is_closed = true;
                         let (reason, close_mode) = (DisconnectReason::Closed, CloseMode::Drain);

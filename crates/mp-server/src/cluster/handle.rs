@@ -77,8 +77,9 @@ pub(crate) enum ToNode {
     PlayerJoined { player: Subject, number: u64 },
     /// Bans of this node that the others do not have.
     Bans(Vec<BanRecord>),
-    /// The server accepts no rooms any more, because it is about to end.
-    Draining,
+    /// The server accepts no rooms any more, because it is about to end. `moves`: its rooms go on
+    /// on other nodes.
+    Draining { moves: bool },
 }
 
 /// A player of this node whose room does not exist here.

@@ -58,6 +58,10 @@ impl RoomsHere {
         self.open.contains_key(name) || self.calls.contains_key(name)
     }
 
+    pub(super) fn names(&self) -> Vec<RoomName> {
+        self.open.keys().cloned().collect()
+    }
+
     pub(super) fn get(&self, name: &RoomName) -> Option<(RoomId, BranchRef)> {
         self.open.get(name).cloned()
     }

@@ -116,6 +116,11 @@ impl NearLinks {
         decided.collect()
     }
 
+    /// Adds the link of an endpoint that has served a branch of this node, which moves to another.
+    pub(super) fn insert_frozen(&mut self, link: LinkId, key: RouteKey, remote: RemoteBranch) {
+        self.links.insert(link, NearLink { key, remote, is_closed: false });
+    }
+
     /// Records the new numbers of links to rooms that another node has adopted.
     pub(super) fn reopened(&mut self, links: Vec<(LinkId, LinkId)>) {
         for (before, link) in links {

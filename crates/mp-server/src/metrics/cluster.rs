@@ -141,6 +141,7 @@ fn claims(stats: &ClusterStats) -> Vec<(Labels, u64)> {
         [
             ("placed", claims.placed),
             ("adopted", claims.adopted),
+            ("moved", claims.moved),
             ("regained", claims.regained),
             ("lost", claims.lost),
             ("conflict", claims.conflicts),

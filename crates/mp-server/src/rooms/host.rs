@@ -218,7 +218,7 @@ impl RoomsHost {
     pub(super) fn drain(&mut self, close_after: Duration) {
         self.drain.set(close_after);
         self.rooms.drain();
-        self.notify_cluster(|| ToNode::Draining);
+        self.notify_cluster(|| ToNode::Draining { moves: !close_after.is_zero() });
         for listening in self.listeners.values() {
             listening.endpoint.set_refuse_new_connections(true);
         }

@@ -48,8 +48,8 @@ enum PeerPlace {
 
 impl HandedSession {
     /// Returns the endpoints.
-    pub(in super::super) fn endpoints(&self) -> impl Iterator<Item = EndpointId> {
-        self.endpoints.iter().map(|(endpoint, _)| *endpoint)
+    pub(in super::super) fn endpoints(&self) -> impl Iterator<Item = (EndpointId, EndpointInfo)> {
+        self.endpoints.iter().copied()
     }
 
     /// Returns the connections of the peers.

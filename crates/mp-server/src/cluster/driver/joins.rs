@@ -87,10 +87,13 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             ToNode::Find { room, reply } => self.find(room, reply),
             ToNode::PlayerJoined { player, number } => self.report_join(player, number),
             ToNode::Bans(records) => self.bans.change(records),
-            ToNode::Draining => {
+            ToNode::Draining { moves } => {
                 let record = self.lease.record().clone();
                 let record = NodeRecord { accepts_rooms: false, ..record };
                 self.lease.set_record(record);
+                if moves {
+                    self.move_rooms();
+                }
             }
         }
     }
@@ -235,7 +238,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             return;
         }
         let room = join.selection.room.clone();
-        if self.epoch_of(now, &room).is_some() && !self.is_restoring(&room) {
+        let is_in_transit = self.is_restoring(&room) || self.moves.contains_key(&room);
+        if self.epoch_of(now, &room).is_some() && !is_in_transit {
             return self.begin_guest(now, from, *join);
         }
         // Its node may have placed the room here.

@@ -14,7 +14,7 @@ use mp_core::{ConnectionId, EndpointId, Instant};
 use mp_rooms::{ListenerConnection, ListenerId, RestoredPlayer, RoomName, Selection};
 use mp_scene::{Handover, Snapshot};
 
-use super::Driver;
+use super::{Driver, LoadingRoom};
 use crate::cluster::node::WithoutSnapshot;
 use crate::cluster::restored::RestoredEndpoint;
 use crate::cluster::snapshots::{CapturedRoom, SnapshotOutcome};
@@ -27,6 +27,10 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     /// Begins the snapshots that are due, of rooms for which this node may speak.
     pub(super) fn snapshot(&mut self, now: Instant) {
         for room in self.snapshots.due(now) {
+            if self.moves.contains_key(&room) {
+                self.snapshots.skip(now, &room);
+                continue;
+            }
             match self.here.get(&room).zip(self.epoch_of(now, &room)) {
                 Some((of, epoch)) => self.snapshots.capture(room, epoch, of, self.rooms.clone()),
                 None => self.snapshots.skip(now, &room),
@@ -37,6 +41,10 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     pub(super) fn handle_snapshot(&mut self, outcome: SnapshotOutcome) {
         let now = self.clock.now();
         match outcome {
+            // Its last state is stored by the move.
+            SnapshotOutcome::Captured(room, ..) if self.moves.contains_key(&room) => {
+                self.snapshots.skip(now, &room);
+            }
             SnapshotOutcome::Captured(room, epoch, captured) => {
                 match captured.and_then(|captured| self.state_of(&room, captured)) {
                     Some((state, is_last)) => {
@@ -53,12 +61,22 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 self.loaded(now, &room, epoch, result);
             }
             SnapshotOutcome::Removed => {}
+            SnapshotOutcome::Movable(room, captured) => self.begin_move(now, room, captured),
+            SnapshotOutcome::Redirected(room, listener, remote) => {
+                self.redirected(&room, listener, remote);
+            }
+            SnapshotOutcome::HandedOver(room, captured) => self.handed_over(now, room, captured),
+            SnapshotOutcome::Moved(room, result) => self.stored_last(&room, result),
         }
     }
 
     /// Returns the state of a room, with the nodes of its players; `None` while the branch has
     /// peers of a link that has ended. False: a player is not in the branch yet, or not any more.
-    fn state_of(&mut self, room: &RoomName, captured: CapturedRoom) -> Option<(StoredRoom, bool)> {
+    pub(super) fn state_of(
+        &mut self,
+        room: &RoomName,
+        captured: CapturedRoom,
+    ) -> Option<(StoredRoom, bool)> {
         let CapturedRoom { description, content, handover } = captured;
         let RoomDescription { template, code, is_locked, max_players, players } = description;
         let mut nodes = self.far.endpoints_of(&mut self.gateways, room);
@@ -120,7 +138,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         room: &RoomName,
         epoch: Epoch,
         is_adopted: bool,
-        template: Option<&RoomName>,
+        loading: LoadingRoom,
     ) -> bool {
         if self.is_restoring(room) {
             return true;
@@ -129,7 +147,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             is_adopted && !self.here.is_used(room) && self.snapshots.load(room.clone(), epoch);
         if loads {
             self.here.begin_call(room);
-            self.loading.insert(room.clone(), template.cloned());
+            self.loading.insert(room.clone(), loading);
         }
         loads
     }
@@ -141,24 +159,24 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         epoch: Epoch,
         result: Result<Option<StoredSnapshot>, SnapshotStoreError>,
     ) {
-        let Some(template) = self.loading.remove(room) else { return };
+        let Some(LoadingRoom { template, is_moved }) = self.loading.remove(room) else { return };
         if self.claims.epoch_of(room) != Some(epoch) {
             return self.here.end_call(room, false);
         }
         let ends = self.snapshots.settings.without_snapshot == WithoutSnapshot::End;
         let stored = result.unwrap_or_else(|error| {
             self.snapshots.stats.failed += 1;
-            tracing::error!(%room, %error, "cannot read the state of a room of a node that has died");
+            tracing::error!(%room, %error, "cannot read the state of a room of another node");
             None
         });
-        let restore = stored.and_then(|stored| self.restore(now, room, &stored));
+        let restore = stored.and_then(|stored| self.restore(now, room, &stored, is_moved));
         let is_nothing = |it: &RoomRestore| matches!(it.branch, BranchRestore::Nothing);
         let restore = restore.filter(|it| !(ends && is_nothing(it)));
         let room = room.clone();
         match (restore, template) {
             (Some(restore), _) => {
                 let players = restore.description.players.len();
-                tracing::info!(%room, players, "a room of a node that has died goes on from its snapshot");
+                tracing::info!(%room, players, "a room of another node goes on from its snapshot");
                 self.snapshots.stats.restored += 1;
                 self.restoring.insert(room);
                 self.call(move |host| host.open_restored(restore));
@@ -169,7 +187,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 self.call(move |host| host.open_claimed(room, &template));
             }
             (None, _) => {
-                tracing::info!(%room, "a room of a node that has died ends: no snapshot is stored");
+                tracing::info!(%room, "a room of another node ends: no snapshot is stored");
                 self.snapshots.stats.missing += 1;
                 self.here.end_call(&room, false);
             }
@@ -182,6 +200,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         now: Instant,
         room: &RoomName,
         stored: &StoredSnapshot,
+        is_moved: bool,
     ) -> Option<RoomRestore> {
         let refuse = |error: &dyn std::fmt::Display| {
             tracing::warn!(%room, %error, "the snapshot of a room cannot be used");
@@ -196,6 +215,13 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         };
         let StoredRoom { template, code, is_locked, max_players, endpoints, players, content } =
             state;
+        // Otherwise the snapshot may be older than the last use of a ticket. Valid ones are in the
+        // directory.
+        let without_ticket = |player| StoredPlayer { ticket: None, ..player };
+        let players = match is_moved {
+            true => players,
+            false => players.into_iter().map(without_ticket).collect(),
+        };
         let mut restored = Vec::new();
         let branch = match &content {
             StoredContent::Nothing => Ok(BranchRestore::Nothing),
@@ -241,7 +267,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             .map(|(endpoint, connection, _)| (endpoint, connection))
             .collect();
         let mut with_player = BTreeSet::new();
-        for StoredPlayer { node, join, kept_for, .. } in players {
+        for StoredPlayer { node, join, ticket, kept_for } in players {
             let RemoteJoin { endpoint, connection, claimed_id: peer, identity, .. } = join;
             let is_of = |it: &&StoredEndpoint| (it.node, it.there) == (node, endpoint);
             let at = endpoints.iter().find(is_of).map(|it| (it.id, connection));
@@ -257,9 +283,6 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 // The branch has not received it, or its end.
                 _ => continue,
             }
-            // The snapshot may be older than the last use of a ticket. Valid ones are in the
-            // directory.
-            let ticket = None;
             restored.push(RestoredPlayer { connection, peer, identity, ticket, kept_for });
         }
         let mut ids = BTreeMap::new();

@@ -9,7 +9,7 @@ use mp_core::Instant;
 use mp_core::host::unix_now;
 use mp_rooms::RoomName;
 
-use super::{DELIVERY_RETRY, Driver, LOCATE_RETRY};
+use super::{DELIVERY_RETRY, Driver, LOCATE_RETRY, LoadingRoom};
 use crate::cluster::handle::ClaimOutcome;
 use crate::cluster::requests::Asker;
 use crate::cluster::stats::ClusterStats;
@@ -37,6 +37,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         self.expire(now);
         self.retry(now);
         self.snapshot(now);
+        self.advance_moves(now);
         self.release();
         self.flush_calls();
         self.publish(now);
@@ -61,6 +62,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             self.snapshots.poll_timeout(),
             self.restored.poll_timeout(),
             retry,
+            self.moves.values().next().map(|_| now + MOVE_RETRY),
             locate.then_some(self.next_retry),
             Some(self.next_publication),
         ];
@@ -96,8 +98,11 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     fn follow_claims(&mut self, now: Instant) {
         while let Some(event) = self.claims.next_event() {
             match event {
-                ClaimEvent::Owned { room, epoch, is_adopted, template } => {
-                    if !self.loads(&room, epoch, is_adopted, template.as_ref()) {
+                // Its branch has left, or is about to.
+                ClaimEvent::Owned { room, .. } if self.moves.contains_key(&room) => {}
+                ClaimEvent::Owned { room, epoch, is_adopted, is_moved, template } => {
+                    let loading = LoadingRoom { template: template.clone(), is_moved };
+                    if !self.loads(&room, epoch, is_adopted, loading) {
                         self.owned(now, &room, epoch, template.filter(|_| is_adopted));
                     }
                 }
@@ -110,6 +115,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                     self.unowned(&room);
                 }
                 ClaimEvent::Unplaced(room) => self.unplaced(&room),
+                ClaimEvent::Lost(room) if self.moves.contains_key(&room) => self.moved(room),
+                ClaimEvent::HandedOver(room) => self.moved(room),
                 ClaimEvent::Lost(room) => self.lose(room),
                 ClaimEvent::Suspended(room) => {
                     tracing::debug!(%room, "the room goes on for players of this node");
@@ -267,5 +274,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     }
 }
 
+/// Interval at which moves of rooms are continued.
+const MOVE_RETRY: Duration = Duration::from_millis(20);
 /// Interval at which statistics are published.
 const PUBLICATION_INTERVAL: Duration = Duration::from_millis(500);

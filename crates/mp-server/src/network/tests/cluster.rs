@@ -4,6 +4,7 @@
 mod adoption;
 mod failures;
 mod matchmaking;
+mod moves;
 mod players;
 mod refusals;
 mod shared;

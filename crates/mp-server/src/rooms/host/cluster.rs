@@ -305,8 +305,8 @@ impl RoomsHost {
         Ok(())
     }
 
-    /// Handles that connections of a room that another node had are here. Their tickets are those
-    /// of that node, so they receive new ones.
+    /// Handles that connections of a room that another node had are here. Those without a ticket
+    /// of this node receive one.
     pub(crate) fn guests_returned(&mut self, guests: &[(RoomName, ListenerConnection)]) {
         let now = self.now();
         for (room, guest) in guests {
@@ -318,7 +318,7 @@ impl RoomsHost {
             }
             self.report_join(*guest);
             let of = self.rooms.find_by_name(room).zip(self.rooms.peer_of(*guest));
-            if let Some((room, peer)) = of {
+            if let Some((room, peer)) = of.filter(|_| !self.rooms.has_ticket(*guest)) {
                 self.offer_resume(room, peer);
             }
         }
@@ -378,6 +378,25 @@ impl RoomsHost {
         if let Some(id) = self.rooms.find_by_name(room) {
             self.rooms.close(id);
         }
+    }
+
+    /// Closes a room that goes on on another node, with its players.
+    pub(crate) fn moved_away(&mut self, name: &RoomName) {
+        let Some(id) = self.rooms.find_by_name(name) else { return };
+        let now = self.now();
+        for player in self.rooms.players_of(now, id) {
+            let connection = player.connection;
+            if player.kept_for.is_none()
+                && !is_guest(connection.listener)
+                && let Some(cluster) = &mut self.cluster
+            {
+                cluster.elsewhere.insert(connection);
+            }
+            if let Some(room) = self.rooms.release_player(now, connection) {
+                self.left(room, connection);
+            }
+        }
+        self.rooms.close(id);
     }
 
     /// Lets the cluster replace other connections of a player who is admitted.

@@ -1,0 +1,106 @@
+//! Rooms of a node that is drained.
+
+use mp_actor::Signals;
+
+use super::adoption::{has_players, relays, until_stored};
+use super::*;
+
+/// Sends numbered packets to a player until the room has moved, and then the last one.
+async fn send_until(from: &BranchRef, to: PeerId, is_moved: impl Fn() -> bool) -> u32 {
+    let mut number = 0_u32;
+    while !is_moved() || !number.is_multiple_of(50) {
+        send(from, to, number.to_le_bytes().to_vec()).await;
+        number += 1;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    send(from, to, b"last".to_vec()).await;
+    number
+}
+
+async fn send(from: &BranchRef, to: PeerId, data: Vec<u8>) {
+    let send = move |scene: &mut Scene| {
+        scene.send_bytes(&data[..], to, TransferMode::Reliable, Channel(0))
+    };
+    from.with(send).await.unwrap().unwrap();
+}
+
+/// Receives numbered packets until the last one, in order and nothing else. Returns their number.
+async fn receive(signals: &mut Signals) -> u32 {
+    let mut number = 0_u32;
+    loop {
+        let signal = tokio::time::timeout(PATIENCE, signals.next()).await.expect("a packet");
+        match signal.expect("the player stays") {
+            Signal::PeerPacket { data, .. } if &data[..] == b"last" => return number,
+            Signal::PeerPacket { data, .. } => assert_eq!(data[..], number.to_le_bytes()),
+            other => panic!("{other:?}"),
+        }
+        number += 1;
+    }
+}
+
+#[test]
+fn drained_node_moves_its_rooms_and_no_player_is_disconnected_or_misses_a_packet() {
+    actix::System::new().block_on(async {
+        let world = relays(Template::new(name("arena"))).await;
+        world.nodes[0].network.rooms().create(name("a"), &name("arena")).await.unwrap();
+        let players = [
+            world.enet(0, "a").await.unwrap(),
+            world.ws(0, "a").await.unwrap(),
+            world.enet(1, "a").await.unwrap(),
+            world.ws(2, "a").await.unwrap(),
+        ];
+        until_stored(&world, "a", |state| has_players(state, 4)).await;
+        let mut ids = Vec::new();
+        for player in &players {
+            ids.push(id(player).await);
+        }
+        let others = |own: usize| {
+            let others = ids.iter().copied().enumerate().filter(move |(it, _)| *it != own);
+            others.map(|(_, id)| id).chain([PeerId::SERVER]).collect::<Vec<_>>()
+        };
+        for (own, player) in players.iter().enumerate() {
+            until_peers(player, others(own)).await;
+        }
+        let mut signals = Vec::new();
+        for player in &players {
+            signals.push(player.signals().await.unwrap());
+        }
+        let rooms = world.nodes[0].network.rooms().clone();
+        let drained = actix::spawn(async move { rooms.drain(Duration::from_secs(600)).await });
+        let moved = || {
+            let stats = world.nodes[1..].iter().filter_map(|node| node.node.stats.get());
+            let restored = stats.map(|stats| stats.snapshots.restored).sum::<u64>();
+            let near = world.nodes.iter().filter_map(|node| node.node.stats.get());
+            restored == 1 && near.map(|it| it.gateways.gateways.reopened).sum::<u64>() == 4
+        };
+        // Each player sends to the next one, meanwhile and after.
+        let [first, second, third, fourth] = &mut signals[..] else { unreachable!() };
+        let passed = tokio::join!(
+            send_until(&players[0], ids[1], moved),
+            send_until(&players[1], ids[2], moved),
+            send_until(&players[2], ids[3], moved),
+            send_until(&players[3], ids[0], moved),
+            receive(second),
+            receive(third),
+            receive(fourth),
+            receive(first),
+        );
+        assert_eq!(
+            (passed.0, passed.1, passed.2, passed.3),
+            (passed.4, passed.5, passed.6, passed.7)
+        );
+        assert_eq!(world.owners("a").await.len(), 1);
+        assert!(world.room(0, "a").await.is_none());
+        for (own, player) in players.iter().enumerate() {
+            until_peers(player, others(own)).await;
+        }
+        // The drain ends when the last player of the node has left.
+        assert!(!drained.is_finished());
+        let [first, second, third, fourth] = players;
+        first.close().await;
+        second.close().await;
+        tokio::time::timeout(PATIENCE, drained).await.expect("the drain ends").unwrap();
+        until_peers(&third, vec![PeerId::SERVER, ids[3]]).await;
+        assert!(fourth.ended().is_none());
+    });
+}
