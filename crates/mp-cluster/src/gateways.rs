@@ -10,20 +10,28 @@ use crate::gateway::link::LinkRoute;
 use crate::gateway::{FarGateway, GatewayEnd, GatewayStats, NearGateway};
 use crate::id::{ClusterId, ClusterNodeId, Epoch, LinkId};
 use crate::limits::{LINKS_MAX, NODES_MAX, UNKNOWN_ROOMS_MAX};
+use crate::links::Links;
 use crate::wire::frame::{Body, BusFrame, FrameCodec, FrameHeader, FrameRefusal, GatewaySide};
 
 /// A link that another node has opened: the node and its number of the link.
 pub type FarLink = (ClusterNodeId, LinkId);
 
 /// The gateways of a node. It finds the gateway of each frame, and accepts links for its rooms.
+///
+/// A turn of the program visits the [active](Self::take_active_near) links and those for which it
+/// has messages, then calls [`handle_timeout`](Self::handle_timeout) and
+/// [`transmit`](Self::transmit), which visit the links that have changed or are due. Other links
+/// cost nothing.
 #[derive(Debug)]
 pub struct Gateways {
     codec: FrameCodec,
     node: ClusterNodeId,
     /// True if near gateways hold connections whose room has lost its node.
     holds: bool,
-    near: BTreeMap<LinkId, NearGateway>,
-    far: BTreeMap<FarLink, FarGateway>,
+    near: Links<LinkId, NearGateway>,
+    far: Links<FarLink, FarGateway>,
+    /// Near gateways that waited for the next node of their room at their last visit.
+    waiting: BTreeSet<LinkId>,
     next_link: LinkId,
     next_endpoint: EndpointId,
     /// The newest link of each node. A frame that the bus repeats does not open it again.
@@ -49,6 +57,8 @@ pub struct GatewaysStats {
     pub far: usize,
     /// Counters of all gateways, also of those that have ended.
     pub gateways: GatewayStats,
+    /// Visits of links by [`Gateways::handle_timeout`] and [`Gateways::transmit`].
+    pub visits: u64,
     /// Frames that were refused before they reached a gateway.
     pub refused_frames: ReasonCounts<FrameRefusal>,
 }
@@ -61,8 +71,9 @@ impl Gateways {
             codec: FrameCodec::new(cluster),
             node,
             holds: false,
-            near: BTreeMap::new(),
-            far: BTreeMap::new(),
+            near: Links::new(),
+            far: Links::new(),
+            waiting: BTreeSet::new(),
             next_link: LinkId(1),
             next_endpoint: endpoints,
             newest: BTreeMap::new(),
@@ -94,8 +105,19 @@ impl Gateways {
 
     /// Returns the rooms that have lost their node, and whose next one is not known.
     pub fn waiting_rooms(&self) -> BTreeSet<RoomName> {
-        let waiting = self.near.values().filter(|near| near.is_waiting());
-        waiting.map(|near| near.route().room.clone()).collect()
+        self.waiting().map(|(_, near)| near.route().room.clone()).collect()
+    }
+
+    /// Returns whether rooms have lost their node, and their next one is not known.
+    pub fn has_waiting_rooms(&self) -> bool {
+        self.waiting().next().is_some()
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = (LinkId, &NearGateway)> {
+        let changed = self.near.changed().filter(|link| !self.waiting.contains(link));
+        let links = self.waiting.iter().copied().chain(changed);
+        let near = links.filter_map(|link| Some((link, self.near.get(link)?)));
+        near.filter(|(_, near)| near.is_waiting())
     }
 
     /// Opens links to the next node of a room, for the connections that are held. Returns the
@@ -107,12 +129,14 @@ impl Gateways {
         owner: (ClusterNodeId, Epoch),
     ) -> Vec<(LinkId, LinkId)> {
         let (there, epoch) = owner;
-        let of_room = self.near.iter().filter(|(_, near)| near.route().room == *room);
+        let of_room = self.waiting().filter(|(_, near)| near.route().room == *room);
         let waiting = of_room.filter(|(_, near)| near.accepts(epoch));
-        let waiting: Vec<_> = waiting.map(|(&link, _)| link).collect();
+        let mut waiting: Vec<_> = waiting.map(|(link, _)| link).collect();
+        waiting.sort_unstable();
         let mut reopened = Vec::new();
         for before in waiting {
-            let Some(mut near) = self.near.remove(&before) else { continue };
+            let Some(mut near) = self.near.remove(before) else { continue };
+            self.waiting.remove(&before);
             let link = self.next_link;
             self.next_link = LinkId(link.0 + 1);
             let room = room.clone();
@@ -143,9 +167,13 @@ impl Gateways {
 
     /// Closes the connections that are held for a room, because it has no next node.
     pub fn abandon(&mut self, room: &RoomName) {
-        let waiting = self.near.values_mut().filter(|near| near.is_waiting());
-        let of_room = waiting.filter(|near| near.route().room == *room);
-        of_room.for_each(|near| near.abandon(GatewayEnd::NodeLost));
+        let of_room = self.waiting().filter(|(_, near)| near.route().room == *room);
+        let of_room: Vec<_> = of_room.map(|(link, _)| link).collect();
+        for link in of_room {
+            if let Some(near) = self.near.get_active(link) {
+                near.abandon(GatewayEnd::NodeLost);
+            }
+        }
     }
 
     /// Returns an id for an endpoint of another node that is about to be attached to a branch, and
@@ -179,12 +207,40 @@ impl Gateways {
 
     /// Returns a link that this node has opened, until it is finished.
     pub fn near_mut(&mut self, link: LinkId) -> Option<&mut NearGateway> {
-        self.near.get_mut(&link)
+        self.near.get_mut(link)
+    }
+
+    /// Removes and returns the links that this node has opened and that have messages for their
+    /// endpoint, or new capacity for messages of it, or that are finished, since the last call.
+    pub fn take_active_near(&mut self) -> BTreeSet<LinkId> {
+        self.near.take_active()
+    }
+
+    /// Same as [`take_active_near`](Self::take_active_near), for links that other nodes have
+    /// opened.
+    pub fn take_active_far(&mut self) -> BTreeSet<FarLink> {
+        self.far.take_active()
+    }
+
+    /// Returns whether there are active links.
+    pub fn has_active(&self) -> bool {
+        self.near.has_active() || self.far.has_active()
+    }
+
+    /// Visits all links in the next turn, because the node may have lost rooms.
+    pub fn visit_all(&mut self) {
+        self.near.change_all();
+        self.far.change_all();
     }
 
     /// Returns a link that another node has opened, until it is finished.
     pub fn far_mut(&mut self, link: FarLink) -> Option<&mut FarGateway> {
-        self.far.get_mut(&link)
+        self.far.get_mut(link)
+    }
+
+    /// Same as [`far_mut`](Self::far_mut), for reading.
+    pub fn far(&self, link: FarLink) -> Option<&FarGateway> {
+        self.far.get(link)
     }
 
     /// Returns the next link that another node has opened, with its room. The program attaches the
@@ -192,7 +248,7 @@ impl Gateways {
     pub fn next_opened(&mut self) -> Option<(FarLink, RoomName)> {
         loop {
             let link = self.opened.pop_front()?;
-            if let Some(far) = self.far.get(&link) {
+            if let Some(far) = self.far.get(link) {
                 return Some((link, far.route().room.clone()));
             }
         }
@@ -221,11 +277,13 @@ impl Gateways {
     }
 
     fn handle_far(&mut self, now: Instant, frame: BusFrame) -> Result<(), FrameRefusal> {
-        let near = self.near.get_mut(&frame.header.link);
-        let Some(near) = near.filter(|near| near.route().there == frame.header.node) else {
+        let near = self.near.get(frame.header.link);
+        if near.is_none_or(|near| near.route().there != frame.header.node) {
             return self.refuse(&frame, GatewayEnd::UnknownLink);
-        };
-        near.handle_frame(now, frame);
+        }
+        if let Some(near) = self.near.get_active(frame.header.link) {
+            near.handle_frame(now, frame);
+        }
         Ok(())
     }
 
@@ -236,7 +294,7 @@ impl Gateways {
         epoch_of: impl Fn(&RoomName) -> Option<Epoch>,
     ) -> Result<(), FrameRefusal> {
         let FrameHeader { node, link, ref room, epoch, .. } = frame.header;
-        if let Some(far) = self.far.get_mut(&(node, link)) {
+        if let Some(far) = self.far.get_active((node, link)) {
             far.handle_frame(now, frame);
             return Ok(());
         }
@@ -284,36 +342,34 @@ impl Gateways {
     /// Forgets a node that has left the cluster. Its links end.
     pub fn forget_node(&mut self, node: ClusterNodeId) {
         self.newest.remove(&node);
-        let near = self.near.values_mut().filter(|near| near.route().there == node);
-        near.for_each(|near| near.end(GatewayEnd::NodeLost));
-        let far = self.far.range_mut((node, LinkId(0))..=(node, LinkId(u64::MAX)));
-        far.for_each(|(_, far)| far.end(GatewayEnd::NodeLost));
+        let end = GatewayEnd::NodeLost;
+        self.near.change_each(|_, near| near.route().there == node, |near| near.end(end));
+        self.far.change_each(|(of, _), _| of == node, |far| far.end(end));
     }
 
     /// Does what is due at `now`, and removes gateways that are finished.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let ended = &mut self.ended;
-        self.near.retain(|_, near| {
-            near.handle_timeout(now);
-            let is_finished = near.is_finished();
-            if is_finished {
+        let (ended, waiting) = (&mut self.ended, &mut self.waiting);
+        self.near.handle_timeout(now, |link, near| {
+            if near.is_finished() {
                 ended.add(&near.stats());
             }
-            !is_finished
+            match near.is_waiting() && !near.is_finished() {
+                true => waiting.insert(link),
+                false => waiting.remove(&link),
+            };
         });
-        self.far.retain(|_, far| {
-            far.handle_timeout(now);
-            let is_finished = far.is_finished();
-            if is_finished {
+        self.far.handle_timeout(now, |_, far| {
+            if far.is_finished() {
                 ended.add(&far.stats());
             }
-            !is_finished
         });
     }
 
     /// Calls `send` with each frame to send and its node. `epoch_of` returns the epoch in which the
     /// node may speak for a room ([`Claims::speaks`](crate::Claims::speaks)). Links to rooms for
-    /// which it may not speak, or not in their epoch, end without a frame.
+    /// which it may not speak, or not in their epoch, end without a frame. Call it after
+    /// [`handle_timeout`](Self::handle_timeout).
     pub fn transmit(
         &mut self,
         now: Instant,
@@ -321,34 +377,35 @@ impl Gateways {
         mut send: impl FnMut(ClusterNodeId, Bytes),
     ) {
         self.replies.drain(..).for_each(|(node, bytes)| send(node, bytes));
-        for near in self.near.values_mut() {
+        self.near.transmit(now, |near| {
             while let Some(bytes) = near.poll_transmit(now) {
                 send(near.route().there, bytes);
             }
-        }
-        for far in self.far.values_mut() {
+        });
+        self.far.transmit(now, |far| {
             if epoch_of(&far.route().room) != Some(far.route().epoch) {
                 far.end(GatewayEnd::LeaseLost);
             }
             while let Some(bytes) = far.poll_transmit(now) {
                 send(far.route().there, bytes);
             }
-        }
+        });
     }
 
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) and
     /// [`transmit`](Self::transmit) are due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let near = self.near.values().filter_map(NearGateway::poll_timeout);
-        near.chain(self.far.values().filter_map(FarGateway::poll_timeout)).min()
+        let replies = (!self.replies.is_empty()).then_some(Instant::ZERO);
+        [self.near.poll_timeout(), self.far.poll_timeout(), replies].into_iter().flatten().min()
     }
 
     /// Returns the counters.
     pub fn stats(&self) -> GatewaysStats {
         let mut gateways = self.ended;
-        self.near.values().for_each(|near| gateways.add(&near.stats()));
-        self.far.values().for_each(|far| gateways.add(&far.stats()));
+        self.near.add_stats(&mut gateways);
+        self.far.add_stats(&mut gateways);
         let (near, far) = (self.near.len(), self.far.len());
-        GatewaysStats { near, far, gateways, refused_frames: self.refused }
+        let visits = self.near.visits() + self.far.visits();
+        GatewaysStats { near, far, gateways, visits, refused_frames: self.refused }
     }
 }

@@ -26,11 +26,13 @@ mod gateways;
 mod id;
 mod lease;
 pub mod limits;
+mod links;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod offers;
 mod placement;
 mod players;
+mod schedule;
 mod snapshots;
 mod stored_room;
 mod ticket;

@@ -253,6 +253,15 @@ impl FarGateway {
         }
     }
 
+    /// Returns whether [`deliver`](Self::deliver) has a message to offer.
+    pub(crate) fn has_messages(&self) -> bool {
+        let is_received = match self.link.ended() {
+            Some(_) => self.is_open && !self.is_closed,
+            None => self.link.has_arrivals(),
+        };
+        is_received || !self.messages.is_empty()
+    }
+
     /// Returns the reason why the link has ended.
     pub fn ended(&self) -> Option<GatewayEnd> {
         self.link.ended()

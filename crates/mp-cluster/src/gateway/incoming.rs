@@ -116,6 +116,11 @@ impl Incoming {
         self.missing_since.map(|since| since + REORDER_TIME)
     }
 
+    /// Returns whether [`pop`](Self::pop) returns an arrival.
+    pub(super) fn has_arrivals(&self) -> bool {
+        !self.arrivals.is_empty()
+    }
+
     /// Removes and returns what was received next.
     pub(super) fn pop(&mut self) -> Option<Arrival> {
         let arrival = self.arrivals.pop_front()?;

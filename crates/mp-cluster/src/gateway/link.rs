@@ -118,6 +118,11 @@ impl Link {
         self.incoming.pop()
     }
 
+    /// Returns whether [`pop`](Self::pop) returns an arrival.
+    pub(super) fn has_arrivals(&self) -> bool {
+        self.end.is_none() && self.incoming.has_arrivals()
+    }
+
     pub(super) fn incoming(&mut self) -> &mut Incoming {
         &mut self.incoming
     }

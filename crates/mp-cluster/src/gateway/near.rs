@@ -281,6 +281,15 @@ impl NearGateway {
         }
     }
 
+    /// Returns whether [`deliver`](Self::deliver) has a message to offer.
+    pub(crate) fn has_messages(&self) -> bool {
+        let is_received = match self.link.ended() {
+            Some(end) => self.hold.is_none() && !self.can_hold(end) && !self.has_left,
+            None => self.link.has_arrivals(),
+        };
+        is_received || !self.messages.is_empty()
+    }
+
     /// Returns the reason why the link has ended.
     pub fn ended(&self) -> Option<GatewayEnd> {
         self.link.ended()

@@ -6,4 +6,5 @@ mod bus;
 mod credit;
 mod loss;
 mod pair;
+mod schedule;
 mod sessions;

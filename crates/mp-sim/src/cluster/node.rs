@@ -232,7 +232,9 @@ impl Node {
                         self.sockets.insert(link, (room, Socket::new()));
                     }
                 }
+                ClaimEvent::Suspended(_) => self.gateways.visit_all(),
                 ClaimEvent::Lost(room) => {
+                    self.gateways.visit_all();
                     if let Some(room) = self.rooms.remove(&room) {
                         room.end(ledger);
                     }
@@ -251,9 +253,14 @@ impl Node {
         }
     }
 
+    /// Exchanges messages of the sockets whose link is active, or that have some.
     fn exchange_with_sockets(&mut self, accepts: bool, ledger: &mut Ledger) {
         let gateways = &mut self.gateways;
+        let active = gateways.take_active_near();
         self.sockets.retain(|link, (_, socket)| {
+            if !active.contains(link) && !std::mem::take(&mut socket.has_mailed) {
+                return true;
+            }
             let Some(near) = gateways.near_mut(*link) else { return false };
             while near.has_capacity()
                 && let Some(message) = socket.mail.pop_front()
@@ -267,16 +274,23 @@ impl Node {
                 socket.handle(message, ledger);
                 Ok(())
             });
+            socket.has_mailed = near.has_capacity() && !socket.mail.is_empty();
             check_backlog(near.backlog(), ledger);
             true
         });
     }
 
+    /// Same as [`exchange_with_sockets`](Self::exchange_with_sockets), for rooms.
     fn exchange_with_rooms(&mut self, accepts: bool, ledger: &mut Ledger) {
         let gateways = &mut self.gateways;
+        let active = gateways.take_active_far();
         for room in self.rooms.values_mut() {
             room.endpoints.retain(|_, attached| {
-                let Some(far) = gateways.far_mut(attached.link) else { return false };
+                let link = attached.link;
+                if !active.contains(&link) && !std::mem::take(&mut attached.has_mailed) {
+                    return true;
+                }
+                let Some(far) = gateways.far_mut(link) else { return false };
                 while far.has_capacity()
                     && let Some(message) = attached.mail.pop_front()
                 {
@@ -290,6 +304,7 @@ impl Node {
                     is_closed |= attached.handle(message, ledger);
                     Ok(())
                 });
+                attached.has_mailed = far.has_capacity() && !attached.mail.is_empty();
                 check_backlog(far.backlog(), ledger);
                 !is_closed
             });

@@ -25,6 +25,8 @@ pub(super) struct Attached {
     connections: BTreeMap<ConnectionId, Serial>,
     /// Messages for the gateway.
     pub(super) mail: VecDeque<ToEndpoint>,
+    /// True if a message was queued that the gateway may have capacity for.
+    pub(super) has_mailed: bool,
     is_open: bool,
 }
 
@@ -34,7 +36,8 @@ const MAIL_MAX: usize = 4;
 impl Room {
     pub(super) fn attach(&mut self, endpoint: EndpointId, link: FarLink) {
         let (connections, mail) = (BTreeMap::new(), VecDeque::new());
-        self.endpoints.insert(endpoint, Attached { link, connections, mail, is_open: false });
+        let attached = Attached { link, connections, mail, has_mailed: false, is_open: false };
+        self.endpoints.insert(endpoint, attached);
     }
 
     /// Removes all endpoints, because the room or its node has ended.
@@ -69,7 +72,7 @@ impl Attached {
             sent.push(OutgoingPacket { to, mode, channel, prefix, payload });
         }
         if !sent.is_empty() {
-            self.mail.push_back(ToEndpoint::Send(sent));
+            self.push(ToEndpoint::Send(sent));
         }
         if rng.chance(2)
             && let Some((&connection, &serial)) = self.connections.first_key_value()
@@ -77,7 +80,7 @@ impl Attached {
             let is_immediate = rng.chance(500);
             let close_mode = if is_immediate { CloseMode::Immediate } else { CloseMode::Graceful };
             let reason = DisconnectReason::Kicked;
-            self.mail.push_back(ToEndpoint::Disconnect { connection, reason, close_mode });
+            self.push(ToEndpoint::Disconnect { connection, reason, close_mode });
             if is_immediate {
                 // No event follows.
                 self.connections.remove(&connection);
@@ -103,6 +106,11 @@ impl Attached {
             _ => {}
         }
         false
+    }
+
+    fn push(&mut self, message: ToEndpoint) {
+        self.mail.push_back(message);
+        self.has_mailed = true;
     }
 
     fn handle_event(&mut self, event: PeerEvent, ledger: &mut Ledger) {

@@ -17,6 +17,8 @@ pub(super) struct Socket {
     next_slot: u32,
     /// Messages for the gateway.
     pub(super) mail: VecDeque<ToBranch>,
+    /// True if a message was queued that the gateway may have capacity for.
+    pub(super) has_mailed: bool,
     is_closed: bool,
 }
 
@@ -40,6 +42,7 @@ impl Socket {
             connections: BTreeMap::new(),
             next_slot: 0,
             mail: VecDeque::from([ToBranch::Opened(ENDPOINT, info)]),
+            has_mailed: true,
             is_closed: false,
         }
     }
@@ -103,7 +106,7 @@ impl Socket {
                     PeerEvent::Disconnected { connection, reason }
                 });
                 self.queue(events.collect());
-                self.mail.push_back(ToBranch::Closed(ENDPOINT, reason));
+                self.push(ToBranch::Closed(ENDPOINT, reason));
                 self.is_closed = true;
             }
             _ => {}
@@ -117,8 +120,13 @@ impl Socket {
 
     fn queue(&mut self, events: Vec<PeerEvent>) {
         if !events.is_empty() {
-            self.mail.push_back(ToBranch::Events(ENDPOINT, events));
+            self.push(ToBranch::Events(ENDPOINT, events));
         }
+    }
+
+    fn push(&mut self, message: ToBranch) {
+        self.mail.push_back(message);
+        self.has_mailed = true;
     }
 }
 
