@@ -41,6 +41,7 @@ mod peer_actors;
 mod peer_stats;
 pub mod prelude;
 mod remote;
+mod remote_wake;
 mod requests;
 mod scene_tree;
 mod shared_endpoint;
@@ -65,6 +66,7 @@ pub use error::{
 pub use peer::{CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, SendAuth};
 pub use peer_stats::PeerStats;
 pub use remote::{RemoteBranch, RemoteEndpoint, RemoteInput};
+pub use remote_wake::{MailboxId, RemoteWake};
 pub use scene_tree::{SceneTree, SceneTreeError};
 pub use shared_endpoint::{SharedEndpoint, SharedEndpointStarter, shared_endpoint};
 pub use signals::Signals;

@@ -9,7 +9,7 @@ use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{BranchId, CloseMode, DisconnectReason, EndpointId, ToBranch, ToEndpoint};
 use mp_host::{Mailbox, TrySendError};
 use mp_scene::Handover;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::branch_ref::{BranchRef, next_number};
 use crate::error::CallError;
@@ -17,6 +17,7 @@ use crate::mail::{
     Attach, BranchMail, BranchMailbox, EndpointMail, EndpointMailbox, Redirect, ServeRemote,
     control, control_to,
 };
+use crate::remote_wake::{MailboxId, Mailed, RemoteWake};
 use crate::shared_endpoint::SharedEndpoint;
 
 /// A branch of another process, at an endpoint of this one. A gateway receives the endpoint's
@@ -24,6 +25,7 @@ use crate::shared_endpoint::SharedEndpoint;
 /// that closes does. [`SharedEndpoint::serve_remote`] returns one.
 pub struct RemoteBranch {
     id: BranchId,
+    mailbox: MailboxId,
     inbox: mpsc::Receiver<ToBranch>,
     endpoint: Recipient<EndpointMail>,
     has_left: bool,
@@ -34,6 +36,7 @@ pub struct RemoteBranch {
 /// branch. [`BranchRef::attach_remote`] returns one.
 pub struct RemoteEndpoint {
     id: EndpointId,
+    mailbox: MailboxId,
     inbox: mpsc::Receiver<ToEndpoint>,
     branch: Recipient<BranchMail>,
     is_closed: bool,
@@ -47,7 +50,7 @@ pub struct RemoteEndpoint {
 pub enum RemoteInput<T> {
     /// A message.
     Message(T),
-    /// There is no message now. The gateway's [`Notify`] is notified of the next one.
+    /// There is no message now. The gateway's [`RemoteWake`] is notified of the next one.
     Empty,
     /// The sender has ended without its last message.
     Ended,
@@ -60,12 +63,12 @@ impl SharedEndpoint {
     /// # Errors
     ///
     /// [`CallError::Ended`] if the endpoint has ended.
-    pub async fn serve_remote(&self, wake: Arc<Notify>) -> Result<RemoteBranch, CallError> {
+    pub async fn serve_remote(&self, wake: Arc<RemoteWake>) -> Result<RemoteBranch, CallError> {
         let id = BranchId(next_number());
-        let (mailbox, inbox) = RemoteMailbox::new(wake);
+        let (mailbox, inbox, of) = RemoteMailbox::new(wake);
         let serve = ServeRemote(id, BranchMailbox::Remote(mailbox));
         let endpoint = self.serve_remote.send(serve).await.map_err(|_| CallError::Ended)?;
-        Ok(RemoteBranch { id, inbox, endpoint, has_left: false })
+        Ok(RemoteBranch { id, mailbox: of, inbox, endpoint, has_left: false })
     }
 }
 
@@ -80,12 +83,18 @@ impl SharedEndpoint {
     pub async fn redirect(
         &self,
         id: BranchId,
-        wake: Arc<Notify>,
+        wake: Arc<RemoteWake>,
     ) -> Result<Option<RemoteBranch>, CallError> {
-        let (mailbox, inbox) = RemoteMailbox::new(wake);
+        let (mailbox, inbox, of) = RemoteMailbox::new(wake);
         let redirect = Redirect(id, BranchMailbox::Remote(mailbox));
         let endpoint = self.redirect.send(redirect).await.map_err(|_| CallError::Ended)?;
-        Ok(endpoint.map(|endpoint| RemoteBranch { id, inbox, endpoint, has_left: false }))
+        Ok(endpoint.map(|endpoint| RemoteBranch {
+            id,
+            mailbox: of,
+            inbox,
+            endpoint,
+            has_left: false,
+        }))
     }
 }
 
@@ -113,7 +122,7 @@ impl BranchRef {
     /// Attaches an endpoint of another process, whose id no other endpoint of this process has.
     /// `wake` is notified of messages. Statistics of its connections are not available, and its
     /// peers do not move to other branches.
-    pub fn attach_remote(&self, id: EndpointId, wake: Arc<Notify>) -> RemoteEndpoint {
+    pub fn attach_remote(&self, id: EndpointId, wake: Arc<RemoteWake>) -> RemoteEndpoint {
         self.attach(id, wake, false)
     }
 
@@ -122,19 +131,19 @@ impl BranchRef {
     /// [`Opened`](ToBranch::Opened).
     ///
     /// [`Branch::restore_handover`]: mp_scene::Branch::restore_handover
-    pub fn attach_restored(&self, id: EndpointId, wake: Arc<Notify>) -> RemoteEndpoint {
+    pub fn attach_restored(&self, id: EndpointId, wake: Arc<RemoteWake>) -> RemoteEndpoint {
         self.attach(id, wake, true)
     }
 
-    fn attach(&self, id: EndpointId, wake: Arc<Notify>, is_restored: bool) -> RemoteEndpoint {
-        let (mailbox, inbox) = RemoteMailbox::new(wake);
+    fn attach(&self, id: EndpointId, wake: Arc<RemoteWake>, is_restored: bool) -> RemoteEndpoint {
+        let (mailbox, inbox, of) = RemoteMailbox::new(wake);
         let branch = self.caller().address();
         // `Attach` is in the branch's mailbox before the endpoint's first message.
         let mailbox = EndpointMailbox::Remote(mailbox);
         control(branch, Attach { endpoint: id, mailbox, is_restored });
         let alive = self.caller().alive();
         let branch = branch.clone().recipient();
-        RemoteEndpoint { id, inbox, branch, is_closed: false, _alive: alive }
+        RemoteEndpoint { id, mailbox: of, inbox, branch, is_closed: false, _alive: alive }
     }
 }
 
@@ -142,6 +151,11 @@ impl RemoteBranch {
     /// Returns the id under which the endpoint serves the branch.
     pub fn id(&self) -> BranchId {
         self.id
+    }
+
+    /// Returns the number by which [`RemoteWake`] names the mailbox for messages of the endpoint.
+    pub fn mailbox(&self) -> MailboxId {
+        self.mailbox
     }
 
     /// Returns the next message of the endpoint.
@@ -187,6 +201,11 @@ impl RemoteEndpoint {
     /// Returns the id.
     pub fn id(&self) -> EndpointId {
         self.id
+    }
+
+    /// Returns the number by which [`RemoteWake`] names the mailbox for messages of the branch.
+    pub fn mailbox(&self) -> MailboxId {
+        self.mailbox
     }
 
     /// Returns the next message of the branch.
@@ -246,13 +265,15 @@ fn received<T>(received: Result<T, mpsc::error::TryRecvError>) -> RemoteInput<T>
 pub(crate) struct RemoteMailbox<T> {
     /// `None` only while the mailbox is dropped.
     sender: Option<mpsc::Sender<T>>,
-    wake: Arc<Notify>,
+    mailed: Mailed,
 }
 
 impl<T> RemoteMailbox<T> {
-    fn new(wake: Arc<Notify>) -> (Self, mpsc::Receiver<T>) {
+    fn new(wake: Arc<RemoteWake>) -> (Self, mpsc::Receiver<T>, MailboxId) {
         let (sender, inbox) = mpsc::channel(MAILBOX_BATCHES);
-        (Self { sender: Some(sender), wake }, inbox)
+        let mailed = Mailed::new(wake);
+        let id = mailed.id();
+        (Self { sender: Some(sender), mailed }, inbox, id)
     }
 }
 
@@ -263,7 +284,7 @@ impl<T> Mailbox<T> for RemoteMailbox<T> {
             mpsc::error::TrySendError::Full(message) => TrySendError::Full(message),
             mpsc::error::TrySendError::Closed(message) => TrySendError::Closed(message),
         })?;
-        self.wake.notify_one();
+        self.mailed.notify();
         Ok(())
     }
 
@@ -277,6 +298,6 @@ impl<T> Mailbox<T> for RemoteMailbox<T> {
 impl<T> Drop for RemoteMailbox<T> {
     fn drop(&mut self) {
         self.sender = None;
-        self.wake.notify_one();
+        self.mailed.notify();
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn all() -> Vec<Workload> {
             goals: vec![
                 Goal::at_least(Metric::Delivered, "mp-server, 1,000", 1.0),
                 Goal::ratio(Metric::Cpu, "mp-server, 1,000", 4.0, "mp-server, 100")
-                    .with_explanation(ALL_LINKS),
+                    .with_explanation(SEPARATE_FRAMES),
             ],
             is_idle: false,
             note: ROOMS,
@@ -106,7 +106,7 @@ const HOP: &str = "\"other node\": the players are connected to one node, and th
     passes NATS on its way to the room and on its way back. Both nodes and NATS share a core, and the CPU time is that of all \
     three.";
 
-const ALL_LINKS: &str = "A node visits all of its links in each turn.";
+const SEPARATE_FRAMES: &str = "Messages of different rooms do not share a frame, and a link has eight frames per second without messages.";
 
 const ROOMS: &str = "Each room has a link between the two nodes, with frames in both directions at least four times per second. \
     \"same node\": the rooms are on the node of the players, in the same cluster.";

@@ -4,12 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use actix::Arbiter;
 use mp_actor::prelude::*;
-use mp_actor::{RemoteBranch, RemoteEndpoint, RemoteInput, SharedEndpoint};
+use mp_actor::{RemoteBranch, RemoteEndpoint, RemoteInput, RemoteWake, SharedEndpoint};
 use mp_core::{
     ConnectionId, ConnectionRouter, DisconnectReason, EndpointId, MemoryAddress,
     MemoryMultiplayerPeer, NewConnection, OutgoingPacket, Route, ToBranch,
 };
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::common::*;
@@ -34,7 +33,7 @@ async fn endpoint(router: &Undecided) -> (SharedEndpoint, MemoryAddress) {
 }
 
 /// Passes messages between both, until one of them has sent its last message.
-async fn pass(mut branch: RemoteBranch, mut endpoint: RemoteEndpoint, wake: Arc<Notify>) {
+async fn pass(mut branch: RemoteBranch, mut endpoint: RemoteEndpoint, wake: Arc<RemoteWake>) {
     loop {
         while let RemoteInput::Message(message) = branch.try_recv() {
             let message = match message {
@@ -67,7 +66,7 @@ async fn play(
     let router = Undecided::default();
     let (endpoint, address) = endpoint(&router).await;
     let room = log_branch("/root", notes).start().await.expect("the room starts");
-    let wake = Arc::new(Notify::new());
+    let wake = Arc::new(RemoteWake::new());
     let branch = endpoint.serve_remote(Arc::clone(&wake)).await.expect("the endpoint runs");
     let id = branch.id();
     let far = room.attach_remote(EndpointId(1 << 31), Arc::clone(&wake));

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mp_actor::SharedEndpoint;
+use mp_actor::{RemoteWake, SharedEndpoint};
 use mp_cluster::bus::{Bus, BusEvent, BusMessageKind};
 use mp_cluster::directory::{Directory, NodeRecord};
 use mp_cluster::{
@@ -24,7 +24,7 @@ use mp_cluster::{
 use mp_core::host::SystemClock;
 use mp_core::{EndpointId, Instant};
 use mp_rooms::{ListenerId, RoomName};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use self::moves::RoomMove;
 use super::asks::Asks;
@@ -58,7 +58,7 @@ pub(super) struct Driver<B, D> {
     rooms: RoomsHandle,
     inbox: mpsc::Receiver<ToNode>,
     /// Notified of messages of endpoints and branches.
-    wake: Arc<Notify>,
+    wake: Arc<RemoteWake>,
     listeners: BTreeMap<ListenerId, SharedEndpoint>,
     here: RoomsHere,
     asks: Asks,
@@ -141,7 +141,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             gateways: Gateways::new(cluster, node, EndpointId(FAR_ENDPOINTS)).holding(),
             rooms,
             inbox,
-            wake: Arc::new(Notify::new()),
+            wake: Arc::new(RemoteWake::new()),
             listeners: BTreeMap::new(),
             here: RoomsHere::default(),
             asks: Asks::default(),

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mp_actor::{BranchRef, RemoteEndpoint, RemoteInput};
-use mp_cluster::{ClusterNodeId, Epoch, FarLink, GatewayEnd, Gateways, LinkOpening};
+use mp_actor::{BranchRef, MailboxId, RemoteEndpoint, RemoteInput, RemoteWake};
+use mp_cluster::{ClusterNodeId, Epoch, FarGateway, FarLink, GatewayEnd, Gateways, LinkOpening};
 use mp_core::{
     CloseMode, ConnectionId, DisconnectReason, EndpointId, OutgoingPacket, PeerEvent, Rejection,
     ToBranch, ToEndpoint,
 };
 use mp_rooms::{ListenerConnection, ListenerId, RoomName};
-use tokio::sync::Notify;
 
 use super::departures::Departure;
 use super::guests::{Guest, Guests};
@@ -22,6 +21,11 @@ pub(super) struct FarLinks {
     links: BTreeMap<FarLink, Attached>,
     /// Links whose first frame was not received.
     opening: BTreeMap<FarLink, Opening>,
+    /// The links of each room, with those that are opening.
+    rooms: BTreeMap<RoomName, BTreeSet<FarLink>>,
+    mailboxes: BTreeMap<MailboxId, FarLink>,
+    /// Links whose branch has sent a message since their last visit.
+    ready: BTreeSet<FarLink>,
 }
 
 /// A link that another node is opening.
@@ -70,6 +74,7 @@ impl FarLinks {
     /// Attaches a link to the branch of its room, once it is open.
     pub(super) fn attach(&mut self, link: FarLink, room: (RoomName, Epoch), branch: &BranchRef) {
         let (room, epoch) = room;
+        self.rooms.entry(room.clone()).or_default().insert(link);
         self.opening.insert(link, Opening { branch: branch.clone(), room, epoch });
     }
 
@@ -79,12 +84,15 @@ impl FarLinks {
         gateways: &mut Gateways,
         guests: &mut Guests,
         restored: &mut RestoredEndpoints,
-        wake: &Arc<Notify>,
+        wake: &Arc<RemoteWake>,
         turn: &mut FarTurn,
     ) {
-        let links = &mut self.links;
+        let Self { links, rooms, mailboxes, ready, .. } = self;
         self.opening.retain(|&link, Opening { branch, room, epoch }| {
-            let Some(far) = gateways.far_mut(link) else { return false };
+            let Some(far) = gateways.far_mut(link) else {
+                forget(rooms, room, link);
+                return false;
+            };
             let Some(opening) = far.poll_opening() else { return true };
             let mut attached = Attached {
                 remote: None,
@@ -120,9 +128,10 @@ impl FarLinks {
                     attached.remote = known.remote;
                 }
             }
-            if attached.remote.is_none() {
-                attached.remote = Some(branch.attach_remote(far.endpoint(), Arc::clone(wake)));
-            }
+            let attach = || branch.attach_remote(far.endpoint(), Arc::clone(wake));
+            let remote = attached.remote.get_or_insert_with(attach);
+            mailboxes.insert(remote.mailbox(), link);
+            ready.insert(link);
             links.insert(link, attached);
             false
         });
@@ -130,14 +139,19 @@ impl FarLinks {
 
     /// Returns whether a room has links.
     pub(super) fn has_room(&self, room: &RoomName) -> bool {
-        self.links.values().any(|attached| attached.room == *room)
-            || self.opening.values().any(|opening| opening.room == *room)
+        self.rooms.contains_key(room)
+    }
+
+    /// Returns the open links of a room.
+    fn of_room(&self, room: &RoomName) -> impl Iterator<Item = (FarLink, &Attached)> {
+        let links = self.rooms.get(room).into_iter().flatten();
+        links.filter_map(|&link| Some((link, self.links.get(&link)?)))
     }
 
     /// Lets the endpoints of a room's links keep their messages, because the room moves to another
     /// node.
     pub(super) fn freeze(&mut self, gateways: &mut Gateways, room: &RoomName) {
-        for (&link, _) in self.links.iter().filter(|(_, attached)| attached.room == *room) {
+        for (link, _) in self.of_room(room) {
             if let Some(far) = gateways.far_mut(link) {
                 far.freeze();
             }
@@ -153,26 +167,30 @@ impl FarLinks {
         is_late: bool,
     ) -> bool {
         let mut is_frozen = true;
-        for (&link, _) in self.links.iter().filter(|(_, attached)| attached.room == *room) {
-            let Some(far) = gateways.far_mut(link) else { continue };
-            if is_late && !far.is_frozen() {
+        for (link, _) in self.of_room(room) {
+            if gateways.far(link).is_none_or(FarGateway::is_frozen) {
+                continue;
+            }
+            is_frozen = false;
+            if is_late && let Some(far) = gateways.far_mut(link) {
                 far.end(GatewayEnd::NodeLost);
             }
-            is_frozen &= far.is_frozen();
         }
         is_frozen
     }
 
     /// Records that the branch of a room moves to another node: its links do not end with it.
     pub(super) fn hand_over(&mut self, room: &RoomName) {
-        for attached in self.links.values_mut().filter(|attached| attached.room == *room) {
-            attached.is_moved = true;
+        for link in self.rooms.get(room).into_iter().flatten() {
+            if let Some(attached) = self.links.get_mut(link) {
+                attached.is_moved = true;
+            }
         }
     }
 
     /// Ends the links of a room that could not move, because its branch may have left them.
     pub(super) fn abandon(&mut self, gateways: &mut Gateways, room: &RoomName) {
-        for (&link, _) in self.links.iter().filter(|(_, attached)| attached.room == *room) {
+        for (link, _) in self.of_room(room) {
             if let Some(far) = gateways.far_mut(link) {
                 far.end(GatewayEnd::NodeLost);
             }
@@ -181,10 +199,9 @@ impl FarLinks {
 
     /// Returns whether the endpoints of a room's links have received all messages of the branch,
     /// which has moved.
-    pub(super) fn is_flushed(&mut self, gateways: &mut Gateways, room: &RoomName) -> bool {
-        let mut links = self.links.iter().filter(|(_, attached)| attached.room == *room);
-        links.all(|(&link, attached)| {
-            let far = gateways.far_mut(link);
+    pub(super) fn is_flushed(&self, gateways: &Gateways, room: &RoomName) -> bool {
+        self.of_room(room).all(|(link, attached)| {
+            let far = gateways.far(link);
             attached.is_closed && far.is_none_or(|far| far.backlog() == (0, 0))
         })
     }
@@ -192,15 +209,14 @@ impl FarLinks {
     /// Returns the node and the endpoint of each link to a room, by the id of the endpoint here.
     pub(super) fn endpoints_of(
         &self,
-        gateways: &mut Gateways,
+        gateways: &Gateways,
         room: &RoomName,
     ) -> BTreeMap<EndpointId, (ClusterNodeId, EndpointId)> {
-        let links = self.links.iter().filter(|(_, attached)| attached.room == *room);
-        let endpoint = |(&link, _): (&FarLink, _)| {
-            let far = gateways.far_mut(link)?;
+        let endpoint = |(link, _): (FarLink, _)| {
+            let far = gateways.far(link)?;
             Some((far.endpoint(), (link.0, far.remote_endpoint()?)))
         };
-        links.filter_map(endpoint).collect()
+        self.of_room(room).filter_map(endpoint).collect()
     }
 
     /// Returns whether a link has a listener.
@@ -208,32 +224,45 @@ impl FarLinks {
         self.links.values().any(|attached| attached.listener == Some(listener))
     }
 
-    /// Passes messages between the branches and their gateways.
+    /// Records that the branch of a mailbox has sent a message, or has ended.
+    pub(super) fn mark_ready(&mut self, mailbox: MailboxId) {
+        self.ready.extend(self.mailboxes.get(&mailbox));
+    }
+
+    /// Returns whether links are to be visited in the next turn.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Passes messages between the branches and their gateways, of links that have any.
     pub(super) fn exchange(
         &mut self,
         gateways: &mut Gateways,
         guests: &mut Guests,
         restored: &mut RestoredEndpoints,
-        wake: &Arc<Notify>,
+        wake: &Arc<RemoteWake>,
     ) -> FarTurn {
         let mut turn = FarTurn::default();
         self.open(gateways, guests, restored, wake, &mut turn);
-        self.links.retain(|&link, attached| {
+        let mut links = gateways.take_active_far();
+        links.append(&mut self.ready);
+        for link in links {
+            let Some(attached) = self.links.get_mut(&link) else { continue };
             let Some(far) = gateways.far_mut(link) else {
                 turn.left.extend(guests.remove_link(link));
-                let is_closed = attached.is_closed || attached.has_left;
-                if let Some(remote) = attached.remote.take().filter(|_| !is_closed) {
-                    restored.anchor(attached.room.clone(), remote);
-                }
-                return false;
+                self.remove(link, restored);
+                continue;
             };
-            while far.has_capacity() && !attached.is_closed {
+            // A gateway without capacity is active once it has some.
+            let mut has_queued = !attached.is_closed;
+            while has_queued && far.has_capacity() {
                 match attached.recv() {
                     RemoteInput::Message(message) => {
                         attached.has_left |= matches!(message, ToEndpoint::Leave { .. });
                         far.handle_message(message);
+                        continue;
                     }
-                    RemoteInput::Empty => break,
+                    RemoteInput::Empty => {}
                     RemoteInput::Ended if attached.is_moved => attached.is_closed = true,
                     RemoteInput::Ended => {
                         attached.is_closed = true;
@@ -241,6 +270,7 @@ impl FarLinks {
                         far.handle_message(ToEndpoint::Leave { reason, close_mode });
                     }
                 }
+                has_queued = false;
             }
             // The endpoint's own id is known once the gateway has delivered `Opened`.
             loop {
@@ -258,13 +288,30 @@ impl FarLinks {
             for connection in attached.refused.drain(..) {
                 far.handle_message(disconnect(connection, DisconnectReason::Refused));
             }
-            if attached.has_left && attached.has_ended {
+            if attached.has_left
+                && attached.has_ended
+                && let Some(remote) = attached.remote.take()
+            {
                 // It closes for the branch.
-                attached.remote = None;
+                self.mailboxes.remove(&remote.mailbox());
             }
-            true
-        });
+            if has_queued && far.has_capacity() {
+                // By what was delivered.
+                self.ready.insert(link);
+            }
+        }
         turn
+    }
+
+    /// Removes a link whose gateway is finished.
+    fn remove(&mut self, link: FarLink, restored: &mut RestoredEndpoints) {
+        let Some(attached) = self.links.remove(&link) else { return };
+        forget(&mut self.rooms, &attached.room, link);
+        let Some(remote) = attached.remote else { return };
+        self.mailboxes.remove(&remote.mailbox());
+        if !attached.is_closed && !attached.has_left {
+            restored.anchor(attached.room, remote);
+        }
     }
 
     /// Sends a packet of this node to a player.
@@ -353,6 +400,16 @@ impl Attached {
             }
             PeerEvent::Packet(packet) => !self.unexpected.contains(&packet.from),
             _ => true,
+        }
+    }
+}
+
+/// Forgets a link of a room.
+fn forget(rooms: &mut BTreeMap<RoomName, BTreeSet<FarLink>>, room: &RoomName, link: FarLink) {
+    if let Some(links) = rooms.get_mut(room) {
+        links.remove(&link);
+        if links.is_empty() {
+            rooms.remove(room);
         }
     }
 }

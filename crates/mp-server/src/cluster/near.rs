@@ -1,8 +1,8 @@
 //! [`NearLinks`]: endpoints of this node that serve rooms of others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mp_actor::{RemoteBranch, RemoteInput};
+use mp_actor::{MailboxId, RemoteBranch, RemoteInput};
 use mp_cluster::{ClusterNodeId, Epoch, Gateways, LinkId};
 use mp_core::{
     BranchId, ConnectionId, DisconnectReason, EndpointId, Instant, PeerId, Route, ToBranch,
@@ -16,6 +16,9 @@ use super::requests::RouteKey;
 pub(super) struct NearLinks {
     routes: BTreeMap<RouteKey, RouteState>,
     links: BTreeMap<LinkId, NearLink>,
+    mailboxes: BTreeMap<MailboxId, LinkId>,
+    /// Links whose endpoint has sent a message since their last visit.
+    ready: BTreeSet<LinkId>,
 }
 
 /// The owner of a room.
@@ -107,7 +110,7 @@ impl NearLinks {
             let branch = remote.id();
             let link = gateways.open(now, key.room.clone(), owner, branch)?;
             self.routes.insert(key.clone(), RouteState::Open { owner, link, branch });
-            self.links.insert(link, NearLink { key, remote, is_closed: false });
+            self.insert(link, key, remote);
             Some(branch)
         });
         let decided = waiting
@@ -118,36 +121,63 @@ impl NearLinks {
 
     /// Adds the link of an endpoint that has served a branch of this node, which moves to another.
     pub(super) fn insert_frozen(&mut self, link: LinkId, key: RouteKey, remote: RemoteBranch) {
+        self.insert(link, key, remote);
+    }
+
+    fn insert(&mut self, link: LinkId, key: RouteKey, remote: RemoteBranch) {
+        self.mailboxes.insert(remote.mailbox(), link);
+        self.ready.insert(link);
         self.links.insert(link, NearLink { key, remote, is_closed: false });
+    }
+
+    /// Records that the endpoint of a mailbox has sent a message, or has ended.
+    pub(super) fn mark_ready(&mut self, mailbox: MailboxId) {
+        self.ready.extend(self.mailboxes.get(&mailbox));
     }
 
     /// Records the new numbers of links to rooms that another node has adopted.
     pub(super) fn reopened(&mut self, links: Vec<(LinkId, LinkId)>) {
         for (before, link) in links {
             if let Some(near) = self.links.remove(&before) {
+                self.mailboxes.insert(near.remote.mailbox(), link);
+                self.ready.insert(link);
                 self.links.insert(link, near);
             }
         }
     }
 
-    /// Passes messages between the endpoints and their gateways. Returns true if an endpoint has
-    /// not accepted one.
+    /// Returns whether links are to be visited in the next turn.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Passes messages between the endpoints and their gateways, of links that have any. Returns
+    /// true if an endpoint has not accepted one.
     pub(super) fn exchange(&mut self, gateways: &mut Gateways) -> bool {
-        let (mut is_blocked, routes) = (false, &mut self.routes);
-        self.links.retain(|link, near| {
-            let Some(gateway) = gateways.near_mut(*link) else {
-                near.forget_route(routes, *link);
-                return false;
+        let mut links = gateways.take_active_near();
+        links.append(&mut self.ready);
+        let mut is_blocked = false;
+        for link in links {
+            let Some(near) = self.links.get_mut(&link) else { continue };
+            let Some(gateway) = gateways.near_mut(link) else {
+                near.forget_route(&mut self.routes, link);
+                self.mailboxes.remove(&near.remote.mailbox());
+                self.links.remove(&link);
+                continue;
             };
-            while gateway.has_capacity() && !near.is_closed {
+            // A gateway without capacity is active once it has some.
+            let mut has_queued = !near.is_closed;
+            while has_queued && gateway.has_capacity() {
                 match near.remote.try_recv() {
                     RemoteInput::Message(message) => {
                         near.is_closed = matches!(message, ToBranch::Closed(..));
+                        has_queued = !near.is_closed;
                         gateway.handle_message(message);
                     }
-                    RemoteInput::Empty => break,
+                    RemoteInput::Empty => has_queued = false,
                     RemoteInput::Ended => {
                         near.is_closed = true;
+                        has_queued = false;
                         let (endpoint, reason) = (EndpointId(0), DisconnectReason::Closed);
                         gateway.handle_message(ToBranch::Closed(endpoint, reason));
                     }
@@ -160,10 +190,13 @@ impl NearLinks {
                 near.remote.try_send(message).inspect_err(|_| is_blocked = true)
             });
             if has_left || gateway.ended().is_some() {
-                near.forget_route(routes, *link);
+                near.forget_route(&mut self.routes, link);
             }
-            true
-        });
+            if has_queued && gateway.has_capacity() {
+                // By what was delivered.
+                self.ready.insert(link);
+            }
+        }
         is_blocked
     }
 }

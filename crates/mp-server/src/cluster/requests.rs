@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mp_actor::{CallError, RemoteBranch, SharedEndpoint};
+use mp_actor::{CallError, RemoteBranch, RemoteWake, SharedEndpoint};
 use mp_cluster::directory::{
     BanRecord, Directory, EntryKey, Operation, OperationId, OperationOutcome, Request,
     TicketRecord, Unavailable,
@@ -11,7 +11,7 @@ use mp_cluster::directory::{
 use mp_cluster::{Redemption, RedemptionStep};
 use mp_core::Instant;
 use mp_rooms::{ListenerConnection, ListenerId, RoomName, TicketHash};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::tickets::{Redeemer, TicketTask};
@@ -104,7 +104,7 @@ impl<D: Directory + 'static> Tasks<D> {
     }
 
     /// Lets an endpoint serve a room of another node.
-    pub(super) fn serve(&mut self, endpoint: SharedEndpoint, key: RouteKey, wake: Arc<Notify>) {
+    pub(super) fn serve(&mut self, endpoint: SharedEndpoint, key: RouteKey, wake: Arc<RemoteWake>) {
         self.tasks.spawn_local(async move {
             let served = endpoint.serve_remote(wake).await;
             TaskOutcome::Served(key, served)

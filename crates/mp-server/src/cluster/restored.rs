@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mp_actor::{RemoteEndpoint, RemoteInput};
+use mp_actor::{MailboxId, RemoteEndpoint, RemoteInput};
 use mp_cluster::ClusterNodeId;
 use mp_core::{
     ConnectionId, DisconnectReason, EndpointId, Instant, PeerEvent, ToBranch, ToEndpoint,
@@ -16,6 +16,9 @@ pub(super) struct RestoredEndpoints {
     /// An endpoint of each room whose last link has ended, or whose node is dead. A branch ends
     /// with its last endpoint.
     anchors: BTreeMap<RoomName, RemoteEndpoint>,
+    mailboxes: BTreeMap<MailboxId, RoomName>,
+    /// Rooms whose branch has sent a message to its anchor since the last visit.
+    ready: BTreeSet<RoomName>,
 }
 
 /// A room, the node of the endpoint, and its id there.
@@ -77,12 +80,26 @@ impl RestoredEndpoints {
 
     /// Keeps an endpoint whose link has ended, so that the branch does not end with it.
     pub(super) fn anchor(&mut self, room: RoomName, remote: RemoteEndpoint) {
+        self.remove_anchor(&room);
+        self.mailboxes.insert(remote.mailbox(), room.clone());
+        self.ready.insert(room.clone());
         self.anchors.insert(room, remote);
+    }
+
+    fn remove_anchor(&mut self, room: &RoomName) {
+        if let Some(anchor) = self.anchors.remove(room) {
+            self.mailboxes.remove(&anchor.mailbox());
+        }
+    }
+
+    /// Records that the branch of a mailbox has sent a message, or has ended.
+    pub(super) fn mark_ready(&mut self, mailbox: MailboxId) {
+        self.ready.extend(self.mailboxes.get(&mailbox).cloned());
     }
 
     /// Forgets the endpoints of a room that has ended. Returns its players.
     pub(super) fn end_room(&mut self, room: &RoomName) -> Vec<ListenerConnection> {
-        self.anchors.remove(room);
+        self.remove_anchor(room);
         let of_room = self.waiting.keys().filter(|(of, ..)| of == room);
         let of_room: Vec<_> = of_room.cloned().collect();
         let ended = of_room.iter().filter_map(|key| self.waiting.remove(key));
@@ -111,7 +128,11 @@ impl RestoredEndpoints {
                 self.anchor(key.0, remote);
             }
         }
-        self.anchors.retain(|_, anchor| is_open(anchor));
+        for room in std::mem::take(&mut self.ready) {
+            if self.anchors.get_mut(&room).is_some_and(|anchor| !is_open(anchor)) {
+                self.remove_anchor(&room);
+            }
+        }
         left
     }
 

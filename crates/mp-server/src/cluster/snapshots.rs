@@ -1,17 +1,16 @@
 //! [`RoomSnapshots`]: when the states of this node's rooms are stored, and the tasks that do so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mp_actor::{BranchRef, RemoteBranch, SharedEndpoint};
+use mp_actor::{BranchRef, RemoteBranch, RemoteWake, SharedEndpoint};
 use mp_cluster::{Epoch, SnapshotStoreError, StoredContent, StoredSnapshot};
 use mp_core::bytes::Bytes;
 use mp_core::{BranchId, Instant};
 use mp_rooms::{ListenerId, RoomId, RoomName};
 use mp_scene::Handover;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::node::WithoutSnapshot;
@@ -66,6 +65,8 @@ pub(crate) struct SnapshotStats {
 pub(super) struct RoomSnapshots {
     pub(super) settings: SnapshotSettings,
     rooms: BTreeMap<RoomName, Schedule>,
+    /// The rooms of which no snapshot is being made, by the time of the next one.
+    times: BTreeSet<(Instant, RoomName)>,
     tasks: JoinSet<SnapshotOutcome>,
     pub(super) stats: SnapshotStats,
 }
@@ -108,26 +109,40 @@ pub(super) struct CapturedRoom {
 impl RoomSnapshots {
     pub(super) fn new(settings: SnapshotSettings) -> Self {
         let stats = SnapshotStats::default();
-        Self { settings, rooms: BTreeMap::new(), tasks: JoinSet::new(), stats }
+        let (rooms, times) = (BTreeMap::new(), BTreeSet::new());
+        Self { settings, rooms, times, tasks: JoinSet::new(), stats }
     }
 
     /// Schedules the snapshots of a room that has opened.
     pub(super) fn opened(&mut self, now: Instant, room: &RoomName) {
         if self.settings.storage.is_some() {
-            let schedule = Schedule { due: now + CHANGE_DELAY, last: None, is_busy: false };
-            self.rooms.insert(room.clone(), schedule);
+            self.ended(room);
+            let due = now + CHANGE_DELAY;
+            self.rooms.insert(room.clone(), Schedule { due, last: None, is_busy: false });
+            self.times.insert((due, room.clone()));
         }
     }
 
     /// Records that players have joined or left a room.
     pub(super) fn changed(&mut self, now: Instant, room: &RoomName) {
-        if let Some(schedule) = self.rooms.get_mut(room) {
-            schedule.due = schedule.due.min(now + CHANGE_DELAY);
-        }
+        let due = now + CHANGE_DELAY;
+        self.schedule(room, |schedule| schedule.due = schedule.due.min(due));
     }
 
     pub(super) fn ended(&mut self, room: &RoomName) {
-        self.rooms.remove(room);
+        if let Some(schedule) = self.rooms.remove(room) {
+            self.times.remove(&(schedule.due, room.clone()));
+        }
+    }
+
+    /// Changes the schedule of a room, if it has one.
+    fn schedule(&mut self, room: &RoomName, change: impl FnOnce(&mut Schedule)) {
+        let Some(schedule) = self.rooms.get_mut(room) else { return };
+        self.times.remove(&(schedule.due, room.clone()));
+        change(schedule);
+        if !schedule.is_busy {
+            self.times.insert((schedule.due, room.clone()));
+        }
     }
 
     /// Removes the stored snapshot of a room that has ended.
@@ -145,12 +160,10 @@ impl RoomSnapshots {
     /// Returns the rooms whose snapshot is due.
     pub(super) fn due(&mut self, now: Instant) -> Vec<RoomName> {
         let capacity = TASKS_MAX.saturating_sub(self.tasks.len());
-        let due = self.rooms.iter_mut().filter(|(_, it)| !it.is_busy && it.due <= now);
-        let begin = |(room, schedule): (&RoomName, &mut Schedule)| {
-            schedule.is_busy = true;
-            room.clone()
-        };
-        due.take(capacity).map(begin).collect()
+        let due = self.times.iter().take_while(|(due, _)| *due <= now).take(capacity);
+        let due: Vec<_> = due.map(|(_, room)| room.clone()).collect();
+        due.iter().for_each(|room| self.schedule(room, |schedule| schedule.is_busy = true));
+        due
     }
 
     /// Begins to read the state of a room from its registry and its branch.
@@ -186,7 +199,7 @@ impl RoomSnapshots {
         room: RoomName,
         (listener, endpoint): (ListenerId, SharedEndpoint),
         branch: BranchId,
-        wake: Arc<Notify>,
+        wake: Arc<RemoteWake>,
     ) {
         self.tasks.spawn_local(async move {
             let redirected = endpoint.redirect(branch, wake).await.ok().flatten();
@@ -235,24 +248,23 @@ impl RoomSnapshots {
         is_last: bool,
     ) {
         let delay = if is_last { self.settings.interval } else { CHANGE_DELAY };
-        let Some(schedule) = self.rooms.get_mut(&room) else { return };
-        schedule.due = now + delay;
         let mut hasher = DefaultHasher::new();
         hasher.write(&bytes);
-        let hash = hasher.finish();
+        let (hash, len) = (hasher.finish(), bytes.len());
+        let Some(last) = self.rooms.get(&room).map(|schedule| schedule.last) else { return };
         let max_bytes = self.settings.max_bytes;
-        if schedule.last == Some(hash) {
-            schedule.is_busy = false;
+        let (is_new, is_too_large) = (last != Some(hash), len > max_bytes);
+        self.schedule(&room, |schedule| {
+            schedule.due = now + delay;
+            schedule.last = Some(hash);
+            schedule.is_busy = is_new && !is_too_large;
+        });
+        if !is_new {
             self.stats.unchanged += 1;
-        } else if bytes.len() > max_bytes {
-            schedule.is_busy = false;
-            schedule.last = Some(hash);
+        } else if is_too_large {
             self.stats.too_large += 1;
-            let bytes = bytes.len();
-            tracing::warn!(%room, bytes, max_bytes, "the state of a room is too large; an earlier one stays");
+            tracing::warn!(%room, bytes = len, max_bytes, "the state of a room is too large; an earlier one stays");
         } else if let Some(storage) = &self.settings.storage {
-            schedule.last = Some(hash);
-            let len = bytes.len();
             let stored = storage.store(room.clone(), epoch, bytes);
             self.tasks.spawn_local(async move {
                 let result = stored.await;
@@ -263,10 +275,10 @@ impl RoomSnapshots {
 
     /// Handles that the state of a room could not be read.
     pub(super) fn skip(&mut self, now: Instant, room: &RoomName) {
-        if let Some(schedule) = self.rooms.get_mut(room) {
+        self.schedule(room, |schedule| {
             schedule.is_busy = false;
             schedule.due = now + CHANGE_DELAY;
-        }
+        });
     }
 
     /// Handles whether a snapshot was stored.
@@ -276,12 +288,11 @@ impl RoomSnapshots {
         bytes: usize,
         result: Result<(), SnapshotStoreError>,
     ) {
-        let schedule = self.rooms.get_mut(room);
         let is_stored = result.is_ok();
-        if let Some(schedule) = schedule {
+        self.schedule(room, |schedule| {
             schedule.is_busy = false;
             schedule.last = schedule.last.filter(|_| is_stored);
-        }
+        });
         match result {
             Ok(()) => {
                 self.stats.stored += 1;
@@ -323,8 +334,8 @@ impl RoomSnapshots {
 
     /// Returns the time at which the next snapshot is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let idle = self.rooms.values().filter(|schedule| !schedule.is_busy);
-        idle.map(|schedule| schedule.due).min().filter(|_| self.tasks.len() < TASKS_MAX)
+        let next = self.times.first().map(|&(due, _)| due);
+        next.filter(|_| self.tasks.len() < TASKS_MAX)
     }
 
     /// Waits for the next outcome.

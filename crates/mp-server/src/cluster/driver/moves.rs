@@ -124,7 +124,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                     }
                 }
                 Step::Flushing(bytes) => {
-                    let is_flushed = self.far.is_flushed(&mut self.gateways, &room) || is_late;
+                    let is_flushed = self.far.is_flushed(&self.gateways, &room) || is_late;
                     // An earlier snapshot may be on its way to the store.
                     match is_flushed && !self.snapshots.is_busy(&room) {
                         true => self.store_last(now, &room, bytes),

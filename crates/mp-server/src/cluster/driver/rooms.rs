@@ -79,7 +79,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     ) -> Option<(StoredRoom, bool)> {
         let CapturedRoom { description, content, handover } = captured;
         let RoomDescription { template, code, is_locked, max_players, players } = description;
-        let mut nodes = self.far.endpoints_of(&mut self.gateways, room);
+        let mut nodes = self.far.endpoints_of(&self.gateways, room);
         let here = self.listeners.values().map(|it| (it.id(), (self.node, it.id())));
         nodes.extend(here);
         let origins = self.guests.origins();

@@ -20,6 +20,11 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         self.follow_claims(now);
         self.attach(now);
         self.departures.handle_timeout(now, &mut self.gateways);
+        for mailbox in self.wake.take_ready() {
+            self.near.mark_ready(mailbox);
+            self.far.mark_ready(mailbox);
+            self.restored.mark_ready(mailbox);
+        }
         self.is_blocked = self.near.exchange(&mut self.gateways);
         let (gateways, guests) = (&mut self.gateways, &mut self.guests);
         let far = self.far.exchange(gateways, guests, &mut self.restored, &self.wake);
@@ -47,7 +52,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     pub(super) fn poll_timeout(&self, now: Instant) -> Instant {
         let retry = (self.is_blocked || !self.calls.is_empty()).then(|| now + DELIVERY_RETRY);
         let is_locating = self.asks.rooms().next().is_some() || !self.creators.is_empty();
-        let is_waiting = !self.gateways.waiting_rooms().is_empty();
+        let is_waiting = self.gateways.has_waiting_rooms();
+        let has_ready = self.gateways.has_active() || self.near.has_ready() || self.far.has_ready();
         let locate = is_locating || is_waiting || self.here.has_vacant() || !self.early.is_empty();
         let due = [
             self.lease.poll_timeout(),
@@ -62,6 +68,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             self.snapshots.poll_timeout(),
             self.restored.poll_timeout(),
             retry,
+            has_ready.then_some(now),
             self.moves.values().next().map(|_| now + MOVE_RETRY),
             locate.then_some(self.next_retry),
             Some(self.next_publication),
@@ -97,6 +104,12 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
 
     fn follow_claims(&mut self, now: Instant) {
         while let Some(event) = self.claims.next_event() {
+            if let ClaimEvent::Suspended(_) | ClaimEvent::Lost(_) | ClaimEvent::HandedOver(_) =
+                event
+            {
+                // Links to the room end.
+                self.gateways.visit_all();
+            }
             match event {
                 // Its branch has left, or is about to.
                 ClaimEvent::Owned { room, .. } if self.moves.contains_key(&room) => {}

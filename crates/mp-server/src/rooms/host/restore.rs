@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mp_actor::{BranchRef, RemoteEndpoint};
+use mp_actor::{BranchRef, RemoteEndpoint, RemoteWake};
 use mp_core::EndpointId;
 use mp_core::host::SystemClock;
 use mp_rooms::{Code, CreateRefusal, RestoredPlayer, RoomId, RoomName};
 use mp_scene::{Branch, BuildError, Handover, Snapshot};
-use tokio::sync::Notify;
 
 use super::RoomsHost;
 use crate::rooms::handle::RoomsHandle;
@@ -31,7 +30,7 @@ pub(crate) struct RoomRestore {
     pub(crate) description: RoomDescription,
     pub(crate) branch: BranchRestore,
     /// Notified of messages for the endpoints of other nodes.
-    pub(crate) wake: Arc<Notify>,
+    pub(crate) wake: Arc<RemoteWake>,
 }
 
 /// The state from which a branch goes on.
@@ -49,7 +48,7 @@ pub(super) struct Restoring {
     branch: BranchRestore,
     players: Vec<RestoredPlayer>,
     endpoints: Vec<EndpointId>,
-    wake: Arc<Notify>,
+    wake: Arc<RemoteWake>,
 }
 
 impl RoomsHandle {
