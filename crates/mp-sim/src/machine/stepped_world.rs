@@ -13,9 +13,7 @@ pub(crate) trait SteppedWorld {
     /// Number of clients. Their slots follow that of the server.
     const CLIENTS: usize;
 
-    fn environment(&self) -> &Environment;
-
-    fn environment_mut(&mut self) -> &mut Environment;
+    fn environment(&mut self) -> &mut Environment;
 
     /// Runs a turn of the server. While the world is active, programs act and faults occur.
     fn step_server(&mut self, is_active: bool) -> Result<(), Violation>;
@@ -31,8 +29,8 @@ pub(crate) trait SteppedWorld {
 
     /// Runs a turn of the server, then of the clients.
     fn step(&mut self, is_active: bool) -> Result<(), Violation> {
-        self.environment_mut().advance();
-        let is_due = |world: &Self, slot| {
+        self.environment().advance();
+        let is_due = |world: &mut Self, slot| {
             is_active || world.environment().has_received(slot) || world.is_due(slot)
         };
         if is_due(self, SERVER_SLOT) {

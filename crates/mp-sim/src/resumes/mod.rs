@@ -107,11 +107,7 @@ impl World {
 impl SteppedWorld for World {
     const CLIENTS: usize = CLIENTS;
 
-    fn environment(&self) -> &Environment {
-        &self.environment
-    }
-
-    fn environment_mut(&mut self) -> &mut Environment {
+    fn environment(&mut self) -> &mut Environment {
         &mut self.environment
     }
 
