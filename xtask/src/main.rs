@@ -253,8 +253,7 @@ enum Command {
     ///
     /// See docs/SIMULATION.md, and `cargo run --release -p mp-sim -- --help`.
     Worlds(WorldsArgs),
-    /// Plants faults in a copy of the sources, one after another. Fails if mp-sim does not find
-    /// each of them.
+    /// Plants faults in a copy of the sources. Fails if mp-sim does not find each of them.
     ///
     /// The copy and its build are in target/sim-faults; the faults are listed in
     /// xtask/src/worlds/faults.rs.

@@ -57,7 +57,7 @@ pub(crate) fn worlds(args: &WorldsArgs) -> Result<String, String> {
     if is_clean { Ok(last) } else { Err(last) }
 }
 
-/// Plants each fault in a copy of the workspace, and runs mp-sim on it.
+/// Plants all faults in a copy of the workspace, and runs mp-sim with each of them.
 ///
 /// # Errors
 ///
@@ -67,9 +67,9 @@ pub(crate) fn sim_faults(args: &FaultsArgs) -> Result<(), String> {
         [] => FAULTS.iter().collect(),
         names => names.iter().map(|name| faults::named(name)).collect::<Result<_, _>>()?,
     };
-    let copy = Copy::make()?;
+    let program = build_with_faults()?;
     println!("== no fault");
-    let (is_clean, last) = hunt(copy.mp_sim()?.args(["--seeds", "100"]))?;
+    let (is_clean, last) = hunt(Command::new(&program).args(["--seeds", "100"]))?;
     if !is_clean {
         return Err(format!("mp-sim reports a violation without a planted fault: {last}"));
     }
@@ -77,12 +77,11 @@ pub(crate) fn sim_faults(args: &FaultsArgs) -> Result<(), String> {
     let mut table = Vec::new();
     for fault in chosen {
         println!("== {}: {}", fault.name, fault.what);
-        copy.plant(fault)?;
-        let found = hunt(copy.mp_sim()?.args(["--seeds", &args.seeds.to_string()]));
-        copy.restore(fault)?;
-        let (is_clean, last) = found?;
+        let mut command = Command::new(&program);
+        command.args(["--seeds", &args.seeds.to_string(), "--only", fault.part]);
+        let (is_clean, last) = hunt(command.env(faults::CHOSEN, fault.name))?;
         table.push(format!(
-            "{:<8}{:<24}{last}",
+            "{:<8}{:<32}{last}",
             if is_clean { "MISSED" } else { "found" },
             fault.name
         ));
@@ -121,52 +120,26 @@ fn hunt(command: &mut Command) -> Result<(bool, String), String> {
     }
 }
 
-/// Copy of the workspace's sources under the target folder.
-struct Copy {
-    tree: PathBuf,
-}
-
-impl Copy {
-    /// Copies files that have changed since the last time, to keep incremental builds.
-    fn make() -> Result<Self, String> {
-        let tree = target().join("sim-faults/tree");
-        let mut list = Command::new("git");
-        list.current_dir(root()).args(["ls-files", "--cached", "--others", "--exclude-standard"]);
-        let listed = list.output().map_err(|error| format!("cannot run git: {error}"))?;
-        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-        let is_source =
-            |path: &&str| [".rs", ".toml", ".lock"].iter().any(|end| path.ends_with(end));
-        for path in listed.lines().filter(is_source) {
-            let Ok(text) = fs::read_to_string(root().join(path)) else { continue };
-            write_if_changed(&tree.join(path), &text)?;
-        }
-        Ok(Self { tree })
+/// Copies the sources with all faults planted under the target folder, and builds mp-sim of them.
+/// Returns the program. Writes only files that have changed, to keep incremental builds.
+fn build_with_faults() -> Result<PathBuf, String> {
+    let [tree, build] = ["tree", "build"].map(|it| target().join("sim-faults").join(it));
+    let mut list = Command::new("git");
+    list.current_dir(root()).args(["ls-files", "--cached", "--others", "--exclude-standard"]);
+    let listed = list.output().map_err(|error| format!("cannot run git: {error}"))?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let is_source = |path: &&str| [".rs", ".toml", ".lock"].iter().any(|end| path.ends_with(end));
+    for path in listed.lines().filter(is_source) {
+        let Ok(text) = fs::read_to_string(root().join(path)) else { continue };
+        write_if_changed(&tree.join(path), &faults::planted_in(path, text)?)?;
     }
-
-    fn plant(&self, fault: &Fault) -> Result<(), String> {
-        let text = fault.planted_in(&read(&root().join(fault.file))?)?;
-        write_if_changed(&self.tree.join(fault.file), &text)
-    }
-
-    fn restore(&self, fault: &Fault) -> Result<(), String> {
-        write_if_changed(&self.tree.join(fault.file), &read(&root().join(fault.file))?)
-    }
-
-    /// Builds mp-sim from the copy, and returns a command that runs it.
-    fn mp_sim(&self) -> Result<Command, String> {
-        let build = target().join("sim-faults/build");
-        let mut command = cargo();
-        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &build);
-        // A planted fault may leave unused code.
-        command.env("RUSTFLAGS", "--cap-lints=allow");
-        run(command.args(["build", "--release", "--quiet", "--package", "mp-sim"]))?;
-        let name = binary("mp-sim");
-        Ok(Command::new(build.join("release").join(name.file_name().unwrap_or_default())))
-    }
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    let mut command = cargo();
+    command.current_dir(&tree).env("CARGO_TARGET_DIR", &build);
+    // A planted fault may leave unused code.
+    command.env("RUSTFLAGS", "--cap-lints=allow");
+    run(command.args(["build", "--release", "--quiet", "--package", "mp-sim"]))?;
+    let name = binary("mp-sim");
+    Ok(build.join("release").join(name.file_name().unwrap_or_default()))
 }
 
 fn write_if_changed(path: &Path, text: &str) -> Result<(), String> {
