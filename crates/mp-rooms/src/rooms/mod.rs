@@ -13,7 +13,9 @@ mod players;
 mod queues;
 mod restored;
 mod room;
+mod room_changes;
 mod seats;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use mp_core::{Instant, ReasonCounts};
-use mp_identity::Token;
 
-use self::host_key::HostKey;
 pub use self::info::{RoomInfo, RoomState, RoomsStats};
 use self::kept::KeptPlaces;
 pub use self::moves::MoveTarget;
@@ -37,43 +37,12 @@ use self::queues::Queues;
 pub use self::restored::RestoredPlayer;
 use self::room::Room;
 use self::seats::Seats;
+pub use self::settings::RoomsSettings;
 use crate::join::ListenerConnection;
-use crate::limits::ROOMS_MAX;
 use crate::matchmaking::MatchRefusal;
-use crate::name::{Code, RoomId, RoomName};
+use crate::name::{RoomId, RoomName};
 use crate::refusal::{CreateRefusal, JoinRefusal, RoomEnd};
-use crate::template::{Metadata, RoomHost, Template};
-
-/// Settings of a registry.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct RoomsSettings {
-    /// Maximum number of rooms, including those that are closing. Default: [`ROOMS_MAX`].
-    pub max_rooms: usize,
-    /// Maximum number of players of all rooms, with those that wait and reserved seats; `None`: no
-    /// limit (default).
-    pub max_players: Option<usize>,
-    /// Template of rooms that are selected without a template. Default: none, so that such rooms
-    /// are not created.
-    pub default_template: Option<RoomName>,
-    /// The treatment of players who are connected already. Default: [`SamePlayer::Replace`].
-    pub same_player: SamePlayer,
-    /// Maximum number of rooms that one player has created by joining them; `None`: no limit.
-    /// Players without a subject have no limit. Default: `None`.
-    pub max_rooms_per_player: Option<usize>,
-}
-
-impl Default for RoomsSettings {
-    fn default() -> Self {
-        Self {
-            max_rooms: ROOMS_MAX,
-            max_players: None,
-            default_template: None,
-            same_player: SamePlayer::default(),
-            max_rooms_per_player: None,
-        }
-    }
-}
+use crate::template::Template;
 
 /// Resource that a server lacks, so that it refuses newcomers and keeps the rest for its players.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -314,46 +283,9 @@ impl Rooms {
         self.shortage = shortage;
     }
 
-    /// Sets whether the thread of a room does not keep up: the room refuses joins and new
-    /// seats meanwhile, and keeps its players. Joins that wait stay. Returns false if there is no
-    /// such room.
-    pub fn set_overloaded(&mut self, id: RoomId, is_overloaded: bool) -> bool {
-        self.rooms.get_mut(&id).map(|room| room.is_overloaded = is_overloaded).is_some()
-    }
-
     /// Returns what the server lacks, according to the last [`set_shortage`](Self::set_shortage).
     pub fn shortage(&self) -> Option<Shortage> {
         self.shortage
-    }
-
-    /// Sets whether a room is locked. Returns false if there is no such room.
-    pub fn set_locked(&mut self, id: RoomId, locked: bool) -> bool {
-        self.rooms.get_mut(&id).map(|room| room.is_locked = locked).is_some()
-    }
-
-    /// Sets the code of a room; `None`: the room is public. Returns false if there is no such room.
-    pub fn set_code(&mut self, id: RoomId, code: Option<Code>) -> bool {
-        self.rooms.get_mut(&id).map(|room| room.code = code).is_some()
-    }
-
-    /// Sets the [host key](Template::host_key) of a room, in place of the former one. A key for one
-    /// host expires when its host has left and not returned within the
-    /// [grace](Template::host_grace). Returns false if there is no such room, or it has no host of
-    /// a tunnel.
-    pub fn set_host_key(&mut self, id: RoomId, key: Token, is_for_one_host: bool) -> bool {
-        let room = self.rooms.get_mut(&id).filter(|it| it.template.host == RoomHost::Tunnel);
-        room.map(|room| room.host_key = Some(HostKey::new(key, is_for_one_host))).is_some()
-    }
-
-    /// Sets the maximum number of players of a room. Players beyond it stay. Returns false if there
-    /// is no such room.
-    pub fn set_max_players(&mut self, id: RoomId, max: u16) -> bool {
-        self.rooms.get_mut(&id).map(|room| room.max_players = max).is_some()
-    }
-
-    /// Sets the metadata of a room. Returns false if there is no such room.
-    pub fn set_metadata(&mut self, id: RoomId, metadata: Metadata) -> bool {
-        self.rooms.get_mut(&id).map(|room| room.metadata = metadata).is_some()
     }
 
     /// Frees the seats and kept places that expire, forms groups in queues, and closes the rooms

@@ -14,11 +14,14 @@ mod tunnels;
 use std::time::Duration;
 
 use mp_core::{ConnectionId, PeerId};
+use mp_identity::Token;
 
 use super::*;
 use crate::join::{Join, ListenerId};
 use crate::limits::{DEPARTURE_TIMEOUT, EMPTY_TIMEOUT, WAITING_MAX, WAITING_PER_ROOM_MAX};
+use crate::name::Code;
 use crate::selection::Selection;
+use crate::template::{Metadata, RoomHost};
 
 struct Registry {
     rooms: Rooms,
