@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
-use super::Call;
+use super::call::Call;
 use crate::http::ProblemBody;
 
 /// A client of one server.
