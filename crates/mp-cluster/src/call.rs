@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mp_core::PeerId;
 use mp_identity::Identity;
 use mp_rooms::{
     MatchRefusal, MatchRequest, Metadata, PartyRequest, QueueEnd, QueueRefusal, RoomId, RoomInfo,
@@ -28,6 +29,9 @@ pub enum NodeCall {
     Seat(Box<SeatCall>),
     /// Returns the seat of a ticket. The reply is [`NodeReply::Seat`].
     SeatOf(TicketHash),
+    /// Looks for the session of a player, and makes a ticket for it valid. The reply is
+    /// [`NodeReply::Session`].
+    Session(Box<SessionQuery>),
     /// Calls the queue of a template. The reply is [`NodeReply::Queue`], or [`NodeReply::Left`].
     Queue {
         /// The template.
@@ -37,6 +41,30 @@ pub enum NodeCall {
         /// The call.
         call: QueueCall,
     },
+}
+
+/// A player who asks for its session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionQuery {
+    /// Template of the room.
+    pub template: RoomName,
+    /// The player, who has a subject.
+    pub identity: Arc<Identity>,
+    /// Hash of the ticket, which the node of the player has drawn.
+    pub ticket: TicketHash,
+}
+
+/// The session of a player, on another node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundSession {
+    /// The room.
+    pub room: RoomName,
+    /// Number of the room on its node.
+    pub room_id: u64,
+    /// The player.
+    pub peer: PeerId,
+    /// Time for which the place is still kept, or would be without a connection.
+    pub time: Duration,
 }
 
 /// A request for a seat in a room of the receiving node.
@@ -97,6 +125,8 @@ pub enum NodeReply {
     Seat(Result<SeatOffer, MatchRefusal>),
     /// State of a player in a queue.
     Queue(Result<QueueReport, QueueRefusal>),
+    /// The session of a player; `None`: the node has none.
+    Session(Option<FoundSession>),
     /// True if a player has left a queue, false if it had neither a place nor a seat.
     Left(bool),
 }

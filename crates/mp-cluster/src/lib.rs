@@ -40,7 +40,8 @@ mod wire;
 
 pub use bans::{BanEvent, SharedBans};
 pub use call::{
-    ListedRoom, NodeCall, NodeReply, QueueCall, QueueReport, SeatCall, SeatOffer, SeatVerb,
+    FoundSession, ListedRoom, NodeCall, NodeReply, QueueCall, QueueReport, SeatCall, SeatOffer,
+    SeatVerb, SessionQuery,
 };
 pub use claims::{ClaimEvent, ClaimStats, Claims};
 pub use directory::{Directory, MemoryDirectory};
@@ -57,6 +58,4 @@ pub use snapshots::{MemorySnapshots, SnapshotStoreError, Snapshots, StoredSnapsh
 pub use stored_room::{StoredContent, StoredEndpoint, StoredPlayer, StoredRoom};
 pub use ticket::{Redemption, RedemptionStep, offer_ticket};
 pub use wire::frame::{BusFrame, FrameCodec, FrameRefusal, VERSION};
-pub use wire::request::{
-    FoundSession, JoinAnswer, NodeRequest, PlayerTicket, RemoteJoin, RequestCodec, SessionQuery,
-};
+pub use wire::request::{JoinAnswer, NodeRequest, PlayerTicket, RemoteJoin, RequestCodec};

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded::{List, Text};
 use super::identity::{WireIdentity, identity_from_wire, identity_to_wire};
+use super::session::{
+    WireQuery, WireSession, query_from_wire, query_to_wire, session_from_wire, session_to_wire,
+};
 use crate::call::{
     ListedRoom, NodeCall, NodeReply, QueueCall, QueueReport, SeatCall, SeatOffer, SeatVerb,
 };
@@ -39,6 +42,7 @@ pub(super) enum WireCall<'a> {
         #[serde(borrow)]
         call: WireQueueCall<'a>,
     },
+    Session(#[serde(borrow)] WireQuery<'a>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,6 +99,7 @@ pub(super) enum WireReply<'a> {
     Queue(#[serde(borrow)] WireReport<'a>),
     QueueRefused(#[serde(borrow)] Label<'a>),
     Left(bool),
+    Session(#[serde(borrow)] Option<WireSession<'a>>),
 }
 
 /// The label of a reason.
@@ -146,6 +151,7 @@ pub(super) fn call_to_wire<'a>(call: &'a NodeCall, attributes: &'a [u8]) -> Wire
             ticket: *ticket.as_bytes(),
             call: queue_call_to_wire(call, attributes),
         },
+        NodeCall::Session(query) => WireCall::Session(query_to_wire(query, attributes)),
     }
 }
 
@@ -160,6 +166,7 @@ pub(super) fn call_from_wire(wire: WireCall<'_>) -> Option<NodeCall> {
             ticket: TicketHash::from_bytes(ticket),
             call: queue_call_from_wire(call)?,
         },
+        WireCall::Session(query) => NodeCall::Session(Box::new(query_from_wire(&query)?)),
     })
 }
 
@@ -175,6 +182,7 @@ pub(super) fn reply_to_wire(reply: &NodeReply) -> WireReply<'_> {
         NodeReply::Queue(Ok(report)) => WireReply::Queue(report_to_wire(report)),
         NodeReply::Queue(Err(refusal)) => WireReply::QueueRefused(Text(refusal.label())),
         NodeReply::Left(has_left) => WireReply::Left(*has_left),
+        NodeReply::Session(found) => WireReply::Session(found.as_ref().map(session_to_wire)),
     }
 }
 
@@ -190,6 +198,8 @@ pub(super) fn reply_from_wire(wire: WireReply<'_>) -> Option<NodeReply> {
         WireReply::Queue(report) => NodeReply::Queue(Ok(report_from_wire(report)?)),
         WireReply::QueueRefused(label) => NodeReply::Queue(Err(reason(label)?)),
         WireReply::Left(has_left) => NodeReply::Left(has_left),
+        WireReply::Session(None) => NodeReply::Session(None),
+        WireReply::Session(Some(found)) => NodeReply::Session(Some(session_from_wire(&found)?)),
     })
 }
 

@@ -5,7 +5,9 @@ mod call;
 pub(crate) mod frame;
 mod identity;
 pub(crate) mod item;
+mod join;
 mod reason;
 pub(crate) mod request;
+mod session;
 #[cfg(test)]
 mod tests;

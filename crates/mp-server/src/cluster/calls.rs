@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mp_cluster::{ClusterNodeId, Members, NodeCall, NodeReply, NodeRequestId, SeatOffer};
+use mp_cluster::{
+    ClusterNodeId, FoundSession, Members, NodeCall, NodeReply, NodeRequestId, SeatOffer,
+    SessionQuery,
+};
 use mp_rooms::{RoomName, TicketHash};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::handle::{ClusterHandle, ToNode};
@@ -86,6 +90,22 @@ impl ClusterHandle {
             NodeReply::Seat(seat) => seat.ok(),
             _ => None,
         }
+    }
+
+    /// Looks for the session of a player on the other nodes, which are called at once. Returns the
+    /// first that is found.
+    pub(crate) async fn find_session(&self, query: SessionQuery) -> Option<FoundSession> {
+        let mut replies = JoinSet::new();
+        for node in self.others() {
+            let (cluster, call) = (self.clone(), NodeCall::Session(Box::new(query.clone())));
+            replies.spawn(async move { cluster.call(node, call).await });
+        }
+        while let Some(reply) = replies.join_next().await {
+            if let Ok(Some(NodeReply::Session(Some(found)))) = reply {
+                return Some(found);
+            }
+        }
+        None
     }
 
     /// Returns the node that has a room; `None` if there is none, or the directory does not

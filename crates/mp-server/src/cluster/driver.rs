@@ -4,9 +4,9 @@
 
 mod calls;
 mod joins;
+mod leaving;
 mod moves;
 mod rooms;
-mod sessions;
 mod tickets;
 mod turn;
 
@@ -38,7 +38,6 @@ use super::near::NearLinks;
 use super::node::NodeContext;
 use super::requests::{Asker, TaskOutcome, Tasks};
 use super::restored::RestoredEndpoints;
-use super::sessions::SessionSearches;
 use super::snapshots::RoomSnapshots;
 use super::stats::{RequestStats, SharedStats};
 use super::tickets::Tickets;
@@ -63,7 +62,6 @@ pub(super) struct Driver<B, D> {
     here: RoomsHere,
     asks: Asks,
     tickets: Tickets,
-    sessions: SessionSearches,
     near: NearLinks,
     guests: Guests,
     far: FarLinks,
@@ -146,7 +144,6 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             here: RoomsHere::default(),
             asks: Asks::default(),
             tickets: Tickets::default(),
-            sessions: SessionSearches::default(),
             near: NearLinks::default(),
             guests: Guests::default(),
             far: FarLinks::default(),

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use mp_actor::{BranchRef, RemoteEndpoint, SharedEndpoint};
 use mp_cluster::directory::{BanRecord, NodeContact};
-use mp_cluster::{
-    ClusterNodeId, FoundSession, NodeCall, NodeReply, NodeRequestId, PlayerTicket, SessionQuery,
-};
+use mp_cluster::{ClusterNodeId, NodeCall, NodeReply, NodeRequestId, PlayerTicket};
 use mp_core::{DisconnectReason, OutgoingPacket, PeerId};
 use mp_identity::{Identity, Subject};
 use mp_rooms::{
@@ -40,10 +38,6 @@ pub(crate) enum ToNode {
     OfferTicket(TicketHash, TicketOffer),
     /// A ticket is not valid any more.
     WithdrawTicket(TicketHash),
-    /// The session of a player is looked for on the other nodes.
-    FindSession(Box<SessionQuery>, oneshot::Sender<Option<FoundSession>>),
-    /// The answer to the search of another node.
-    SessionFound(RemoteRequest, Option<FoundSession>),
     /// The server is about to end: other nodes disconnect its players from their rooms.
     Leaving,
     /// The addresses at which players reach this node.
@@ -148,13 +142,6 @@ impl ClusterHandle {
     /// Returns the servers at which players connect if theirs is lost.
     pub(crate) fn servers(&self) -> ServerList {
         self.stats.servers()
-    }
-
-    /// Looks for the session of a player on the other nodes.
-    pub(crate) async fn find_session(&self, query: SessionQuery) -> Option<FoundSession> {
-        let (reply, response) = oneshot::channel();
-        self.send(ToNode::FindSession(Box::new(query), reply));
-        response.await.ok().flatten()
     }
 
     /// Claims the name of a room that is about to be created.

@@ -28,7 +28,6 @@ mod node;
 mod requests;
 mod restored;
 mod servers;
-mod sessions;
 mod snapshots;
 mod stats;
 mod storage;

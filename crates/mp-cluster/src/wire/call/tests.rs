@@ -1,10 +1,13 @@
 //! Calls and replies as bytes.
 
+use mp_core::PeerId;
 use mp_identity::{Identity, Subject};
 use mp_rooms::{MatchRefusal, QueueEnd, QueueRefusal};
 
 use super::*;
-use crate::{ClusterId, ClusterNodeId, NodeRequest, NodeRequestId, RequestCodec};
+use crate::{
+    ClusterId, ClusterNodeId, FoundSession, NodeRequest, NodeRequestId, RequestCodec, SessionQuery,
+};
 
 const TICKET: TicketHash = TicketHash::from_bytes([7; 32]);
 
@@ -45,8 +48,10 @@ fn calls() -> Vec<NodeCall> {
         ticket,
         call,
     });
+    let query = SessionQuery { template: template.clone(), identity, ticket };
+    let session = NodeCall::Session(Box::new(query));
     let list = NodeCall::List { template, after: 3 };
-    seats.into_iter().chain(queue).chain([list, NodeCall::SeatOf(ticket)]).collect()
+    seats.into_iter().chain(queue).chain([list, NodeCall::SeatOf(ticket), session]).collect()
 }
 
 fn listed_room() -> ListedRoom {
@@ -74,12 +79,16 @@ fn replies() -> Vec<NodeReply> {
         QueueReport::Ended(QueueEnd::TimedOut),
     ];
     let reports = reports.map(|report| NodeReply::Queue(Ok(report)));
+    let (room, time) = (room_name("a"), Duration::from_millis(1_500));
+    let session = FoundSession { room, room_id: 7, peer: PeerId::SERVER, time };
     let others = [
         NodeReply::Rooms { rooms: vec![listed_room()], next: Some(9) },
         NodeReply::Seat(Ok(seat())),
         NodeReply::Seat(Err(MatchRefusal::RoomFull)),
         NodeReply::Queue(Err(QueueRefusal::QueueFull)),
         NodeReply::Left(true),
+        NodeReply::Session(Some(session)),
+        NodeReply::Session(None),
     ];
     reports.into_iter().chain(others).collect()
 }

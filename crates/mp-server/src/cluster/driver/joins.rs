@@ -34,10 +34,6 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             ToNode::ShowTicket(holder) => self.tickets.find(now, *holder),
             ToNode::OfferTicket(hash, offer) => self.tickets.offer(now, hash, offer),
             ToNode::WithdrawTicket(hash) => self.tickets.offers.withdraw(now, hash),
-            ToNode::FindSession(query, reply) => self.find_session(now, query, reply),
-            ToNode::SessionFound((node, request), found) => {
-                self.send(node, &NodeRequest::Session(request, found));
-            }
             ToNode::Leaving => self.leave(),
             ToNode::Advertise(contact) => {
                 let contact = Arc::new(contact);
@@ -220,12 +216,6 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 self.player_elsewhere(player, number);
             }
             Ok((_, NodeRequest::BansChanged)) => self.bans.read_soon(now),
-            Ok((from, NodeRequest::FindSession(request, query))) => {
-                self.search_session((from, request), *query);
-            }
-            Ok((from, NodeRequest::Session(request, found))) => {
-                self.sessions.answered(from, request, found);
-            }
             Ok((from, NodeRequest::Leaving)) => self.redirect(from),
             Err(refusal) => self.requests.refused.count(refusal),
         }
@@ -391,7 +381,6 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             let reason = JoinRefusal::Unreachable.disconnect_reason();
             self.call(move |host| host.refuse_applicant(connection, reason));
         }
-        self.requests.unanswered += self.sessions.expire(now);
         while let Some((guest, _)) = self.guests.next_expired(now) {
             self.requests.missing += 1;
             self.call(move |host| host.guest_left(guest));

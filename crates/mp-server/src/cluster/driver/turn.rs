@@ -62,7 +62,6 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             Some(self.bans.poll_timeout()),
             self.asks.poll_timeout(),
             self.tickets.offers.poll_timeout(),
-            self.sessions.poll_timeout(),
             self.guests.poll_timeout(),
             self.departures.poll_timeout(),
             self.snapshots.poll_timeout(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mp_actor::RemoteEndpoint;
 use mp_cluster::directory::NodeContact;
-use mp_cluster::{FoundSession, PlayerTicket, RemoteJoin, SessionQuery};
+use mp_cluster::{PlayerTicket, RemoteJoin};
 use mp_core::{DisconnectReason, Instant, Reason, Rejection};
 use mp_identity::{AuthRefusal, Identity, Role, Subject};
 use mp_rooms::{
@@ -16,9 +16,7 @@ use serde_json::Value;
 
 use super::RoomsHost;
 use super::listeners::Listening;
-use crate::cluster::{
-    Applicant, ClusterHandle, REDIRECTED, RemoteRequest, TicketHolder, ToNode, is_guest,
-};
+use crate::cluster::{Applicant, ClusterHandle, REDIRECTED, TicketHolder, ToNode, is_guest};
 use crate::rooms::player_socket::PlayerSocket;
 
 /// The cluster of a host.
@@ -343,26 +341,6 @@ impl RoomsHost {
             let notice = notice.map(|notice| notice.packet(guest.connection));
             self.notify_cluster(|| ToNode::Remove { guest, reason: REDIRECTED, notice });
         }
-    }
-
-    /// Answers the search of another node for the session of a player, to whom it has given the
-    /// ticket.
-    pub(crate) fn find_session(&mut self, from: RemoteRequest, query: &SessionQuery) {
-        let SessionQuery { template, identity, ticket } = query;
-        let found = match self.is_banned(identity) {
-            true => None,
-            false => self.rooms.session_of(self.now(), template, identity).ok(),
-        };
-        if let Some(session) = &found {
-            self.rooms.set_resume_ticket(session, *ticket);
-        }
-        let found = found.map(|session| FoundSession {
-            room: session.name,
-            room_id: session.room.get(),
-            peer: session.peer,
-            time: session.time,
-        });
-        self.notify_cluster(|| ToNode::SessionFound(from, found));
     }
 
     /// Creates a room of a node that has died.

@@ -1,6 +1,9 @@
 //! Calls of other nodes of the cluster about rooms and queues of this one.
 
-use mp_cluster::{ListedRoom, NodeCall, NodeReply, QueueCall, SeatCall, SeatOffer, SeatVerb};
+use mp_cluster::{
+    FoundSession, ListedRoom, NodeCall, NodeReply, QueueCall, SeatCall, SeatOffer, SeatVerb,
+    SessionQuery,
+};
 use mp_rooms::{LobbyQuery, MatchRefusal, MatchVerb, RoomName, TicketHash};
 
 use super::RoomsHost;
@@ -14,8 +17,25 @@ impl RoomsHost {
             NodeCall::Seat(call) => NodeReply::Seat(self.seat_for(&call)),
             NodeCall::SeatOf(ticket) => NodeReply::Seat(self.seat_again(ticket)),
             NodeCall::Queue { template, ticket, call } => self.call_queue(&template, ticket, call),
+            NodeCall::Session(query) => NodeReply::Session(self.find_session(&query)),
         };
         self.notify_cluster(|| ToNode::Reply(from, reply));
+    }
+
+    /// Returns the session of a player, to whom another node has given the ticket.
+    fn find_session(&mut self, query: &SessionQuery) -> Option<FoundSession> {
+        let SessionQuery { template, identity, ticket } = query;
+        if self.is_banned(identity) {
+            return None;
+        }
+        let session = self.rooms.session_of(self.now(), template, identity).ok()?;
+        self.rooms.set_resume_ticket(&session, *ticket);
+        Some(FoundSession {
+            room: session.name,
+            room_id: session.room.get(),
+            peer: session.peer,
+            time: session.time,
+        })
     }
 
     /// Returns a page of the public rooms; none while the server refuses players.
