@@ -1,8 +1,9 @@
 //! Matchmaking and lists of rooms on all nodes of a cluster.
 
-use mp_cluster::QueueReport;
+use mp_cluster::{QueueReport, matchmaker};
 use mp_core::Rng;
 use mp_identity::Credentials;
+use mp_rooms::limits::LOBBY_PAGE_MAX;
 use mp_rooms::{
     Code, Filter, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, PartyRequest, QueueRefusal,
     QueueSettings, Ticket,
@@ -10,6 +11,9 @@ use mp_rooms::{
 
 use super::*;
 use crate::rooms::{QueuePlace, Queued, Seat};
+
+/// More pages than a test has.
+const PAGES_MAX: usize = 20;
 
 fn ticket(number: u64) -> Ticket {
     Ticket::random(&mut Rng::seed_from_u64(number))
@@ -53,7 +57,7 @@ impl World {
         let (mut names, mut query) = (Vec::new(), LobbyQuery::new(name("arena")));
         query.limit = limit;
         query.filter = filter.clone();
-        loop {
+        for _ in 0..PAGES_MAX {
             let lobby = self.rooms(node).lobby(query.clone()).await.unwrap().unwrap();
             assert!(lobby.rooms.len() <= limit);
             names.extend(lobby.rooms.iter().map(|room| room.name.to_string()));
@@ -62,6 +66,7 @@ impl World {
                 None => return names,
             }
         }
+        panic!("the list does not end: {names:?}");
     }
 
     /// Takes a seat at a node.
@@ -76,25 +81,55 @@ impl World {
         tag: Option<u32>,
         number: u64,
     ) -> Result<Queued, QueueRefusal> {
-        let (template, player) = (name("arena"), Credentials::default());
-        let place = QueuePlace { template, rank: 0, party, tag };
+        let place = QueuePlace { template: name("arena"), rank: 0, party, tag };
+        self.enter_at(node, place, number).await
+    }
+
+    async fn enter_at(
+        &self,
+        node: usize,
+        place: QueuePlace,
+        number: u64,
+    ) -> Result<Queued, QueueRefusal> {
+        let player = Credentials::default();
         self.rooms(node).enter_queue(player, place, ticket(number)).await.unwrap().unwrap()
+    }
+
+    /// Returns the state of a player in a queue, who has not left it.
+    async fn state(&self, node: usize, ticket: &Ticket) -> QueueReport {
+        match self.rooms(node).queue_state(name("arena"), ticket).await.unwrap().unwrap() {
+            QueueReport::Ended(reason) => panic!("{reason}"),
+            report => report,
+        }
     }
 
     /// Polls the state of a player in a queue until it has a seat.
     async fn seated(&self, node: usize, ticket: &Ticket) -> Seat {
         let seated = async {
             loop {
-                match self.rooms(node).queue_state(name("arena"), ticket).await.unwrap().unwrap() {
-                    QueueReport::Seated(offer) => {
-                        return Seat { ticket: ticket.clone(), offer };
-                    }
-                    QueueReport::Ended(reason) => panic!("{reason}"),
-                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                if let QueueReport::Seated(offer) = self.state(node, ticket).await {
+                    return Seat { ticket: ticket.clone(), offer };
                 }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         tokio::time::timeout(PATIENCE, seated).await.expect("the group has a room")
+    }
+
+    /// Polls the state of a player in a queue until its group must be confirmed.
+    async fn until_confirming(&self, node: usize, ticket: &Ticket) {
+        let confirming = async {
+            while !matches!(self.state(node, ticket).await, QueueReport::Confirming { .. }) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, confirming).await.expect("there is a group")
+    }
+
+    /// Returns a node that has not the queue.
+    fn other_than(&self, tag: u32) -> usize {
+        let tag_of = |node: &usize| self.nodes[*node].id.ticket_tag();
+        (0..self.nodes.len()).find(|node| tag_of(node) != tag).unwrap()
     }
 }
 
@@ -122,6 +157,20 @@ fn each_node_lists_the_public_rooms_of_all_in_pages() {
         }
         let unknown = world.rooms(0).lobby(LobbyQuery::new(name("other"))).await.unwrap();
         assert_eq!(unknown.unwrap_err(), MatchRefusal::UnknownTemplate);
+    });
+}
+
+#[test]
+fn rooms_of_another_node_are_listed_beyond_its_first_page() {
+    actix::System::new().block_on(async {
+        let world = World::start_with(arena()).await;
+        let mut expected = Vec::new();
+        for number in 0..=LOBBY_PAGE_MAX {
+            let room = format!("room-{number:03}");
+            world.rooms(0).create(name(&room), &name("arena")).await.unwrap();
+            expected.push(room);
+        }
+        assert_eq!(world.listed(1, LOBBY_PAGE_MAX, &Filter::default()).await, expected);
     });
 }
 
@@ -232,6 +281,74 @@ fn players_of_all_nodes_are_matched_by_one_queue() {
         }
         let unknown = world.rooms(2).queue_state(name("arena"), &leaves.ticket).await.unwrap();
         assert!(unknown.is_ok_and(|report| matches!(report, QueueReport::Ended(_))));
+    });
+}
+
+#[test]
+fn players_of_close_ranks_are_matched_and_confirm_their_group_at_another_node() {
+    actix::System::new().block_on(async {
+        let mut queue = QueueSettings::new(2);
+        queue.rank_window = 10;
+        queue.confirm_timeout = Some(PATIENCE);
+        queue.timeout = 10 * PATIENCE;
+        let mut template = arena();
+        template.queue = Some(queue);
+        let world = World::start_with(template).await;
+        let other = world.other_than(world.rooms(0).queue_tag(&name("arena")).unwrap());
+        let mut tickets = Vec::new();
+        for (number, rank) in (1..).zip([0, 100, 105]) {
+            let template = name("arena");
+            let place = QueuePlace { template, rank, party: PartyRequest::Alone, tag: None };
+            tickets.push(world.enter_at(other, place, number).await.unwrap().ticket);
+        }
+        let mut rooms = Vec::new();
+        for ticket in &tickets[1..] {
+            world.until_confirming(other, ticket).await;
+            let confirmed = world.rooms(other).confirm_group(name("arena"), ticket).await;
+            confirmed.unwrap().unwrap();
+        }
+        for ticket in &tickets[1..] {
+            rooms.push(world.seated(other, ticket).await.offer.name);
+        }
+        assert_eq!(rooms[0], rooms[1]);
+        let alone = world.state(other, &tickets[0]).await;
+        assert!(matches!(alone, QueueReport::Waiting { .. }), "{alone:?}");
+    });
+}
+
+#[test]
+fn party_is_completed_at_the_node_where_it_was_opened_after_the_queue_has_moved() {
+    actix::System::new().block_on(async {
+        let mut template = arena();
+        template.queue = Some(QueueSettings::new(2));
+        let mut world = World::start_with(template.clone()).await;
+        let tag = world.rooms(0).queue_tag(&name("arena")).unwrap();
+        let code = ticket(10).with_tag(tag);
+        let open = PartyRequest::Open { code: code.hash(), size: 2 };
+        let first = world.enter(0, open, Some(code.tag()), 1).await.unwrap();
+
+        // A node to which the queue moves.
+        let members = world.nodes[0].node.stats.get().unwrap().members;
+        let moves_to = |id: &ClusterNodeId| {
+            let mut members = members.clone();
+            members.insert(*id, members[&world.nodes[0].id].clone());
+            matchmaker(&members, &name("arena")) == Some(*id)
+        };
+        let id = (4..).map(ClusterNodeId::new).find(moves_to).unwrap();
+        let of = cluster_node(&world.cluster, world.clock, id);
+        let identity = Config::parse("").unwrap().identity;
+        let room_type = game_type(&world.calls);
+        world.nodes.push(Server::start(of, id, template, room_type, &identity).await);
+        let moved = || {
+            let tag = |node: usize| world.rooms(node).queue_tag(&name("arena"));
+            (0..4).all(|node| tag(node) == Some(id.ticket_tag()))
+        };
+        until(|| "the queue has not moved".to_owned(), moved).await;
+
+        let join = PartyRequest::Join { code: code.hash() };
+        let second = world.enter(1, join, Some(code.tag()), 2).await.unwrap();
+        let seats = [world.seated(2, &first.ticket).await, world.seated(3, &second.ticket).await];
+        assert_eq!(seats[0].offer.name, seats[1].offer.name);
     });
 }
 

@@ -9,11 +9,14 @@ use super::*;
 pub(super) async fn close_reason(world: &World, node: usize, path: &str) -> String {
     let url = world.url(node, path);
     let closed = tokio::task::spawn_blocking(move || {
+        let clock = SystemClock::new();
+        let limit = clock.now() + PATIENCE;
         let (mut socket, _) = tungstenite::connect(url).expect("the server accepts connections");
         if let tungstenite::stream::MaybeTlsStream::Plain(stream) = socket.get_ref() {
             stream.set_read_timeout(Some(PATIENCE)).expect("the time is not zero");
         }
-        loop {
+        // A player who is admitted receives packets.
+        while clock.now() < limit {
             match socket.read() {
                 Ok(tungstenite::Message::Close(frame)) => {
                     return frame.map(|frame| frame.reason.to_string()).unwrap_or_default();
@@ -22,6 +25,7 @@ pub(super) async fn close_reason(world: &World, node: usize, path: &str) -> Stri
                 Err(error) => return error.to_string(),
             }
         }
+        "it is not closed".to_owned()
     });
     closed.await.expect("the thread does not panic")
 }

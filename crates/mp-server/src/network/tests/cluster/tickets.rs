@@ -360,10 +360,10 @@ fn players_of_a_node_that_ends_receive_a_ticket_and_resume_at_another_one() {
 fn session_of_a_player_with_an_identity_is_found_from_any_node() {
     actix::System::new().block_on(async {
         let world = World::start_keeping(&with_tokens()).await;
-        world.nodes[0].network.rooms().create(name("a"), &name("arena")).await.unwrap();
-        let player = Player::ws(&world, 1, &format!("a?{}", token("kay"))).await;
+        world.nodes[1].network.rooms().create(name("a"), &name("arena")).await.unwrap();
+        let player = Player::ws(&world, 0, &format!("a?{}", token("kay"))).await;
         let (player_id, _) = (player.id().await, player.ticket().await);
-        player.lose(&world, 0).await;
+        player.lose(&world, 1).await;
         let find = async |node: usize, subject: &str| {
             let mut credentials = Credentials::default();
             let token = token(subject);
@@ -373,19 +373,19 @@ fn session_of_a_player_with_an_identity_is_found_from_any_node() {
             rooms.resume_session(credentials, name("arena")).await.unwrap().unwrap()
         };
         assert_eq!(find(2, "bob").await.err(), Some(MatchRefusal::NotResumable));
-        for node in [2, 1, 0] {
+        for node in [2, 0, 1] {
             let session = find(node, "kay").await.unwrap();
             assert_eq!((session.room, session.ticket.peer()), (name("a"), player_id));
             assert!(session.time <= KEEP);
-            if node == 0 {
+            if node == 1 {
                 continue;
             }
             let ticket = session.ticket.reveal();
             let path = format!("?{}&resume={ticket}", token("kay"));
-            let again = Player::ws(&world, 3 - node, &path).await;
+            let again = Player::ws(&world, 2 - node, &path).await;
             again.ticket().await;
             assert_eq!(again.id().await, player_id);
-            again.lose(&world, 0).await;
+            again.lose(&world, 1).await;
         }
     });
 }
