@@ -32,6 +32,8 @@ pub(super) fn play() -> Result<String, String> {
     let other = Bots::start(&nodes, "other", other, OTHER)?;
     nodes.until_players((SAME + MIXED + OTHER) as u64)?;
 
+    // The next process of NATS has another log.
+    nodes.check_permissions()?;
     nodes.stop_nats();
     let stopped = now();
     nodes.until("no node has its lease", |nodes| {

@@ -1,5 +1,6 @@
 //! Scenarios of interop whose server and players are on different nodes. The server listens on ENet
-//! as ever, and is in a room of one node by `mp-server tunnel`; its players join on two others.
+//! as ever, and is in a room of one node by `mp-server tunnel`; its players join on two others, by
+//! ENet at one and by WebSocket at the other.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,7 +61,7 @@ impl RemoteGame<'_> {
     fn play(&self) -> Result<(), String> {
         let port = free_port()?;
         let mut command = Command::new(self.interop);
-        command.arg(self.suite.option()).args(self.args("server", port));
+        command.arg(self.suite.option()).args(self.args("server", "enet", port));
         let mut server = Process::start("server", &mut command, &self.log("server"))?;
         let limit = now() + PROCESS_TIMEOUT;
         if !server.wait_until(limit, |server| has_event(&server.output(), "listening")) {
@@ -69,9 +70,13 @@ impl RemoteGame<'_> {
         let _tunnel = self.tunnel(port)?;
         let mut all = vec![server];
         for index in 0..self.scenario.clients {
-            let port = self.nodes.node(1 + index as usize % 2).enet();
+            let node = self.nodes.node(1 + index as usize % 2);
+            let (transport, port) = match index % 2 {
+                1 if !CHANNELS.contains(&&*self.scenario.name) => ("ws", node.ws()),
+                _ => ("enet", node.enet()),
+            };
             let mut command = self.godot.command(&self.suite.folder);
-            command.args(self.args("client", port)).arg(format!("--index={index}"));
+            command.args(self.args("client", transport, port)).arg(format!("--index={index}"));
             let who = format!("client{index}");
             all.push(Process::start(&who, &mut command, &self.log(&who))?);
         }
@@ -99,10 +104,10 @@ impl RemoteGame<'_> {
         }
     }
 
-    fn args(&self, role: &str, port: u16) -> [String; 6] {
+    fn args(&self, role: &str, transport: &str, port: u16) -> [String; 6] {
         [
             format!("--role={role}"),
-            "--transport=enet".to_owned(),
+            format!("--transport={transport}"),
             format!("--port={port}"),
             format!("--scenario={}", self.scenario.name),
             format!("--peers={}", self.scenario.clients),
@@ -121,6 +126,9 @@ const SETTINGS: NodeSettings = NodeSettings {
 };
 const KEY: &str = "key of the game that CI plays";
 
+/// Scenarios that check the channels and modes of packets, which WebSocket does not have: all
+/// players use ENet.
+const CHANNELS: [&str; 2] = ["relay", "rpc_modes"];
 /// Scenarios of the project's own suite: calls, relay and replication.
 const SHORT: [&str; 3] = ["calls", "relay", "nested"];
 /// More of them.
