@@ -58,13 +58,20 @@ impl Deltas {
         }
         info.candidates.sort_unstable_by_key(|candidate| candidate.position);
         self.elements.clear();
+        let has_unconfirmed = info.unconfirmed;
         for DeltaCandidate { key, viewer, .. } in info.candidates.drain(..) {
             let Some(synchronizer) = synchronizers.get_mut(key) else {
                 cx.sender.fail(peer);
                 continue;
             };
             let id = synchronizer.wire_id(|node| cx.paths.id_of(node));
-            if id & BY_PATH != 0 && !cx.paths.is_confirmed(peer, id & !BY_PATH) {
+            let is_unconfirmed =
+                || id & BY_PATH != 0 && !cx.paths.is_confirmed(peer, id & !BY_PATH);
+            debug_assert!(
+                has_unconfirmed || !is_unconfirmed(),
+                "the plan of {peer} has an unconfirmed path"
+            );
+            if has_unconfirmed && is_unconfirmed() {
                 continue;
             }
             let Some((_, &Viewer { last, .. })) = synchronizer.viewers.get_index(viewer) else {
@@ -225,15 +232,21 @@ fn add_candidates(
         first_due =
             due.filter_map(|(peer, _)| peers.get_index_of(peer)).min().unwrap_or(usize::MAX);
     }
-    let mut viewers_behind = 0;
+    let (mut viewers_behind, mut next) = (0, 0);
     for (viewer, (peer, &Viewer { position, last })) in synchronizer.viewers.iter().enumerate() {
         if !synchronizer.has_changed(last) {
             continue;
         }
-        let Some((index, _, info)) = peers.get_full_mut(peer) else {
+        // Viewers usually have the order of the peers.
+        let is_next = peers.get_index(next).is_some_and(|(at, _)| at == peer);
+        let index = if is_next { Some(next) } else { peers.get_index_of(peer) };
+        let Some((index, info)) =
+            index.and_then(|index| Some((index, peers.get_index_mut(index)?.1)))
+        else {
             bug!("{peer} views {key:?}, but is no peer");
             continue;
         };
+        next = index + 1;
         debug_assert_eq!(
             info.synchronizers.get_index(position),
             Some(&key),
