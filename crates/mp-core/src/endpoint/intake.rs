@@ -67,11 +67,14 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
 
     fn handle_packet_event(&mut self, now: Instant, packet: Packet) {
         let connection = packet.from;
-        if let Some(&Routed { branch, .. }) = self.routes.get(&connection) {
-            if self.is_metered && !self.admit_packet(now, branch, &packet) {
-                return;
+        if let Some(Routed { branch, held, .. }) = self.routes.get_mut(&connection) {
+            let (branch, mut held) = (*branch, held.as_mut());
+            if self.is_metered {
+                if !self.admit_packet(now, branch, &packet) {
+                    return;
+                }
+                held = self.routes.get_mut(&connection).and_then(|routed| routed.held.as_mut());
             }
-            let held = self.routes.get_mut(&connection).and_then(|routed| routed.held.as_mut());
             if let Some(held) = held {
                 if let Err(packet) = held.push(packet) {
                     self.overflow(branch, &packet);
@@ -192,7 +195,10 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             crate::bug!("an event is for {branch:?}, which has no queue");
             return;
         };
-        self.pending.insert(branch);
+        // A queue with messages is pending already.
+        if queue.is_empty() {
+            self.pending.insert(branch);
+        }
         if queue.push(event) {
             self.stats.pauses += 1;
             self.pause_all(branch);

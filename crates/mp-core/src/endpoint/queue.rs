@@ -19,6 +19,8 @@ pub(super) struct BranchQueue {
     messages: VecDeque<ToBranch>,
     /// Payload bytes of the newest batch.
     open_bytes: usize,
+    /// Number of events of the last delivered batch: the capacity of the next one.
+    usual_len: usize,
     is_full: bool,
     /// Connections that are assigned to the branch.
     pub(super) connections: IndexSet<ConnectionId>,
@@ -45,6 +47,7 @@ impl BranchQueue {
             endpoint,
             messages: VecDeque::from([ToBranch::Opened(endpoint, info)]),
             open_bytes: 0,
+            usual_len: 1,
             is_full: false,
             connections: IndexSet::new(),
             is_refusing: false,
@@ -69,7 +72,9 @@ impl BranchQueue {
             }
             _ => {
                 self.open_bytes = bytes;
-                self.messages.push_back(ToBranch::Events(self.endpoint, vec![event]));
+                let mut events = Vec::with_capacity(self.usual_len);
+                events.push(event);
+                self.messages.push_back(ToBranch::Events(self.endpoint, events));
             }
         }
         let becomes_full = !self.is_full && self.messages.len() >= PENDING_BATCHES_MAX;
@@ -110,12 +115,18 @@ impl BranchQueue {
     ) -> (u64, bool) {
         let mut batches = 0;
         while let Some(message) = self.messages.pop_front() {
-            let is_batch = matches!(message, ToBranch::Events(..));
+            let batch_len = match &message {
+                ToBranch::Events(_, events) => Some(events.len()),
+                _ => None,
+            };
             if let Err(message) = accept(message) {
                 self.messages.push_front(message);
                 break;
             }
-            batches += u64::from(is_batch);
+            if let Some(len) = batch_len {
+                self.usual_len = len;
+                batches += 1;
+            }
         }
         let is_released = self.is_full && self.messages.len() <= PENDING_BATCHES_MAX / 2;
         self.is_full &= !is_released;

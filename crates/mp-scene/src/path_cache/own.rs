@@ -1,8 +1,9 @@
 //! Path ids assigned by the local peer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use mp_core::{AnnouncedId, Instant, PeerId, bug};
+use rustc_hash::FxHashMap;
 
 use super::announced::{AnnouncedPaths, ConfirmedPath};
 use super::repeats::Repeats;
@@ -21,7 +22,7 @@ use crate::tree::NodeId;
 #[derive(Debug, Default)]
 pub(crate) struct OwnPaths {
     counter: IdCounter,
-    ids: HashMap<NodeId, u32>,
+    ids: FxHashMap<NodeId, u32>,
     peers: BTreeMap<PeerId, AnnouncedPaths>,
     repeats: Repeats,
     /// Number of announcements so far.

@@ -24,8 +24,8 @@ impl SceneMultiplayer {
         if !self.session.is_in_session() {
             return Err(RpcError::NotConnected);
         }
-        let path = tree.path_of(node).ok_or(RpcError::NotInTree)?;
         let Some((number, config)) = ids.by_name(method) else {
+            let path = tree.path_of(node).ok_or(RpcError::NotInTree)?;
             return Err(RpcError::NoSuchMethod { method: method.to_owned(), path });
         };
         self.sender.record_call();
@@ -39,8 +39,8 @@ impl SceneMultiplayer {
         let sent = if target == Target::Peer(own) {
             Ok(())
         } else {
-            let call = OutgoingCall { node, path, checksum: ids.checksum(), number, config };
-            self.send_call(tree, target, method, call, args)
+            let call = OutgoingCall::new(node, &ids, number, config);
+            self.send_call(tree, target, method, &call, args)
         };
         let local =
             is_local.then(|| Call { node, method: method.into(), args: local_args, sender: own });
@@ -52,7 +52,7 @@ impl SceneMultiplayer {
         tree: &mut dyn NodeTree,
         target: Target,
         method: &str,
-        call: OutgoingCall<'_>,
+        call: &OutgoingCall<'_>,
         args: Vec<Variant>,
     ) -> Result<(), RpcError> {
         if args.len() > usize::from(u8::MAX) {
@@ -75,13 +75,13 @@ impl SceneMultiplayer {
         let routes = self.sender.routes();
         let kept: Vec<_> = peers.extract_if(.., |&mut peer| routes.is_kept(peer)).collect();
         if !kept.is_empty() {
-            self.call_kept(&kept, method, &call, &args)?;
+            self.call_kept(tree, &kept, method, call, &args)?;
             if peers.is_empty() {
                 return Ok(());
             }
         }
         let method = (call.node, call.number);
-        let bytes = self.paths.send_call(&mut self.sender, &peers, call, args)?;
+        let bytes = self.paths.send_call(&mut self.sender, tree, &peers, call, args)?;
         if let Some(accounts) = self.traffic.accounts() {
             accounts.count_call(
                 tree,

@@ -84,6 +84,7 @@ impl SceneMultiplayer {
     /// Queues or drops a call to peers that are kept.
     pub(super) fn call_kept(
         &mut self,
+        tree: &dyn NodeTree,
         peers: &[PeerId],
         method: &str,
         call: &OutgoingCall<'_>,
@@ -94,7 +95,7 @@ impl SceneMultiplayer {
                 self.sender.count_kept_drops(1);
                 continue;
             }
-            let (node, args) = (CallNode::Path(call.path.clone()), args.to_vec());
+            let (node, args) = (CallNode::Path(call.path(tree).to_owned()), args.to_vec());
             let message = RemoteCall { node, method: call.number, args, complete: true };
             let message = SceneMessage::RemoteCall(message);
             let size = self.sender.wire().encode(&message)?.len();
@@ -114,13 +115,13 @@ impl SceneMultiplayer {
         call: KeptCall,
     ) {
         let KeptCall { node, method, args, .. } = call;
-        let sent = tree.rpc_ids(node).zip(tree.path_of(node)).and_then(|(ids, path)| {
+        let sent = tree.rpc_ids(node).and_then(|ids| {
             let (number, config) = ids.by_name(&method)?;
             let target = Target::Peer(peer);
             let peers = self
                 .replicating(now, tree, |it: &mut Replication, cx| it.callees(cx, node, target));
-            let call = OutgoingCall { node, path, checksum: ids.checksum(), number, config };
-            let sent = self.paths.send_call(&mut self.sender, &peers, call, args);
+            let call = OutgoingCall::new(node, &ids, number, config);
+            let sent = self.paths.send_call(&mut self.sender, tree, &peers, &call, args);
             (sent.is_ok() && !peers.is_empty()).then_some(())
         });
         if sent.is_none() {

@@ -1,22 +1,42 @@
 //! Sending calls.
 
-use mp_core::{PeerId, Prefix, Variant};
+use std::cell::OnceCell;
+
+use mp_core::{PeerId, Prefix, Variant, bug};
 
 use super::super::sender::{SendOptions, Sender};
 use super::Paths;
 use crate::SceneMessage;
 use crate::codec::EncodeError;
 use crate::message::{CallNode, RemoteCall};
-use crate::rpc::RpcConfig;
-use crate::tree::NodeId;
+use crate::rpc::{RpcConfig, RpcIds};
+use crate::tree::{NodeId, NodeTree};
 
 /// A call to send.
 pub(crate) struct OutgoingCall<'a> {
     pub(crate) node: NodeId,
-    pub(crate) path: String,
-    pub(crate) checksum: &'a [u8; 32],
+    checksum: &'a [u8; 32],
     pub(crate) number: u16,
     pub(crate) config: RpcConfig,
+    /// The path of the node, once it was needed. Most peers know the node by its path id.
+    path: OnceCell<String>,
+}
+
+impl<'a> OutgoingCall<'a> {
+    /// Returns a call of the method `number` of `node`, whose methods are `ids`.
+    pub(crate) fn new(node: NodeId, ids: &'a RpcIds, number: u16, config: RpcConfig) -> Self {
+        Self { node, checksum: ids.checksum(), number, config, path: OnceCell::new() }
+    }
+
+    /// Returns the path of the node.
+    pub(crate) fn path(&self, tree: &dyn NodeTree) -> &str {
+        self.path.get_or_init(|| {
+            tree.path_of(self.node).unwrap_or_else(|| {
+                bug!("{:?} has RPC ids, but no path", self.node);
+                String::new()
+            })
+        })
+    }
 }
 
 impl Paths {
@@ -25,15 +45,16 @@ impl Paths {
     pub(crate) fn send_call(
         &mut self,
         sender: &mut Sender,
+        tree: &dyn NodeTree,
         peers: &[PeerId],
-        call: OutgoingCall<'_>,
+        call: &OutgoingCall<'_>,
         mut args: Vec<Variant>,
     ) -> Result<usize, EncodeError> {
-        let OutgoingCall { node, path, checksum, number, config } = call;
+        let &OutgoingCall { node, checksum, number, config, .. } = call;
         let id = self.own.id_of(node);
         for &peer in peers {
             if self.own.record_announced(peer, id, node) {
-                let path = path.clone();
+                let path = call.path(tree).to_owned();
                 let simplify = SceneMessage::SimplifyPath { id, checksum: *checksum, path };
                 sender.send_message(&simplify, peer);
             }
@@ -54,13 +75,13 @@ impl Paths {
                     let node = if is_confirmed {
                         CallNode::Id { id, wide: !all_confirmed }
                     } else {
-                        CallNode::Path(path.clone())
+                        CallNode::Path(call.path(tree).to_owned())
                     };
-                    let call = RemoteCall { node, method: number, args, complete: true };
-                    let message = SceneMessage::RemoteCall(call);
+                    let remote = RemoteCall { node, method: number, args, complete: true };
+                    let message = SceneMessage::RemoteCall(remote);
                     let packet = sender.wire().encode(&message)?;
-                    let SceneMessage::RemoteCall(call) = message else { unreachable!() };
-                    args = call.args;
+                    let SceneMessage::RemoteCall(remote) = message else { unreachable!() };
+                    args = remote.args;
                     form.insert(packet)
                 }
             };

@@ -16,8 +16,14 @@ impl Replication {
     /// synchronizers. Releases messages that were deferred for added nodes.
     pub(in crate::scene_multiplayer) fn apply_tree_changes(&mut self, cx: &mut Context<'_>) {
         cx.paths.set_now(cx.now);
-        if self.is_settled() && !cx.tree.has_changes() {
-            return;
+        if self.is_settled() {
+            // After a call usually only its node was borrowed.
+            if cx.tree.has_changes() {
+                self.check_touched(cx);
+            }
+            if !cx.tree.has_changes() {
+                return;
+            }
         }
         // Entities that were not ready are announced after the changes made meanwhile.
         let waiting = std::mem::take(&mut self.ready);

@@ -207,6 +207,10 @@ impl Sender {
         prefix: Prefix,
         payload: &Bytes,
     ) {
+        if let &[peer] = peers {
+            self.send_to(peer, options, prefix, payload.clone());
+            return;
+        }
         let mut batches: Vec<(EndpointId, Vec<ConnectionId>)> = Vec::new();
         let mut next = 0;
         for (index, &peer) in peers.iter().enumerate() {

@@ -7,7 +7,7 @@ use crate::proto::COMMANDS_MAX;
 /// The bytes of a datagram, from which its packets are made.
 ///
 /// A datagram may contain 32 packets. They share one copy of the datagram instead of one copy each.
-/// The memory charged for a shared packet is that of the datagram.
+/// A packet shares it unless it is smaller than a 32nd of the datagram, with its command.
 #[derive(Debug)]
 pub(crate) struct DatagramBytes<'a> {
     commands: &'a [u8],
@@ -30,8 +30,9 @@ impl<'a> DatagramBytes<'a> {
         let start = (payload.as_ptr() as usize).checked_sub(self.commands.as_ptr() as usize);
         let part = start.map(|start| start..start + payload.len());
         let part = part.filter(|part| part.end <= self.commands.len() && !payload.is_empty());
+        let command_len = payload.len() + COMMAND_HEAD_LEN;
         match part {
-            Some(part) if !is_alone && payload.len() * COMMANDS_MAX >= self.commands.len() => {
+            Some(part) if !is_alone && command_len * COMMANDS_MAX >= self.commands.len() => {
                 let commands = self.commands;
                 self.shared.get_or_insert_with(|| Bytes::copy_from_slice(commands)).slice(part)
             }
@@ -39,6 +40,9 @@ impl<'a> DatagramBytes<'a> {
         }
     }
 }
+
+/// Length of an unreliable command without its payload, in bytes.
+const COMMAND_HEAD_LEN: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -56,6 +60,21 @@ mod tests {
         let second = bytes.packet(&datagram[110..610]);
         assert_eq!((first.len(), second.len()), (100, 500));
         assert!(is_within(&second, &first));
+    }
+
+    #[test]
+    fn as_many_packets_as_a_datagram_has_commands_share_one_copy() {
+        const LEN: usize = 30;
+        let datagram = [7; (LEN + COMMAND_HEAD_LEN) * COMMANDS_MAX];
+        let mut bytes = DatagramBytes::new(&datagram);
+        let packets: Vec<_> = datagram
+            .chunks(LEN + COMMAND_HEAD_LEN)
+            .map(|command| bytes.packet(&command[COMMAND_HEAD_LEN..]))
+            .collect();
+        assert_eq!(packets.len(), COMMANDS_MAX);
+        for pair in packets.windows(2) {
+            assert_eq!(pair[1].as_ptr() as usize - pair[0].as_ptr() as usize, 38);
+        }
     }
 
     #[test]
