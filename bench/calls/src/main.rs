@@ -5,6 +5,7 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use mp_bench_common::{answer_marks, ready};
@@ -18,6 +19,9 @@ mp_bench_common::count_allocations!();
 #[derive(Clone, Copy, Debug, Parser)]
 struct Args {
     direction: Direction,
+    /// Maximum coalescing delay of ENet in ms [default: that of the crate]
+    #[arg(long)]
+    flush_interval: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,12 +61,15 @@ impl Game {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Args { direction } = Args::parse();
+    let Args { direction, flush_interval } = Args::parse();
     let counters = Arc::new(Counters::default());
     actix::System::new().block_on(async move {
         let counted = Arc::clone(&counters);
         let game = mp_actor::branch(move || game(direction, counted)).serve(move || {
-            let options = ServerOptions::default().max_clients(4_095);
+            let mut options = ServerOptions::default().max_clients(4_095);
+            if let Some(millis) = flush_interval {
+                options = options.flush_interval(Duration::from_millis(millis));
+            }
             let address = (Ipv4Addr::LOCALHOST, 0).into();
             let server = EnetMultiplayerPeer::create_async_server(address, options)?;
             answer_marks(move || counts(direction, &counters));

@@ -60,10 +60,13 @@ pub(super) fn all() -> Vec<Workload> {
 
 const IDLE_ROOM: &str = "\"of it heap\": without the pages of files, such as the program. With \
     256 clients mp-server grows by 7 KiB per client after malloc_trim; the rest of the growth is free \
-    memory that the announcements used while all joined.";
+    memory that the announcements used while all joined: at the peak of 7.5 MB, 48 % are ENet's reliable commands in \
+    flight, and 20 % other queued packets (heaptrack). Other allocators, preloaded, in KiB per client: glibc 22 \
+    to 24, with one arena 19, mimalloc 20, mimalloc that returns memory at once 11, jemalloc 33, with one arena and a decay of 1 s 17.";
 
 const PROGRAM_PAGES: &str = "Most of it are pages of the program's file, of which the kernel maps 64 KiB \
-    around each page that is used. They are shared with other processes, and freed if memory is short.";
+    around each page that is used: 10 MiB of code and 2.3 MiB of constants, then 2 MiB of libraries and 2 MiB of heap \
+    (smaps). They are shared with other processes, and freed if memory is short.";
 
 /// Returns a room with the given number of Godot clients.
 fn full_room(name: &'static str, clients: u32) -> Workload {
