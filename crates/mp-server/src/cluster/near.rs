@@ -135,14 +135,17 @@ impl NearLinks {
         self.ready.extend(self.mailboxes.get(&mailbox));
     }
 
-    /// Records the new numbers of links to rooms that another node has adopted.
-    pub(super) fn reopened(&mut self, links: Vec<(LinkId, LinkId)>) {
+    /// Records the new numbers of links to rooms that have another owner now. New connections
+    /// enter by them, too.
+    pub(super) fn reopened(&mut self, owner: Owner, links: Vec<(LinkId, LinkId)>) {
         for (before, link) in links {
-            if let Some(near) = self.links.remove(&before) {
-                self.mailboxes.insert(near.remote.mailbox(), link);
-                self.ready.insert(link);
-                self.links.insert(link, near);
-            }
+            let Some(near) = self.links.remove(&before) else { continue };
+            near.forget_route(&mut self.routes, before);
+            let route = RouteState::Open { owner, link, branch: near.remote.id() };
+            self.routes.entry(near.key.clone()).or_insert(route);
+            self.mailboxes.insert(near.remote.mailbox(), link);
+            self.ready.insert(link);
+            self.links.insert(link, near);
         }
     }
 

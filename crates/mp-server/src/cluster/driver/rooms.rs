@@ -332,7 +332,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         let links = self.gateways.reopen(now, room, owner);
         if !links.is_empty() {
             tracing::info!(%room, node = %owner.0, "the players of a room go on with its next node");
-            self.near.reopened(links);
+            self.near.reopened(owner, links);
         }
     }
 }
