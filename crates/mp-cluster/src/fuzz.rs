@@ -11,7 +11,7 @@ use mp_core::{
     PeerId, Prefix, TransferMode,
 };
 use mp_identity::{Identity, Subject};
-use mp_rooms::{MatchRequest, PartyRequest, Resume, RoomId, RoomName, Selection, TicketHash};
+use mp_rooms::{Code, MatchRequest, PartyRequest, Resume, RoomId, RoomName, Selection, TicketHash};
 
 use crate::directory::{
     AddressKind, BanRecord, ClusterNodeName, NodeAddress, NodeContact, NodeRecord, Operation,
@@ -23,7 +23,8 @@ use crate::wire::item::{Item, Stream};
 use crate::{
     ClusterId, ClusterNodeId, Epoch, FrameCodec, Gateways, JoinAnswer, LinkId, ListedRoom,
     NodeCall, NodeReply, NodeRequest, NodeRequestId, PlayerTicket, QueueCall, QueueReport,
-    RemoteJoin, RequestCodec, SeatCall, SeatOffer, SeatVerb,
+    RemoteJoin, RequestCodec, SeatCall, SeatOffer, SeatVerb, StoredContent, StoredEndpoint,
+    StoredPlayer, StoredRoom,
 };
 
 /// Passes the [`pieces`] of the input to the gateways of a node, which owns every room.
@@ -49,6 +50,7 @@ pub fn cluster_frames(data: &[u8]) {
             assert!(matches!(put, Operation::Put { value, .. } if value.len() <= VALUE_BYTES_MAX));
         }
         check_records(&bytes);
+        check_state(&bytes);
         gateways.handle_frame(now, &bytes, |_| Some(Epoch::new(1)));
         now += crate::limits::BEAT_INTERVAL;
         let mut opened = Vec::new();
@@ -86,6 +88,13 @@ fn check_records(bytes: &[u8]) {
         let again = ticket.encode();
         assert!(again.len() <= VALUE_BYTES_MAX);
         assert_eq!(TicketRecord::decode(&again), Some(ticket));
+    }
+}
+
+/// Decodes the bytes as the stored state of a room. What is accepted is accepted again.
+fn check_state(bytes: &Bytes) {
+    if let Ok(state) = StoredRoom::decode(cluster(), bytes) {
+        assert_eq!(StoredRoom::decode(cluster(), &state.encode(cluster())), Ok(state));
     }
 }
 
@@ -166,7 +175,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
     ];
     let calls = calls.iter().map(|call| requests.encode(call).to_vec());
     let ticket_join = requests.encode(&ticket_join()).to_vec();
-    frames.chain([answer, ticket_join]).chain(calls).chain(records()).collect()
+    let frames = frames.chain([answer, ticket_join]).chain(calls).chain(records());
+    frames.chain([state().encode(cluster()).to_vec()]).collect()
 }
 
 /// Returns values of the directory.
@@ -184,10 +194,35 @@ fn records() -> [Vec<u8>; 3] {
     [node.encode().to_vec(), owned.encode().to_vec(), ticket.encode().to_vec()]
 }
 
+/// Returns the state of a room with a player.
+fn state() -> StoredRoom {
+    let node = ClusterNodeId::new(2);
+    let player = StoredPlayer {
+        node,
+        join: RemoteJoin { ticket: None, ..join() },
+        ticket: Some(TicketHash::from_bytes([7; 32])),
+        kept_for: Some(Duration::from_secs(3)),
+    };
+    StoredRoom {
+        template: RoomName::new("arena").expect("a name"),
+        code: Code::new("sesame").ok(),
+        metadata: Some([("mode".to_owned(), "duel".to_owned())].into()),
+        is_locked: false,
+        max_players: 8,
+        endpoints: vec![StoredEndpoint { id: EndpointId(1), node, there: EndpointId(3) }],
+        players: vec![player],
+        content: StoredContent::Peers(Bytes::from_static(b"peers")),
+    }
+}
+
 /// Returns the join of a player who shows a ticket.
 fn ticket_join() -> NodeRequest {
+    NodeRequest::Join(NodeRequestId::new(2), Box::new(join()))
+}
+
+fn join() -> RemoteJoin {
     let resume = Resume { ticket: TicketHash::from_bytes([7; 32]), peer: PeerId::SERVER };
-    let join = RemoteJoin {
+    RemoteJoin {
         endpoint: EndpointId(3),
         connection: ConnectionId { slot: 4, generation: 5 },
         claimed_id: Some(PeerId::SERVER),
@@ -195,8 +230,7 @@ fn ticket_join() -> NodeRequest {
         identity: Arc::new(Identity::anonymous()),
         host_key: None,
         ticket: Some(PlayerTicket::Resume(resume)),
-    };
-    NodeRequest::Join(NodeRequestId::new(2), Box::new(join))
+    }
 }
 
 fn cluster() -> ClusterId {

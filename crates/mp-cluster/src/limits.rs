@@ -12,6 +12,12 @@ pub const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of the reply to a call: a page of rooms with the longest metadata.
 pub const REPLY_BYTES_MAX: usize = FRAME_BYTES_MAX;
 
+/// Texts in the metadata of a room that is stored. Of a room with more, none are.
+pub const STATE_TEXTS_MAX: usize = 1_024;
+
+/// Bytes of a text in the metadata of a room that is stored. With a longer one, none are.
+pub const STATE_TEXT_BYTES_MAX: usize = 64 * 1024;
+
 /// Texts in the metadata of a room that other nodes list.
 pub const LISTED_TEXTS_MAX: usize = 64;
 

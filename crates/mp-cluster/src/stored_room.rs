@@ -13,11 +13,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp_core::EndpointId;
 use mp_rooms::limits::{CODE_BYTES_MAX, NAME_BYTES_MAX};
-use mp_rooms::{Code, RoomName, TicketHash};
+use mp_rooms::{Code, Metadata, RoomName, TicketHash};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClusterId, ClusterNodeId, NodeRequestId};
-use crate::limits::{SNAPSHOT_BYTES_MAX, STATE_ENDPOINTS_MAX, STATE_PLAYERS_MAX};
+use crate::limits::{
+    SNAPSHOT_BYTES_MAX, STATE_ENDPOINTS_MAX, STATE_PLAYERS_MAX, STATE_TEXT_BYTES_MAX,
+    STATE_TEXTS_MAX,
+};
 use crate::wire::bounded::{List, Payload, Text};
 use crate::wire::frame::{FrameRefusal, VERSION};
 use crate::wire::request::{NodeRequest, RemoteJoin, RequestCodec};
@@ -40,6 +43,9 @@ pub struct StoredRoom {
     pub players: Vec<StoredPlayer>,
     /// The state of the branch.
     pub content: StoredContent,
+    /// Metadata of the room; `None`: that of the template. Encoding leaves out metadata of more
+    /// than [`STATE_TEXTS_MAX`] texts, or with one of more than [`STATE_TEXT_BYTES_MAX`] bytes.
+    pub metadata: Option<Metadata>,
 }
 
 /// An endpoint of the room's branch.
@@ -91,7 +97,11 @@ struct WireState<'a> {
     players: List<WirePlayer<'a>, STATE_PLAYERS_MAX>,
     #[serde(borrow)]
     content: WireContent<'a>,
+    #[serde(borrow)]
+    metadata: Option<List<(StateText<'a>, StateText<'a>), STATE_TEXTS_MAX>>,
 }
+
+type StateText<'a> = Text<'a, STATE_TEXT_BYTES_MAX>;
 
 #[derive(Serialize, Deserialize)]
 struct WirePlayer<'a> {
@@ -134,6 +144,9 @@ impl StoredRoom {
                 StoredContent::Peers(bytes) => WireContent::Peers(Payload(bytes)),
                 StoredContent::Program(bytes) => WireContent::Program(Payload(bytes)),
             },
+            metadata: self.metadata.as_ref().filter(|it| fits(it)).map(|metadata| {
+                List(metadata.iter().map(|(key, text)| (Text(key), Text(text))).collect())
+            }),
         };
         // An encoding into memory has no errors.
         postcard::to_extend(&wire, vec![VERSION]).unwrap_or_default().into()
@@ -187,8 +200,19 @@ impl StoredRoom {
                 WireContent::Peers(bytes) => StoredContent::Peers(shared(bytes)),
                 WireContent::Program(bytes) => StoredContent::Program(shared(bytes)),
             },
+            metadata: wire.metadata.map(|texts| {
+                let texts = texts.0.into_iter();
+                texts.map(|(key, text)| (key.0.to_owned(), text.0.to_owned())).collect()
+            }),
         })
     }
+}
+
+/// Returns whether metadata can be stored.
+fn fits(metadata: &Metadata) -> bool {
+    let is_short = |text: &String| text.len() <= STATE_TEXT_BYTES_MAX;
+    metadata.len() <= STATE_TEXTS_MAX
+        && metadata.iter().all(|(key, text)| is_short(key) && is_short(text))
 }
 
 impl StoredPlayer {
@@ -244,6 +268,19 @@ mod tests {
                 kept_for: Some(Duration::from_secs(4)),
             }],
             content: StoredContent::Peers(Bytes::from_static(b"peers")),
+            metadata: Some([("mode".to_owned(), "duel".to_owned())].into()),
+        }
+    }
+
+    #[test]
+    fn metadata_that_is_too_long_is_not_stored() {
+        let cluster = ClusterId::named("a");
+        let text = "x".repeat(STATE_TEXT_BYTES_MAX);
+        for (text, is_stored) in [(text.clone(), true), (text + "x", false)] {
+            let metadata = Some([("mode".to_owned(), text)].into());
+            let state = StoredRoom { metadata, ..state() };
+            let decoded = StoredRoom::decode(cluster, &state.encode(cluster)).unwrap();
+            assert_eq!(decoded.metadata.is_some(), is_stored);
         }
     }
 

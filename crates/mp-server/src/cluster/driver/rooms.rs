@@ -78,7 +78,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         captured: CapturedRoom,
     ) -> Option<(StoredRoom, bool)> {
         let CapturedRoom { description, content, handover } = captured;
-        let RoomDescription { template, code, is_locked, max_players, players } = description;
+        let RoomDescription { template, code, is_locked, max_players, players, metadata } =
+            description;
         let mut nodes = self.far.endpoints_of(&self.gateways, room);
         let here = self.listeners.values().map(|it| (it.id(), (self.node, it.id())));
         nodes.extend(here);
@@ -121,8 +122,16 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             of_state.push(StoredPlayer { node, join, ticket, kept_for });
         }
         let players = of_state;
-        let state =
-            StoredRoom { template, code, is_locked, max_players, endpoints, players, content };
+        let state = StoredRoom {
+            template,
+            code,
+            is_locked,
+            max_players,
+            endpoints,
+            players,
+            content,
+            metadata,
+        };
         Some((state, is_last))
     }
 
@@ -213,8 +222,16 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 return None;
             }
         };
-        let StoredRoom { template, code, is_locked, max_players, endpoints, players, content } =
-            state;
+        let StoredRoom {
+            template,
+            code,
+            is_locked,
+            max_players,
+            endpoints,
+            players,
+            content,
+            metadata,
+        } = state;
         // Otherwise the snapshot may be older than the last use of a ticket. Valid ones are in the
         // directory.
         let without_ticket = |player| StoredPlayer { ticket: None, ..player };
@@ -239,7 +256,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             Ok(branch) => {
                 let players = restored;
                 let description =
-                    RoomDescription { template, code, is_locked, max_players, players };
+                    RoomDescription { template, code, is_locked, max_players, players, metadata };
                 let (name, wake) = (room.clone(), Arc::clone(&self.wake));
                 Some(RoomRestore { name, description, branch, wake })
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mp_actor::{BranchRef, RemoteEndpoint, RemoteWake};
 use mp_core::EndpointId;
 use mp_core::host::SystemClock;
-use mp_rooms::{Code, CreateRefusal, RestoredPlayer, RoomId, RoomName};
+use mp_rooms::{Code, CreateRefusal, Metadata, RestoredPlayer, RoomId, RoomName};
 use mp_scene::{Branch, BuildError, Handover, Snapshot};
 
 use super::RoomsHost;
@@ -21,6 +21,8 @@ pub(crate) struct RoomDescription {
     pub(crate) is_locked: bool,
     pub(crate) max_players: u16,
     pub(crate) players: Vec<RestoredPlayer>,
+    /// `None`: that of the template.
+    pub(crate) metadata: Option<Metadata>,
 }
 
 /// The state from which a room goes on.
@@ -68,6 +70,7 @@ impl RoomsHost {
             is_locked: info.is_locked,
             max_players: info.max_players,
             players: self.rooms.players_of(self.now(), id),
+            metadata: Some(info.metadata),
         })
     }
 
@@ -83,6 +86,9 @@ impl RoomsHost {
                 self.rooms.set_code(id, description.code);
                 self.rooms.set_locked(id, description.is_locked);
                 self.rooms.set_max_players(id, description.max_players);
+                if let Some(metadata) = description.metadata {
+                    self.rooms.set_metadata(id, metadata);
+                }
                 let endpoints = match &branch {
                     BranchRestore::Peers(_, endpoints) => endpoints.values().copied().collect(),
                     BranchRestore::Nothing | BranchRestore::Program(_) => Vec::new(),

@@ -66,6 +66,9 @@ fn drained_node_moves_its_rooms_and_no_player_is_disconnected_or_misses_a_packet
         for player in &players {
             signals.push(player.signals().await.unwrap());
         }
+        let metadata: mp_rooms::Metadata = [("mode".to_owned(), "duel".to_owned())].into();
+        let (room, of) = (world.room(0, "a").await.unwrap().id, metadata.clone());
+        assert!(world.nodes[0].network.rooms().set_metadata(room, of).await.unwrap());
         let rooms = world.nodes[0].network.rooms().clone();
         let drained = actix::spawn(async move { rooms.drain(Duration::from_secs(600)).await });
         let moved = || {
@@ -92,6 +95,7 @@ fn drained_node_moves_its_rooms_and_no_player_is_disconnected_or_misses_a_packet
         );
         let owners = world.owners("a").await;
         assert!(matches!(owners[..], [1 | 2]), "{owners:?}");
+        assert_eq!(world.room(owners[0], "a").await.unwrap().metadata, metadata);
         for (own, player) in players.iter().enumerate() {
             until_peers(player, others(own)).await;
         }
