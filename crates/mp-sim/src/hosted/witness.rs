@@ -69,12 +69,14 @@ impl Witness {
         }
         let guests = self.guests.iter().filter(|(_, sent)| sent.calls >= SURE_CALLS);
         let guests = guests.map(|(&guest, _)| guest);
+        let has_just_ended = self.paused.is_none();
         let paused = self.paused.get_or_insert_with(|| guests.collect());
         paused.retain(|guest| self.guests.contains_key(guest));
         let earlier: Vec<PeerId> = paused.iter().copied().collect();
         for (to, name) in spawned.into_iter().filter(|(to, _)| !earlier.contains(to)) {
             let has_node = |guest: &PeerId| self.names_of(*guest).any(|it| *it == name);
-            if let Some(guest) = earlier.iter().find(|guest| !has_node(guest)) {
+            // A host that has ended in this turn may have shown it before.
+            if !has_just_ended && let Some(guest) = earlier.iter().find(|guest| !has_node(guest)) {
                 return Err(format!("{to} receives {name:?}, which {guest} does not have"));
             }
             ledger.show(&name, to);
@@ -94,3 +96,24 @@ impl Witness {
 
 /// Number of calls after which a guest was announced to the others for sure.
 const SURE_CALLS: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guest_may_receive_a_hidden_node_from_a_host_and_not_without_one() {
+        let [earlier, later] = [2, 3].map(|id| PeerId::new(id).expect("an id"));
+        let mut witness = Witness::default();
+        witness.guests.insert(earlier, Sent { calls: SURE_CALLS, ..Sent::default() });
+        witness.guests.insert(later, Sent::default());
+        let mut receive = |has_host| {
+            witness.spawned.push((later, "hidden".to_owned()));
+            witness.end_turn(&[earlier, later], has_host, &mut Ledger::default())
+        };
+        assert_eq!(receive(true), Ok(()));
+        // The host has ended in this turn.
+        assert_eq!(receive(false), Ok(()));
+        assert!(receive(false).is_err());
+    }
+}
