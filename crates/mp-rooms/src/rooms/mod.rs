@@ -189,9 +189,13 @@ impl Rooms {
         name: RoomName,
         template: Arc<Template>,
     ) -> Result<RoomId, CreateRefusal> {
-        if let Some(refusal) = self.create_refusal() {
-            return Err(refusal);
+        match self.create_refusal() {
+            Some(refusal) => Err(refusal),
+            None => self.insert(name, template),
         }
+    }
+
+    fn insert(&mut self, name: RoomName, template: Arc<Template>) -> Result<RoomId, CreateRefusal> {
         if self.names.contains_key(&name) {
             return Err(CreateRefusal::NameTaken);
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use mp_core::{Instant, PeerId};
 use mp_identity::Identity;
 
-use super::Rooms;
+use super::{CreateRefusal, Rooms};
 use crate::join::ListenerConnection;
 use crate::matchmaking::TicketHash;
-use crate::name::{Code, RoomId};
+use crate::name::{Code, RoomId, RoomName};
 
 /// A player with a place in an open room, from which the registry of another server
 /// [goes on](Rooms::restore_player).
@@ -30,6 +30,22 @@ pub struct RestoredPlayer {
 }
 
 impl Rooms {
+    /// Creates a room that another registry had, from its reserved settings or a template, although
+    /// this server may refuse newcomers: its players are there already.
+    ///
+    /// # Errors
+    ///
+    /// See [`CreateRefusal`].
+    pub fn create_restored(
+        &mut self,
+        name: RoomName,
+        template: &RoomName,
+    ) -> Result<RoomId, CreateRefusal> {
+        let template = self.reserved.get(&name).or_else(|| self.templates.get(template));
+        let template = template.ok_or(CreateRefusal::UnknownTemplate)?;
+        self.insert(name, Arc::clone(template))
+    }
+
     /// Returns the players of an open room; none if there is no such room.
     pub fn players_of(&self, now: Instant, room: RoomId) -> Vec<RestoredPlayer> {
         let room = self.rooms.get(&room).filter(|room| room.is_open());

@@ -76,3 +76,15 @@ fn ticket_of_the_former_registry_resumes_the_session_of_a_restored_player_withou
     assert!(is_valid(1).is_some());
     assert!(is_valid(2).is_none(), "it has a ticket");
 }
+
+#[test]
+fn room_of_another_registry_goes_on_although_newcomers_are_refused() {
+    let mut registry = registry();
+    registry.rooms.drain();
+    let restored = registry.rooms.create_restored(name("a"), &name("arena"));
+    assert!(restored.is_ok());
+    let refused = registry.rooms.create(name("b"), &name("arena"));
+    assert_eq!(refused, Err(CreateRefusal::Draining));
+    let taken = registry.rooms.create_restored(name("a"), &name("arena"));
+    assert_eq!(taken, Err(CreateRefusal::NameTaken));
+}

@@ -78,7 +78,7 @@ impl RoomsHost {
     pub(crate) fn open_restored(&mut self, restore: RoomRestore) {
         let RoomRestore { name, description, branch, wake } = restore;
         let room = name.clone();
-        match self.create_as(&name, &description.template) {
+        match self.rooms.create_restored(name.clone(), &description.template) {
             Ok(id) => {
                 let now = self.now();
                 let mut players = description.players;

@@ -144,3 +144,25 @@ fn players_who_join_before_and_after_a_move_stay_in_the_room_when_it_moves_again
         send_and_receive(&before[second - 1], &after, b"from the drained node").await;
     });
 }
+
+#[test]
+fn players_stay_when_all_nodes_are_drained_at_once() {
+    actix::System::new().block_on(async {
+        let world = relays(Template::new(name("arena"))).await;
+        world.nodes[0].network.rooms().create(name("a"), &name("arena")).await.unwrap();
+        let [one, two] = [world.enet(1, "a").await.unwrap(), world.ws(2, "a").await.unwrap()];
+        until_stored(&world, "a", |state| has_players(state, 2)).await;
+        // The first node does not know yet that the others end.
+        for node in &world.nodes {
+            let rooms = node.network.rooms().clone();
+            actix::spawn(async move { rooms.drain(Duration::from_secs(600)).await });
+        }
+        let has_moved = |stats: &ClusterStats| stats.snapshots.restored == 1;
+        tokio::select! {
+            () = world.until(1, has_moved) => {}
+            () = world.until(2, has_moved) => {}
+        }
+        send_and_receive(&one, &two, b"moved").await;
+        send_and_receive(&two, &one, b"and back").await;
+    });
+}
