@@ -1,12 +1,16 @@
 //! [`Claims`]: the rooms of a node in the directory.
 
 mod adoption;
+mod event;
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mp_core::Instant;
 use mp_rooms::RoomName;
 
+pub use self::event::{ClaimEvent, ClaimStats};
+use self::search::{Search, WriteCause, epoch};
 use crate::directory::{
     Entry, EntryKey, NodeRecord, Operation, OperationId, OperationOutcome, Request, Revision,
     RoomRecord, Unavailable,
@@ -14,7 +18,7 @@ use crate::directory::{
 use crate::id::{ClusterNodeId, Epoch};
 use crate::lease::{Lease, LeaseTerm};
 use crate::limits::{REQUEST_TIMEOUT, RETURN_TIME, ROOMS_MAX, SCAN_INTERVAL};
-use crate::placement::{Members, place};
+use crate::placement::Members;
 
 /// Finds, places and adopts rooms in the directory, and knows those of its node.
 ///
@@ -53,83 +57,6 @@ enum RoomClaim {
     Suspended,
 }
 
-/// A fact about a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClaimEvent {
-    /// This node owns the room in this epoch: it was located here, placed here, adopted, moved
-    /// here, or claimed anew after the lease was lost.
-    Owned {
-        /// The room.
-        room: RoomName,
-        /// The epoch.
-        epoch: Epoch,
-        /// True if another node had the room before.
-        is_adopted: bool,
-        /// True if that node has [moved](Claims::hand_over) it here.
-        is_moved: bool,
-        /// Template of the room, if it was placed with one.
-        template: Option<RoomName>,
-    },
-    /// Another node has the room.
-    Elsewhere {
-        /// The room.
-        room: RoomName,
-        /// The owner.
-        owner: ClusterNodeId,
-        /// The epoch.
-        epoch: Epoch,
-    },
-    /// The lease has ended. The room goes on for players of this node, and nothing is sent for it.
-    Suspended(RoomName),
-    /// Another node has adopted the room, which was suspended. It ends on this node.
-    Lost(RoomName),
-    /// The node to which this one has [moved](Claims::hand_over) the room owns it now.
-    HandedOver(RoomName),
-    /// The room has no owner, and was only to be [found](Claims::find).
-    Unowned(RoomName),
-    /// The room has no owner, and no node has capacity.
-    Unplaced(RoomName),
-    /// The directory does not respond. The room may be located again.
-    Unavailable(RoomName),
-}
-
-/// Counters of [`Claims`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClaimStats {
-    /// Rooms that were placed, on this or another node.
-    pub placed: u64,
-    /// Rooms that were adopted from nodes that have died.
-    pub adopted: u64,
-    /// Rooms that were moved to another node.
-    pub moved: u64,
-    /// Rooms that were claimed anew after the lease was lost.
-    pub regained: u64,
-    /// Rooms that another node has adopted after the lease was lost.
-    pub lost: u64,
-    /// Writes that another node has preceded.
-    pub conflicts: u64,
-    /// Requests that the directory has not answered.
-    pub unanswered: u64,
-    /// Values that are malformed.
-    pub malformed: u64,
-}
-
-impl ClaimStats {
-    /// Adds the counters of another node.
-    pub fn add(&mut self, other: &Self) {
-        self.placed += other.placed;
-        self.adopted += other.adopted;
-        self.moved += other.moved;
-        self.regained += other.regained;
-        self.lost += other.lost;
-        self.conflicts += other.conflicts;
-        self.unanswered += other.unanswered;
-        self.malformed += other.malformed;
-    }
-}
-
 /// The purpose of an operation.
 #[derive(Clone, Debug)]
 enum Purpose {
@@ -151,27 +78,6 @@ enum Purpose {
     ReadRooms,
     /// Reads which nodes there are, after the rooms.
     ReadNodes(Vec<(RoomName, RoomRecord, Revision)>),
-}
-
-/// The purpose of finding a room.
-#[derive(Clone, Debug)]
-enum Search {
-    /// To know its owner.
-    Owner,
-    /// To place it if it has no owner, with this template.
-    Place(Option<RoomName>),
-    /// To own it if it has no owner, with this template.
-    Claim(Option<RoomName>),
-}
-
-/// The reason why a record is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WriteCause {
-    Placed,
-    Opened,
-    Moved,
-    Adopted,
-    Regained,
 }
 
 impl Claims {
@@ -443,128 +349,6 @@ impl Claims {
             self.events.push_back(ClaimEvent::Unavailable(room));
         }
     }
-
-    fn read(&mut self, room: RoomName, search: Search) {
-        let operation = Operation::Get(EntryKey::Room(room.clone()));
-        self.queue.push_back((Purpose::Find(room, search), operation));
-    }
-
-    fn found(&mut self, room: RoomName, search: Search, entry: Option<Entry>) {
-        let was_here = self.rooms.contains_key(&room);
-        let Some(Entry { value, revision }) = entry else {
-            if was_here {
-                return self.lose(room);
-            }
-            let (owner, template) = match search {
-                Search::Owner => return self.finish(room, ClaimEvent::Unowned),
-                Search::Place(template) => (place(&self.members, self.node), template),
-                Search::Claim(template) => (Some(self.node), template),
-            };
-            return match owner {
-                Some(owner) if self.rooms.len() < ROOMS_MAX => {
-                    let is_open = owner == self.node;
-                    let record = RoomRecord { owner, is_open, is_moved: false, template };
-                    self.write(room, record, None, WriteCause::Placed);
-                }
-                _ => self.finish(room, ClaimEvent::Unplaced),
-            };
-        };
-        let Some(record) = RoomRecord::decode(&value) else {
-            self.stats.malformed += 1;
-            return self.finish(room, ClaimEvent::Unplaced);
-        };
-        if record.owner == self.node {
-            match self.rooms.get(&room) {
-                Some(RoomClaim::Owned(owned)) if *owned == revision => {
-                    self.own(room, revision, None, record.template);
-                }
-                _ if record.is_open => {
-                    self.write(room, record, Some(revision), WriteCause::Regained);
-                }
-                _ => {
-                    let is_moved = record.is_moved;
-                    let cause = if is_moved { WriteCause::Moved } else { WriteCause::Opened };
-                    self.write(room, self.here(record), Some(revision), cause);
-                }
-            }
-        } else if was_here {
-            self.lose(room);
-        } else {
-            let operation = Operation::Get(EntryKey::Node(record.owner));
-            self.queue.push_back((Purpose::Check(room, record, revision), operation));
-        }
-    }
-
-    /// Returns the record of a room that this node opens.
-    fn here(&self, record: RoomRecord) -> RoomRecord {
-        RoomRecord { owner: self.node, is_open: true, is_moved: false, ..record }
-    }
-
-    fn write(
-        &mut self,
-        room: RoomName,
-        record: RoomRecord,
-        expected: Option<Revision>,
-        cause: WriteCause,
-    ) {
-        let (key, value) = (EntryKey::Room(room.clone()), record.encode());
-        let operation = Operation::Put { key, value, expected, lifetime: None };
-        self.queue.push_back((Purpose::Write(room, record, cause), operation));
-    }
-
-    fn written(
-        &mut self,
-        room: RoomName,
-        record: RoomRecord,
-        revision: Revision,
-        cause: WriteCause,
-    ) {
-        match cause {
-            WriteCause::Placed => self.stats.placed += 1,
-            WriteCause::Opened | WriteCause::Moved => {}
-            WriteCause::Adopted => self.stats.adopted += 1,
-            WriteCause::Regained => self.stats.regained += 1,
-        }
-        if record.owner != self.node {
-            self.elsewhere(room, record, revision);
-        } else {
-            self.own(room, revision, Some(cause), record.template);
-        }
-    }
-
-    fn own(
-        &mut self,
-        room: RoomName,
-        revision: Revision,
-        cause: Option<WriteCause>,
-        template: Option<RoomName>,
-    ) {
-        self.rooms.insert(room.clone(), RoomClaim::Owned(revision));
-        let epoch = epoch(revision);
-        let is_moved = cause == Some(WriteCause::Moved);
-        let is_adopted = is_moved || cause == Some(WriteCause::Adopted);
-        self.finish(room, |room| ClaimEvent::Owned { room, epoch, is_adopted, is_moved, template });
-    }
-
-    fn elsewhere(&mut self, room: RoomName, record: RoomRecord, revision: Revision) {
-        let (owner, epoch) = (record.owner, epoch(revision));
-        self.finish(room, |room| ClaimEvent::Elsewhere { room, owner, epoch });
-    }
-
-    fn lose(&mut self, room: RoomName) {
-        self.stats.lost += 1;
-        self.rooms.remove(&room);
-        self.finish(room, ClaimEvent::Lost);
-    }
-
-    fn finish(&mut self, room: RoomName, event: impl FnOnce(RoomName) -> ClaimEvent) {
-        self.busy.remove(&room);
-        self.events.push_back(event(room));
-    }
-}
-
-fn epoch(revision: Revision) -> Epoch {
-    Epoch::new(revision.get())
 }
 
 /// Returns the nodes of a list.
