@@ -1,22 +1,24 @@
 //! Rooms and players of other nodes of the cluster.
 
+mod guests;
+mod rooms;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mp_actor::RemoteEndpoint;
+use mp_cluster::PlayerTicket;
 use mp_cluster::directory::NodeContact;
-use mp_cluster::{PlayerTicket, RemoteJoin};
-use mp_core::{DisconnectReason, Instant, Reason, Rejection};
-use mp_identity::{AuthRefusal, Identity, Role, Subject};
+use mp_core::{DisconnectReason, Instant, Reason};
+use mp_identity::{Identity, Role, Subject};
 use mp_rooms::{
-    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, Notice, Removal, RoomId,
-    RoomName, SamePlayer, TicketHash,
+    Join, JoinDecision, JoinRefusal, ListenerConnection, ListenerId, RoomId, RoomName, SamePlayer,
+    TicketHash,
 };
 use serde_json::Value;
 
 use super::RoomsHost;
 use super::listeners::Listening;
-use crate::cluster::{Applicant, ClusterHandle, REDIRECTED, TicketHolder, ToNode, is_guest};
+use crate::cluster::{Applicant, ClusterHandle, TicketHolder, ToNode, is_guest};
 use crate::rooms::player_socket::PlayerSocket;
 
 /// The cluster of a host.
@@ -262,121 +264,6 @@ impl RoomsHost {
         }
     }
 
-    /// Lets a player of another node join a room. The decision follows as for players of this node.
-    pub(crate) fn guest_joins(&mut self, guest: ListenerConnection, join: RemoteJoin) {
-        let room = join.selection.room.clone();
-        if let Err(reason) = self.enter_guest(guest, join)
-            && let Some(socket) = self.socket_of(guest.listener)
-        {
-            socket.reject(guest, reason);
-        }
-        self.settle(room);
-    }
-
-    fn enter_guest(
-        &mut self,
-        guest: ListenerConnection,
-        join: RemoteJoin,
-    ) -> Result<(), DisconnectReason> {
-        let RemoteJoin { claimed_id, selection, mut identity, host_key, ticket, .. } = join;
-        let now = self.now();
-        // A node that repeats a connection is not to be trusted.
-        if self.rooms.has_place(guest) {
-            return Err(DisconnectReason::Refused);
-        }
-        if let Some(hash) = host_key {
-            let is_key = self.rooms.has_host_key_hash(now, &selection, &hash);
-            if is_key == Some(false) && (self.is_open || identity.role() == Role::Host) {
-                return Err(JoinRefusal::WrongHostKey.disconnect_reason());
-            }
-            identity = key_identity(is_key);
-        }
-        let of_seat = match ticket {
-            Some(PlayerTicket::Seat(ticket)) => self.rooms.identity_of_seat(ticket),
-            _ => None,
-        };
-        if self.is_banned(of_seat.unwrap_or(&identity)) {
-            return Err(DisconnectReason::Rejected(Rejection::from(AuthRefusal::Banned)));
-        }
-        let room = selection.room.clone();
-        self.join_with(Join::new(guest, claimed_id, Ok(selection)), identity, &room, ticket);
-        Ok(())
-    }
-
-    /// Handles that connections of a room that another node had are here. Those without a ticket
-    /// of this node receive one.
-    pub(crate) fn guests_returned(&mut self, guests: &[(RoomName, ListenerConnection)]) {
-        let now = self.now();
-        for (room, guest) in guests {
-            let identity = self.rooms.identity_of(*guest);
-            if identity.is_some_and(|identity| self.is_banned(identity)) {
-                // It was banned when no node had the room.
-                self.rooms.disconnect(now, *guest, Removal::Banned);
-                continue;
-            }
-            self.report_join(*guest);
-            let of = self.rooms.find_by_name(room).zip(self.rooms.peer_of(*guest));
-            if let Some((room, peer)) = of.filter(|_| !self.rooms.has_ticket(*guest)) {
-                self.offer_resume(room, peer);
-            }
-        }
-    }
-
-    /// Handles the end of a connection of another node.
-    pub(crate) fn guest_left(&mut self, guest: ListenerConnection) {
-        self.leave(self.now(), guest);
-    }
-
-    /// Disconnects the players of an endpoint of another node, which is about to end. They receive
-    /// the addresses of other nodes, and the ticket with which they resume their sessions.
-    pub(crate) fn redirect_guests(&mut self, listener: ListenerId) {
-        for (guest, room) in self.rooms.connections_of(listener) {
-            let servers = self.servers_for(guest);
-            let peer = self.rooms.peer_of(guest);
-            let ticket = peer.and_then(|peer| self.new_ticket(room, guest, peer));
-            let notice = match ticket {
-                Some((ticket, time)) => Some(Notice::reconnect(&ticket, time, &servers)),
-                None => self.notifies(room).then(|| Notice::rejoin(&servers)),
-            };
-            let notice = notice.map(|notice| notice.packet(guest.connection));
-            self.notify_cluster(|| ToNode::Remove { guest, reason: REDIRECTED, notice });
-        }
-    }
-
-    /// Creates a room of a node that has died.
-    pub(crate) fn open_claimed(&mut self, room: RoomName, template: &RoomName) {
-        if let Err(refusal) = self.create_as(&room, template) {
-            tracing::warn!(%room, %refusal, "the room of another node is not created anew");
-        }
-        self.settle(room);
-    }
-
-    /// Closes a room that another node has now.
-    pub(crate) fn close_lost(&mut self, room: &RoomName) {
-        if let Some(id) = self.rooms.find_by_name(room) {
-            self.rooms.close(id);
-        }
-    }
-
-    /// Closes a room that goes on on another node, with its players.
-    pub(crate) fn moved_away(&mut self, name: &RoomName) {
-        let Some(id) = self.rooms.find_by_name(name) else { return };
-        let now = self.now();
-        for player in self.rooms.players_of(now, id) {
-            let connection = player.connection;
-            if player.kept_for.is_none()
-                && !is_guest(connection.listener)
-                && let Some(cluster) = &mut self.cluster
-            {
-                cluster.elsewhere.insert(connection);
-            }
-            if let Some(room) = self.rooms.release_player(now, connection) {
-                self.left(room, connection);
-            }
-        }
-        self.rooms.close(id);
-    }
-
     /// Lets the cluster replace other connections of a player who is admitted.
     pub(super) fn report_player(&mut self, connection: ListenerConnection, decision: JoinDecision) {
         match decision {
@@ -420,51 +307,6 @@ impl RoomsHost {
             cluster.joins.remove(player);
             let now = self.now();
             self.rooms.replace_player(now, player);
-        }
-    }
-
-    /// Reports that a call of the cluster about a room was handled.
-    pub(super) fn settle(&self, name: RoomName) {
-        let exists = self.rooms.find_by_name(&name).is_some();
-        self.notify_cluster(|| ToNode::Settled { name, exists });
-    }
-
-    /// Reports that a room has opened. `restored`: endpoints of other nodes with which it goes on.
-    pub(super) fn notify_opened(
-        &mut self,
-        room: RoomId,
-        branch: &mp_actor::BranchRef,
-        restored: Vec<RemoteEndpoint>,
-    ) {
-        let name = self.rooms.get(room).map(|info| info.name);
-        if let (Some(cluster), Some(name)) = (&mut self.cluster, name) {
-            cluster.names.insert(room, name.clone());
-            cluster.handle.send(ToNode::Opened { room, name, branch: branch.clone(), restored });
-        }
-    }
-
-    /// Reports that players have joined or left a room.
-    pub(super) fn notify_changed(&self, room: RoomId) {
-        if let Some(cluster) = &self.cluster {
-            cluster.notify_changed(room);
-        }
-    }
-
-    /// Reports that a room has ended that had opened.
-    pub(super) fn notify_ended(&mut self, room: RoomId) {
-        if let Some(cluster) = &mut self.cluster
-            && let Some(name) = cluster.names.remove(&room)
-        {
-            let exists = self.rooms.find_by_name(&name).is_some();
-            cluster.handle.send(ToNode::Ended { room, name, exists });
-        }
-    }
-
-    /// Reports that a room of this name could not be created.
-    pub(super) fn notify_failed(&self, room: RoomId, name: Option<RoomName>) {
-        if let Some(name) = name {
-            let exists = self.rooms.find_by_name(&name).is_some();
-            self.notify_cluster(|| ToNode::Ended { room, name, exists });
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mp_actor::{BranchRef, RemoteEndpoint, RemoteWake};
 use mp_core::EndpointId;
 use mp_core::host::SystemClock;
-use mp_rooms::{Code, CreateRefusal, Metadata, RestoredPlayer, RoomId, RoomName};
+use mp_rooms::{Code, Metadata, RestoredPlayer, RoomId, RoomName};
 use mp_scene::{Branch, BuildError, Handover, Snapshot};
 
 use super::RoomsHost;
@@ -101,18 +101,6 @@ impl RoomsHost {
             }
         }
         self.settle(name);
-    }
-
-    /// Creates a room whose name this node owns.
-    pub(super) fn create_as(
-        &mut self,
-        name: &RoomName,
-        template: &RoomName,
-    ) -> Result<RoomId, CreateRefusal> {
-        match self.rooms.reserved(name).cloned() {
-            Some(reserved) => self.rooms.create_with(name.clone(), reserved),
-            None => self.rooms.create(name.clone(), template),
-        }
     }
 }
 
