@@ -39,11 +39,6 @@ impl RemoteWake {
         self.notify.notified().await;
     }
 
-    /// Wakes the program for something that is in no mailbox.
-    pub fn wake(&self) {
-        self.notify.notify_one();
-    }
-
     /// Removes and returns the mailboxes that have received a message or have ended since the last
     /// call. Receive from each until it is empty, or keep its number: it is not named again until
     /// it receives another message.
@@ -84,7 +79,7 @@ impl Mailed {
         if !self.state.is_ready.swap(true, Ordering::AcqRel) {
             self.wake.lock().push(Arc::clone(&self.state));
         }
-        self.wake.wake();
+        self.wake.notify.notify_one();
     }
 }
 

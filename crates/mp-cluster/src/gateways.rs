@@ -367,9 +367,9 @@ impl Gateways {
     }
 
     /// Calls `send` with each frame to send and its node. `epoch_of` returns the epoch in which the
-    /// node may speak for a room ([`Claims::speaks`](crate::Claims::speaks)). Links of other nodes
-    /// to rooms for which it may not speak, or not in their epoch, end without a frame. Rooms go
-    /// on for players of this node. Call it after [`handle_timeout`](Self::handle_timeout).
+    /// node may speak for a room ([`Claims::speaks`](crate::Claims::speaks)). Links to rooms for
+    /// which it may not speak, or not in their epoch, end without a frame. Call it after
+    /// [`handle_timeout`](Self::handle_timeout).
     pub fn transmit(
         &mut self,
         now: Instant,
@@ -382,10 +382,8 @@ impl Gateways {
                 send(near.route().there, bytes);
             }
         });
-        let node = self.node;
         self.far.transmit(now, |far| {
-            let route = far.route();
-            if route.there != node && epoch_of(&route.room) != Some(route.epoch) {
+            if epoch_of(&far.route().room) != Some(far.route().epoch) {
                 far.end(GatewayEnd::LeaseLost);
             }
             while let Some(bytes) = far.poll_transmit(now) {

@@ -195,18 +195,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     fn transmit(&mut self, now: Instant) {
         let (claims, lease, bus) = (&self.claims, &self.lease, &mut self.bus);
         let speaks = |room: &RoomName| claims.speaks(now, lease, room);
-        let (node, mut own) = (self.node, Vec::new());
-        let send = |to, bytes| match to == node {
-            // Links of a node to itself do not depend on the bus.
-            true => own.push(bytes),
-            false => bus.publish(to, BusMessageKind::Frame, bytes),
-        };
+        let send = |to, bytes| bus.publish(to, BusMessageKind::Frame, bytes);
         self.gateways.transmit(now, speaks, send);
-        for bytes in own {
-            self.gateways.handle_frame(now, &bytes, speaks);
-            // The next turn handles it.
-            self.wake.wake();
-        }
     }
 
     /// Locates again what could not be located.
