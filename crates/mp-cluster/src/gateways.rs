@@ -1,6 +1,6 @@
 //! [`Gateways`]: all gateways of a node.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mp_core::{BranchId, ConnectionId, EndpointId, EndpointInfo, Instant, ReasonCounts};
@@ -11,6 +11,7 @@ use crate::gateway::{FarGateway, GatewayEnd, GatewayStats, NearGateway};
 use crate::id::{ClusterId, ClusterNodeId, Epoch, LinkId};
 use crate::limits::{LINKS_MAX, NODES_MAX, UNKNOWN_ROOMS_MAX};
 use crate::links::Links;
+use crate::seen_links::SeenLinks;
 use crate::wire::frame::{Body, BusFrame, FrameCodec, FrameHeader, FrameRefusal, GatewaySide};
 
 /// A link that another node has opened: the node and its number of the link.
@@ -34,8 +35,7 @@ pub struct Gateways {
     waiting: BTreeSet<LinkId>,
     next_link: LinkId,
     next_endpoint: EndpointId,
-    /// The newest link of each node. A frame that the bus repeats does not open it again.
-    newest: BTreeMap<ClusterNodeId, LinkId>,
+    seen: SeenLinks,
     /// Replies about links that do not exist.
     replies: VecDeque<(ClusterNodeId, Bytes)>,
     /// Links of nodes that sent a frame for a room of this node.
@@ -76,7 +76,7 @@ impl Gateways {
             waiting: BTreeSet::new(),
             next_link: LinkId(1),
             next_endpoint: endpoints,
-            newest: BTreeMap::new(),
+            seen: SeenLinks::default(),
             replies: VecDeque::new(),
             opened: VecDeque::new(),
             unknown: VecDeque::new(),
@@ -298,21 +298,21 @@ impl Gateways {
             far.handle_frame(now, frame);
             return Ok(());
         }
-        let is_known = self.newest.contains_key(&node);
-        let is_new = self.newest.get(&node).is_none_or(|newest| *newest < link);
-        let has_capacity =
-            self.far.len() < LINKS_MAX && (is_known || self.newest.len() < NODES_MAX);
+        let may_open = self.far.len() < LINKS_MAX && self.seen.is_new(node, link);
         let is_end = matches!(frame.body, Body::End(_));
         let owned = epoch_of(room);
-        if !is_new || is_end || !has_capacity || owned != Some(epoch) {
+        if !may_open || is_end || owned != Some(epoch) {
             let is_unknown = owned.is_none() && !is_end && !self.unknown.contains(room);
             if is_unknown && self.unknown.len() < UNKNOWN_ROOMS_MAX {
                 self.unknown.push_back(room.clone());
             }
-            let end = if is_new { GatewayEnd::UnknownLink } else { GatewayEnd::LinkEnded };
+            let end = match is_end {
+                true => GatewayEnd::LinkEnded,
+                false => self.seen.refuse(node, link),
+            };
             return self.refuse(&frame, end);
         }
-        self.newest.insert(node, link);
+        self.seen.open(node, link);
         let route = LinkRoute { here: self.node, there: node, link, room: room.clone(), epoch };
         let endpoint = self.reserve_endpoint();
         let mut far = FarGateway::new(self.codec, route, endpoint, now);
@@ -341,7 +341,7 @@ impl Gateways {
 
     /// Forgets a node that has left the cluster. Its links end.
     pub fn forget_node(&mut self, node: ClusterNodeId) {
-        self.newest.remove(&node);
+        self.seen.forget(node);
         let end = GatewayEnd::NodeLost;
         self.near.change_each(|_, near| near.route().there == node, |near| near.end(end));
         self.far.change_each(|(of, _), _| of == node, |far| far.end(end));

@@ -33,6 +33,7 @@ mod offers;
 mod placement;
 mod players;
 mod schedule;
+mod seen_links;
 mod snapshots;
 mod stored_room;
 mod ticket;

@@ -84,6 +84,9 @@ pub const LINK_TIMEOUT: Duration = Duration::from_secs(3);
 /// Links of a node, from or to other nodes, of each kind.
 pub const LINKS_MAX: usize = 65_536;
 
+/// Links of a node that a node remembers to have refused.
+pub const REFUSED_LINKS_MAX: usize = 256;
+
 /// Nodes of a cluster whose links are known.
 pub const NODES_MAX: usize = 1_024;
 
