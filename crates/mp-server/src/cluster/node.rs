@@ -117,8 +117,8 @@ impl ClusterNode {
         self
     }
 
-    /// Sets the maximum size of a snapshot in bytes, at most [`SNAPSHOT_BYTES_MAX`]. A larger one is
-    /// counted and not stored. Default: 16 MiB.
+    /// Sets the maximum size of a snapshot in bytes, at most [`SNAPSHOT_BYTES_MAX`]. A larger one
+    /// is counted and not stored. Default: 16 MiB.
     pub fn snapshot_max_bytes(mut self, max: usize) -> Self {
         self.snapshots.max_bytes = max.min(SNAPSHOT_BYTES_MAX);
         self
