@@ -6,9 +6,9 @@ use crate::gateway::GatewayEnd;
 use crate::id::{ClusterNodeId, LinkId};
 use crate::limits::{NODES_MAX, REFUSED_LINKS_MAX};
 
-/// The links that other nodes have opened to this one, or have tried to. A link is opened or refused
-/// for good: the node that receives a refusal sends the same again by another link. Frames may
-/// arrive twice, or after later ones.
+/// The links that other nodes have opened to this one, or have tried to. A link is opened or
+/// refused for good: the node that receives a refusal sends the same again by another link. Frames
+/// may arrive twice, or after later ones.
 #[derive(Debug, Default)]
 pub(crate) struct SeenLinks(BTreeMap<ClusterNodeId, LinksOfNode>);
 
