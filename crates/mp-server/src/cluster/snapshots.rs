@@ -14,7 +14,7 @@ use mp_scene::Handover;
 use tokio::task::JoinSet;
 
 use super::node::WithoutSnapshot;
-use super::storage::SnapshotStorage;
+use super::storage::{Pending, SnapshotStorage};
 use crate::rooms::{RoomDescription, RoomsHandle};
 
 /// Settings of the snapshots of a node.
@@ -73,6 +73,7 @@ pub(super) struct RoomSnapshots {
 
 #[derive(Debug)]
 struct Schedule {
+    /// Time of the next snapshot, also while one is being made.
     due: Instant,
     /// Hash of the last state that was stored.
     last: Option<u64>,
@@ -157,12 +158,19 @@ impl RoomSnapshots {
         }
     }
 
-    /// Returns the rooms whose snapshot is due.
+    /// Returns the rooms whose snapshot is due. The next one follows after the interval, or sooner
+    /// if players join or leave meanwhile.
     pub(super) fn due(&mut self, now: Instant) -> Vec<RoomName> {
         let capacity = TASKS_MAX.saturating_sub(self.tasks.len());
         let due = self.times.iter().take_while(|(due, _)| *due <= now).take(capacity);
         let due: Vec<_> = due.map(|(_, room)| room.clone()).collect();
-        due.iter().for_each(|room| self.schedule(room, |schedule| schedule.is_busy = true));
+        let next = now + self.settings.interval;
+        for room in &due {
+            self.schedule(room, |schedule| {
+                schedule.is_busy = true;
+                schedule.due = next;
+            });
+        }
         due
     }
 
@@ -225,14 +233,7 @@ impl RoomSnapshots {
         let Some(storage) = self.settings.storage.clone() else { return };
         self.stats.bytes += bytes.len() as u64;
         self.tasks.spawn_local(async move {
-            let mut result = storage.store(room.clone(), epoch, bytes.clone()).await;
-            for _ in 1..LOADS {
-                if result.is_ok() {
-                    break;
-                }
-                tokio::time::sleep(LOAD_RETRY).await;
-                result = storage.store(room.clone(), epoch, bytes.clone()).await;
-            }
+            let result = retried(|| storage.store(room.clone(), epoch, bytes.clone())).await;
             SnapshotOutcome::Moved(room, result)
         });
     }
@@ -247,7 +248,9 @@ impl RoomSnapshots {
         bytes: Bytes,
         is_last: bool,
     ) {
-        let delay = if is_last { self.settings.interval } else { CHANGE_DELAY };
+        if !is_last {
+            self.changed(now, &room);
+        }
         let mut hasher = DefaultHasher::new();
         hasher.write(&bytes);
         let (hash, len) = (hasher.finish(), bytes.len());
@@ -255,7 +258,6 @@ impl RoomSnapshots {
         let max_bytes = self.settings.max_bytes;
         let (is_new, is_too_large) = (last != Some(hash), len > max_bytes);
         self.schedule(&room, |schedule| {
-            schedule.due = now + delay;
             schedule.last = Some(hash);
             schedule.is_busy = is_new && !is_too_large;
         });
@@ -275,10 +277,8 @@ impl RoomSnapshots {
 
     /// Handles that the state of a room could not be read.
     pub(super) fn skip(&mut self, now: Instant, room: &RoomName) {
-        self.schedule(room, |schedule| {
-            schedule.is_busy = false;
-            schedule.due = now + CHANGE_DELAY;
-        });
+        self.changed(now, room);
+        self.schedule(room, |schedule| schedule.is_busy = false);
     }
 
     /// Handles whether a snapshot was stored.
@@ -309,14 +309,7 @@ impl RoomSnapshots {
     pub(super) fn load(&mut self, room: RoomName, epoch: Epoch) -> bool {
         let Some(storage) = self.settings.storage.clone() else { return false };
         self.tasks.spawn_local(async move {
-            let mut result = storage.load(room.clone()).await;
-            for _ in 1..LOADS {
-                if result.is_ok() {
-                    break;
-                }
-                tokio::time::sleep(LOAD_RETRY).await;
-                result = storage.load(room.clone()).await;
-            }
+            let result = retried(|| storage.load(room.clone())).await;
             SnapshotOutcome::Loaded(room, epoch, result)
         });
         true
@@ -382,6 +375,17 @@ async fn handed_over(id: RoomId, branch: &BranchRef, rooms: &RoomsHandle) -> Opt
     None
 }
 
+/// Repeats an operation of the store until it succeeds, up to [`ATTEMPTS`] times.
+async fn retried<T>(operation: impl Fn() -> Pending<T>) -> Result<T, SnapshotStoreError> {
+    for _ in 1..ATTEMPTS {
+        if let Ok(value) = operation().await {
+            return Ok(value);
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+    operation().await
+}
+
 /// Attempts to take the last state of a branch, which delivers its output before.
 const HAND_OVERS: usize = 100;
 /// Time between two attempts.
@@ -390,7 +394,10 @@ const HAND_OVER_RETRY: Duration = Duration::from_millis(20);
 const CHANGE_DELAY: Duration = Duration::from_millis(250);
 /// Snapshots that are made, stored or read at the same time.
 const TASKS_MAX: usize = 32;
-/// Attempts to read a snapshot.
-const LOADS: usize = 5;
+/// Attempts to read the snapshot of an adopted room, or to store the last one of a room that moves.
+const ATTEMPTS: usize = 5;
 /// Time between two attempts.
-const LOAD_RETRY: Duration = Duration::from_millis(300);
+const RETRY: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests;

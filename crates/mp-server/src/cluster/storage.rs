@@ -8,7 +8,8 @@ use mp_cluster::{Epoch, SnapshotStoreError, Snapshots, StoredSnapshot};
 use mp_core::bytes::Bytes;
 use mp_rooms::RoomName;
 
-type Pending<T> = Pin<Box<dyn Future<Output = Result<T, SnapshotStoreError>> + Send>>;
+/// An operation of a store that is under way.
+pub(super) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, SnapshotStoreError>> + Send>>;
 
 /// The store of the rooms' snapshots. Clones are the same store.
 #[derive(Clone)]
