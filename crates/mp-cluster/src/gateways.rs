@@ -137,9 +137,7 @@ impl Gateways {
         for before in waiting {
             let Some(mut near) = self.near.remove(before) else { continue };
             self.waiting.remove(&before);
-            let link = self.next_link;
-            self.next_link = LinkId(link.0 + 1);
-            let room = room.clone();
+            let (link, room) = (self.new_link(), room.clone());
             near.reopen(LinkRoute { here: self.node, there, link, room, epoch }, now);
             self.near.insert(link, near);
             reopened.push((before, link));
@@ -157,8 +155,7 @@ impl Gateways {
         endpoint: (EndpointId, EndpointInfo),
         connections: Vec<ConnectionId>,
     ) -> LinkId {
-        let link = self.next_link;
-        self.next_link = LinkId(link.0 + 1);
+        let link = self.new_link();
         let route = LinkRoute { here: self.node, there: self.node, link, room, epoch };
         let near = NearGateway::frozen(self.codec, route, branch, endpoint, connections, now);
         self.near.insert(link, near);
@@ -196,13 +193,18 @@ impl Gateways {
         if self.near.len() >= LINKS_MAX {
             return None;
         }
-        let link = self.next_link;
-        self.next_link = LinkId(link.0 + 1);
+        let link = self.new_link();
         let (there, epoch) = owner;
         let route = LinkRoute { here: self.node, there, link, room, epoch };
         let near = NearGateway::new(self.codec, route, branch, self.holds, now);
         self.near.insert(link, near);
         Some(link)
+    }
+
+    fn new_link(&mut self) -> LinkId {
+        let link = self.next_link;
+        self.next_link = LinkId(link.0 + 1);
+        link
     }
 
     /// Returns a link that this node has opened, until it is finished.

@@ -12,10 +12,10 @@ pub const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of the reply to a call: a page of rooms with the longest metadata.
 pub const REPLY_BYTES_MAX: usize = FRAME_BYTES_MAX;
 
-/// Texts in the metadata of a room that is stored. Of a room with more, none are.
+/// Entries of the metadata in a stored room. A room with more is stored without its metadata.
 pub const STATE_TEXTS_MAX: usize = 1_024;
 
-/// Bytes of a text in the metadata of a room that is stored. With a longer one, none are.
+/// Bytes of a key or value of such metadata. A room with a longer one is stored without it, too.
 pub const STATE_TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// Texts in the metadata of a room that other nodes list.
