@@ -187,6 +187,12 @@ impl AnnouncedPaths {
         announced.map(|(&id, announced)| (id, announced.due))
     }
 
+    /// Returns the ids that are announced in this branch, and confirmed.
+    pub(super) fn confirmed(&self) -> impl Iterator<Item = u32> {
+        let announced = self.announced.iter().filter(|(_, announced)| announced.is_confirmed);
+        announced.map(|(&id, _)| id)
+    }
+
     /// Returns the ids that were unconfirmed when their repeat was due, and their nodes.
     pub(super) fn unconfirmed(&self) -> impl Iterator<Item = (u32, NodeId)> {
         self.unconfirmed.iter().filter_map(|&id| Some((id, self.announced.get(&id)?.node)))

@@ -24,6 +24,8 @@ pub(crate) struct OwnPaths {
     counter: IdCounter,
     ids: FxHashMap<NodeId, u32>,
     peers: BTreeMap<PeerId, AnnouncedPaths>,
+    /// Numbers of peers to whom an id is announced, and who have confirmed it.
+    confirmed: FxHashMap<u32, usize>,
     repeats: Repeats,
     /// Number of announcements so far.
     last_order: u64,
@@ -40,6 +42,11 @@ impl OwnPaths {
         let Some(paths) = self.peers.remove(&peer) else { return };
         for (id, due) in paths.due() {
             self.repeats.remove(due, peer, id);
+        }
+        for id in paths.confirmed() {
+            if let Some(count) = self.confirmed.get_mut(&id) {
+                *count -= 1;
+            }
         }
     }
 
@@ -111,6 +118,7 @@ impl OwnPaths {
     /// Discards the id of a node, and reports the peers that had not confirmed it.
     fn discard(&mut self, node: NodeId, mut had_not_confirmed: impl FnMut(PeerId)) {
         let Some(id) = self.ids.remove(&node) else { return };
+        self.confirmed.remove(&id);
         for (&peer, paths) in &mut self.peers {
             if let Some(due) = paths.remove(id) {
                 self.repeats.remove(due, peer, id);
@@ -127,8 +135,9 @@ impl OwnPaths {
             return false;
         };
         self.last_order += 1;
-        if let Some(due) = new.due {
-            self.repeats.insert(due, peer, id);
+        match new.due {
+            Some(due) => self.repeats.insert(due, peer, id),
+            None => *self.confirmed.entry(id).or_default() += 1,
         }
         !new.is_known
     }
@@ -198,8 +207,14 @@ impl OwnPaths {
         let (path, due) = self.peers.get_mut(&peer)?.confirm(now, id)?;
         if let Some(due) = due {
             self.repeats.remove(due, peer, id);
+            *self.confirmed.entry(id).or_default() += 1;
         }
         Some(path)
+    }
+
+    /// Returns whether `id` is announced to all peers, and all have confirmed it.
+    pub(crate) fn is_confirmed_by_all(&self, id: u32) -> bool {
+        self.confirmed.get(&id).is_some_and(|&count| count == self.peers.len())
     }
 
     /// Returns whether `peer` has confirmed `id`.
@@ -293,6 +308,28 @@ mod tests {
     }
 
     #[test]
+    fn id_is_confirmed_by_all_while_each_peer_has_confirmed_it() {
+        let mut world = World::new();
+        let other = PeerId::new(2).unwrap();
+        let id = world.announce(PEER);
+        assert!(!world.paths.is_confirmed_by_all(id));
+        world.confirm(id);
+        world.confirm(id);
+        assert!(world.paths.is_confirmed_by_all(id));
+        world.paths.add_peer(other);
+        assert!(!world.paths.is_confirmed_by_all(id), "the new peer has not");
+        let known = AnnouncedId { id, is_confirmed: true };
+        world.paths.add_carried(other, &[known]);
+        let node = world.tree.find("n0").unwrap();
+        assert!(!world.paths.record_announced(other, id, node), "it has, before it came");
+        assert!(world.paths.is_confirmed_by_all(id));
+        world.paths.remove_peer(PEER);
+        assert!(world.paths.is_confirmed_by_all(id), "the other one has");
+        world.paths.remove_node(node);
+        assert!(!world.paths.is_confirmed_by_all(id), "the id is discarded");
+    }
+
+    #[test]
     fn a_path_is_not_repeated_before_two_round_trips() {
         let mut world = World::new();
         let known = world.announce(PEER);
@@ -374,8 +411,9 @@ mod tests {
             world.tree.take_changes();
             world.paths.remove_node(node);
         }
-        let OwnPaths { counter, ids, peers, repeats, .. } = world.paths;
+        let OwnPaths { counter, ids, peers, confirmed, repeats, .. } = world.paths;
         assert_eq!((counter.last(), ids.len(), repeats.len()), (110_000, 0, 0));
+        assert!(confirmed.is_empty());
         assert!(peers.values().all(AnnouncedPaths::is_empty));
     }
 

@@ -52,7 +52,10 @@ impl Paths {
     ) -> Result<usize, EncodeError> {
         let &OutgoingCall { node, checksum, number, config, .. } = call;
         let id = self.own.id_of(node);
-        for &peer in peers {
+        // The state of each peer is looked up only if they differ.
+        let by_every_peer = self.own.is_confirmed_by_all(id);
+        let unannounced = if by_every_peer { &[] } else { peers };
+        for &peer in unannounced {
             if self.own.record_announced(peer, id, node) {
                 let path = call.path(tree).to_owned();
                 let simplify = SceneMessage::SimplifyPath { id, checksum: *checksum, path };
@@ -61,7 +64,7 @@ impl Paths {
         }
 
         let options = SendOptions { mode: config.transfer_mode, channel: config.channel };
-        let confirmed = |peer: &PeerId| self.own.is_confirmed(*peer, id);
+        let confirmed = |peer: &PeerId| by_every_peer || self.own.is_confirmed(*peer, id);
         let all_confirmed = peers.iter().all(confirmed);
         // Each form is encoded at most once.
         let (mut by_id, mut by_path) = (None, None);

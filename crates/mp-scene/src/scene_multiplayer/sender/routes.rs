@@ -22,6 +22,8 @@ pub(crate) enum Route {
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     admitted: Vec<(PeerId, Route)>,
+    /// Number of admitted peers with [`Route::Kept`].
+    kept: usize,
     /// Positions in `admitted`.
     positions: BTreeMap<PeerId, usize>,
     pending: BTreeMap<PeerId, (EndpointId, ConnectionId)>,
@@ -34,9 +36,11 @@ impl Routes {
         if let Route::Direct(endpoint, connection) = route {
             self.peers.insert((endpoint, connection), peer);
         }
+        self.kept += usize::from(route == Route::Kept);
         match self.positions.get(&peer) {
             Some(&position) => {
                 let before = std::mem::replace(&mut self.admitted[position].1, route);
+                self.kept -= usize::from(before == Route::Kept);
                 if let Route::Direct(endpoint, connection) = before
                     && before != route
                 {
@@ -73,6 +77,7 @@ impl Routes {
         self.remove_pending(peer);
         let Some(position) = self.positions.remove(&peer) else { return };
         let (_, route) = self.admitted.swap_remove(position);
+        self.kept -= usize::from(route == Route::Kept);
         if let Some(&(moved, _)) = self.admitted.get(position) {
             self.positions.insert(moved, position);
         }
@@ -118,7 +123,7 @@ impl Routes {
 
     /// Returns whether `peer` is kept without a connection.
     pub(crate) fn is_kept(&self, peer: PeerId) -> bool {
-        self.get(peer) == Some(Route::Kept)
+        self.kept > 0 && self.get(peer) == Some(Route::Kept)
     }
 
     /// Returns the peer of a connection, admitted or pending.
@@ -140,6 +145,25 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn peer_is_kept_from_when_its_route_is_kept_until_it_has_another_or_none() {
+        let [a, b] = [2, 3].map(|id| PeerId::new(id).unwrap());
+        let direct = Route::Direct(EndpointId(1), ConnectionId { slot: 2, generation: 0 });
+        let mut routes = Routes::default();
+        let kept = |routes: &Routes| [a, b].map(|peer| routes.is_kept(peer));
+        routes.insert(a, direct);
+        routes.insert(b, Route::Kept);
+        assert_eq!(kept(&routes), [false, true]);
+        routes.insert(a, Route::Kept);
+        assert_eq!(kept(&routes), [true, true]);
+        routes.insert(a, direct);
+        assert_eq!(kept(&routes), [false, true]);
+        routes.remove(a);
+        assert_eq!(kept(&routes), [false, true]);
+        routes.remove(b);
+        assert_eq!((kept(&routes), routes.kept), ([false, false], 0));
+    }
 
     #[test]
     fn routes_of_a_list_of_peers_are_found_in_any_order() {
