@@ -273,11 +273,24 @@ fn turn_visits_the_links_with_packets_and_no_idle_ones() {
     assert!(idle > BEAT_INTERVAL / 2, "the next visit is due in {idle:?}");
 }
 
+/// Checks that a turn follows in which a link accepts the messages for which it has capacity.
+fn check_that_capacity_is_used(nodes: &mut Nodes, link: LinkId) {
+    let has_mail = !nodes.of_endpoints[&link].is_empty();
+    let has_capacity = nodes.near.near_mut(link).is_some_and(|near| near.has_capacity());
+    let is_ready = nodes.near.has_active() || nodes.ready_near.contains(&link);
+    assert!(!(has_mail && has_capacity) || is_ready, "messages of an endpoint wait for a frame");
+    let link = (NEAR, link);
+    let has_mail = !nodes.of_branches[&link].is_empty();
+    let has_capacity = nodes.far.far(link).is_some_and(|far| far.has_capacity());
+    let is_ready = nodes.far.has_active() || nodes.ready_far.contains(&link);
+    assert!(!(has_mail && has_capacity) || is_ready, "messages of a branch wait for a frame");
+}
+
 #[test]
-fn link_without_capacity_accepts_messages_again_once_it_has_some() {
-    let mut nodes = Nodes::new(2, false);
+fn link_without_capacity_accepts_messages_in_the_turn_after_it_has_some() {
+    let mut nodes = Nodes::new(1, false);
     (0..5).for_each(|_| nodes.turn(Duration::from_millis(1), |_| false));
-    let (link, text) = (nodes.links[1], "x".repeat(BATCH_BYTES_MAX));
+    let (link, text) = (nodes.links[0], "x".repeat(BATCH_BYTES_MAX));
     let count = QUEUED_BATCHES_MAX + WINDOW_FRAMES as usize + 20;
     nodes.is_stalled = true;
     for _ in 0..count {
@@ -291,7 +304,10 @@ fn link_without_capacity_accepts_messages_again_once_it_has_some() {
     assert!(queued(&nodes).0 > 0 && queued(&nodes).1 > 0, "{:?}", queued(&nodes));
     nodes.is_stalled = false;
     nodes.log.clear();
-    (0..count).for_each(|_| nodes.turn(Duration::from_millis(1), |_| false));
+    for _ in 0..count {
+        nodes.turn(Duration::from_millis(1), |_| false);
+        check_that_capacity_is_used(&mut nodes, link);
+    }
     assert_eq!(queued(&nodes), (0, 0));
     assert_eq!(nodes.log.len(), 2 * count);
 }
