@@ -246,13 +246,22 @@ impl Gateways {
     }
 
     /// Returns the next link that another node has opened, with its room. The program attaches the
-    /// gateway to the branch of the room.
+    /// gateway to the branch of the room, or [refuses](Self::refuse_opened) the link.
     pub fn next_opened(&mut self) -> Option<(FarLink, RoomName)> {
         loop {
             let link = self.opened.pop_front()?;
             if let Some(far) = self.far.get(link) {
                 return Some((link, far.route().room.clone()));
             }
+        }
+    }
+
+    /// Refuses a link of which nothing was delivered, because the branch of the room is gone. Its
+    /// node may send the same by another link.
+    pub fn refuse_opened(&mut self, (node, link): FarLink) {
+        if let Some(far) = self.far.get_mut((node, link)) {
+            far.end(GatewayEnd::UnknownLink);
+            self.seen.refuse_opened(node, link);
         }
     }
 

@@ -37,15 +37,20 @@ impl SeenLinks {
     /// Refuses a link that is not open. Returns the reason for its node.
     pub(crate) fn refuse(&mut self, node: ClusterNodeId, link: LinkId) -> GatewayEnd {
         if self.is_new(node, link) {
-            let links = self.0.entry(node).or_default();
-            links.refused.insert(link);
-            if links.refused.len() > REFUSED_LINKS_MAX {
-                links.newest = links.newest.max(links.refused.pop_first());
-            }
+            self.refuse_opened(node, link);
         }
         match self.0.get(&node) {
             Some(links) if links.refused.contains(&link) => GatewayEnd::UnknownLink,
             _ => GatewayEnd::LinkEnded,
+        }
+    }
+
+    /// Refuses a link that may be open, of which nothing has reached the room.
+    pub(crate) fn refuse_opened(&mut self, node: ClusterNodeId, link: LinkId) {
+        let links = self.0.entry(node).or_default();
+        links.refused.insert(link);
+        if links.refused.len() > REFUSED_LINKS_MAX {
+            links.newest = links.newest.max(links.refused.pop_first());
         }
     }
 

@@ -35,6 +35,8 @@ struct World {
     has_opened: bool,
     /// True if nothing that the third node sends is received.
     is_mute: bool,
+    /// True if the third node refuses links that were opened.
+    refuses_opened: bool,
     opened: Option<FarLink>,
     to_branch: Vec<ToBranch>,
     to_endpoint: Vec<ToEndpoint>,
@@ -57,6 +59,7 @@ impl World {
             is_dead: false,
             has_opened: true,
             is_mute: false,
+            refuses_opened: false,
             opened: None,
             to_branch: Vec::new(),
             to_endpoint: Vec::new(),
@@ -116,7 +119,10 @@ impl World {
         }
         let of_room = self.nodes.get_mut(&owner.0).unwrap();
         if let Some((link, _)) = of_room.next_opened() {
-            self.opened = Some(link);
+            match self.refuses_opened {
+                true => of_room.refuse_opened(link),
+                false => self.opened = Some(link),
+            }
         }
         if let Some(far) = self.opened.and_then(|link| of_room.far_mut(link)) {
             match far.poll_opening() {
@@ -238,6 +244,24 @@ fn node_that_has_not_opened_the_room_yet_is_asked_again_with_the_same_messages()
     world.link = near.reopen(world.now, &room(), (ADOPTER, NEXT))[0].1;
     world.run(Duration::from_millis(100));
     world.has_opened = true;
+    world.adopt();
+    let held = ToBranch::Events(RESTORED, vec![packet(0, RELIABLE, "held")]);
+    assert!(world.to_branch.contains(&held), "{:?}", world.to_branch);
+}
+
+#[test]
+fn link_that_the_program_refuses_stays_refused_although_the_reply_was_lost() {
+    let mut world = World::new(true);
+    world.die();
+    world.events(vec![packet(0, RELIABLE, "held")]);
+    (world.refuses_opened, world.is_mute) = (true, true);
+    let near = world.nodes.get_mut(&NEAR).unwrap();
+    world.link = near.reopen(world.now, &room(), (ADOPTER, NEXT))[0].1;
+    world.run(Duration::from_millis(100));
+    (world.refuses_opened, world.is_mute) = (false, false);
+    // The next frame of the link is answered.
+    world.run(LINK_TIMEOUT / 2);
+    assert_eq!(world.to_endpoint, []);
     world.adopt();
     let held = ToBranch::Events(RESTORED, vec![packet(0, RELIABLE, "held")]);
     assert!(world.to_branch.contains(&held), "{:?}", world.to_branch);

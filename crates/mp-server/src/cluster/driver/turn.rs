@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mp_cluster::bus::{Bus, BusMessageKind};
 use mp_cluster::directory::{Directory, NodeRecord};
-use mp_cluster::{ClaimEvent, Epoch, GatewayEnd};
+use mp_cluster::{ClaimEvent, Epoch};
 use mp_core::Instant;
 use mp_core::host::unix_now;
 use mp_rooms::RoomName;
@@ -184,10 +184,9 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         }
         while let Some((link, room)) = self.gateways.next_opened() {
             let epoch = self.epoch_of(now, &room);
-            let Some(far) = self.gateways.far_mut(link) else { continue };
             match self.here.branch(&room).zip(epoch) {
                 Some((branch, epoch)) => self.far.attach(link, (room, epoch), branch),
-                None => far.end(GatewayEnd::UnknownLink),
+                None => self.gateways.refuse_opened(link),
             }
         }
     }
