@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::godot;
 use crate::nats;
-use crate::workspace::{MP_SERVER_FEATURES, cargo, root, run, target};
+use crate::workspace::{MP_SERVER_FEATURES, cargo, root, run, run_guarded, target};
 
 /// Options of `cargo xtask bench`.
 #[derive(Args)]
@@ -104,7 +104,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), String> {
     if let Some(rounds) = args.rounds {
         runner.args(["--rounds", &rounds.to_string()]);
     }
-    run(&mut runner)
+    run_guarded(&mut runner)
 }
 
 /// Builds the contenders, and returns their folder.

@@ -16,6 +16,7 @@ mod example;
 mod features;
 mod fuzz;
 mod godot;
+mod guard;
 mod hosted;
 mod instructions;
 mod interop;

@@ -1,8 +1,8 @@
-//! Process of a scenario. Its output goes to files, and it is killed when its `Process` is dropped.
+//! Process of a scenario. Its output goes to files, and it is killed when its `Process` is dropped,
+//! or this program ends.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::guard::Guard;
 use crate::workspace::shown;
 
 /// Running or finished process.
@@ -19,6 +20,8 @@ pub(crate) struct Process {
     /// Path of its standard output. Standard error goes to the `.err` file beside it.
     pub(crate) log: PathBuf,
     child: Child,
+    /// `None` once the process has ended.
+    guard: Option<Guard>,
     status: Option<ExitStatus>,
 }
 
@@ -29,21 +32,23 @@ impl Process {
     ///
     /// Returns an error if it cannot be started.
     pub(crate) fn start(who: &str, command: &mut Command, log: &Path) -> Result<Self, String> {
-        let start = || -> io::Result<Child> {
+        let mut start = || -> io::Result<(Child, Guard)> {
             fs::create_dir_all(log.parent().unwrap_or(log))?;
-            command.stdin(Stdio::null()).process_group(0);
-            command.stdout(File::create(log)?).stderr(File::create(log.with_extension("err"))?);
-            command.spawn()
+            command.stdin(Stdio::null()).stdout(File::create(log)?);
+            Guard::spawn(command.stderr(File::create(log.with_extension("err"))?))
         };
-        let mut start = start;
-        let child = start().map_err(|e| format!("cannot start {}: {e}", shown(command)))?;
-        Ok(Self { who: who.to_owned(), log: log.to_path_buf(), child, status: None })
+        let (child, guard) =
+            start().map_err(|e| format!("cannot start {}: {e}", shown(command)))?;
+        let (who, log, guard) = (who.to_owned(), log.to_path_buf(), Some(guard));
+        Ok(Self { who, log, child, guard, status: None })
     }
 
     /// Returns the exit status, or `None` while it runs.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             self.status = self.child.try_wait().unwrap_or(None);
+            // Another group may have the id from now on.
+            self.guard.take_if(|_| self.status.is_some());
         }
         self.status
     }

@@ -2,7 +2,9 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use crate::guard::Guard;
 
 /// Returns the folder of the workspace's Cargo.toml.
 pub(crate) fn root() -> &'static Path {
@@ -59,6 +61,21 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let shown = shown(command);
     let status = command.status().map_err(|e| format!("cannot run {shown}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}
+
+/// Runs `command` as [`run`] does, in a process group of its own, which is killed if this program
+/// ends before. For commands that start servers, or take long.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_guarded(command: &mut Command) -> Result<(), String> {
+    let shown = shown(command);
+    let failed = |e| format!("cannot run {shown}: {e}");
+    let (mut child, guard) = Guard::spawn(command.stdin(Stdio::null())).map_err(failed)?;
+    let status = child.wait().map_err(failed)?;
+    drop(guard);
     if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
 }
 
