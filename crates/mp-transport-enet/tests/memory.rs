@@ -102,4 +102,24 @@ fn idle_peer_keeps_little_memory_also_after_a_burst() {
     assert!(after_burst <= quiet + 512, "{after_burst} bytes, and {quiet} without the burst");
 }
 
+#[test]
+fn reliable_packet_in_flight_takes_little_memory() {
+    let mut network = Network::new(1);
+    network.connect(0);
+    let Network { mut server, connections, now, .. } = network;
+    let (now, mut buf) = (at(now), [0; 4_096]);
+    let memory = allocation_counter::measure(|| {
+        for _ in 0..IN_FLIGHT {
+            let packet = Bytes::from_static(&[7, 1, 0, 0, 0, 1]).into();
+            server.send(connections[0], 0, PacketFlags::RELIABLE, packet).unwrap();
+        }
+        server.end_turn(now);
+        while server.poll_transmit(now, &mut buf).is_some() {}
+    });
+    let each = memory.bytes_current / IN_FLIGHT;
+    assert!(each <= 100, "{each} bytes");
+}
+
 const CLIENTS: u8 = 32;
+/// A power of two, so that the lists of packets have no spare capacity.
+const IN_FLIGHT: i64 = 256;

@@ -502,6 +502,36 @@ fn a_turn_is_due_when_a_timer_is_due() {
 }
 
 #[test]
+fn packets_and_fragments_are_retransmitted_unchanged() {
+    let (mut host, client) = connected();
+    let commands = |host: &mut Host, now| {
+        let mut all = Vec::new();
+        for (_, datagram) in transmits(host, now) {
+            let commands = parse(&datagram).1.into_iter();
+            all.extend(commands.filter(|it| it.channel == 0).map(|it| format!("{it:?}")));
+        }
+        all
+    };
+    for len in [5, 3_000, 0] {
+        send(&mut host, client.connection, PacketFlags::RELIABLE, len);
+    }
+    let sent = commands(&mut host, at(10_100));
+    assert_eq!(sent.len(), 1 + 3 + 1);
+    let mut now = at(10_100);
+    for _ in 0..3 {
+        let again = loop {
+            now = host.poll_timeout().unwrap().max(now);
+            host.handle_timeout(now);
+            let again = commands(&mut host, now);
+            if !again.is_empty() {
+                break again;
+            }
+        };
+        assert_eq!(again, sent);
+    }
+}
+
+#[test]
 fn an_acknowledgement_with_a_forged_time_does_not_change_the_round_trip_time() {
     let (mut host, client) = connected();
     let before = host.connection_stats(client.connection).unwrap().round_trip_time;

@@ -167,14 +167,14 @@ impl Peer {
         if let Some(sample) = acknowledged.sample {
             self.round_trip.sample(now, sample, &mut self.throttle);
         }
-        match (self.state, acknowledged.body) {
-            (State::HalfOpen, Body::VerifyConnect(_)) if context.is_admitted => {
+        match (self.state, acknowledged.control) {
+            (State::HalfOpen, Some(Body::VerifyConnect(_))) if context.is_admitted => {
                 self.state = State::Connected;
                 let (connection, address, data) = (self.connection, self.path.remote, self.data);
                 context.events.push_back(HostEvent::Connected { connection, address, data });
             }
-            (State::HalfOpen, Body::VerifyConnect(_)) => self.disconnect(0, None),
-            (State::Disconnecting, Body::Disconnect { .. }) => {
+            (State::HalfOpen, Some(Body::VerifyConnect(_))) => self.disconnect(0, None),
+            (State::Disconnecting, Some(Body::Disconnect { .. })) => {
                 self.report_end(DisconnectReason::Closed, context.events);
                 return (Outcome::Accepted, ControlFlow::Break(()));
             }

@@ -72,7 +72,8 @@ pub(crate) struct Sender {
 
 /// An acknowledged command.
 pub(crate) struct Acknowledged {
-    pub(crate) body: Body<'static>,
+    /// The control command; `None` for a packet and for a ping.
+    pub(crate) control: Option<Body<'static>>,
     /// Round-trip time in milliseconds. `None` if the echoed time is invalid.
     pub(crate) sample: Option<u32>,
 }
@@ -144,7 +145,7 @@ impl Sender {
         payload: Payload,
     ) -> Result<bool, QueueError> {
         let len = payload.len();
-        let pieces = len.div_ceil(self.piece_len).max(1);
+        let pieces = if len <= self.piece_len { 1 } else { len.div_ceil(self.piece_len) };
         let sequences = channels.sending(number).ok_or(QueueError::NoChannel)?;
         let is_reliable = flags.contains(PacketFlags::RELIABLE);
         let may_be_unreliable = !is_reliable && sequences.has_unreliable();
@@ -177,8 +178,7 @@ impl Sender {
         };
         let order = self.order();
         let queued = QueuedPacket::new(order, number, kind, numbers, payload, pieces);
-        let fixed_len = queued.piece(self.piece_len).0.fixed_len();
-        self.demand += (pieces * fixed_len + len) as u64;
+        self.demand += (pieces * queued.fixed_len() + len) as u64;
         let is_reliable = kind == Kind::Reliable;
         if is_reliable {
             self.reliable_cost += len + pieces * ENTRY_OVERHEAD;
@@ -315,7 +315,8 @@ impl Sender {
         if self.in_flight.is_empty() {
             self.next_timeout = None;
         }
-        Some(Acknowledged { body: sent.command().body, sample: sent.round_trip(now, echoed) })
+        let (control, sample) = (sent.control_body(), sent.round_trip(now, echoed));
+        Some(Acknowledged { control, sample })
     }
 
     /// Queues the commands that timed out to be retransmitted. Returns whether the peer has timed

@@ -1,7 +1,9 @@
 //! A queued packet, and a reliable command in flight.
 
 use crate::proto::Millis;
-use crate::proto::command::{Body, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment};
+use crate::proto::command::{
+    Body, CONTROL_CHANNEL, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment,
+};
 use crate::proto::peer::timeout::{Silence, TimeoutConfig};
 use crate::proto::wire::{Datagram, Payload};
 
@@ -32,17 +34,28 @@ pub(super) enum Kind {
 }
 
 /// A reliable command that was sent and is not acknowledged.
+///
+/// While hundreds of players join a room, there are tens of thousands of them. So the command is
+/// made again from these fields when it is retransmitted.
 #[derive(Debug)]
 pub(super) struct SentCommand {
     order: u64,
-    command: Command<'static>,
+    /// The packet; empty for a control command.
     payload: Payload,
-    offset: usize,
-    len: usize,
-    first_sent_at: Millis,
+    /// The control command, except a ping.
+    control: Option<Box<Body<'static>>>,
+    /// Time of the last transmission.
     sent_at: Millis,
-    timeout: Millis,
-    attempts: u32,
+    timeout: u32,
+    /// Index of the fragment in the packet.
+    piece: u16,
+    /// Payload bytes of the command.
+    len: u16,
+    /// Milliseconds from the first transmission to the last one, saturating.
+    sent_again_after: u16,
+    sequence: u16,
+    channel: u8,
+    attempts: u8,
     /// `true` if it timed out and is queued to be retransmitted.
     is_again: bool,
 }
@@ -92,20 +105,25 @@ impl QueuedPacket {
         if is_sent { std::mem::take(&mut self.payload) } else { self.payload.clone() }
     }
 
+    /// Returns the length of each of its commands in bytes, without the payload.
+    pub(super) const fn fixed_len(&self) -> usize {
+        let payload: &[u8] = &[];
+        let body = match self.kind {
+            _ if self.pieces > 1 => return FRAGMENT_LEN,
+            Kind::Reliable => Body::SendReliable { payload },
+            Kind::Unreliable => Body::SendUnreliable { sequence: 0, payload },
+            Kind::Unsequenced => Body::SendUnsequenced { group: 0, payload },
+        };
+        body.fixed_len()
+    }
+
     /// Returns the command of the next fragment, its offset and its length.
     pub(super) fn piece(&self, piece_len: usize) -> (Command<'static>, usize, usize) {
         let payload: &[u8] = &[];
         let offset = self.next_piece as usize * piece_len;
         let len = (self.payload.len() - offset).min(piece_len);
-        let fragment = |start| Fragment {
-            start,
-            count: self.pieces,
-            number: self.next_piece,
-            total: self.payload.len() as u32,
-            offset: offset as u32,
-            payload,
-        };
         let is_whole = self.pieces == 1;
+        let fragment = |start| fragment(start, self.pieces, self.next_piece, offset, &self.payload);
         let (flags, sequence, body) = match self.kind {
             Kind::Reliable if is_whole => {
                 (FLAG_ACKNOWLEDGE, self.sequence, Body::SendReliable { payload })
@@ -127,69 +145,111 @@ impl QueuedPacket {
         };
         (Command { flags, channel: self.channel, sequence, body }, offset, len)
     }
+
+    /// Returns the index of the next fragment.
+    pub(super) const fn next_piece(&self) -> u32 {
+        self.next_piece
+    }
 }
 
 impl SentCommand {
+    /// Returns a control command that is sent at `now`.
+    pub(super) fn control(
+        order: u64,
+        Command { channel, sequence, body, .. }: Command<'static>,
+        now: Millis,
+        timeout: u32,
+    ) -> Self {
+        let control = (body != Body::Ping).then(|| Box::new(body));
+        let sent = Self::new(order, (channel, sequence), (0, 0), Payload::default(), now, timeout);
+        Self { control, ..sent }
+    }
+
+    /// Returns a packet, or a fragment of it with an index and a length, that is sent at `now`.
     pub(super) const fn new(
         order: u64,
-        command: Command<'static>,
+        (channel, sequence): Key,
+        (piece, len): (u16, u16),
         payload: Payload,
-        offset: usize,
-        len: usize,
         now: Millis,
-        timeout: Millis,
+        timeout: u32,
     ) -> Self {
         Self {
             order,
-            command,
             payload,
-            offset,
-            len,
-            first_sent_at: now,
+            control: None,
             sent_at: now,
             timeout,
+            piece,
+            len,
+            sent_again_after: 0,
+            sequence,
+            channel,
             attempts: 1,
             is_again: false,
         }
     }
 
-    pub(super) const fn command(&self) -> &Command<'static> {
-        &self.command
+    /// Returns the command, without its payload.
+    pub(super) fn command(&self, piece_len: usize) -> Command<'static> {
+        let body = match &self.control {
+            Some(control) => **control,
+            None if self.channel == CONTROL_CHANNEL => Body::Ping,
+            None => {
+                let pieces = self.payload.len().div_ceil(piece_len).max(1) as u32;
+                let start = self.sequence.wrapping_sub(self.piece);
+                let (number, offset) = (self.piece.into(), self.offset(piece_len));
+                match pieces {
+                    1 => Body::SendReliable { payload: &[] },
+                    _ => Body::SendFragment(fragment(start, pieces, number, offset, &self.payload)),
+                }
+            }
+        };
+        Command { flags: FLAG_ACKNOWLEDGE, channel: self.channel, sequence: self.sequence, body }
+    }
+
+    /// Returns the control command; `None` for a packet and for a ping.
+    pub(super) fn control_body(&self) -> Option<Body<'static>> {
+        self.control.as_deref().copied()
     }
 
     /// Returns the channel and the sequence number.
     pub(super) const fn key(&self) -> Key {
-        (self.command.channel, self.command.sequence)
+        (self.channel, self.sequence)
     }
 
     /// Returns the payload bytes of the command.
     pub(super) const fn len(&self) -> usize {
-        self.len
+        self.len as usize
+    }
+
+    const fn offset(&self, piece_len: usize) -> usize {
+        self.piece as usize * piece_len
     }
 
     /// Returns the payload bytes in flight: 0 while the command is queued to be retransmitted.
     pub(super) const fn in_transit(&self) -> usize {
-        if self.is_again { 0 } else { self.len }
+        if self.is_again { 0 } else { self.len() }
     }
 
     /// Returns the memory of its payload in bytes.
     pub(super) const fn queued_bytes(&self) -> usize {
-        self.payload.queued_bytes(self.len)
+        self.payload.queued_bytes(self.len())
     }
 
     /// Returns the round-trip time in milliseconds. The `echoed` sent time identifies the
     /// transmission that was received. `None` if it is outside the transmissions of this command.
     pub(super) fn round_trip(&self, now: Millis, echoed: u16) -> Option<u32> {
-        let since = u64::from((self.sent_at as u16).wrapping_sub(echoed));
-        let sent_at = self.sent_at.checked_sub(since)?;
-        (sent_at >= self.first_sent_at)
+        let since = (self.sent_at as u16).wrapping_sub(echoed);
+        let sent_at = self.sent_at.checked_sub(since.into())?;
+        (since <= self.sent_again_after)
             .then(|| u32::try_from(now.saturating_sub(sent_at)).unwrap_or(u32::MAX))
     }
 
     /// Returns the time at which the command times out; `None` while it is queued to be
     /// retransmitted.
     pub(super) const fn timeout_at(&self) -> Option<Millis> {
-        if self.is_again { None } else { Some(self.sent_at.saturating_add(self.timeout)) }
+        if self.is_again { None } else { Some(self.sent_at.saturating_add(self.timeout as Millis)) }
     }
 
     /// Records that the command timed out. Returns whether the peer has timed out.
@@ -199,7 +259,7 @@ impl SentCommand {
         silence: &mut Silence,
         config: &TimeoutConfig,
     ) -> bool {
-        silence.timed_out(now, self.sent_at, self.attempts, config)
+        silence.timed_out(now, self.sent_at, self.attempts.into(), config)
     }
 
     /// Queues the command to be retransmitted, with twice the timeout. Returns its position in the
@@ -215,17 +275,44 @@ impl SentCommand {
         self.is_again && self.order == order
     }
 
-    /// Adds the command to `datagram` again. Returns the time at which it times out.
-    pub(super) fn send_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> Millis {
-        datagram.push_data(&self.command, &self.payload, self.offset, self.len);
+    /// Adds the command to `datagram` again, unless it does not fit. Returns the time at which it
+    /// times out.
+    pub(super) fn send_again(
+        &mut self,
+        now: Millis,
+        datagram: &mut Datagram<'_>,
+        piece_len: usize,
+    ) -> Option<Millis> {
+        let command = self.command(piece_len);
+        if !datagram.has_room(&command, command.fixed_len() + self.len()) {
+            return None;
+        }
+        datagram.push_data(&command, &self.payload, self.offset(piece_len), self.len());
+        let passed = u16::try_from(now.saturating_sub(self.sent_at)).unwrap_or(u16::MAX);
+        self.sent_again_after = self.sent_again_after.saturating_add(passed);
         self.sent_at = now;
-        self.attempts += 1;
+        self.attempts = self.attempts.saturating_add(1);
         self.is_again = false;
-        now.saturating_add(self.timeout)
+        self.timeout_at()
     }
+}
+
+/// Returns the fields of a fragment of a packet, without its bytes.
+fn fragment(
+    start: u16,
+    count: u32,
+    number: u32,
+    offset: usize,
+    packet: &Payload,
+) -> Fragment<'static> {
+    let (total, offset) = (packet.len() as u32, offset as u32);
+    Fragment { start, count, number, total, offset, payload: &[] }
 }
 
 /// Returns the length of a fragment: the MTU minus the header and the fixed part of the command.
 pub(crate) const fn piece_len(mtu: u16) -> usize {
-    (mtu as usize).saturating_sub(4 + 24)
+    (mtu as usize).saturating_sub(4 + FRAGMENT_LEN)
 }
+
+/// Length in bytes of the command of a fragment without its payload.
+const FRAGMENT_LEN: usize = 24;

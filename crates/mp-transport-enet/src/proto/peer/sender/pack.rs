@@ -70,10 +70,7 @@ impl Sender {
     fn pack_control_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> bool {
         while let Some(&(order, key)) = self.control_again.front() {
             if let Some(sent) = self.in_flight.get_mut(key).filter(|sent| sent.waits(order)) {
-                if !datagram.has_room(sent.command(), sent.command().fixed_len()) {
-                    return false;
-                }
-                let at = sent.send_again(now, datagram);
+                let Some(at) = sent.send_again(now, datagram, self.piece_len) else { return false };
                 self.note_timeout(at);
             }
             self.control_again.pop_front();
@@ -94,11 +91,8 @@ impl Sender {
                     *is_blocked = true;
                     return true;
                 }
-                if !datagram.has_room(sent.command(), sent.command().fixed_len() + sent.len()) {
-                    return false;
-                }
+                let Some(at) = sent.send_again(now, datagram, self.piece_len) else { return false };
                 self.in_transit += sent.len();
-                let at = sent.send_again(now, datagram);
                 self.note_timeout(at);
             }
             self.reliable_again.pop_front();
@@ -121,10 +115,10 @@ impl Sender {
         }
         datagram.push(&command);
         self.control.pop_front();
-        let timeout = Millis::from(context.round_trip.timeout());
-        let sent = SentCommand::new(order, command, Payload::default(), 0, 0, now, timeout);
-        self.in_flight.insert((command.channel, command.sequence), sent);
-        self.note_timeout(now + timeout);
+        let timeout = context.round_trip.timeout();
+        let sent = SentCommand::control(order, command, now, timeout);
+        self.in_flight.insert(sent.key(), sent);
+        self.note_timeout(now + Millis::from(timeout));
         true
     }
 
@@ -156,8 +150,8 @@ impl Sender {
         sequences.sent(command.sequence);
         datagram.push_data(&command, queued.payload(), offset, len);
         self.in_transit += len;
-        let timeout = Millis::from(context.round_trip.timeout());
-        let order = queued.order();
+        let timeout = context.round_trip.timeout();
+        let (order, piece) = (queued.order(), queued.next_piece() as u16);
         let is_sent = queued.advance();
         let payload = queued.share_payload(is_sent);
         if is_sent {
@@ -165,9 +159,10 @@ impl Sender {
             self.reliable.pop_front();
             release_queue(&mut self.reliable);
         }
-        let sent = SentCommand::new(order, command, payload, offset, len, now, timeout);
-        self.in_flight.insert((command.channel, command.sequence), sent);
-        self.note_timeout(now + timeout);
+        let key = (command.channel, command.sequence);
+        let sent = SentCommand::new(order, key, (piece, len as u16), payload, now, timeout);
+        self.in_flight.insert(key, sent);
+        self.note_timeout(now + Millis::from(timeout));
         true
     }
 
