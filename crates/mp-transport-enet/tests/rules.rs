@@ -502,6 +502,24 @@ fn a_turn_is_due_when_a_timer_is_due() {
 }
 
 #[test]
+fn a_ping_that_is_nearly_due_shares_the_datagram_of_a_packet() {
+    // An eighth of the interval early: 62 of 500 ms after the last acknowledgement.
+    for (millis, pings) in [(430, 0), (440, 1)] {
+        let (mut host, client) = connected();
+        host.handle_timeout(at(10_000));
+        transmits(&mut host, at(10_000));
+        client.acknowledge(&mut host, at(10_010), CONTROL_CHANNEL, 2, at(10_000));
+        assert!(transmits(&mut host, at(10_010 + millis)).is_empty(), "nothing to share");
+        send(&mut host, client.connection, PacketFlags::UNSEQUENCED, 5);
+        let sent = transmits(&mut host, at(10_010 + millis));
+        let [(_, datagram)] = &sent[..] else { panic!("{sent:?}") };
+        let commands = parse(datagram).1;
+        let found = commands.iter().filter(|command| command.body == Body::Ping).count();
+        assert_eq!((found, commands.len()), (pings, 1 + pings), "after {millis} ms");
+    }
+}
+
+#[test]
 fn packets_and_fragments_are_retransmitted_unchanged() {
     let (mut host, client) = connected();
     let commands = |host: &mut Host, now| {

@@ -108,7 +108,7 @@ macro_rules! common_setters {
         }
 
         /// Sets the time without an acknowledgement after which an idle peer is pinged (default:
-        /// 500 ms).
+        /// 500 ms), up to an eighth earlier in a datagram that is sent anyway.
         pub const fn ping_interval(mut self, interval: Duration) -> Self {
             self.host.ping_interval = interval;
             self

@@ -34,7 +34,8 @@ pub struct HostSettings {
     pub checksum: bool,
     /// Timeout of unresponsive peers.
     pub timeout: TimeoutConfig,
-    /// Time without an acknowledgement after which an idle peer is pinged (default 500 ms).
+    /// Time without an acknowledgement after which an idle peer is pinged (default 500 ms), up to
+    /// an eighth earlier in a datagram that is sent anyway.
     pub ping_interval: Duration,
     /// `true` to drop unreliable packets when round-trip times grow, as ENet does (default
     /// `false`).

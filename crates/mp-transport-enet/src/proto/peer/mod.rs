@@ -73,7 +73,8 @@ pub(crate) struct Peer {
     throttle: Throttle,
     loss: Loss,
     timeout: TimeoutConfig,
-    ping_interval: Duration,
+    /// Time without an acknowledgement after which an idle peer is pinged.
+    ping_interval: Millis,
     /// Time of the last acknowledgement.
     last_acknowledged: Option<Millis>,
     validation: AddressValidation,
@@ -149,7 +150,7 @@ impl Peer {
             throttle: Throttle::new(terms.throttle, settings.packet_throttle),
             loss: Loss::default(),
             timeout: settings.timeout,
-            ping_interval: settings.ping_interval,
+            ping_interval: millis(settings.ping_interval),
             last_acknowledged: None,
             validation: AddressValidation::default(),
             stats: ConnectionStats::default(),
@@ -250,8 +251,8 @@ impl Peer {
     }
 
     /// Sets the time without an acknowledgement after which an idle peer is pinged.
-    pub(crate) const fn set_ping_interval(&mut self, interval: Duration) {
-        self.ping_interval = interval;
+    pub(crate) fn set_ping_interval(&mut self, interval: Duration) {
+        self.ping_interval = millis(interval);
     }
 
     /// Queues a PING if the peer is connected.
@@ -328,4 +329,9 @@ impl Peer {
         stats.queued_bytes = self.sender.queued_bytes();
         stats
     }
+}
+
+/// Returns a duration in milliseconds, saturating.
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
