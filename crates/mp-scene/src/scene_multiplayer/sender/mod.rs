@@ -13,14 +13,14 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use mp_core::{
     Channel, CloseMode, ConnectionId, DisconnectReason, EndpointId, ErrorChain, PeerId, Prefix,
     Target, ToEndpoint, TransferMode, bug,
 };
 
 use crate::SceneMessage;
-use crate::codec::Codec;
+use crate::codec::{Codec, EncodeError};
 use crate::outbox::Outbox;
 use crate::scene_multiplayer::packet_stats::PacketCounts;
 use paused_queue::PausedQueue;
@@ -163,7 +163,12 @@ impl Sender {
     /// Encodes a message without unchecked values of the program, which cannot fail. If it does
     /// all the same, the connections to `peers`, which the message is for, are closed.
     pub(super) fn encode(&mut self, message: &SceneMessage, peers: &[PeerId]) -> Option<Bytes> {
-        match self.wire.encode(message) {
+        let encoded = self.wire.encode(message);
+        self.check_encoded(encoded, peers)
+    }
+
+    fn check_encoded<T>(&mut self, encoded: Result<T, EncodeError>, peers: &[PeerId]) -> Option<T> {
+        match encoded {
             Ok(packet) => Some(packet),
             Err(error) => {
                 let error = ErrorChain::new(&error);
@@ -177,6 +182,24 @@ impl Sender {
     /// Sends a message to one peer, with the internal options.
     pub(super) fn send_message(&mut self, message: &SceneMessage, to: PeerId) {
         if let Some(packet) = self.encode(message, &[to]) {
+            self.send_to(to, SendOptions::INTERNAL, Prefix::EMPTY, packet);
+        }
+    }
+
+    /// Sends messages to one peer, with the internal options. They share a buffer, which takes much
+    /// less memory than one each, and is freed when none of them is queued any more.
+    pub(super) fn send_each(&mut self, messages: impl Iterator<Item = SceneMessage>, to: PeerId) {
+        let (mut buffer, mut ends) = (BytesMut::new(), Vec::new());
+        for message in messages {
+            let encoded = self.wire.encode_to(&message, &mut buffer);
+            if self.check_encoded(encoded, &[to]).is_none() {
+                return;
+            }
+            ends.push(buffer.len());
+        }
+        let (buffer, mut start) = (buffer.freeze(), 0);
+        for end in ends {
+            let packet = buffer.slice(std::mem::replace(&mut start, end)..end);
             self.send_to(to, SendOptions::INTERNAL, Prefix::EMPTY, packet);
         }
     }

@@ -27,8 +27,17 @@ impl Wire {
 
     pub(crate) fn encode(&self, message: &SceneMessage) -> Result<Bytes, EncodeError> {
         let mut packet = BytesMut::with_capacity(USUAL_LEN);
-        self.codec.encode(message, self.objects, &mut packet)?;
+        self.encode_to(message, &mut packet)?;
         Ok(packet.freeze())
+    }
+
+    /// Appends the encoded message to `out`.
+    pub(crate) fn encode_to(
+        &self,
+        message: &SceneMessage,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        self.codec.encode(message, self.objects, out)
     }
 
     /// Decodes a packet, but not the arguments of a call.

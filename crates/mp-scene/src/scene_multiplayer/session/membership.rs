@@ -95,9 +95,7 @@ impl Session {
         self.peers.insert(peer, self.is_server() && self.relays(), may_relay);
         let others = self.peers.notified_of(peer, cx.sender.routes());
         cx.sender.send_to_all(&others, &SceneMessage::AddPeer(peer));
-        for other in others {
-            cx.sender.send_message(&SceneMessage::AddPeer(other), peer);
-        }
+        cx.sender.send_each(others.into_iter().map(SceneMessage::AddPeer), peer);
     }
 
     /// Ends the session of a peer, admitted or pending.
