@@ -36,8 +36,8 @@ pub(super) struct Deltas {
 struct Packets {
     elements: Vec<Element>,
     packets: Vec<Bytes>,
-    /// Number of peers that were sent the packets and are not counted yet.
-    receivers: usize,
+    /// The peers that the packets are for and that were not sent them yet.
+    receivers: Vec<PeerId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,9 @@ struct Element {
 }
 
 impl Deltas {
-    /// Sends a peer its changes. Consecutive peers with the same changes share the packets.
+    /// Adds a peer to the receivers of its changes. Consecutive peers with the same changes share
+    /// the packets, which are sent before those of the next peer with others, and by
+    /// [`flush`](Self::flush).
     pub(super) fn send(&mut self, cx: &mut Context<'_>, step: &mut PeerStep<'_>) {
         let PeerStep { peer, info, synchronizers, errors, delta_packet_max: max, .. } = step;
         let (peer, max) = (*peer, *max);
@@ -91,25 +93,30 @@ impl Deltas {
             }
         }
         if self.last.elements != self.elements {
-            self.count(cx, synchronizers);
+            self.flush(cx, synchronizers);
             std::mem::swap(&mut self.last.elements, &mut self.elements);
             self.pack(synchronizers, max);
         }
-        self.last.receivers += 1;
-        for packet in &self.last.packets {
-            cx.sender.send_to(peer, SendOptions::INTERNAL, Prefix::EMPTY, packet.clone());
-        }
+        self.last.receivers.push(peer);
     }
 
-    /// Counts the packets of the last peers.
-    pub(super) fn count(&mut self, cx: &mut Context<'_>, synchronizers: &mut Synchronizers) {
-        let receivers = std::mem::take(&mut self.last.receivers);
-        let Some(accounts) = cx.traffic.accounts().filter(|_| receivers > 0) else { return };
-        for &Element { key, mask, .. } in &self.last.elements {
-            if let Some(synchronizer) = synchronizers.get_mut(key) {
-                synchronizer.count_delta(accounts, cx.tree, mask, receivers);
+    /// Sends the packets of the last peers, and counts them.
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>, synchronizers: &mut Synchronizers) {
+        let Packets { elements, packets, receivers } = &mut self.last;
+        if receivers.is_empty() {
+            return;
+        }
+        for packet in &*packets {
+            cx.sender.send_packet(receivers, SendOptions::INTERNAL, Prefix::EMPTY, packet);
+        }
+        if let Some(accounts) = cx.traffic.accounts() {
+            for &Element { key, mask, .. } in &*elements {
+                if let Some(synchronizer) = synchronizers.get_mut(key) {
+                    synchronizer.count_delta(accounts, cx.tree, mask, receivers.len());
+                }
             }
         }
+        receivers.clear();
     }
 
     /// Encodes the packets of the last peer's elements.

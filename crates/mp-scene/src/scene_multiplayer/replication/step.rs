@@ -56,15 +56,20 @@ impl Replication {
                     sync_packet_max,
                     delta_packet_max,
                 };
-                syncs.send(cx, &mut step);
+                syncs.send(cx, &mut step, deltas);
                 deltas.send(cx, &mut step);
+                if !cx.own.is_server() {
+                    // The connection to the server also has the packets for other clients, in
+                    // Godot's order.
+                    deltas.flush(cx, synchronizers);
+                }
             } else {
                 // The peer is sent the newest state when it accepts properties again.
                 info.candidates.clear();
                 self.stats.skipped_steps += 1;
             }
         }
-        deltas.count(cx, synchronizers);
+        deltas.flush(cx, synchronizers);
         syncs.end(cx, synchronizers);
         self.update_lagging();
     }

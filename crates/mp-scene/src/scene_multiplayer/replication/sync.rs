@@ -17,6 +17,7 @@ use slotmap::DefaultKey as Key;
 
 use super::super::sender::SendOptions;
 use super::announce::cannot_read;
+use super::delta::Deltas;
 use super::state::Synchronizer;
 use super::step::{PeerStep, reserve};
 use super::tree_changes::{SYNC, too_large};
@@ -91,8 +92,13 @@ impl Syncs {
         }
     }
 
-    /// Sends a peer the packets of its plan.
-    pub(super) fn send(&mut self, cx: &mut Context<'_>, step: &mut PeerStep<'_>) {
+    /// Sends a peer the packets of its plan, after the DELTAs of the peers before it, as in Godot.
+    pub(super) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        step: &mut PeerStep<'_>,
+        deltas: &mut Deltas,
+    ) {
         let PeerStep { peer, info, .. } = step;
         let peer = *peer;
         if info.synchronizers.is_empty() {
@@ -111,6 +117,9 @@ impl Syncs {
             }
             None => self.encode(cx, plan, step),
         };
+        if !packets.is_empty() {
+            deltas.flush(cx, step.synchronizers);
+        }
         for packet in packets {
             cx.sender.send_to(peer, UNRELIABLE, prefix, self.ready[packet].clone());
         }

@@ -75,7 +75,7 @@ fn a_peer_that_views_synchronizers_without_a_plan_is_disconnected() {
         let mut replication = Replication::default();
         let mut info = PeerInfo::default();
         info.synchronizers.insert(Key::default());
-        let (syncs, mut step) = (&mut replication.syncs, step!(replication, info));
-        syncs.send(cx, &mut step);
+        let mut step = step!(replication, info);
+        replication.syncs.send(cx, &mut step, &mut replication.deltas);
     }));
 }
