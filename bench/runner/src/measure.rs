@@ -145,7 +145,7 @@ fn run(
         idle_share = server.share(timing.window / 2)?;
     }
     let nodes = contender.nodes.map(|nodes| nodes.min(timing.nodes_max));
-    let mut load = None;
+    let (mut load, mut joined) = (None, None);
     if !contender.is_alone {
         let mut arguments = contender.own_load.as_ref().unwrap_or(&workload.load).clone();
         arguments.extend(contender.load.iter().cloned());
@@ -156,8 +156,10 @@ fn run(
         if let Some(port) = admin {
             arguments.extend(["--admin".to_owned(), port.to_string()]);
         }
+        let started = Instant::now();
         let mut players = ChildProcess::start("load", programs.load(&arguments))?;
         players.read_until(Duration::from_secs(90), |line| (line == "ready").then_some(()))?;
+        joined = Some(started.elapsed().as_micros() as f64);
         if workload.baseline == Baseline::IdleClients {
             // Excludes work after many clients have connected.
             thread::sleep(timing.warm_up * 2);
@@ -182,7 +184,8 @@ fn run(
     if last.wrong > 0.0 {
         return Err(format!("wrong deliveries: {}", last.wrong));
     }
-    let memory = server.resident()? - resident;
+    let at_end = server.resident()?;
+    let memory = at_end - resident;
     let report = load.as_mut().map(|players| players.request("stop")).transpose()?;
 
     let nanos = (last.at - first.at).as_nanos() as f64;
@@ -214,6 +217,8 @@ fn run(
         memory: per_client(memory),
         resident,
         anonymous,
+        at_end: Some(at_end),
+        joined,
         ticks: last.ticks.zip(first.ticks).map(|(last, first)| (last - first) * 1e9 / nanos),
         client_share: per_client(share).filter(|_| workload.is_idle),
         room_memory: (workload.rooms > 0).then(|| memory / f64::from(workload.rooms)),

@@ -38,7 +38,14 @@ pub(crate) struct Sample {
     pub(crate) memory: Option<f64>,
     /// Memory before any client connected, in bytes.
     pub(crate) resident: f64,
-    /// The part of it that is not mapped from files.
+    /// Memory at the end of the measured phase, in bytes.
+    #[serde(default)]
+    pub(crate) at_end: Option<f64>,
+    /// Time from the start of the load until all clients were connected, and Godot clients in one
+    /// room knew each other, in µs.
+    #[serde(default)]
+    pub(crate) joined: Option<f64>,
+    /// The part of `resident` that is not mapped from files.
     #[serde(default)]
     pub(crate) anonymous: Option<f64>,
     /// Ticks per second, if the load can measure them (replication).
@@ -81,6 +88,8 @@ pub(crate) enum Metric {
     Memory,
     Resident,
     Anonymous,
+    AtEnd,
+    Joined,
     Ticks,
     ClientShare,
     RoomMemory,
@@ -111,6 +120,8 @@ impl Sample {
             Metric::Memory => self.memory,
             Metric::Resident => Some(self.resident),
             Metric::Anonymous => self.anonymous,
+            Metric::AtEnd => self.at_end,
+            Metric::Joined => self.joined,
             Metric::Ticks => self.ticks,
             Metric::ClientShare => self.client_share,
             Metric::RoomMemory => self.room_memory,
@@ -144,6 +155,8 @@ impl Metric {
             Self::Memory => "per client",
             Self::Resident => "before",
             Self::Anonymous => "of it heap",
+            Self::AtEnd => "memory",
+            Self::Joined => "joined after",
             Self::Ticks => "ticks/s",
             Self::ClientShare => "CPU per client",
             Self::RoomMemory => "per room",
@@ -174,7 +187,10 @@ impl Metric {
             Self::Bytes | Self::Datagrams | Self::Allocations => format!("{value:.2}"),
             Self::Memory | Self::RoomMemory => format!("{:.2} KiB", value / 1_024.0),
             Self::ClientShare => format!("{:.1} µs/s", value * 1e6),
-            Self::Resident | Self::Anonymous => format!("{:.1} MiB", value / 1_048_576.0),
+            Self::Resident | Self::Anonymous | Self::AtEnd => {
+                format!("{:.1} MiB", value / 1_048_576.0)
+            }
+            Self::Joined => format!("{:.2} s", value / 1e6),
             Self::Ticks | Self::Rooms => format!("{value:.1}"),
         }
     }

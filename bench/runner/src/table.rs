@@ -122,6 +122,7 @@ fn is_shown(workload: &Workload, metric: Metric) -> bool {
         // The clients of replicated nodes measure no latency.
         Metric::P50 | Metric::P99 => !workload.is_idle && workload.area != Area::Replication,
         Metric::P999 => workload.area == Area::Latency,
+        Metric::AtEnd | Metric::Joined => workload.area == Area::Idle && !workload.is_idle,
         // Of servers over UDP, whose datagrams and wake-ups bound their CPU time.
         Metric::Datagrams | Metric::WakeUps => {
             let areas = [Area::Enet, Area::Relay, Area::Actors, Area::Replication];
@@ -138,7 +139,7 @@ fn is_shown(workload: &Workload, metric: Metric) -> bool {
     }
 }
 
-const COLUMNS: [Metric; 25] = [
+const COLUMNS: [Metric; 27] = [
     Metric::Cpu,
     Metric::NatsCpu,
     Metric::RoomMemory,
@@ -146,6 +147,8 @@ const COLUMNS: [Metric; 25] = [
     Metric::Memory,
     Metric::Resident,
     Metric::Anonymous,
+    Metric::AtEnd,
+    Metric::Joined,
     Metric::Share,
     Metric::ClientShare,
     Metric::Rate,

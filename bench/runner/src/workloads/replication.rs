@@ -12,6 +12,7 @@ pub(super) fn all() -> Vec<Workload> {
                 Goal::ratio(Metric::Cpu, "mp", 0.125, "Godot"),
                 one_percent(0.3, "mp"),
                 one_percent(0.05, "Godot 1 %"),
+                above_floor(),
             ],
             contenders: contenders(8),
             note: NOTE,
@@ -27,6 +28,7 @@ pub(super) fn all() -> Vec<Workload> {
                 Goal::at_most(Metric::Share, "mp", 0.15),
                 one_percent(0.3, "mp"),
                 one_percent(0.05, "Godot 1 %"),
+                above_floor(),
             ],
             contenders: contenders(32),
             note: NOTE,
@@ -90,6 +92,11 @@ fn one_percent(most: f64, versus: &'static str) -> Goal {
         .with_explanation(ONE_PERCENT)
 }
 
+/// Returns the goal of the same case that depends on mp alone, and not on how much others do.
+fn above_floor() -> Goal {
+    Goal::ratio(Metric::Share, "mp 1 %", 1.5, FLOOR_ONE_PERCENT).with_explanation(ONE_PERCENT)
+}
+
 /// Returns a server that sends one datagram of the same size as mp's to each client per tick, and
 /// receives one of the size of an acknowledgement from each.
 fn floor_one_percent(clients: u32) -> Contender {
@@ -141,6 +148,8 @@ const NOTE: &str = "mp and Godot send Godot's SYNC packets over ENet, every node
 const ONE_PERCENT: &str = "The full case sends large datagrams back to back, which the kernel accepts \
     per peer at once, and which are not acknowledged. The 1 % case still sends each peer a \
     reliable datagram per tick, receives its acknowledgement, and wakes up twice for it, as \
-    floor 1 % does: its CPU time depends on peers and ticks, not on the number of changes. With 8 \
-    clients a tick takes 125,000 instructions in user space (callgrind), with 32 about 11 system \
-    calls (strace).";
+    floor 1 % does: its CPU time depends on peers and ticks, not on the number of changes. With 32 \
+    clients a tick takes 224,000 instructions in user space (callgrind) and 12 system calls \
+    (strace). 27 % of the instructions find out what each client lacks, and most of the others are \
+    ENet's: some 5,000 per client for a datagram, its acknowledgement and timers. With 8 clients, \
+    floor 1 % took 0.048 × Godot 1 %: a protocol would have to add less than 5 % to it.";

@@ -60,11 +60,11 @@ pub(super) fn all() -> Vec<Workload> {
             ),
             clients: 64,
             contenders: vec![
-                enet_rooms("mp-server").with_admin().with_load("--creations 100"),
-                enet_rooms(NO_CREATIONS),
+                enet_rooms("mp-server").with_admin().with_load("--creations 100").with_windows(5),
+                enet_rooms(NO_CREATIONS).with_windows(5),
             ],
             goals: vec![
-                Goal::ratio(Metric::P99, "mp-server", 1.2, NO_CREATIONS),
+                Goal::ratio(Metric::P99, "mp-server", 1.2, NO_CREATIONS).with_explanation(CHURN),
                 Goal::at_least(Metric::Delivered, "mp-server", 1.0),
                 Goal::at_least(Metric::Rooms, "mp-server", 98.0),
             ],
@@ -79,6 +79,11 @@ pub(super) fn all() -> Vec<Workload> {
 fn enet_rooms(name: &'static str) -> Contender {
     Contender::new(name, Program::MpServer, &["--config", "bench/rooms/enet.toml"])
 }
+
+const CHURN: &str = "A room takes some 150 µs of CPU time with its request (the difference of \"core\" in \
+    a quiet round), which cannot delay messages by milliseconds. Of two rounds, both servers had 1.6 ms \
+    in one. In the other, with 12.0 and 5.9 ms, both took more CPU time for the same messages: \
+    something else used the machine.";
 
 const ONE_ROOM: &str = "mp-server, one room";
 const NO_CREATIONS: &str = "mp-server, no creations";
