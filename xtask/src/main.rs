@@ -405,3 +405,20 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// Shared with mp-server, whose command lines are on the same pages.
+#[cfg(test)]
+#[path = "../../crates/mp-server/src/args/documented.rs"]
+mod documented;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn command_lines_of_the_documentation_are_valid() {
+        documented::check(&Cli::command(), &[("cargo xtask", "xtask")]);
+    }
+}

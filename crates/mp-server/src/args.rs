@@ -155,11 +155,24 @@ immediately. Exit codes: 0 after a signal, 1 if the room failed, 2 if it could n
 not be written to standard output, 130 after a second signal."#;
 
 #[cfg(test)]
+mod documented;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn command_lines_of_the_documentation_are_valid() {
+        let starts = [
+            ("cargo run --release -p mp-server --", "mp-server"),
+            ("mp-server", "mp-server"),
+            ("ctl", "mp-server ctl"),
+        ];
+        documented::check(&Args::command(), &starts);
     }
 }
