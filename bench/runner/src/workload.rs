@@ -28,6 +28,26 @@ pub(crate) struct Workload {
     pub(crate) note: &'static str,
 }
 
+impl Workload {
+    /// Returns a workload without contenders, whose load is measured while it runs.
+    pub(crate) fn new(name: &'static str, area: Area) -> Self {
+        Self {
+            name,
+            area,
+            title: String::new(),
+            operation: "",
+            load: Vec::new(),
+            clients: 0,
+            rooms: 0,
+            contenders: Vec::new(),
+            goals: Vec::new(),
+            baseline: Baseline::Zero,
+            is_idle: false,
+            note: "",
+        }
+    }
+}
+
 /// Section of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Area {

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let workloads = [
@@ -20,15 +20,12 @@ pub(super) fn all() -> Vec<Workload> {
         ),
     ];
     let workloads = workloads.into_iter().map(|(name, title, pattern, most)| Workload {
-        name,
-        area: Area::Actors,
         title: title.to_owned(),
         operation: "a message delivered to one client",
         load: words(&format!(
             "udp --dialect godot --size 63 --channels 255 --clients 64 --pattern {pattern}"
         )),
         clients: 64,
-        rooms: 0,
         contenders: vec![
             Contender::new("mp actors", Program::Binary("relay-actors"), &[]),
             Contender::new("mp loop", Program::Binary("relay-loop"), &[]),
@@ -37,9 +34,8 @@ pub(super) fn all() -> Vec<Workload> {
             .map(|most| Goal::ratio(Metric::Cpu, "mp actors", most, "mp loop"))
             .into_iter()
             .collect(),
-        baseline: Baseline::Zero,
-        is_idle: false,
         note: "Both run the same branch and the same ENet; one in two actix actors, as in mp-server.",
+        ..Workload::new(name, Area::Actors)
     });
     workloads.collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let ours = [(1_024, "mp, 1,024"), (2_048, "mp, 2,048"), (3_072, "mp, 3,072"), (4_095, ALL)]
@@ -96,17 +96,8 @@ fn godot(name: &'static str, arguments: &[&str]) -> Contender {
 
 fn workload(name: &'static str, clients: u32) -> Workload {
     Workload {
-        name,
-        area: Area::Calls,
-        title: String::new(),
         operation: "a call received by the server",
-        load: Vec::new(),
         clients,
-        rooms: 0,
-        contenders: Vec::new(),
-        goals: Vec::new(),
-        baseline: Baseline::Zero,
-        is_idle: false,
-        note: "",
+        ..Workload::new(name, Area::Calls)
     }
 }

@@ -3,7 +3,7 @@
 use crate::cluster::{CONFIG, RoomsOn};
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -95,18 +95,9 @@ fn with_rooms(contender: Contender, rooms: u32) -> Contender {
 
 fn workload(name: &'static str) -> Workload {
     Workload {
-        name,
-        area: Area::Cluster,
-        title: String::new(),
         operation: "a message delivered to one client",
-        load: Vec::new(),
-        clients: 0,
-        rooms: 0,
-        contenders: Vec::new(),
-        goals: Vec::new(),
-        baseline: Baseline::Zero,
         is_idle: true,
-        note: "",
+        ..Workload::new(name, Area::Cluster)
     }
 }
 

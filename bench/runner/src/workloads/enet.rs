@@ -2,7 +2,7 @@
 
 use crate::goal::{FLOOR, Goal};
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let echo = [
@@ -111,20 +111,7 @@ const FAN_RELIABLE: &str = note!(
 );
 
 fn workload(name: &'static str, clients: u32) -> Workload {
-    Workload {
-        name,
-        area: Area::Enet,
-        title: String::new(),
-        operation: "",
-        load: Vec::new(),
-        clients,
-        rooms: 0,
-        contenders: Vec::new(),
-        goals: Vec::new(),
-        baseline: Baseline::Zero,
-        is_idle: false,
-        note: "",
-    }
+    Workload { clients, ..Workload::new(name, Area::Enet) }
 }
 
 fn contenders(pass: &str, how: &str) -> Vec<Contender> {

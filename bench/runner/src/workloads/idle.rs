@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, FULL_ROOM, Program, Workload, words};
+use crate::workload::{Area, Contender, FULL_ROOM, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -103,18 +103,5 @@ fn full_room(name: &'static str, clients: u32) -> Workload {
 }
 
 fn workload(name: &'static str, clients: u32) -> Workload {
-    Workload {
-        name,
-        area: Area::Idle,
-        title: String::new(),
-        operation: "nothing",
-        load: Vec::new(),
-        clients,
-        rooms: 0,
-        contenders: Vec::new(),
-        goals: Vec::new(),
-        baseline: Baseline::Zero,
-        is_idle: true,
-        note: "",
-    }
+    Workload { operation: "nothing", clients, is_idle: true, ..Workload::new(name, Area::Idle) }
 }

@@ -2,20 +2,17 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let mp = |name, arguments: &[&str]| Contender::new(name, Program::Binary("enet-mp"), arguments);
     let floor = Contender::new("raw UDP", Program::Binary("udp-floor"), &["echo", "--size", "64"]);
     vec![Workload {
-        name: "latency",
-        area: Area::Latency,
         title: "500 clients, each sends 20 messages of 64 B per second, which are sent back"
             .to_owned(),
         operation: "a message received and sent back",
         load: words("udp --pattern steady --clients 500 --rate 20"),
         clients: 500,
-        rooms: 0,
         contenders: vec![
             mp("mp", &["echo"]),
             mp("mp 0 ms", &["echo", "--flush-interval", "0"]),
@@ -30,9 +27,8 @@ pub(super) fn all() -> Vec<Workload> {
             Goal::ratio(Metric::P50, "mp 0 ms", 1.5, "raw UDP"),
             Goal::ratio(Metric::P99, "mp 0 ms", 1.5, "raw UDP"),
         ],
-        baseline: Baseline::Zero,
-        is_idle: false,
         note: NOTE,
+        ..Workload::new("latency", Area::Latency)
     }]
 }
 

@@ -109,18 +109,11 @@ pub(super) fn all() -> Vec<Workload> {
 
 fn workload(name: &'static str, clients: u32) -> Workload {
     Workload {
-        name,
-        area: Area::Relay,
-        title: String::new(),
         operation: "a message delivered to one client",
-        load: Vec::new(),
         clients,
-        rooms: 0,
-        contenders: Vec::new(),
-        goals: Vec::new(),
         baseline: Baseline::IdleClients,
-        is_idle: false,
         note: NOTE,
+        ..Workload::new(name, Area::Relay)
     }
 }
 

@@ -43,18 +43,13 @@ pub(super) fn all() -> Vec<Workload> {
 
 fn workload(name: &'static str, nodes: usize, clients: u32) -> Workload {
     Workload {
-        name,
-        area: Area::Replication,
         title: format!("{nodes} nodes, {clients} client{}", if clients == 1 { "" } else { "s" }),
         operation: "the state of one node for one client in one tick (for those with \"1 %\": a received change)",
         load: words(&format!("sync --clients {clients} --nodes {nodes}")),
         clients,
-        rooms: 0,
         contenders: vec![mp(nodes)],
-        goals: Vec::new(),
         baseline: Baseline::NoClients,
-        is_idle: false,
-        note: "",
+        ..Workload::new(name, Area::Replication)
     }
 }
 

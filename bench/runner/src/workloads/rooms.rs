@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -89,18 +89,5 @@ const ONE_ROOM: &str = "mp-server, one room";
 const NO_CREATIONS: &str = "mp-server, no creations";
 
 fn workload(name: &'static str) -> Workload {
-    Workload {
-        name,
-        area: Area::Rooms,
-        title: String::new(),
-        operation: "nothing",
-        load: Vec::new(),
-        clients: 0,
-        rooms: 0,
-        contenders: Vec::new(),
-        goals: Vec::new(),
-        baseline: Baseline::Zero,
-        is_idle: true,
-        note: "",
-    }
+    Workload { operation: "nothing", is_idle: true, ..Workload::new(name, Area::Rooms) }
 }

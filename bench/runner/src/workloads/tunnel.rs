@@ -3,7 +3,7 @@
 use crate::goal::Goal;
 use crate::sample::Metric;
 use crate::tunnel::Link;
-use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -31,22 +31,15 @@ pub(super) fn all() -> Vec<Workload> {
 fn workload(name: &'static str) -> Workload {
     let game = |name| Contender::new(name, Program::Binary("relay-loop"), &[]).with_windows(2);
     Workload {
-        name,
-        area: Area::Tunnel,
-        title: String::new(),
         operation: "a message received by the game and sent back",
-        load: Vec::new(),
         clients: 16,
-        rooms: 0,
         contenders: vec![
             game(TUNNEL).behind_tunnel(Link::Enet),
             game(WEBSOCKET).behind_tunnel(Link::WebSocket),
             game(DIRECT),
         ],
-        goals: Vec::new(),
-        baseline: Baseline::Zero,
-        is_idle: false,
         note: NOTE,
+        ..Workload::new(name, Area::Tunnel)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, Program, WEBRTC_RELAY, Workload, words};
+use crate::workload::{Area, Contender, Program, WEBRTC_RELAY, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -53,18 +53,10 @@ fn relay(name: &'static str, clients: u32) -> Workload {
 
 fn workload(name: &'static str, clients: u32) -> Workload {
     Workload {
-        name,
-        area: Area::WebRtc,
-        title: String::new(),
         operation: "a message received and sent back",
-        load: Vec::new(),
         clients,
-        rooms: 0,
-        contenders: Vec::new(),
-        goals: Vec::new(),
-        baseline: Baseline::Zero,
-        is_idle: false,
         note: NOTE,
+        ..Workload::new(name, Area::WebRtc)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -39,13 +39,9 @@ fn workload(name: &'static str, clients: u32, in_flight: u32) -> Workload {
         contender.with_load(&format!("--frames {frames}"))
     };
     Workload {
-        name,
-        area: Area::WebSocket,
-        title: String::new(),
         operation: "a message received and sent back",
         load: words(&format!("stream --clients {clients} --in-flight {in_flight}")),
         clients,
-        rooms: 0,
         contenders: vec![
             server("mp", "ws-mp", &[], "godot"),
             server("raw TCP", "ws-tcp", &[], "bare"),
@@ -54,9 +50,7 @@ fn workload(name: &'static str, clients: u32, in_flight: u32) -> Workload {
             server("tungstenite, one flush", "ws-tungstenite", &["batched"], "web-socket"),
             server("tokio-websockets", "ws-tokio-websockets", &[], "web-socket"),
         ],
-        goals: Vec::new(),
-        baseline: Baseline::Zero,
-        is_idle: false,
         note: "The crates are used as in their examples, all in tokio on one thread; \"one flush\": all received messages are sent back with one flush.",
+        ..Workload::new(name, Area::WebSocket)
     }
 }
