@@ -1,5 +1,5 @@
-//! Certificates of mp-server from Pebble, an authority for tests: issued, used by WebSocket, and
-//! renewed while the server runs.
+//! Certificates of mp-server from Pebble, an authority for tests: issued, used by WebSocket,
+//! renewed while the server runs, and refused.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
@@ -15,7 +15,8 @@ use crate::scenario_run::free_port;
 use crate::workspace::{program, quiet, target};
 
 /// Starts a server before its authority, and another one after it. The second one must have a
-/// certificate that a player trusts, and another one when two thirds of its validity are over.
+/// certificate that a player trusts, and another one when two thirds of its validity are over. The
+/// third one needs another name, does not get it, and keeps the certificate.
 ///
 /// # Errors
 ///
@@ -23,7 +24,7 @@ use crate::workspace::{program, quiet, target};
 pub(crate) fn play() -> Result<String, String> {
     let test = Test::new()?;
     test.starts_without_an_authority()?;
-    let authority = Authority::start(&test)?;
+    let mut authority = Authority::start(&test)?;
     let mut server = test.start_server("server")?;
     test.expect(&mut server, ISSUED, 1)?;
     test.check_files()?;
@@ -36,8 +37,11 @@ pub(crate) fn play() -> Result<String, String> {
     if accounts != 1 || server.errors().contains("ERROR") {
         return Err(format!("{accounts} accounts, or an error: {}", server.errors()));
     }
+    test.stop(&mut server)?;
+    authority.resolve_to(&test, ELSEWHERE)?;
+    test.keeps_the_certificate_that_is_not_replaced()?;
     drop(authority);
-    Ok("a certificate was issued, used and renewed".to_owned())
+    Ok("a certificate was issued, used, renewed, and kept when the next was refused".to_owned())
 }
 
 /// Files and ports of the test.
@@ -68,19 +72,7 @@ impl Test {
             admin: free_port()?,
             folder,
         };
-        let config = format!(
-            "listen = {{ enet = \"off\", websocket = \"127.0.0.1:{}\" }}\n\
-             admin = {{ address = \"127.0.0.1:{}\" }}\n\
-             [acme]\ndomains = [{NAME:?}]\ndirectory = \"{}\"\n\
-             address = \"127.0.0.1:{}\"\nfolder = {:?}\nca = {:?}\n",
-            test.players,
-            test.admin,
-            test.directory_url(),
-            test.challenges,
-            test.folder.join("acme"),
-            test.folder.join("pebble.crt"),
-        );
-        write(&test.folder.join("mp-server.toml"), &config)?;
+        test.write_config(&[NAME])?;
         let mut command = Command::new(&test.server);
         let files = ["pebble.crt", "pebble.key"].map(|name| test.folder.join(name));
         command.args(["cert", "127.0.0.1", "localhost", "--tls-cert"]).arg(&files[0]);
@@ -88,8 +80,28 @@ impl Test {
         Ok(test)
     }
 
+    fn write_config(&self, domains: &[&str]) -> Result<(), String> {
+        let config = format!(
+            "listen = {{ enet = \"off\", websocket = \"127.0.0.1:{}\" }}\n\
+             admin = {{ address = \"127.0.0.1:{}\" }}\n\
+             [acme]\ndomains = {domains:?}\ndirectory = \"{}\"\n\
+             address = \"127.0.0.1:{}\"\nfolder = {:?}\nca = {:?}\n",
+            self.players,
+            self.admin,
+            self.directory_url(),
+            self.challenges,
+            self.folder.join("acme"),
+            self.folder.join("pebble.crt"),
+        );
+        write(&self.folder.join("mp-server.toml"), &config)
+    }
+
     fn directory_url(&self) -> String {
         format!("https://127.0.0.1:{}/dir", self.directory)
+    }
+
+    fn name_server(&self) -> String {
+        format!("127.0.0.1:{}", self.names)
     }
 
     fn start_server(&self, who: &str) -> Result<Process, String> {
@@ -109,10 +121,42 @@ impl Test {
                 return Err(format!("the log does not contain {part:?}: {errors}"));
             }
         }
+        self.stop(&mut server)
+    }
+
+    fn stop(&self, server: &mut Process) -> Result<(), String> {
         server.terminate();
         match server.wait_until(now() + PROCESS_TIMEOUT, |_| false) || server.ended().is_some() {
             true => Ok(()),
             false => Err("the server does not end".to_owned()),
+        }
+    }
+
+    /// A server whose names the authority cannot validate uses the certificate that it has, and
+    /// names the reason.
+    fn keeps_the_certificate_that_is_not_replaced(&self) -> Result<(), String> {
+        let [_, file] = self.files();
+        let before = read(&file)?;
+        // The certificate lacks a name, so that a new one is due.
+        self.write_config(&[NAME, "other.example.com"])?;
+        let mut server = self.start_server("refused")?;
+        self.expect(&mut server, "no certificate error=", 1)?;
+        let errors = plain(&server.errors());
+        for part in ["has not validated the names: ", ELSEWHERE, "must reach acme.address", "300s"]
+        {
+            if !errors.contains(part) {
+                return Err(format!("the log does not contain {part:?}: {errors}"));
+            }
+        }
+        if errors.contains("self-signed") || read(&file)? != before {
+            return Err(format!("the certificate was not kept: {errors}"));
+        }
+        let metrics = Metrics::read(self.admin)?;
+        let refused = metrics.sum("mp_certificate_requests_total", "result=\"error\"");
+        let expiry = metrics.sum("mp_certificate_expiry_timestamp_seconds", "");
+        match refused == 1.0 && expiry > 1e9 && expiry < 1e10 {
+            true => Ok(()),
+            false => Err(format!("{refused} refused requests, expiry at {expiry}: {metrics:?}")),
         }
     }
 
@@ -187,15 +231,15 @@ impl Test {
     }
 }
 
-/// A running authority, and its name server, which has the address of this machine for each name.
+/// A running authority, and its name server.
 struct Authority {
-    _processes: [Process; 2],
+    _pebble: Process,
+    names: Option<Process>,
 }
 
 impl Authority {
     fn start(test: &Test) -> Result<Self, String> {
         let pebble = debian::unpacked(PEBBLE, &target().join(PEBBLE.name))?;
-        let names = debian::also_unpacked(PEBBLE_NAMES, &target().join(PEBBLE.name))?;
         let Test { folder, directory, challenges, .. } = test;
         let config = format!(
             r#"{{"pebble": {{
@@ -209,22 +253,43 @@ impl Authority {
         );
         let file = folder.join("pebble.json");
         write(&file, &config)?;
-        let address = format!("127.0.0.1:{}", test.names);
+        let mut command = Command::new(pebble);
+        command.arg("-config").arg(file).args(["-dnsserver", &test.name_server()]);
+        // Proofs are not valid for later orders.
+        command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_AUTHZREUSE", "0");
+        let mut pebble = Process::start("pebble", &mut command, &folder.join("pebble.log"))?;
+        wait_for(&mut pebble, *directory)?;
+        let mut authority = Self { _pebble: pebble, names: None };
+        authority.resolve_to(test, HERE)?;
+        Ok(authority)
+    }
+
+    /// Replaces the name server by one that has this address for each name.
+    fn resolve_to(&mut self, test: &Test, address: &str) -> Result<(), String> {
+        self.names = None;
+        let names = debian::also_unpacked(PEBBLE_NAMES, &target().join(PEBBLE.name))?;
         let mut command = Command::new(names);
-        command.args(["-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dnsserver", &address]);
+        command.args(["-defaultIPv4", address, "-defaultIPv6", ""]);
+        command.args(["-dnsserver", &test.name_server()]);
         for unused in ["-http01", "-https01", "-tlsalpn01", "-doh", "-management"] {
             command.args([unused, ""]);
         }
-        let names = Process::start("names", &mut command, &folder.join("names.log"))?;
-        let mut command = Command::new(pebble);
-        command.arg("-config").arg(file).args(["-dnsserver", &address]);
-        command.env("PEBBLE_VA_NOSLEEP", "1");
-        let mut pebble = Process::start("pebble", &mut command, &folder.join("pebble.log"))?;
-        let listens = |_: &Process| TcpStream::connect((Ipv4Addr::LOCALHOST, *directory)).is_ok();
-        if !pebble.wait_until(now() + PROCESS_TIMEOUT, listens) {
-            return Err(format!("Pebble does not listen: {}{}", pebble.output(), pebble.errors()));
+        let mut names = Process::start("names", &mut command, &test.folder.join("names.log"))?;
+        wait_for(&mut names, test.names)?;
+        self.names = Some(names);
+        Ok(())
+    }
+}
+
+/// Waits until a process listens on a port of TCP.
+fn wait_for(process: &mut Process, port: u16) -> Result<(), String> {
+    let listens = |_: &Process| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+    match process.wait_until(now() + PROCESS_TIMEOUT, listens) {
+        true => Ok(()),
+        false => {
+            let (who, output) = (&process.who, process.output() + &process.errors());
+            Err(format!("{who} does not listen: {output}"))
         }
-        Ok(Self { _processes: [pebble, names] })
     }
 }
 
@@ -236,6 +301,9 @@ fn plain(log: &str) -> String {
 }
 
 const NAME: &str = "game.example.com";
+/// Addresses of the names: where the server listens for the authority, and another one.
+const HERE: &str = "127.0.0.1";
+const ELSEWHERE: &str = "127.0.0.2";
 const ISSUED: &str = "certificate issued";
 const ACCOUNT: &str = "account for certificates created";
 /// Seconds for which a certificate is valid. It is renewed after two thirds.
