@@ -2,6 +2,7 @@
 
 mod adoption;
 mod event;
+mod full_scans;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -10,6 +11,7 @@ use mp_core::Instant;
 use mp_rooms::RoomName;
 
 pub use self::event::{ClaimEvent, ClaimStats};
+use self::full_scans::FullScans;
 use self::search::{Search, WriteCause, epoch};
 use crate::directory::{
     Entry, EntryKey, NodeRecord, Operation, OperationId, OperationOutcome, Request, Revision,
@@ -42,8 +44,7 @@ pub struct Claims {
     /// Time from which rooms without an owner are adopted.
     adopts_from: Instant,
     next_scan: Instant,
-    /// Scans since the last one of all rooms.
-    scans: u32,
+    full_scans: FullScans,
     /// Rooms that have had no owner in the last scan, and that another node should adopt.
     orphans: BTreeSet<RoomName>,
     events: VecDeque<ClaimEvent>,
@@ -94,7 +95,7 @@ impl Claims {
             term: None,
             adopts_from: Instant::ZERO,
             next_scan: Instant::ZERO,
-            scans: 0,
+            full_scans: FullScans::default(),
             orphans: BTreeSet::new(),
             events: VecDeque::new(),
             stats: ClaimStats::default(),
@@ -333,6 +334,9 @@ impl Claims {
 
     fn fail(&mut self, purpose: Purpose) {
         self.stats.unanswered += 1;
+        if let Purpose::ReadRooms | Purpose::ReadNodes(_) = purpose {
+            self.full_scans.repeat();
+        }
         let (Purpose::Find(room, _)
         | Purpose::Check(room, ..)
         | Purpose::Adopt(room, ..)

@@ -119,7 +119,8 @@ pub const SCAN_INTERVAL: Duration = Duration::from_millis(500);
 /// for all nodes, the others need up to 2.2 s to connect, and a request.
 pub const RETURN_TIME: Duration = LEASE_TIME;
 
-/// Scans after which a node reads all rooms although no node has vanished.
+/// Scans after which one of the nodes reads all rooms although no node has vanished: it finds rooms
+/// whose owner has vanished without being noticed by a node that runs.
 pub const FULL_SCAN_INTERVAL: u32 = 20;
 
 /// Rooms of a node. It equals mp-server's limit of rooms.

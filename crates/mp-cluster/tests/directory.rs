@@ -34,6 +34,10 @@ struct Cluster {
     now: Instant,
     directory: MemoryDirectory,
     nodes: Vec<Node>,
+    /// Times at which nodes have read all rooms.
+    room_scans: Vec<Instant>,
+    /// Number of these scans that fail next.
+    failing_scans: u32,
 }
 
 impl Cluster {
@@ -54,7 +58,8 @@ impl Cluster {
         };
         let nodes = (1..=nodes).map(node).collect();
         let now = Instant::from_millis(1_000);
-        let mut cluster = Self { now, directory: MemoryDirectory::new(), nodes };
+        let (directory, room_scans) = (MemoryDirectory::new(), Vec::new());
+        let mut cluster = Self { now, directory, nodes, room_scans, failing_scans: 0 };
         cluster.run(Duration::from_secs(1));
         cluster
     }
@@ -71,7 +76,15 @@ impl Cluster {
         let now = self.now;
         for node in self.nodes.iter_mut().filter(|node| node.is_running) {
             let (reaches, is_answered) = (node.reaches, node.is_answered);
+            let (scans, failing) = (&mut self.room_scans, &mut self.failing_scans);
             let mut apply = |operation| {
+                if operation == Operation::List(EntryKind::Room) {
+                    scans.push(now);
+                    if *failing > 0 {
+                        *failing -= 1;
+                        return Some(Err(Unavailable));
+                    }
+                }
                 let outcome = reaches.then(|| self.directory.apply_at(now, operation));
                 (!reaches || is_answered).then_some(outcome.ok_or(Unavailable))
             };
@@ -188,6 +201,37 @@ fn rooms_that_their_adopter_does_not_adopt_are_adopted_by_another_node() {
     cluster.nodes[1].has_claims = false;
     cluster.run(Duration::from_secs(5));
     assert!((0..20).all(|number| cluster.owner(number) == Some(2)));
+}
+
+#[test]
+fn rooms_of_a_dead_node_are_adopted_within_5_s_although_reading_them_fails_once() {
+    let mut cluster = Cluster::new(3);
+    cluster.locate(0, 0..20);
+    cluster.nodes[0].is_running = false;
+    // Those of both other nodes.
+    cluster.failing_scans = 2;
+    cluster.run(Duration::from_secs(5));
+    assert!((0..20).all(|number| cluster.owner(number).is_some()));
+    assert_eq!(cluster.failing_scans, 0);
+}
+
+#[test]
+fn one_of_the_nodes_reads_all_rooms_every_ten_seconds_whatever_their_number() {
+    let mut cluster = Cluster::new(5);
+    let check = |cluster: &mut Cluster| {
+        cluster.run(Duration::from_secs(15));
+        let begin = cluster.now;
+        cluster.room_scans.clear();
+        cluster.run(Duration::from_secs(100));
+        let times = [&[begin], &cluster.room_scans[..], &[cluster.now]].concat();
+        let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+        let scans = cluster.room_scans.len();
+        assert!((9..=11).contains(&scans), "{scans} scans");
+        assert!(longest < Some(Duration::from_millis(10_800)), "{longest:?} without a scan");
+    };
+    check(&mut cluster);
+    cluster.nodes[2].is_running = false;
+    check(&mut cluster);
 }
 
 #[test]

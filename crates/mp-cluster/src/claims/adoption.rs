@@ -2,7 +2,6 @@
 
 use super::{Claims, Purpose, RoomClaim, members};
 use crate::directory::{Entry, EntryKey, EntryKind, Operation, Revision, RoomRecord};
-use crate::limits::FULL_SCAN_INTERVAL;
 use crate::placement::{Members, adopter};
 use mp_core::Instant;
 use mp_rooms::RoomName;
@@ -10,20 +9,22 @@ use mp_rooms::RoomName;
 impl Claims {
     /// Reads which nodes there are.
     pub(super) fn scan(&mut self) {
-        self.scans += 1;
         self.queue.push_back((Purpose::Scan, Operation::List(EntryKind::Node)));
     }
 
-    /// Reads all rooms if a node has vanished, if rooms were left to another node, or after a
-    /// number of scans. Reads them later while other nodes may return.
+    /// Reads all rooms if a node has vanished, if rooms were left to another node, or if it is this
+    /// node's turn. Reads them later while other nodes may return.
     pub(super) fn handle_scan(&mut self, now: Instant, nodes: Vec<(EntryKey, Entry)>) {
         let present = members(nodes, &mut self.stats.malformed);
         let has_vanished = self.members.keys().any(|node| !present.contains_key(node));
+        if !present.keys().eq(self.members.keys()) {
+            self.full_scans.align(self.node, &present);
+        }
         self.members = present;
+        let is_due = self.full_scans.advance(self.node, &self.members);
         if now < self.adopts_from {
-            self.scans = FULL_SCAN_INTERVAL;
-        } else if has_vanished || !self.orphans.is_empty() || self.scans >= FULL_SCAN_INTERVAL {
-            self.scans = 0;
+            self.full_scans.repeat();
+        } else if has_vanished || !self.orphans.is_empty() || is_due {
             self.queue.push_back((Purpose::ReadRooms, Operation::List(EntryKind::Room)));
         }
     }

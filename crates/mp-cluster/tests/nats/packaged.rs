@@ -54,8 +54,10 @@ fn sums_of_the_page_about_capacity_follow_from_the_limits() {
     row("entries read by scans of servers", &format!("servers² ÷ {scan} s"), &|nodes, _, _| {
         nodes * nodes / scan
     });
-    let formula = format!("servers × rooms ÷ {full_scan} s");
-    row("entries read by scans of rooms", &formula, &|nodes, rooms, _| nodes * rooms / full_scan);
+    let formula = format!("rooms ÷ {full_scan} s");
+    row("entries read by scans of rooms", &formula, &|_, rooms, _| rooms / full_scan);
+    let formula = "servers × rooms";
+    row("entries read when a server fails", formula, &|nodes, rooms, _| nodes * rooms);
     let formula = format!("players × 0.05 × {beats}");
     row("frames of links without packets, 5 %", &formula, &|_, _, players| players * 0.05 * beats);
     for (name, limit) in [
