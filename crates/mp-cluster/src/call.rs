@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_core::PeerId;
-use mp_identity::Identity;
+use mp_identity::{Identity, Subject};
 use mp_rooms::{
     MatchRefusal, MatchRequest, Metadata, PartyRequest, QueueEnd, QueueRefusal, RoomId, RoomInfo,
     RoomName, TicketHash,
@@ -32,6 +32,8 @@ pub enum NodeCall {
     /// Looks for the session of a player, and makes a ticket for it valid. The reply is
     /// [`NodeReply::Session`].
     Session(Box<SessionQuery>),
+    /// Returns the connections and rooms of a player. The reply is [`NodeReply::Player`].
+    Player(Subject),
     /// Calls the queue of a template. The reply is [`NodeReply::Queue`], or [`NodeReply::Left`].
     Queue {
         /// The template.
@@ -127,8 +129,23 @@ pub enum NodeReply {
     Queue(Result<QueueReport, QueueRefusal>),
     /// The session of a player; `None`: the node has none.
     Session(Option<FoundSession>),
+    /// Connections and rooms of a player.
+    Player(PlayerReport),
     /// True if a player has left a queue, false if it had neither a place nor a seat.
     Left(bool),
+}
+
+/// The connections and rooms of a player on a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlayerReport {
+    /// True if the player is connected.
+    pub is_connected: bool,
+    /// True if a join of the player waits for the reports of other nodes.
+    pub is_joining: bool,
+    /// Rooms that the player has created.
+    pub rooms: u32,
+    /// Rooms that are created for the player unless the reports of other nodes prevent it.
+    pub new_rooms: u32,
 }
 
 /// A public room, as lists show it.

@@ -41,8 +41,8 @@ mod wire;
 
 pub use bans::{BanEvent, SharedBans};
 pub use call::{
-    FoundSession, ListedRoom, NodeCall, NodeReply, QueueCall, QueueReport, SeatCall, SeatOffer,
-    SeatVerb, SessionQuery,
+    FoundSession, ListedRoom, NodeCall, NodeReply, PlayerReport, QueueCall, QueueReport, SeatCall,
+    SeatOffer, SeatVerb, SessionQuery,
 };
 pub use claims::{ClaimEvent, ClaimStats, Claims};
 pub use directory::{Directory, MemoryDirectory};

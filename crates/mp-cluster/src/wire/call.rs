@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mp_core::Reason;
+use mp_identity::Subject;
+use mp_identity::limits::SUBJECT_BYTES_MAX;
 use mp_rooms::limits::{
     CODE_BYTES_MAX, FILTER_BYTES_MAX, FILTER_PAIRS_MAX, LOBBY_PAGE_MAX, NAME_BYTES_MAX,
 };
@@ -17,7 +19,8 @@ use super::session::{
     WireQuery, WireSession, query_from_wire, query_to_wire, session_from_wire, session_to_wire,
 };
 use crate::call::{
-    ListedRoom, NodeCall, NodeReply, QueueCall, QueueReport, SeatCall, SeatOffer, SeatVerb,
+    ListedRoom, NodeCall, NodeReply, PlayerReport, QueueCall, QueueReport, SeatCall, SeatOffer,
+    SeatVerb,
 };
 use crate::limits::{LISTED_TEXT_BYTES_MAX, LISTED_TEXTS_MAX};
 
@@ -43,6 +46,7 @@ pub(super) enum WireCall<'a> {
         call: WireQueueCall<'a>,
     },
     Session(#[serde(borrow)] WireQuery<'a>),
+    Player(#[serde(borrow)] Text<'a, SUBJECT_BYTES_MAX>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +104,12 @@ pub(super) enum WireReply<'a> {
     QueueRefused(#[serde(borrow)] Label<'a>),
     Left(bool),
     Session(#[serde(borrow)] Option<WireSession<'a>>),
+    Player {
+        is_connected: bool,
+        is_joining: bool,
+        rooms: u32,
+        new_rooms: u32,
+    },
 }
 
 /// The label of a reason.
@@ -152,6 +162,7 @@ pub(super) fn call_to_wire<'a>(call: &'a NodeCall, attributes: &'a [u8]) -> Wire
             call: queue_call_to_wire(call, attributes),
         },
         NodeCall::Session(query) => WireCall::Session(query_to_wire(query, attributes)),
+        NodeCall::Player(player) => WireCall::Player(Text(player.as_str())),
     }
 }
 
@@ -167,6 +178,7 @@ pub(super) fn call_from_wire(wire: WireCall<'_>) -> Option<NodeCall> {
             call: queue_call_from_wire(call)?,
         },
         WireCall::Session(query) => NodeCall::Session(Box::new(query_from_wire(&query)?)),
+        WireCall::Player(player) => NodeCall::Player(Subject::new(player.0).ok()?),
     })
 }
 
@@ -183,6 +195,10 @@ pub(super) fn reply_to_wire(reply: &NodeReply) -> WireReply<'_> {
         NodeReply::Queue(Err(refusal)) => WireReply::QueueRefused(Text(refusal.label())),
         NodeReply::Left(has_left) => WireReply::Left(*has_left),
         NodeReply::Session(found) => WireReply::Session(found.as_ref().map(session_to_wire)),
+        NodeReply::Player(PlayerReport { is_connected, is_joining, rooms, new_rooms }) => {
+            let (is_connected, is_joining) = (*is_connected, *is_joining);
+            WireReply::Player { is_connected, is_joining, rooms: *rooms, new_rooms: *new_rooms }
+        }
     }
 }
 
@@ -198,6 +214,9 @@ pub(super) fn reply_from_wire(wire: WireReply<'_>) -> Option<NodeReply> {
         WireReply::Queue(report) => NodeReply::Queue(Ok(report_from_wire(report)?)),
         WireReply::QueueRefused(label) => NodeReply::Queue(Err(reason(label)?)),
         WireReply::Left(has_left) => NodeReply::Left(has_left),
+        WireReply::Player { is_connected, is_joining, rooms, new_rooms } => {
+            NodeReply::Player(PlayerReport { is_connected, is_joining, rooms, new_rooms })
+        }
         WireReply::Session(None) => NodeReply::Session(None),
         WireReply::Session(Some(found)) => NodeReply::Session(Some(session_from_wire(&found)?)),
     })

@@ -110,7 +110,11 @@ impl Rooms {
     }
 
     /// Returns the verb that finds only the room of an identity, if it names one.
-    fn restricted(&self, verb: MatchVerb, identity: &Identity) -> Result<MatchVerb, MatchRefusal> {
+    pub(super) fn restricted(
+        &self,
+        verb: MatchVerb,
+        identity: &Identity,
+    ) -> Result<MatchVerb, MatchRefusal> {
         let Some(name) = own_room(identity).transpose()? else { return Ok(verb) };
         match (verb, self.find_by_name(&name)) {
             (MatchVerb::JoinById(room), own) if own != Some(room) => Err(MatchRefusal::WrongRoom),

@@ -9,6 +9,7 @@ mod matchmaking;
 mod moves;
 mod offers;
 mod output;
+mod player_limits;
 mod players;
 mod queues;
 mod restored;
@@ -30,6 +31,7 @@ pub use self::moves::MoveTarget;
 use self::moves::Moves;
 pub use self::offers::TicketOffer;
 pub use self::output::{JoinDecision, RoomOutput};
+pub use self::player_limits::{PlayerLimits, PlayerUsage};
 use self::players::Players;
 pub use self::players::SamePlayer;
 pub use self::queues::QueueState;
@@ -325,7 +327,8 @@ impl Rooms {
         self.outputs.push_back(RoomOutput::Decide { connection, decision });
     }
 
-    fn refuse(&mut self, connection: ListenerConnection, refusal: JoinRefusal) {
+    /// Refuses a connection that has not joined.
+    pub fn refuse(&mut self, connection: ListenerConnection, refusal: JoinRefusal) {
         self.refused.count(refusal);
         self.decide(connection, JoinDecision::Refuse(refusal));
     }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use mp_core::{PeerId, Reason as _};
-use mp_rooms::{Code, MoveRefusal, MoveTarget, Ticket};
+use mp_rooms::{Code, MoveRefusal, MoveTarget, RoomId, RoomName, Ticket};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -54,7 +54,7 @@ pub(super) async fn post(
     let unknown = || Problem::not_found("unknown_peer", format!("{name} has no player {id}"));
     let room = find(&context, &name).await?.id;
     let peer = PeerId::new(id).ok_or_else(unknown)?;
-    let mut target = MoveTarget::new(find(&context, &to).await?.id);
+    let mut target = MoveTarget::new(find_target(&context, &to).await?);
     if let Some(code) = code {
         let code = Code::new(&code).map_err(|error| Problem::bad_request("invalid_code", error))?;
         target = target.code(code);
@@ -70,6 +70,21 @@ pub(super) async fn post(
         }
         Err(MovePlayerError::Refused(MoveRefusal::UnknownPeer)) => Err(unknown()),
         Err(error) => Err(problem(error, &format!("{id} stays in {name}"))),
+    }
+}
+
+/// Returns the room to which a player moves, which is not on another server of the cluster.
+async fn find_target(context: &AdminContext, name: &str) -> Result<RoomId, Problem> {
+    let unknown = match find(context, name).await {
+        Ok(room) => return Ok(room.id),
+        Err(problem) => problem,
+    };
+    match RoomName::new(name) {
+        Ok(room) if context.rooms().is_elsewhere(&room).await => {
+            let detail = format!("{name} is on another server; players move to rooms of their own");
+            Err(Problem::new(StatusCode::CONFLICT, "other_server", detail))
+        }
+        _ => Err(unknown),
     }
 }
 

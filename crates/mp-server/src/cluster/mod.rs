@@ -20,6 +20,7 @@ mod guests;
 mod handle;
 mod here;
 mod join;
+mod limits;
 mod lists;
 #[cfg(feature = "cluster")]
 mod nats;
@@ -39,6 +40,7 @@ pub(crate) use handle::{
     Applicant, ClaimOutcome, ClusterHandle, GuestDecision, RemoteRequest, TicketHolder, ToNode,
 };
 pub(crate) use join::{NatsFacts, check, join};
+pub(crate) use limits::LimitedRequest;
 pub(crate) use lists::LIST_AGE_MAX;
 #[cfg(test)]
 pub(crate) use node::RunningNode;

@@ -91,6 +91,12 @@ impl SharedStats {
         last.as_ref().map(|stats| stats.members.clone()).unwrap_or_default()
     }
 
+    /// Returns whether the node had its lease at the last publication.
+    pub(super) fn has_lease(&self) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().is_some_and(|stats| stats.has_lease)
+    }
+
     /// Returns the servers at which players connect if theirs is lost.
     pub(crate) fn servers(&self) -> ServerList {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner).clone()

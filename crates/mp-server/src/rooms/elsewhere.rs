@@ -8,14 +8,15 @@
 use std::sync::Arc;
 
 use mp_cluster::{
-    ClusterNodeId, ListedRoom, NodeCall, NodeReply, QueueCall, QueueReport, SeatCall, SeatVerb,
-    matchmaker, place,
+    ClusterNodeId, ListedRoom, NodeCall, NodeReply, QueueCall, QueueReport, SeatCall, SeatOffer,
+    SeatVerb, matchmaker, place,
 };
 use mp_identity::{Credentials, Identity};
 use mp_rooms::limits::LOBBY_PAGE_MAX;
 use mp_rooms::{
     LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, QueueRefusal, RoomName, Ticket, TicketHash,
 };
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::handle::{RoomsHandle, ServerEnded};
@@ -201,8 +202,14 @@ impl RoomsHandle {
         let Wish { verb, request, ticket, identity } = wish.clone();
         let ticket = ticket.with_tag(cluster.node().ticket_tag());
         let hash = ticket.hash();
-        let offer = self.call(move |host| host.request_seat(verb, &request, hash, &identity));
-        Ok(offer.await?.map(|offer| Seat { ticket, offer }))
+        let (reply, offer) = oneshot::channel();
+        let reply = move |_: &mut RoomsHost, offer| drop(reply.send(offer));
+        self.call(move |host| {
+            host.request_seat_within_limits(verb, request, hash, identity, reply);
+        })
+        .await?;
+        let offer: Result<SeatOffer, _> = offer.await.map_err(|_| ServerEnded)?;
+        Ok(offer.map(|offer| Seat { ticket, offer }))
     }
 
     /// Returns the tag of the tickets of a template's queue; `None` without a cluster.

@@ -8,8 +8,9 @@ use mp_cluster::{FoundSession, ListedRoom, PlayerTicket, QueueReport, SeatOffer,
 use mp_core::Instant;
 use mp_identity::{AuthRefusal, AuthRejection, Credentials, Identity};
 use mp_rooms::{
-    Join, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, PartyRequest, PlayerSession,
-    QueueRefusal, QueueState, QueueStatus, Reservation, ResumeTicket, RoomName, Ticket, TicketHash,
+    Join, JoinRefusal, LobbyQuery, MatchRefusal, MatchRequest, MatchVerb, PartyRequest,
+    PlayerSession, QueueRefusal, QueueState, QueueStatus, Reservation, ResumeTicket, RoomName,
+    Ticket, TicketHash,
 };
 
 use super::handle::{RoomsHandle, ServerEnded};
@@ -93,9 +94,20 @@ impl RoomsHost {
         if identity.is_some_and(|identity| self.is_banned(identity)) {
             self.reject(join.connection, &AuthRefusal::Banned.into());
         } else {
-            self.rooms.join_by_ticket(now, join.connection, join.claimed_id, ticket);
+            self.take_seat(join, ticket);
         }
         true
+    }
+
+    fn take_seat(&mut self, join: &Join, ticket: Result<TicketHash, JoinRefusal>) {
+        let (connection, claimed_id) = (join.connection, join.claimed_id);
+        let limits = ticket.ok().and_then(|ticket| self.rooms.limits_of_seat(ticket));
+        self.join_within_limits(connection, limits, move |host, may_join| {
+            if may_join {
+                let now = host.now();
+                host.rooms.join_by_ticket(now, connection, claimed_id, ticket);
+            }
+        });
     }
 
     /// Reserves a seat for a player.

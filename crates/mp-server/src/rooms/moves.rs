@@ -4,7 +4,7 @@ use std::fmt;
 
 use mp_actor::MovePeerError;
 use mp_core::PeerId;
-use mp_rooms::{ListenerConnection, MoveRefusal, MoveTarget, RoomId};
+use mp_rooms::{ListenerConnection, MoveRefusal, MoveTarget, RoomId, RoomName};
 use tokio::sync::oneshot;
 
 use super::handle::{RoomsHandle, ServerEnded};
@@ -80,6 +80,12 @@ impl RoomsHandle {
         let to = to.into();
         self.call(move |host| host.start_move(room, peer, to, reply)).await?;
         ended.await.unwrap_or(Err(MovePlayerError::Ended))
+    }
+
+    /// Returns whether another node of the cluster has a room of this name.
+    pub(crate) async fn is_elsewhere(&self, room: &RoomName) -> bool {
+        let Some(cluster) = self.cluster() else { return false };
+        cluster.find(room.clone()).await.is_some_and(|node| node != cluster.node())
     }
 }
 

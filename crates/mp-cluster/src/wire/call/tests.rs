@@ -51,7 +51,9 @@ fn calls() -> Vec<NodeCall> {
     let query = SessionQuery { template: template.clone(), identity, ticket };
     let session = NodeCall::Session(Box::new(query));
     let list = NodeCall::List { template, after: 3 };
-    seats.into_iter().chain(queue).chain([list, NodeCall::SeatOf(ticket), session]).collect()
+    let player = NodeCall::Player(Subject::new("kay").unwrap());
+    let others = [list, NodeCall::SeatOf(ticket), session, player];
+    seats.into_iter().chain(queue).chain(others).collect()
 }
 
 fn listed_room() -> ListedRoom {
@@ -89,6 +91,12 @@ fn replies() -> Vec<NodeReply> {
         NodeReply::Left(true),
         NodeReply::Session(Some(session)),
         NodeReply::Session(None),
+        NodeReply::Player(PlayerReport {
+            is_connected: true,
+            is_joining: false,
+            rooms: 3,
+            new_rooms: 1,
+        }),
     ];
     reports.into_iter().chain(others).collect()
 }

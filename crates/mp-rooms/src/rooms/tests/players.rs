@@ -203,6 +203,32 @@ fn second_connection_of_a_player_is_refused_or_stays() {
 }
 
 #[test]
+fn limits_of_a_join_are_those_that_other_servers_have_to_check() {
+    let mut registry = with(SamePlayer::Reject);
+    registry.rooms.settings.max_rooms_per_player = Some(2);
+    registry.rooms.reserve(name("lobby"), arena().into());
+    registry.open("a");
+    let limits = |registry: &Registry, room: &str, identity: Identity| {
+        let join = request(9, Ok(Selection::new(name(room))));
+        let limits = registry.rooms.limits_of_join(&join, &identity)?;
+        Some((limits.is_single, limits.max_rooms))
+    };
+    assert_eq!(limits(&registry, "a", kay()), Some((true, None)));
+    assert_eq!(limits(&registry, "lobby", kay()), Some((true, None)), "it has no owner");
+    assert_eq!(limits(&registry, "b", kay()), Some((true, Some(2))));
+    assert_eq!(limits(&registry, "b", kay().with_create(false)), None, "it is refused here");
+    assert_eq!(limits(&registry, "b", Identity::anonymous()), None);
+
+    created(&registry.join_room_as(0, "b", kay()));
+    assert_eq!(limits(&registry, "a", kay()), None, "it is refused here");
+    let usage = registry.rooms.usage_of(kay().subject().unwrap());
+    assert_eq!((usage.is_connected, usage.rooms), (true, 1));
+    registry.rooms.settings.same_player = SamePlayer::Replace;
+    assert_eq!(limits(&registry, "a", kay()), None);
+    assert_eq!(limits(&registry, "c", kay()), Some((false, Some(2))));
+}
+
+#[test]
 fn players_without_a_subject_are_not_the_same() {
     let mut registry = with(SamePlayer::Reject);
     let a = registry.open("a");

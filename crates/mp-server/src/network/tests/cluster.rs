@@ -2,7 +2,9 @@
 //! join over ENet and WebSocket.
 
 mod adoption;
+mod checks;
 mod failures;
+mod limits;
 mod matchmaking;
 mod moves;
 mod players;
@@ -25,7 +27,6 @@ use mp_transport_ws::WebSocketMultiplayerPeer;
 
 use super::*;
 use crate::cluster::{ClusterNode, ClusterStats, RunningNode, WithoutSnapshot};
-use crate::config::IdentityConfig;
 use crate::rooms::RoomType;
 
 /// Time in which a condition must hold, on a busy machine.
@@ -96,11 +97,12 @@ impl World {
         Self::start_as(template, "").await
     }
 
-    /// Starts servers whose players have these identities, a part of the configuration.
-    async fn start_as(template: Template, identity: &str) -> Self {
+    /// Starts servers with a part of the configuration: that of identities, and the limits of
+    /// players.
+    async fn start_as(template: Template, config: &str) -> Self {
         let calls = Calls::default();
         let room_type = game_type(&calls);
-        Self::start_all(template, identity, room_type, calls, WithoutSnapshot::Empty).await
+        Self::start_all(template, config, room_type, calls, WithoutSnapshot::Empty).await
     }
 
     /// Starts servers with rooms of another type.
@@ -115,19 +117,19 @@ impl World {
 
     async fn start_all(
         template: Template,
-        identity: &str,
+        config: &str,
         room_type: RoomType,
         calls: Calls,
         without: WithoutSnapshot,
     ) -> Self {
-        let identity = Config::parse(identity).unwrap().identity;
+        let config = Config::parse(config).unwrap();
         let (cluster, clock) = (MemoryCluster::new(), SystemClock::new());
         let mut nodes = Vec::new();
         for number in 1..=3 {
             let id = ClusterNodeId::new(number);
             let of = cluster_node(&cluster, clock, id).without_snapshot(without);
             let (template, room_type) = (template.clone(), Arc::clone(&room_type));
-            nodes.push(Server::start(of, id, template, room_type, &identity).await);
+            nodes.push(Server::start(of, id, template, room_type, &config).await);
         }
         let world = Self { cluster, clock, nodes, calls };
         for node in 0..3 {
@@ -216,13 +218,15 @@ impl Server {
         id: ClusterNodeId,
         template: Template,
         arena: RoomType,
-        identity: &IdentityConfig,
+        config: &Config,
     ) -> Self {
         let types = RoomTypes::from([("relay".to_owned(), arena)]);
         let mut settings = RoomsSettings::default();
         settings.default_template = Some(name("arena"));
+        settings.same_player = config.identity.same_player;
+        settings.max_rooms_per_player = config.limits.max_rooms_per_owner.map(|max| max as usize);
         let rooms = Rooms::new(settings, [template]);
-        let authentication = Authentication::new(identity).unwrap();
+        let authentication = Authentication::new(&config.identity).unwrap();
         let settings = super::settings(types, rooms, authentication);
         let mut network = Network::start(settings).await.unwrap();
         let node = of.start(network.rooms(), 100).await.unwrap();

@@ -1,6 +1,7 @@
 //! Rooms and players of other nodes of the cluster.
 
 mod guests;
+mod limits;
 mod rooms;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use mp_rooms::{
 };
 use serde_json::Value;
 
+use self::limits::LimitChecks;
 use super::RoomsHost;
 use super::listeners::Listening;
 use crate::cluster::{Applicant, ClusterHandle, TicketHolder, ToNode, is_guest};
@@ -29,6 +31,7 @@ pub(super) struct Cluster {
     /// Numbers of the last joins of players of rooms of this node.
     joins: BTreeMap<Subject, u64>,
     last_join: u64,
+    checks: LimitChecks,
     /// Names of the rooms that have opened, until they have ended.
     names: BTreeMap<RoomId, RoomName>,
 }
@@ -54,6 +57,7 @@ impl RoomsHost {
             elsewhere: BTreeSet::new(),
             joins: BTreeMap::new(),
             last_join: 0,
+            checks: LimitChecks::default(),
             names: BTreeMap::new(),
         });
         self.rooms.record_ticket_changes();
@@ -113,7 +117,7 @@ impl RoomsHost {
         let has_wrong_key =
             host_key.is_some() && self.rooms.has_host_key(now, &join) == Some(false);
         let (Some(selection), Some(cluster)) = (elsewhere, &mut self.cluster) else {
-            return self.rooms.join_as(now, join, identity);
+            return self.join_at_once(join, identity);
         };
         let template = match has_wrong_key {
             true => Err(JoinRefusal::WrongHostKey),
@@ -127,6 +131,25 @@ impl RoomsHost {
         } else {
             self.decide(connection, JoinDecision::Refuse(JoinRefusal::TooManyWaiting));
         }
+    }
+
+    /// Lets a player join a room that is here, or refuses it. If the room ends while other nodes
+    /// are asked about the player, its join begins anew.
+    fn join_at_once(&mut self, join: Join, identity: Arc<Identity>) {
+        let limits = match &self.cluster {
+            Some(_) => self.rooms.limits_of_join(&join, &identity),
+            None => None,
+        };
+        let selection = limits.as_ref().and_then(|_| join.selection_of(&identity).ok());
+        self.join_within_limits(join.connection, limits, move |host, may_join| {
+            let now = host.now();
+            let has_ended = selection.is_some_and(|it| host.rooms.find_by_name(&it.room).is_none());
+            match (may_join, has_ended) {
+                (false, _) => {}
+                (true, true) => host.admit(now, join, identity),
+                (true, false) => host.rooms.join_as(now, join, identity),
+            }
+        });
     }
 
     /// Lets a player whose token may be the host key of a room join the room on another node, which
@@ -204,7 +227,7 @@ impl RoomsHost {
         let Some(cluster) = &mut self.cluster else { return };
         if cluster.elsewhere.remove(&join.connection) {
             match host_key.map(|_| self.rooms.has_host_key(now, &join)) {
-                None => self.join_with(join, identity, &room, ticket),
+                None => return self.join_with(join, identity, room, ticket),
                 Some(Some(false)) if self.is_open => {
                     let refusal = JoinDecision::Refuse(JoinRefusal::WrongHostKey);
                     self.decide(join.connection, refusal);
@@ -217,30 +240,42 @@ impl RoomsHost {
         self.settle(room);
     }
 
-    /// Lets a player join a room of this node. Its ticket was used up in the directory; if the
-    /// registry refuses the player, it is offered again.
+    /// Lets a player join a room of this node, and [settles](Self::settle) the room. Its ticket was
+    /// used up in the directory; if the registry refuses the player, it is offered again.
     fn join_with(
         &mut self,
         mut join: Join,
         identity: Arc<Identity>,
-        room: &RoomName,
+        room: RoomName,
         ticket: Option<PlayerTicket>,
     ) {
-        let (now, connection, claimed_id) = (self.now(), join.connection, join.claimed_id);
-        match ticket {
-            Some(PlayerTicket::Seat(ticket)) => {
-                self.rooms.join_by_ticket(now, connection, claimed_id, Ok(ticket));
-            }
-            Some(PlayerTicket::Resume(resume)) => {
-                self.rooms.restore_ticket(room, resume);
-                join.resume = Some(Ok(resume));
-                self.rooms.join_as(now, join, identity);
-            }
-            None => self.rooms.join_as(now, join, identity),
+        let (connection, claimed_id) = (join.connection, join.claimed_id);
+        if let Some(PlayerTicket::Resume(resume)) = ticket {
+            self.rooms.restore_ticket(&room, resume);
+            join.resume = Some(Ok(resume));
         }
-        if let Some(ticket) = ticket {
-            self.rooms.mark_ticket(ticket.hash());
-        }
+        let limits = match ticket {
+            Some(PlayerTicket::Seat(ticket)) => self.rooms.limits_of_seat(ticket),
+            _ => self.rooms.limits_of_join(&join, &identity),
+        };
+        let existed = self.rooms.find_by_name(&room).is_some();
+        self.join_within_limits(connection, limits, move |host, may_join| {
+            let now = host.now();
+            let has_ended = existed && host.rooms.find_by_name(&room).is_none();
+            match ticket {
+                _ if !may_join => {}
+                // Another node may have it.
+                _ if has_ended => host.rooms.refuse(connection, JoinRefusal::Unreachable),
+                Some(PlayerTicket::Seat(ticket)) => {
+                    host.rooms.join_by_ticket(now, connection, claimed_id, Ok(ticket));
+                }
+                _ => host.rooms.join_as(now, join, identity),
+            }
+            if let Some(ticket) = ticket {
+                host.rooms.mark_ticket(ticket.hash());
+            }
+            host.settle(room);
+        });
     }
 
     /// Refuses a player whose room is on no node, or whose node refuses it.
@@ -282,13 +317,13 @@ impl RoomsHost {
         joins.zip(player).is_none_or(|(joins, player)| joins.contains_key(player))
     }
 
-    /// Lets the cluster replace other connections of a player who has a place here.
+    /// Lets the cluster replace other connections of a player who has a place here. If a second
+    /// connection is rejected, these are places that are kept elsewhere.
     fn report_join(&mut self, connection: ListenerConnection) {
         let Some(cluster) = &mut self.cluster else { return };
         let player = self.rooms.identity_of(connection).and_then(|it| it.subject()).cloned();
-        let (Some(player), SamePlayer::Replace) = (player, self.rooms.same_player()) else {
-            return;
-        };
+        let ends_others = self.rooms.same_player() != SamePlayer::Allow;
+        let Some(player) = player.filter(|_| ends_others) else { return };
         if cluster.joins.len() > 2 * self.rooms.players() + JOINS_MIN {
             let rooms = &self.rooms;
             cluster.joins.retain(|player, _| rooms.has_player(player));

@@ -37,6 +37,7 @@ impl RoomsHost {
 
     /// Frees the place of a connection that has ended.
     pub(super) fn leave(&mut self, now: Instant, connection: ListenerConnection) {
+        self.forget_check(connection);
         if let Some(room) = self.rooms.left(now, connection) {
             self.changes.mark(room);
             self.left(room, connection);

@@ -1,8 +1,7 @@
 //! Calls of other nodes of the cluster about rooms and queues of this one.
 
 use mp_cluster::{
-    FoundSession, ListedRoom, NodeCall, NodeReply, QueueCall, SeatCall, SeatOffer, SeatVerb,
-    SessionQuery,
+    FoundSession, ListedRoom, NodeCall, NodeReply, QueueCall, SeatCall, SeatVerb, SessionQuery,
 };
 use mp_rooms::{LobbyQuery, MatchRefusal, MatchVerb, RoomName, TicketHash};
 
@@ -14,10 +13,11 @@ impl RoomsHost {
     pub(crate) fn handle_node_call(&mut self, from: RemoteRequest, call: NodeCall) {
         let reply = match call {
             NodeCall::List { template, after } => self.list_rooms(template, after),
-            NodeCall::Seat(call) => NodeReply::Seat(self.seat_for(&call)),
+            NodeCall::Seat(call) => return self.seat_for(from, *call),
             NodeCall::SeatOf(ticket) => NodeReply::Seat(self.seat_again(ticket)),
             NodeCall::Queue { template, ticket, call } => self.call_queue(&template, ticket, call),
             NodeCall::Session(query) => NodeReply::Session(self.find_session(&query)),
+            NodeCall::Player(player) => NodeReply::Player(self.report_of(&player)),
         };
         self.notify_cluster(|| ToNode::Reply(from, reply));
     }
@@ -51,16 +51,21 @@ impl RoomsHost {
         }
     }
 
-    fn seat_for(&mut self, call: &SeatCall) -> Result<SeatOffer, MatchRefusal> {
-        let verb = match &call.verb {
+    /// Replies with a seat, which may take some round trips to other nodes.
+    fn seat_for(&mut self, from: RemoteRequest, call: SeatCall) {
+        let SeatCall { verb, request, ticket, identity } = call;
+        let reply = move |host: &mut Self, seat| {
+            host.notify_cluster(|| ToNode::Reply(from, NodeReply::Seat(seat)));
+        };
+        let verb = match verb {
             SeatVerb::Join => MatchVerb::Join,
             SeatVerb::Create => MatchVerb::Create,
-            SeatVerb::In(room) => {
-                let room = self.rooms.find_by_name(room).ok_or(MatchRefusal::UnknownRoom)?;
-                MatchVerb::JoinById(room)
-            }
+            SeatVerb::In(room) => match self.rooms.find_by_name(&room) {
+                Some(room) => MatchVerb::JoinById(room),
+                None => return reply(self, Err(MatchRefusal::UnknownRoom)),
+            },
         };
-        self.request_seat(verb, &call.request, call.ticket, &call.identity)
+        self.request_seat_within_limits(verb, request, ticket, identity, reply);
     }
 
     fn call_queue(

@@ -336,9 +336,9 @@ fn party_is_completed_at_the_node_where_it_was_opened_after_the_queue_has_moved(
         };
         let id = (4..).map(ClusterNodeId::new).find(moves_to).unwrap();
         let of = cluster_node(&world.cluster, world.clock, id);
-        let identity = Config::parse("").unwrap().identity;
+        let config = Config::parse("").unwrap();
         let room_type = game_type(&world.calls);
-        world.nodes.push(Server::start(of, id, template, room_type, &identity).await);
+        world.nodes.push(Server::start(of, id, template, room_type, &config).await);
         let moved = || {
             let tag = |node: usize| world.rooms(node).queue_tag(&name("arena"));
             (0..4).all(|node| tag(node) == Some(id.ticket_tag()))

@@ -147,3 +147,19 @@ fn player_of_another_node_is_kicked_and_joins_again() {
             .await;
     });
 }
+
+#[test]
+fn room_of_another_node_is_found_and_differs_from_one_that_does_not_exist() {
+    actix::System::new().block_on(async {
+        let world = World::start().await;
+        world.nodes[0].network.rooms().create(name("a"), &name("arena")).await.unwrap();
+        for (node, room, is_elsewhere) in [(0, "a", false), (1, "a", true), (1, "b", false)] {
+            let rooms = world.nodes[node].network.rooms();
+            assert_eq!(
+                rooms.is_elsewhere(&name(room)).await,
+                is_elsewhere,
+                "{room} at node {node}"
+            );
+        }
+    });
+}

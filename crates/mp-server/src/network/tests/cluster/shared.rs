@@ -14,32 +14,36 @@ const SECRET: &str = "a secret of thirty-two characters";
 /// read the bans later.
 const BAN_TIME: Duration = Duration::from_secs(30);
 
-/// Starts servers whose players have tokens.
-async fn start() -> World {
-    let identity = format!("[identity]\nmethod = \"token\"\nsecret = \"{SECRET}\"");
-    let mut template = Template::new(name("arena"));
-    template.departure_timeout = None;
-    World::start_as(template, &identity).await
+/// Returns the configuration of servers whose players have tokens.
+pub(super) fn with_tokens() -> String {
+    format!("[identity]\nmethod = \"token\"\nsecret = \"{SECRET}\"\n")
 }
 
-fn subject(text: &str) -> Subject {
+/// Starts servers whose players have tokens.
+async fn start() -> World {
+    let mut template = Template::new(name("arena"));
+    template.departure_timeout = None;
+    World::start_as(template, &with_tokens()).await
+}
+
+pub(super) fn subject(text: &str) -> Subject {
     Subject::new(text).unwrap()
 }
 
-fn token(identity: Identity) -> Token {
+pub(super) fn token(identity: Identity) -> Token {
     let identity = identity.with_create(true).with_expires(Some(unix_now() + 3_600));
     let issuer = TokenIssuer::secret(SECRET.as_bytes()).unwrap().audience("mp-server");
     issuer.issue(unix_now(), &identity, None).unwrap()
 }
 
 /// Returns the path by which a player joins a room.
-fn path(room: &str, player: &str) -> String {
+pub(super) fn path(room: &str, player: &str) -> String {
     let token = token(Identity::new(subject(player)));
     format!("arena/{room}?token={}", token.as_str())
 }
 
 /// Waits until a player is disconnected.
-async fn until_disconnected(player: &BranchRef) {
+pub(super) async fn until_disconnected(player: &BranchRef) {
     let ended = tokio::time::timeout(PATIENCE, player.closed()).await;
     assert!(matches!(ended, Ok(EndReason::Disconnected(_))), "{ended:?}");
 }
@@ -79,12 +83,11 @@ fn ban_of_a_node_holds_on_all_and_on_one_that_starts_later_until_any_node_lifts_
             assert!(reason.starts_with(AuthRefusal::Banned.label()), "node {node}: {reason}");
         }
 
-        let identity = format!("[identity]\nmethod = \"token\"\nsecret = \"{SECRET}\"");
-        let identity = Config::parse(&identity).unwrap().identity;
+        let config = Config::parse(&with_tokens()).unwrap();
         let (id, template) = (ClusterNodeId::new(4), Template::new(name("arena")));
         let of = cluster_node(&world.cluster, world.clock, id);
         let room_type = game_type(&world.calls);
-        let server = Server::start(of, id, template, room_type, &identity).await;
+        let server = Server::start(of, id, template, room_type, &config).await;
         world.nodes.push(server);
         until_banned(&world, 3, "kay", true).await;
 

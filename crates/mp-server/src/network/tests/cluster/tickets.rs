@@ -15,7 +15,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const KEEP: Duration = Duration::from_secs(600);
 
 /// A player, and the notices that it has received.
-struct Player {
+pub(super) struct Player {
     branch: BranchRef,
     notices: Notices,
 }
@@ -50,7 +50,7 @@ impl Notices {
 
 impl Player {
     /// Joins over WebSocket.
-    async fn ws(world: &World, node: usize, path: &str) -> Self {
+    pub(super) async fn ws(world: &World, node: usize, path: &str) -> Self {
         let (url, calls, notices) =
             (world.url(node, path), world.calls.clone(), Notices::default());
         let options = mp_transport_ws::ClientOptions::default();
@@ -60,16 +60,16 @@ impl Player {
         Self { branch, notices }
     }
 
-    async fn ticket(&self) -> String {
+    pub(super) async fn ticket(&self) -> String {
         self.notices.until("resume").await["ticket"].as_str().unwrap().to_owned()
     }
 
-    async fn id(&self) -> PeerId {
+    pub(super) async fn id(&self) -> PeerId {
         id(&self.branch).await
     }
 
     /// Disconnects, and waits until the room of a node keeps the place.
-    async fn lose(self, world: &World, node: usize) {
+    pub(super) async fn lose(self, world: &World, node: usize) {
         let kept = world.stats(node).await.kept_places + 1;
         self.branch.close().await;
         world.until_kept(node, kept).await;
@@ -78,7 +78,7 @@ impl Player {
 
 impl World {
     /// Starts servers whose rooms keep players.
-    async fn start_keeping(identity: &str) -> Self {
+    pub(super) async fn start_keeping(identity: &str) -> Self {
         let mut template = Template::new(name("arena"));
         template.resume = Some(KEEP);
         Self::start_as(template, identity).await
@@ -102,7 +102,7 @@ impl World {
 }
 
 /// Returns `token=` and a token of a player.
-fn token(subject: &str) -> String {
+pub(super) fn token(subject: &str) -> String {
     let expires = Some(mp_core::host::unix_now() + 3_600);
     let identity = Identity::new(Subject::new(subject).unwrap()).with_expires(expires);
     let issuer = TokenIssuer::secret(SECRET.as_bytes()).unwrap().audience("mp-server");
@@ -110,7 +110,7 @@ fn token(subject: &str) -> String {
     format!("token={}", token.as_str())
 }
 
-fn with_tokens() -> String {
+pub(super) fn with_tokens() -> String {
     format!("[identity]\nmethod = \"token\"\nsecret = \"{SECRET}\"")
 }
 

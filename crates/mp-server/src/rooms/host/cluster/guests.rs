@@ -12,12 +12,12 @@ impl RoomsHost {
     /// Lets a player of another node join a room. The decision follows as for players of this node.
     pub(crate) fn guest_joins(&mut self, guest: ListenerConnection, join: RemoteJoin) {
         let room = join.selection.room.clone();
-        if let Err(reason) = self.enter_guest(guest, join)
-            && let Some(socket) = self.socket_of(guest.listener)
-        {
-            socket.reject(guest, reason);
+        if let Err(reason) = self.enter_guest(guest, join) {
+            if let Some(socket) = self.socket_of(guest.listener) {
+                socket.reject(guest, reason);
+            }
+            self.settle(room);
         }
-        self.settle(room);
     }
 
     fn enter_guest(
@@ -28,7 +28,8 @@ impl RoomsHost {
         let RemoteJoin { claimed_id, selection, mut identity, host_key, ticket, .. } = join;
         let now = self.now();
         // A node that repeats a connection is not to be trusted.
-        if self.rooms.has_place(guest) {
+        let waits = self.cluster.as_ref().is_some_and(|cluster| cluster.checks.contains(guest));
+        if waits || self.rooms.has_place(guest) {
             return Err(DisconnectReason::Refused);
         }
         if let Some(hash) = host_key {
@@ -46,7 +47,7 @@ impl RoomsHost {
             return Err(DisconnectReason::Rejected(Rejection::from(AuthRefusal::Banned)));
         }
         let room = selection.room.clone();
-        self.join_with(Join::new(guest, claimed_id, Ok(selection)), identity, &room, ticket);
+        self.join_with(Join::new(guest, claimed_id, Ok(selection)), identity, room, ticket);
         Ok(())
     }
 
