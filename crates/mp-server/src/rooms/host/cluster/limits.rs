@@ -201,3 +201,45 @@ impl RoomsHost {
 
 /// Requests about which other nodes are asked at the same time.
 const CHECKS_MAX: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(player: usize, is_single: bool, max_rooms: Option<usize>) -> PlayerLimits {
+        let mut limits = PlayerLimits::new(Subject::new(&format!("player-{player}")).unwrap());
+        (limits.is_single, limits.max_rooms) = (is_single, max_rooms);
+        limits
+    }
+
+    #[test]
+    fn requests_of_a_player_on_one_node_count_until_they_are_decided() {
+        let (mut checks, usage) = (LimitChecks::default(), PlayerUsage::default());
+        let single = limits(0, true, Some(2));
+        assert_eq!(checks.begin(&single, usage).unwrap().rooms, 0);
+        let refused = checks.begin(&single, usage).unwrap_err();
+        assert_eq!(refused, JoinRefusal::AlreadyConnected);
+        let creates = limits(0, false, Some(2));
+        assert_eq!(checks.begin(&creates, usage).unwrap().rooms, 1);
+        let refused = checks.begin(&creates, usage).unwrap_err();
+        assert_eq!(refused, JoinRefusal::TooManyRoomsOfPlayer);
+        checks.end(&single);
+        assert_eq!(checks.begin(&single, usage).unwrap().rooms, 1);
+    }
+
+    #[test]
+    fn requests_about_which_other_nodes_are_asked_are_bounded() {
+        let (mut checks, usage) = (LimitChecks::default(), PlayerUsage::default());
+        for player in 0..CHECKS_MAX {
+            assert!(checks.begin(&limits(player, true, None), usage).is_ok());
+        }
+        let further = limits(CHECKS_MAX, true, None);
+        assert_eq!(checks.begin(&further, usage).unwrap_err(), JoinRefusal::TooManyWaiting);
+        checks.end(&limits(0, true, None));
+        assert!(checks.begin(&further, usage).is_ok());
+        for player in 1..=CHECKS_MAX {
+            checks.end(&limits(player, true, None));
+        }
+        assert!(checks.players.is_empty() && checks.count == 0);
+    }
+}
