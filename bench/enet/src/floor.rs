@@ -1,10 +1,13 @@
 //! Lower bound of the machine: datagrams without a protocol, received by recvmmsg and sent by
 //! sendmmsg with segmentation offload. Each source address is a client; its first datagram is sent
 //! back. Messages of a round to the same client share datagrams, as those of a turn of ENet do.
+//! Dropped messages are counted.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,10 +34,15 @@ struct Args {
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let mut socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    answer_marks(|| json!({}));
+    let received = Arc::new(AtomicU64::new(0));
+    let mut clients = Clients::new(&args, Arc::clone(&received));
+    answer_marks(move || match args.pass {
+        // Without deliveries the load counts nothing.
+        Forward::Drop => json!({ "operations": received.load(Ordering::Relaxed) }),
+        _ => json!({}),
+    });
     ready(socket.local_addr()?.port());
 
-    let mut clients = Clients::new(args.pass, datagram_len(args.size));
     let mut batch = SendBatch::with_capacity(BATCH_BYTES);
     let mut next_round = Instant::now();
     loop {
@@ -56,8 +64,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The clients, in order of their first datagrams.
 struct Clients {
     pass: Forward,
+    /// Bytes of a message.
+    size: usize,
     /// Bytes of the messages that fit in a datagram.
     segment: usize,
+    /// Number of messages received.
+    received: Arc<AtomicU64>,
     clients: Vec<Client>,
     indexes: HashMap<SocketAddr, usize>,
     /// Clients with queued messages.
@@ -71,8 +83,16 @@ struct Client {
 }
 
 impl Clients {
-    fn new(pass: Forward, segment: usize) -> Self {
-        Self { pass, segment, clients: Vec::new(), indexes: HashMap::new(), queued: Vec::new() }
+    fn new(args: &Args, received: Arc<AtomicU64>) -> Self {
+        Self {
+            pass: args.pass,
+            size: args.size,
+            segment: datagram_len(args.size),
+            received,
+            clients: Vec::new(),
+            indexes: HashMap::new(),
+            queued: Vec::new(),
+        }
     }
 
     /// Queues the messages of a datagram for their receivers.
@@ -87,6 +107,7 @@ impl Clients {
             self.queue(index, datagram);
             return;
         };
+        self.received.fetch_add((datagram.len() / self.size) as u64, Ordering::Relaxed);
         for to in self.pass.targets(from, self.clients.len()) {
             self.queue(to, datagram);
         }

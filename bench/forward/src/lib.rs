@@ -34,6 +34,8 @@ pub enum Forward {
     Others,
     /// The client that connected after its sender; after the last, the first
     Next,
+    /// None: packets are dropped
+    Drop,
 }
 
 impl Forward {
@@ -44,6 +46,7 @@ impl Forward {
             Self::Echo => from..from + 1,
             Self::Others => 0..count,
             Self::Next => (from + 1) % count..(from + 1) % count + 1,
+            Self::Drop => 0..0,
         };
         all.filter(move |&to| self != Self::Others || to != from)
     }

@@ -236,7 +236,7 @@ impl Area {
 
 /// Workloads and contenders that the smoke test leaves out: only an optimized server completes them
 /// in time, or others are like them.
-pub(crate) const NOT_IN_SMOKE: [&str; 23] = [
+pub(crate) const NOT_IN_SMOKE: [&str; 26] = [
     FULL_ROOM,
     WEBRTC_RELAY,
     "echo-64x8",
@@ -260,6 +260,9 @@ pub(crate) const NOT_IN_SMOKE: [&str; 23] = [
     "mp-server, 0",
     "mp-server, 4",
     "mp-server, 8",
+    "rpc-in-fast",
+    "mp, 16",
+    "mp, 3,072",
 ];
 pub(crate) const FULL_ROOM: &str = "full-room-4095";
 pub(crate) const WEBRTC_RELAY: &str = "webrtc-relay-64";

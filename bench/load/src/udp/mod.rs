@@ -120,6 +120,8 @@ enum Pattern {
     Ring,
     /// Each to all others
     Group,
+    /// Each to the server, which forwards nothing, at its rate
+    Server,
     /// No messages
     Idle,
 }

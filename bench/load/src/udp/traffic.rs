@@ -39,7 +39,7 @@ impl Traffic {
         let clients = usize::from(args.clients);
         let (sources, speakers) = match args.pattern {
             Pattern::Group => (clients, clients),
-            Pattern::Ring | Pattern::Steady => (1, clients),
+            Pattern::Ring | Pattern::Steady | Pattern::Server => (1, clients),
             Pattern::Echo | Pattern::Fan | Pattern::Idle => (1, 1),
         };
         Self {
@@ -92,7 +92,7 @@ impl Traffic {
             Pattern::Fan => source == 0 && index != 0,
             Pattern::Ring => self.next_in_room(source) == index,
             Pattern::Group => source != index && self.is_same_room(source, index),
-            Pattern::Idle => false,
+            Pattern::Server | Pattern::Idle => false,
         };
         if !is_expected || from.is_some_and(|from| from != stamp.source) {
             self.counter.wrong();
@@ -121,6 +121,7 @@ impl Traffic {
             Pattern::Ring => (Some(self.next_in_room(index) as u16), 1),
             Pattern::Fan | Pattern::Group => (None, self.room_size - 1),
             Pattern::Echo | Pattern::Steady | Pattern::Idle => (Some(source), 1),
+            Pattern::Server => (Some(source), 0),
         };
         let sequence = self.sequences[index];
         self.sequences[index] += 1;
