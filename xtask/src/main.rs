@@ -130,7 +130,8 @@ enum Command {
     /// and the same load generator for all on CPU 1. A full run takes about half an hour on an
     /// otherwise idle machine.
     Bench(BenchArgs),
-    /// Counts the instructions and allocations of codecs, relay, replication and tables in memory.
+    /// Counts the instructions and allocations of codecs, relay, replication, tables and gateways
+    /// in memory.
     ///
     /// Runs bench/instructions under callgrind, and compares with bench/instructions/baseline.json.
     /// A change of more than 3 % fails; --accept writes the new counts. Counts of another compiler

@@ -8,6 +8,7 @@
 //! ```
 
 mod calls;
+mod cluster;
 mod codec;
 mod relay;
 mod replication;
@@ -67,6 +68,15 @@ enum Workload {
     Delta,
     /// Spawn a node for one of four clients, and despawn it
     Spawn,
+    /// A turn of two nodes of a cluster: a packet each way over one of 10 links
+    #[value(name = "cluster-turn-10")]
+    ClusterTurn10,
+    /// The same with 100 links
+    #[value(name = "cluster-turn-100")]
+    ClusterTurn100,
+    /// The same with 1,000 links
+    #[value(name = "cluster-turn-1000")]
+    ClusterTurn1000,
     /// A call and two replicated properties, with tables that the macros write
     TablesGenerated,
     /// The same with tables written by hand
@@ -102,6 +112,9 @@ fn main() -> Result<(), BuildError> {
         Workload::SyncViewed => replication::sync(operations, true)?,
         Workload::Delta => replication::delta(operations)?,
         Workload::Spawn => replication::spawn(operations)?,
+        Workload::ClusterTurn10 => cluster::run(operations, 10),
+        Workload::ClusterTurn100 => cluster::run(operations, 100),
+        Workload::ClusterTurn1000 => cluster::run(operations, 1_000),
         Workload::TablesGenerated => tables::run_generated(operations)?,
         Workload::TablesByHand => tables::run_by_hand(operations)?,
     };

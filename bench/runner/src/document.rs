@@ -95,7 +95,8 @@ Work in memory, in one thread and without sockets: instructions by callgrind, an
 compares with `bench/instructions/baseline.json`; continuous integration fails if an operation has 3 % more or fewer.
 `instructions --help` describes the workloads; run alone, it prints nanoseconds per operation as well. SYNC and DELTA have the values of one
 synchronizer. Tables that the macros write cost as much as those written by hand. While an operator views a room (`…-viewed`), traffic is
-counted by method, node and property: 1.02 × for relay and sync.
+counted by method, node and property: 1.02 × for relay and sync. `cluster-turn-…` is a turn of two nodes with 10 to 1,000 links between
+them, of which one has a packet each way.
 
 | workload | instructions per operation | allocations | bytes |
 |---|---:|---:|---:|
