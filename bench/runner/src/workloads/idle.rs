@@ -69,8 +69,8 @@ pub(super) fn all() -> Vec<Workload> {
 
 const IDLE_ROOM: &str = "\"of it heap\": without the pages of files, such as the program. With \
     256 clients mp-server grows by 7 KiB per client after malloc_trim; the rest of the growth is free \
-    memory that the announcements used while all joined: at the peak of 7.5 MB, 48 % are ENet's reliable commands in \
-    flight, and 20 % other queued packets (heaptrack). Other allocators, preloaded, in KiB per client: glibc 22 \
+    memory that the announcements used while all joined: at the peak of 7.5 MB, 48 % were ENet's reliable commands in \
+    flight, and 20 % other queued packets (heaptrack, when a command took 160 bytes; now it takes 88). Other allocators, preloaded, in KiB per client: glibc 22 \
     to 24, with one arena 19, mimalloc 20, mimalloc that returns memory at once 11, jemalloc 33, with one arena and a decay of 1 s 17.";
 
 const FREE_MEMORY: &str = "All but 7 KiB is memory that the program has freed and the allocator keeps for \
