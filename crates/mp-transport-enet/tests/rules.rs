@@ -138,6 +138,18 @@ fn unsequenced_packets_are_delivered_once_in_any_order() {
 }
 
 #[test]
+fn of_unreliable_packets_only_those_to_acknowledge_need_a_turn() {
+    let ((mut host, client), now) = (connected(), at(10_100));
+    transmits(&mut host, now);
+    let before = host.poll_timeout();
+    client.send(&mut host, now, &[unreliable(0, 0, 1, &[1]), unsequenced(1, &[2])]);
+    assert_eq!(host.poll_timeout(), before, "there is nothing to send");
+    let acknowledged = Command { flags: FLAG_ACKNOWLEDGE, ..unreliable(0, 0, 2, &[3]) };
+    client.send(&mut host, now, &[acknowledged]);
+    assert_eq!((host.poll_timeout(), client.acknowledged(&mut host, now, 0)), (Some(now), vec![0]));
+}
+
+#[test]
 fn fragments_are_reassembled_to_a_packet_with_the_flag_of_their_kind() {
     let (mut host, client) = connected();
     let whole = pattern(0, 3_000);

@@ -9,7 +9,7 @@ pub(super) fn all() -> Vec<Workload> {
         .map(|(clients, name)| mp(name, "out").with_clients(clients));
     let theirs = [(512, "Godot, 512"), (1_024, "Godot, 1,024"), (2_048, "Godot, 2,048")]
         .map(|(clients, name)| godot(name, &["--ticks"]).with_clients(clients));
-    let broadcast = ours.into_iter().chain(theirs).chain([floor()]);
+    let broadcast = ours.into_iter().chain(theirs).chain([broadcast_floor()]);
     let broadcast = broadcast.map(|contender| contender.with_windows(5));
     vec![
         Workload {
@@ -136,11 +136,10 @@ const DATAGRAMS: &str = "Each client receives a datagram of its own, 245,700 per
 
 /// mp with as many clients as ENet has peers.
 const ALL: &str = "mp, 4,095";
-const FLOOR: &str = "floor";
 
 /// Returns a server that sends the datagrams of one client to all others: as many, and of the same
 /// size, as those of the calls.
-fn floor() -> Contender {
+fn broadcast_floor() -> Contender {
     let size = CALL_DATAGRAM.to_string();
     let load =
         format!("udp --transport datagram --pattern fan --clients 4096 --rate 60 --size {size}");

@@ -18,6 +18,8 @@ mod stats;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
+
 pub use self::carried::{AnnouncedId, AssignedId, CarriedSession};
 use self::conditions::InitialConditions;
 pub use self::lingering::DisconnectRequest;
@@ -54,7 +56,8 @@ pub struct Endpoint<P, R = BranchId> {
     id: EndpointId,
     peer: P,
     router: R,
-    routes: BTreeMap<ConnectionId, Routed>,
+    /// Each received packet is looked up here. Remote peers do not choose the keys.
+    routes: FxHashMap<ConnectionId, Routed>,
     undecided: Candidates,
     lingering: Lingering,
     branches: BTreeMap<BranchId, BranchQueue>,
@@ -201,7 +204,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             id,
             peer,
             router,
-            routes: BTreeMap::new(),
+            routes: FxHashMap::default(),
             undecided: Candidates::default(),
             lingering: Lingering::default(),
             branches: BTreeMap::new(),
@@ -375,7 +378,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
         if self.has_input && max_ack_delay > Duration::ZERO {
             self.flush(now);
         }
-        if self.receive_events(now) {
+        // Packets that elicit nothing from the transport need no further turn.
+        if self.receive_events(now) && self.peer.poll_timeout().is_some_and(|due| due <= now) {
             self.flush_by.get_or_insert(now + max_ack_delay);
         }
         self.reject_expired();

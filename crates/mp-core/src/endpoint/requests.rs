@@ -91,7 +91,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             origin.address().is_some_and(|address| prefix.contains(address.ip()))
         };
         let routed = self.routes.iter().filter(|(_, it)| is_of(&it.identity.origin));
-        let routed: Vec<_> = routed.map(|(&connection, _)| connection).collect();
+        let mut routed: Vec<_> = routed.map(|(&connection, _)| connection).collect();
+        routed.sort_unstable();
         for &connection in &routed {
             self.peer.disconnect(connection, reason, CloseMode::Graceful);
         }

@@ -192,7 +192,12 @@ macro_rules! value {
 
             impl FromVariant for $type {
                 fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
-                    match value.convert(VariantType::$variant)? {
+                    // Usually the value has the type already.
+                    let value = match value {
+                        Variant::$variant(value) => return Ok(value!(@open value $($boxed)?)),
+                        other => other.convert(VariantType::$variant)?,
+                    };
+                    match value {
                         Variant::$variant(value) => Ok(value!(@open value $($boxed)?)),
                         other => Err(FromVariantError::Type {
                             expected: VariantType::$variant,

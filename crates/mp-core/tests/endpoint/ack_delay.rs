@@ -74,6 +74,16 @@ fn flush_is_delayed_at_most_by_the_ack_delay() {
 }
 
 #[test]
+fn packet_that_elicits_nothing_from_the_transport_needs_no_further_turn() {
+    let mut endpoint = endpoint(ACK_DELAY);
+    // A ping in a second.
+    let later = Some(Instant::from_millis(1_005));
+    endpoint.peer_mut().timeout = later;
+    assert_eq!(turn(&mut endpoint, 5_000), [Poll, Flush]);
+    assert_eq!(endpoint.poll_timeout(), later);
+}
+
+#[test]
 fn turn_that_receives_nothing_flushes() {
     let mut endpoint = endpoint(ACK_DELAY);
     turn(&mut endpoint, 5_000);

@@ -57,8 +57,7 @@ impl Codec {
         }
     }
 
-    /// Decodes a packet, but not the arguments of a call: these are
-    /// [`call_arguments`](Self::call_arguments).
+    /// Decodes a packet, but not the arguments of a call.
     pub(crate) fn decode_without_arguments(
         self,
         packet: &Bytes,
@@ -69,13 +68,10 @@ impl Codec {
         }
     }
 
-    /// Returns the encoded arguments of a packet that is a call.
-    pub(crate) fn call_arguments(
-        self,
-        packet: &[u8],
-    ) -> Result<godot::EncodedArguments<'_>, DecodeError> {
+    /// Decodes a packet that is a call, but not its arguments; returns `None` for another packet.
+    pub(crate) fn call(self, packet: &[u8]) -> Option<Result<godot::EncodedCall<'_>, DecodeError>> {
         match self {
-            Self::Godot4(_) => godot::call_arguments(packet),
+            Self::Godot4(_) => godot::call(packet),
         }
     }
 

@@ -268,7 +268,8 @@ impl RemotePaths {
         }
     }
 
-    /// Returns the node to which `peer` assigned `id`. If the node has left the tree, its path is
+    /// Returns the node to which `peer` assigned `id`, and whether the peer's RPC table
+    /// [differs](Self::is_mismatched) for it. If the node has left the tree, its path is
     /// resolved again: as in Godot the id then means the new node at that path, unless the new node
     /// is from another announcement.
     pub(crate) fn resolve(
@@ -277,7 +278,7 @@ impl RemotePaths {
         peer: PeerId,
         id: u32,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
-    ) -> Result<NodeId, NotAccepted> {
+    ) -> Result<(NodeId, bool), NotAccepted> {
         let unknown = NotAccepted::Refused(Refusal::UnknownPathId);
         let Some(paths) = self.peers.get_mut(&peer) else { return Err(unknown) };
         let Some(assigned) = paths.assigned.get_mut(&id) else { return Err(unknown) };
@@ -285,7 +286,7 @@ impl RemotePaths {
         if let Some(node) = before
             && tree.name_of(node).is_some()
         {
-            return Ok(node);
+            return Ok((node, paths.mismatched.contains(&node)));
         }
         let found = assigned.path.as_deref().and_then(|path| tree.find(path));
         let found = match (found, before) {
@@ -321,7 +322,7 @@ impl RemotePaths {
                 tree.rpc_ids(node).is_none_or(|ids| *ids.checksum() != assigned.checksum);
             self.set_mismatched(peer, node, is_mismatched);
         }
-        Ok(node)
+        Ok((node, self.is_mismatched(peer, node)))
     }
 }
 

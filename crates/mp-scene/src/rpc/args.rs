@@ -79,8 +79,9 @@ pub enum MethodCallError {
 /// The arguments of a received call, converted one by one.
 #[derive(Debug)]
 pub struct Arguments {
-    rest: std::iter::Enumerate<std::vec::IntoIter<Variant>>,
-    count: MethodCallError,
+    rest: std::vec::IntoIter<Variant>,
+    got: usize,
+    takes: usize,
 }
 
 impl Arguments {
@@ -91,11 +92,10 @@ impl Arguments {
     /// If there are more arguments than parameters.
     pub fn new(args: Vec<Variant>, takes: usize) -> Result<Self, MethodCallError> {
         let got = args.len();
-        let count = MethodCallError::ArgumentCount { got, takes };
         if got > takes {
-            return Err(count);
+            return Err(MethodCallError::ArgumentCount { got, takes });
         }
-        Ok(Self { rest: args.into_iter().enumerate(), count })
+        Ok(Self { rest: args.into_iter(), got, takes })
     }
 
     /// Converts the next argument.
@@ -104,10 +104,14 @@ impl Arguments {
     ///
     /// If it does not convert, or is missing and the parameter needs one.
     pub fn next_as<T: FromVariant>(&mut self) -> Result<T, MethodCallError> {
-        let Some((index, arg)) = self.rest.next() else {
-            return T::absent().ok_or_else(|| self.count.clone());
+        let Self { ref mut rest, got, takes } = *self;
+        let Some(arg) = rest.next() else {
+            return T::absent().ok_or(MethodCallError::ArgumentCount { got, takes });
         };
-        T::from_variant(arg).map_err(|source| MethodCallError::Argument { index, source })
+        T::from_variant(arg).map_err(|source| {
+            let index = got - rest.len() - 1;
+            MethodCallError::Argument { index, source }
+        })
     }
 }
 

@@ -11,11 +11,13 @@ use crate::rpc::MethodCallError;
 use crate::tree::{CheckedOut, Node, NodeId, NodeRef, TreeError};
 
 impl Scene {
-    /// Makes a received call. A call that does not fit the method is dropped and counted, as in
-    /// Godot.
+    /// Makes a received call, when changes were flushed. A call that does not fit the method is
+    /// dropped and counted, as in Godot.
     pub(crate) fn call_remote(&mut self, call: Call) {
-        let (sender, method) = (call.sender, call.method.clone());
-        if let Err(error) = self.call(call) {
+        let (node, sender, method) = (call.node, call.sender, call.method.clone());
+        let result = self.run_flushed(call);
+        self.run_deferred(node);
+        if let Err(error) = result {
             let error = ErrorChain::new(&error);
             tracing::debug!(%sender, %method, %error, "dropped a call");
             self.failed_calls += 1;
@@ -49,6 +51,10 @@ impl Scene {
     fn run(&mut self, call: Call) -> Result<(), MethodCallError> {
         // The properties of a node that is checked out cannot be read, so flush changes first.
         self.flush_changes();
+        self.run_flushed(call)
+    }
+
+    fn run_flushed(&mut self, call: Call) -> Result<(), MethodCallError> {
         if self.tree.is_checked_out(call.node) && self.deferred.len() < BUSY_NODE_CALLS_MAX {
             self.deferred.push_back(call);
             return Ok(());
@@ -88,7 +94,8 @@ impl Scene {
 
     /// Runs the calls that were deferred while `node` was checked out, unless it still is.
     pub(super) fn run_deferred(&mut self, node: NodeId) {
-        while self.tree.is_checked_in(node)
+        while !self.deferred.is_empty()
+            && self.tree.is_checked_in(node)
             && let Some(deferred) = self.pop_deferred(node)
         {
             let method = deferred.method.clone();

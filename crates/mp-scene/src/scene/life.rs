@@ -60,6 +60,9 @@ impl Scene {
     /// Removes the nodes that [`queue_free`](Self::queue_free) was called for. No method is
     /// running.
     pub(crate) fn free_queued(&mut self) {
+        if self.life.freed.is_empty() {
+            return;
+        }
         // `exit_tree` has no scene, so none is added meanwhile.
         for node in mem::take(&mut self.life.freed) {
             // Fails if the node has left with a node above it, or was removed.
@@ -69,9 +72,12 @@ impl Scene {
 
     /// Runs [`Node::ready`](crate::tree::Node::ready) of the nodes that have entered the tree.
     pub(super) fn make_ready(&mut self) {
-        if !self.tree.has_entered() {
-            return;
+        if self.tree.has_entered() {
+            self.make_entered_ready();
         }
+    }
+
+    fn make_entered_ready(&mut self) {
         self.life.readying += 1;
         while self.tree.has_entered() {
             for node in self.tree.take_entered() {

@@ -9,6 +9,7 @@ use super::traffic::{Direction, TrafficCount};
 use super::{NotAccepted, Refusal, SceneMultiplayer};
 use crate::SceneMessage;
 use crate::api::ApiEvent;
+use crate::codec::godot::EncodedCall;
 use crate::path_cache::PathAnnouncement;
 use crate::signal::Signal;
 use crate::tree::NodeTree;
@@ -36,6 +37,7 @@ impl SceneMultiplayer {
                 }
             }
             Received::Inner(author, inner) => self.receive_inner(now, tree, author, &inner),
+            Received::Call(call) => self.receive_call(now, tree, from, call, &packet.payload),
             Received::Message(message) => {
                 self.receive_message(now, tree, from, message, &packet.payload);
             }
@@ -79,9 +81,10 @@ impl SceneMultiplayer {
         from: PeerId,
         inner: &Bytes,
     ) {
-        let message = self.with_session(|session, cx| session.receive_inner(cx, from, inner));
-        if let Some(message) = message {
-            self.receive_message(now, tree, from, message, inner);
+        match self.with_session(|session, cx| session.receive_inner(cx, from, inner)) {
+            Received::Call(call) => self.receive_call(now, tree, from, call, inner),
+            Received::Message(message) => self.receive_message(now, tree, from, message, inner),
+            _ => {}
         }
     }
 
@@ -98,6 +101,43 @@ impl SceneMultiplayer {
         self.is_receiving_released = false;
     }
 
+    fn receive_call(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        from: PeerId,
+        call: EncodedCall<'_>,
+        packet: &Bytes,
+    ) {
+        let (replication, nodes, method) = (&self.replication, &*tree, call.method);
+        let announcement_of = |node| replication.announcement_of(nodes, node);
+        let received = ReceivedCall { from, call };
+        let (limits, quirks) = (self.sender.wire().limits(), self.quirks);
+        let outcome =
+            match self.paths.receive_call(now, limits, nodes, quirks, received, announcement_of) {
+                Ok(call) => {
+                    if let Some(accounts) = self.traffic.accounts() {
+                        let count = TrafficCount::of(1, packet.len());
+                        let method = (call.node, method);
+                        accounts.count_call(nodes, Direction::Received, method, count);
+                    }
+                    self.events.push(ApiEvent::Call(call));
+                    Ok(())
+                }
+                Err(NotAccepted::Refused(
+                    refusal @ (Refusal::CallRateExceeded | Refusal::CallTooLarge),
+                )) => {
+                    if self.disconnects_over_limits {
+                        self.sender.disconnect(from, DisconnectReason::Kicked);
+                    }
+                    Err(refusal.into())
+                }
+                Err(refusal) => Err(self.paths.refuse_late(now, tree, from, refusal)),
+            };
+        self.defer_or_refuse(now, from, MessageKind::Call, packet, outcome);
+        self.receive_released(now, tree);
+    }
+
     fn receive_message(
         &mut self,
         now: Instant,
@@ -107,36 +147,6 @@ impl SceneMultiplayer {
         packet: &Bytes,
     ) {
         match message {
-            SceneMessage::RemoteCall(call) => {
-                let (replication, nodes) = (&self.replication, &*tree);
-                let announcement_of = |node| replication.announcement_of(nodes, node);
-                let method = call.method;
-                let received = ReceivedCall { from, call, packet };
-                let (wire, quirks) = (self.sender.wire(), self.quirks);
-                let call =
-                    self.paths.receive_call(now, wire, nodes, quirks, received, announcement_of);
-                let outcome = match call {
-                    Ok(call) => {
-                        if let Some(accounts) = self.traffic.accounts() {
-                            let (method, count) =
-                                ((call.node, method), TrafficCount::of(1, packet.len()));
-                            accounts.count_call(nodes, Direction::Received, method, count);
-                        }
-                        self.events.push(ApiEvent::Call(call));
-                        Ok(())
-                    }
-                    Err(NotAccepted::Refused(
-                        refusal @ (Refusal::CallRateExceeded | Refusal::CallTooLarge),
-                    )) => {
-                        if self.disconnects_over_limits {
-                            self.sender.disconnect(from, DisconnectReason::Kicked);
-                        }
-                        Err(refusal.into())
-                    }
-                    Err(refusal) => Err(self.paths.refuse_late(now, tree, from, refusal)),
-                };
-                self.defer_or_refuse(now, from, MessageKind::Call, packet, outcome);
-            }
             SceneMessage::SimplifyPath { id, checksum, path } => {
                 // The path may name a node that the program has added since the last input.
                 self.apply_tree_changes(now, tree);
@@ -182,7 +192,9 @@ impl SceneMultiplayer {
                 self.replicating(now, tree, |it, cx| it.receive_delta(cx, from, elements));
             }
             SceneMessage::Raw(data) => self.events.emit(Signal::PeerPacket { from, data }),
-            SceneMessage::Auth(_)
+            // Handled by `receive_call`, and by the session.
+            SceneMessage::RemoteCall(_)
+            | SceneMessage::Auth(_)
             | SceneMessage::AddPeer(_)
             | SceneMessage::DelPeer(_)
             | SceneMessage::Relay { .. } => {}

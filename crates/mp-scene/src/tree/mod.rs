@@ -160,6 +160,12 @@ pub trait NodeTree {
     fn has_changes(&self) -> bool {
         true
     }
+
+    /// Returns whether there is anything to take except touched nodes, which matter only to
+    /// synchronizers. The default implementation is [`has_changes`](Self::has_changes).
+    fn has_structural_changes(&self) -> bool {
+        self.has_changes()
+    }
 }
 
 impl dyn NodeTree + '_ {

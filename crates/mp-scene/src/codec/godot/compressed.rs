@@ -16,7 +16,7 @@
 use bytes::{BufMut, BytesMut};
 use mp_core::{Variant, VariantType};
 
-use super::variant::{Decoder, Limits, Objects, VariantError, encode_variant};
+use super::variant::{Decoder, ELEMENTS_AHEAD, Limits, Objects, VariantError, encode_variant};
 
 /// Appends `value` to `out`.
 ///
@@ -113,9 +113,12 @@ impl Decoder<'_> {
     /// A value may take a single byte, so each of the `count` values is charged 64 bytes of memory
     /// besides its own.
     pub fn compressed_list(&mut self, count: usize) -> (Vec<Variant>, Option<VariantError>) {
-        let mut values = Vec::new();
+        let mut values = Vec::with_capacity(count.min(ELEMENTS_AHEAD));
         for _ in 0..count {
-            match self.charge_element().and_then(|()| self.compressed()) {
+            if let Err(error) = self.charge_element() {
+                return (values, Some(error));
+            }
+            match self.compressed() {
                 Ok(value) => values.push(value),
                 Err(error) => return (values, Some(error)),
             }

@@ -21,7 +21,7 @@ pub use id_map::{
 };
 pub(crate) use id_map::{RelayedAnnouncement, confirm_path, relayed_announcement, with_sync_time};
 pub use rpc::CallLayout;
-pub(crate) use rpc::EncodedArguments;
+pub(crate) use rpc::EncodedCall;
 pub use sync::{BY_PATH as SYNCHRONIZER_BY_PATH, next_delta_element, next_sync_element};
 pub use sys::relay_prefix;
 pub(crate) use sys::relayed;
@@ -129,9 +129,10 @@ pub(crate) fn kind(head: &[u8]) -> Option<PacketKind> {
     })
 }
 
-/// Returns the arguments of a packet that is a call.
-pub(super) fn call_arguments(packet: &[u8]) -> Result<EncodedArguments<'_>, DecodeError> {
-    rpc::arguments(packet)
+/// Decodes a packet that is a call, but not its arguments; returns `None` for another packet.
+pub(super) fn call(packet: &[u8]) -> Option<Result<EncodedCall<'_>, DecodeError>> {
+    let is_call = packet.first().is_some_and(|first| first & COMMAND_MASK == REMOTE_CALL);
+    is_call.then(|| EncodedCall::read(packet))
 }
 
 /// Returns the text before the first NUL, or all of it if there is none. As in Godot, invalid UTF-8

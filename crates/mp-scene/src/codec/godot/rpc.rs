@@ -74,15 +74,15 @@ pub(super) fn encode(
 }
 
 pub(super) fn decode(packet: &Bytes, limits: &Limits) -> Result<RemoteCall, DecodeError> {
-    let head = Head::read(packet)?;
-    let (args, complete) = head.args.decode(limits);
-    Ok(RemoteCall { node: head.node(), method: head.method, args, complete })
+    let call = EncodedCall::read(packet)?;
+    let (args, complete) = call.args.decode(limits);
+    Ok(RemoteCall { node: call.node(), method: call.method, args, complete })
 }
 
 /// Decodes a call without its arguments.
 pub(super) fn decode_head(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
-    let head = Head::read(packet)?;
-    Ok(RemoteCall { node: head.node(), method: head.method, args: Vec::new(), complete: true })
+    let call = EncodedCall::read(packet)?;
+    Ok(RemoteCall { node: call.node(), method: call.method, args: Vec::new(), complete: true })
 }
 
 /// Returns a call with another path id of its node; `None` if `map` returns none. A call by path
@@ -91,7 +91,7 @@ pub(super) fn map_node_id(
     packet: &Bytes,
     map: impl FnOnce(u32) -> Option<u32>,
 ) -> Result<Option<Bytes>, DecodeError> {
-    let HeadNode::Id { id, wide } = Head::read(packet)?.node else {
+    let EncodedNode::Id { id, wide } = EncodedCall::read(packet)?.node else {
         return Ok(Some(packet.clone()));
     };
     let meta = packet[0];
@@ -148,15 +148,15 @@ impl CallLayout {
         if packet.first().is_none_or(|meta| meta & COMMAND_MASK != REMOTE_CALL) {
             return Err(DecodeError::Invalid("command of a call"));
         }
-        let head = Head::read(packet)?;
-        let path_len = match head.node {
-            HeadNode::Path(path) => path.len(),
-            HeadNode::Id { .. } => 0,
+        let call = EncodedCall::read(packet)?;
+        let path_len = match call.node {
+            EncodedNode::Path(path) => path.len(),
+            EncodedNode::Id { .. } => 0,
         };
-        let (end, bytes) = (packet.len() - path_len, head.args.bytes);
+        let (end, bytes) = (packet.len() - path_len, call.args.bytes);
         let (mut arguments, mut start) = (Vec::new(), end - bytes.len());
         let mut decoder = Decoder::new(bytes, limits);
-        for _ in 0..head.args.count.unwrap_or(0) {
+        for _ in 0..call.args.count.unwrap_or(0) {
             if decoder.compressed().is_err() {
                 break;
             }
@@ -164,29 +164,26 @@ impl CallLayout {
             arguments.push(start..next);
             start = next;
         }
-        let is_raw = head.args.count.is_none() && start < end;
+        let is_raw = call.args.count.is_none() && start < end;
         if is_raw {
             arguments.push(start..end);
             start = end;
         }
-        let (node, method) = (head.node(), head.method);
+        let (node, method) = (call.node(), call.method);
         Ok(Self { node, method, arguments, is_raw, rest: start..end })
     }
 }
 
-/// Returns the arguments of a call.
-pub(super) fn arguments(packet: &[u8]) -> Result<EncodedArguments<'_>, DecodeError> {
-    Head::read(packet).map(|head| head.args)
-}
-
 /// A call whose arguments are not decoded yet.
-struct Head<'a> {
-    node: HeadNode<'a>,
-    method: u16,
-    args: EncodedArguments<'a>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EncodedCall<'a> {
+    node: EncodedNode<'a>,
+    pub(crate) method: u16,
+    pub(crate) args: EncodedArguments<'a>,
 }
 
-enum HeadNode<'a> {
+#[derive(Clone, Copy, Debug)]
+enum EncodedNode<'a> {
     Id { id: u32, wide: bool },
     Path(&'a [u8]),
 }
@@ -199,8 +196,9 @@ pub(crate) struct EncodedArguments<'a> {
     bytes: &'a [u8],
 }
 
-impl<'a> Head<'a> {
-    fn read(packet: &'a [u8]) -> Result<Self, DecodeError> {
+impl<'a> EncodedCall<'a> {
+    /// Decodes a packet that is a call.
+    pub(super) fn read(packet: &'a [u8]) -> Result<Self, DecodeError> {
         let mut rest = packet;
         let short = |_| DecodeError::Truncated("the head of a call");
         let meta = rest.try_get_u8().map_err(short)?;
@@ -217,7 +215,7 @@ impl<'a> Head<'a> {
 
         let node = if id & BY_PATH == 0 {
             let wide = meta >> NODE_SIZE_SHIFT & NODE_SIZE_MASK == 2 && id <= 0xFFFF;
-            HeadNode::Id { id, wide }
+            EncodedNode::Id { id, wide }
         } else {
             let offset = (id & !BY_PATH) as usize;
             // An offset into the head would make the size of the arguments negative.
@@ -226,7 +224,7 @@ impl<'a> Head<'a> {
                 return Err(DecodeError::Invalid("path offset of a call"));
             }
             rest = &packet[head..offset];
-            HeadNode::Path(&packet[offset..])
+            EncodedNode::Path(&packet[offset..])
         };
 
         let count = if meta & BYTES_ONLY != 0 {
@@ -238,10 +236,11 @@ impl<'a> Head<'a> {
         Ok(Self { node, method, args: EncodedArguments { count, bytes: rest } })
     }
 
-    fn node(&self) -> CallNode {
+    /// Returns the node.
+    pub(crate) fn node(&self) -> CallNode {
         match self.node {
-            HeadNode::Id { id, wide } => CallNode::Id { id, wide },
-            HeadNode::Path(path) => CallNode::Path(cstring(path)),
+            EncodedNode::Id { id, wide } => CallNode::Id { id, wide },
+            EncodedNode::Path(path) => CallNode::Path(cstring(path)),
         }
     }
 }

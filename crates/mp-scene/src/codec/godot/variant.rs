@@ -20,6 +20,7 @@ mod decode;
 mod encode;
 mod error;
 
+pub(in crate::codec::godot) use decode::ELEMENTS_AHEAD;
 pub use decode::{Decoder, Limits};
 pub use encode::{Objects, encode_variant};
 pub(crate) use encode::{encode_basis, encode_components, encode_projection, encode_transform_3d};

@@ -65,6 +65,19 @@ impl Paths {
 
         let options = SendOptions { mode: config.transfer_mode, channel: config.channel };
         let confirmed = |peer: &PeerId| by_every_peer || self.own.is_confirmed(*peer, id);
+        if let &[peer] = peers {
+            let node = if confirmed(&peer) {
+                CallNode::Id { id, wide: false }
+            } else {
+                CallNode::Path(call.path(tree).to_owned())
+            };
+            let remote = RemoteCall { node, method: number, args, complete: true };
+            let packet = sender.wire().encode(&SceneMessage::RemoteCall(remote))?;
+            let sent = packet.len();
+            // Moved, not shared.
+            sender.send_to(peer, options, Prefix::EMPTY, packet);
+            return Ok(sent);
+        }
         let all_confirmed = peers.iter().all(confirmed);
         // Each form is encoded at most once.
         let (mut by_id, mut by_path) = (None, None);

@@ -262,7 +262,7 @@ impl Paths {
         id: u32,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
     ) -> Result<NodeId, NotAccepted> {
-        self.remote.resolve(tree, peer, id, announcement_of)
+        self.remote.resolve(tree, peer, id, announcement_of).map(|(node, _)| node)
     }
 
     /// Returns the path that a peer's SIMPLIFY_PATH with this path id is deferred for.

@@ -1,25 +1,26 @@
 //! Receiving calls, path announcements and confirmations. All of them are untrusted input: they are
 //! checked in Godot 4.6.3's order, and refused without a reply.
 
-use bytes::Bytes;
 use mp_core::{AssignedId, Instant, PeerId};
 
-use super::super::sender::{Sender, Wire};
+use super::super::sender::Sender;
 use super::super::{GodotQuirks, NotAccepted, Refusal};
 use super::{Awaited, Paths};
 use crate::SceneMessage;
 use crate::api::Call;
+use crate::codec::Limits;
+use crate::codec::godot::EncodedCall;
 use crate::limits::RPC_TABLE_WARNINGS_MAX;
-use crate::message::{CallNode, ConfirmedNode, RemoteCall};
+use crate::message::{CallNode, ConfirmedNode};
 use crate::path_cache::{Announcement, ConfirmedPath, PathAnnouncement};
 use crate::rpc::{RpcIds, RpcMode};
 use crate::tree::{NodeId, NodeTree};
 
-/// A received call whose arguments are not decoded yet.
+/// A received call whose arguments are not decoded yet, with its sender.
+#[derive(Clone, Copy)]
 pub(crate) struct ReceivedCall<'a> {
     pub(crate) from: PeerId,
-    pub(crate) call: RemoteCall,
-    pub(crate) packet: &'a Bytes,
+    pub(crate) call: EncodedCall<'a>,
 }
 
 impl Paths {
@@ -27,15 +28,18 @@ impl Paths {
     pub(crate) fn receive_call(
         &mut self,
         now: Instant,
-        wire: &Wire,
+        limits: &Limits,
         tree: &dyn NodeTree,
         quirks: GodotQuirks,
-        ReceivedCall { from, call, packet }: ReceivedCall<'_>,
+        ReceivedCall { from, call }: ReceivedCall<'_>,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
     ) -> Result<Call, NotAccepted> {
-        let node = match &call.node {
-            CallNode::Id { id, .. } => self.resolve(tree, from, *id, announcement_of)?,
-            CallNode::Path(path) => find(tree, quirks, path)?,
+        let (node, is_mismatched) = match call.node() {
+            CallNode::Id { id, .. } => self.remote.resolve(tree, from, id, announcement_of)?,
+            CallNode::Path(path) => {
+                let node = find(tree, quirks, &path)?;
+                (node, self.remote.is_mismatched(from, node))
+            }
         };
         let ids = tree.rpc_ids(node).ok_or(Refusal::NoNode)?;
         let (method, config) = ids.by_id(call.method).ok_or(Refusal::NoMethod)?;
@@ -47,13 +51,12 @@ impl Paths {
         if !allowed {
             return Err(Refusal::NotAllowed.into());
         }
-        let encoded = wire.call_arguments(packet).map_err(|_| Refusal::Malformed)?;
-        self.limiter.check(now, from, (node, call.method), config, encoded.size())?;
-        let (args, complete) = encoded.decode(wire.limits());
+        self.limiter.check(now, from, (node, call.method), config, call.args.size())?;
+        let (args, complete) = call.args.decode(limits);
         if !complete && !quirks.incomplete_calls {
             return Err(Refusal::UndecodableArguments.into());
         }
-        if self.remote.is_mismatched(from, node) && !quirks.mismatched_methods {
+        if is_mismatched && !quirks.mismatched_methods {
             return Err(Refusal::MismatchedRpcTable.into());
         }
         Ok(Call { node, method: method.clone(), args, sender: from })

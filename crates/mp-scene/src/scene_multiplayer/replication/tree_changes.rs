@@ -72,8 +72,13 @@ impl Replication {
         self.errors.emit(cx.events);
     }
 
+    /// Returns whether a synchronizer has properties, so that touched nodes matter.
+    pub(in crate::scene_multiplayer) fn watches_objects(&self) -> bool {
+        !self.path_nodes.is_empty()
+    }
+
     /// Returns whether only the tree may have changes to apply.
-    fn is_settled(&self) -> bool {
+    pub(in crate::scene_multiplayer) fn is_settled(&self) -> bool {
         let has_nodes = [&self.ready, &self.unseen, &self.busy].iter().any(|it| !it.is_empty());
         !has_nodes
             && self.to_free.is_empty()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mp_core::{ConnectionId, EndpointId, PeerId};
+use rustc_hash::FxHashMap;
 
 /// The way in which a peer is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,8 @@ pub(crate) struct Routes {
     /// Positions in `admitted`.
     positions: BTreeMap<PeerId, usize>,
     pending: BTreeMap<PeerId, (EndpointId, ConnectionId)>,
-    peers: BTreeMap<(EndpointId, ConnectionId), PeerId>,
+    /// Each received packet is looked up here. Remote peers do not choose the keys.
+    peers: FxHashMap<(EndpointId, ConnectionId), PeerId>,
 }
 
 impl Routes {
@@ -138,7 +140,11 @@ impl Routes {
 
     /// Returns the peers with a connection on an endpoint, admitted or pending.
     pub(crate) fn of_endpoint(&self, endpoint: EndpointId) -> Vec<PeerId> {
-        self.peers.iter().filter(|((on, _), _)| *on == endpoint).map(|(_, &peer)| peer).collect()
+        let on_endpoint = self.peers.iter().filter(|((on, _), _)| *on == endpoint);
+        let mut peers: Vec<_> =
+            on_endpoint.map(|(&(_, connection), &peer)| (connection, peer)).collect();
+        peers.sort_unstable();
+        peers.into_iter().map(|(_, peer)| peer).collect()
     }
 }
 

@@ -1,8 +1,10 @@
 //! The codec of a branch and its settings.
 
+use std::cell::RefCell;
+
 use bytes::{Bytes, BytesMut};
 
-use crate::codec::godot::EncodedArguments;
+use crate::codec::godot::EncodedCall;
 use crate::codec::{Codec, DecodeError, EncodeError, Limits, Objects};
 use crate::{PacketKind, SceneMessage};
 
@@ -12,11 +14,14 @@ pub(crate) struct Wire {
     codec: Codec,
     objects: Objects,
     limits: Limits,
+    /// Buffer of the last message, for the next one.
+    scratch: RefCell<BytesMut>,
 }
 
 impl Wire {
     pub(super) fn new(codec: Codec) -> Self {
-        Self { codec, objects: Objects::Ids, limits: Limits::default() }
+        let (objects, limits) = (Objects::Ids, Limits::default());
+        Self { codec, objects, limits, scratch: RefCell::default() }
     }
 
     /// Sets whether objects are encoded and decoded with their content.
@@ -25,10 +30,16 @@ impl Wire {
         self.limits.full_objects = allow.then_some(|_| true);
     }
 
+    /// Encodes a message. The packet takes no more memory than its bytes.
     pub(crate) fn encode(&self, message: &SceneMessage) -> Result<Bytes, EncodeError> {
-        let mut packet = BytesMut::with_capacity(USUAL_LEN);
-        self.encode_to(message, &mut packet)?;
-        Ok(packet.freeze())
+        let mut scratch = self.scratch.borrow_mut();
+        scratch.clear();
+        self.encode_to(message, &mut scratch)?;
+        let packet = Bytes::copy_from_slice(&scratch);
+        if scratch.capacity() > SCRATCH_KEPT {
+            *scratch = BytesMut::new();
+        }
+        Ok(packet)
     }
 
     /// Appends the encoded message to `out`.
@@ -45,12 +56,12 @@ impl Wire {
         self.codec.decode_without_arguments(packet, &self.limits)
     }
 
-    /// Returns the encoded arguments of a packet that is a call.
-    pub(crate) fn call_arguments<'a>(
+    /// Decodes a packet that is a call, but not its arguments; returns `None` for another packet.
+    pub(crate) fn call<'a>(
         &self,
         packet: &'a [u8],
-    ) -> Result<EncodedArguments<'a>, DecodeError> {
-        self.codec.call_arguments(packet)
+    ) -> Option<Result<EncodedCall<'a>, DecodeError>> {
+        self.codec.call(packet)
     }
 
     /// Returns the kind of a packet that begins with `head`; `None` if the packet is empty.
@@ -74,5 +85,5 @@ impl Wire {
     }
 }
 
-/// Bytes that most messages do not exceed: a longer one grows its buffer.
-const USUAL_LEN: usize = 64;
+/// Bytes of the largest buffer that is kept for the next message.
+const SCRATCH_KEPT: usize = 4_096;

@@ -225,7 +225,7 @@ impl Session {
         from: PeerId,
         fence: u32,
         message: Result<SceneMessage, DecodeError>,
-    ) -> Received {
+    ) -> Received<'static> {
         match message {
             Ok(SceneMessage::ConfirmPath { node: ConfirmedNode::Id(id), .. }) if id == fence => {
                 self.moves.fences.remove(&from);

@@ -250,7 +250,7 @@ impl Session {
         cx: &mut Context<'_>,
         from: PeerId,
         packet: &Packet,
-    ) -> Option<Received> {
+    ) -> Option<Received<'static>> {
         if !self.is_server() {
             return None;
         }

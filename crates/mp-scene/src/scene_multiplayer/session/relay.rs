@@ -11,12 +11,13 @@ use super::super::sender::{Route, SendOptions};
 use super::super::{PacketKind, Refusal, refusal};
 use super::{Context, Session};
 use crate::SceneMessage;
-use crate::codec::godot;
+use crate::codec::DecodeError;
+use crate::codec::godot::{self, EncodedCall};
 use crate::message::ConfirmedNode;
 
 /// The remaining work for a received packet.
 #[derive(Debug)]
-pub(crate) enum Received {
+pub(crate) enum Received<'p> {
     Nothing,
     /// The sender is now admitted; its deferred packets follow.
     Admitted(Vec<Packet>),
@@ -24,7 +25,9 @@ pub(crate) enum Received {
     Announced(PeerId, Vec<Packet>),
     /// The content of a RELAY, with its author.
     Inner(PeerId, Bytes),
-    /// A message for another part.
+    /// A call.
+    Call(EncodedCall<'p>),
+    /// A message for another part, except a call.
     Message(SceneMessage),
     /// A message that a moved peer has sent for its earlier branch.
     Earlier(SceneMessage),
@@ -32,13 +35,13 @@ pub(crate) enum Received {
 
 impl Session {
     /// Handles a packet that was received on the connection of `from`.
-    pub(crate) fn receive(
+    pub(crate) fn receive<'p>(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
         from: PeerId,
-        packet: &Packet,
-    ) -> Received {
+        packet: &'p Packet,
+    ) -> Received<'p> {
         self.silence.record_packet(now, from);
         if self.peers.pending_mut(from).is_some() {
             self.silence.set_now(now);
@@ -51,11 +54,15 @@ impl Session {
         if let Some(received) = self.receive_by_policy(cx, from, packet) {
             return received;
         }
-        let message = cx.sender.wire().decode(&packet.payload);
         if let Some(fence) = self.moves.fence(from) {
+            let message = cx.sender.wire().decode(&packet.payload);
             return self.receive_before_fence(cx, from, fence, message);
         }
-        match message {
+        // Most packets are calls, whose path avoids the copies of a `SceneMessage`.
+        if let Some(call) = cx.sender.wire().call(&packet.payload) {
+            return self.receive_encoded_call(cx, from, call);
+        }
+        match cx.sender.wire().decode(&packet.payload) {
             Ok(SceneMessage::Auth(_)) if !self.authentication => {
                 self.end_one_sided(cx, from, "only the remote peer authenticates");
             }
@@ -96,13 +103,34 @@ impl Session {
         Received::Nothing
     }
 
-    /// Decodes the content of a RELAY, which must not be a SYS message.
-    pub(crate) fn receive_inner(
+    /// Returns a call, unless its head is malformed.
+    fn receive_encoded_call<'p>(
         &mut self,
         cx: &mut Context<'_>,
         from: PeerId,
-        inner: &Bytes,
-    ) -> Option<SceneMessage> {
+        call: Result<EncodedCall<'p>, DecodeError>,
+    ) -> Received<'p> {
+        match call {
+            Ok(call) => Received::Call(call),
+            Err(error) => {
+                tracing::debug!(sender = %from, %error, "malformed call");
+                self.refuse_malformed(cx.sender, from, Refusal::Malformed);
+                Received::Nothing
+            }
+        }
+    }
+
+    /// Decodes the content of a RELAY, which must not be a SYS message: returns a call, another
+    /// message, or nothing.
+    pub(crate) fn receive_inner<'p>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: PeerId,
+        inner: &'p Bytes,
+    ) -> Received<'p> {
+        if let Some(call) = cx.sender.wire().call(inner) {
+            return self.receive_encoded_call(cx, from, call);
+        }
         match cx.sender.wire().decode(inner) {
             Ok(
                 SceneMessage::Auth(_)
@@ -110,13 +138,13 @@ impl Session {
                 | SceneMessage::DelPeer(_)
                 | SceneMessage::Relay { .. },
             ) => self.refuse_malformed(cx.sender, from, Refusal::NestedSys),
-            Ok(message) => return Some(message),
+            Ok(message) => return Received::Message(message),
             Err(error) => {
                 tracing::debug!(sender = %from, %error, "malformed relayed packet");
                 self.refuse_malformed(cx.sender, from, Refusal::Malformed);
             }
         }
-        None
+        Received::Nothing
     }
 
     /// Returns whether the local peer accepts announcements of peers from `from`: only from its
@@ -140,7 +168,7 @@ impl Session {
         peer: i32,
         inner: Bytes,
         packet: &Packet,
-    ) -> Received {
+    ) -> Received<'static> {
         if !self.relays() {
             self.refuse_stray(from, Refusal::RelayDisabled);
             return Received::Nothing;
@@ -171,7 +199,7 @@ impl Session {
         target: Target,
         inner: Bytes,
         options: SendOptions,
-    ) -> Received {
+    ) -> Received<'static> {
         let mut peers = cx.sender.peers_of(target);
         match target {
             // A packet of a client to itself is sent back. The server is not in its own list of

@@ -5,10 +5,11 @@
 //! SceneMultiplayer confirms by itself, so a peer that only listens stays connected. A peer that
 //! sends nothing for the timeout is disconnected.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mp_core::{Instant, PeerId};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{SILENCE_PROBE, SILENCE_TIMEOUT};
@@ -19,7 +20,8 @@ pub(super) struct SilenceWatch {
     /// Zero: no peer is probed or disconnected.
     timeout: Duration,
     now: Instant,
-    peers: BTreeMap<PeerId, Watched>,
+    /// Each received packet is looked up here.
+    peers: FxHashMap<PeerId, Watched>,
     due: BTreeSet<(Instant, PeerId)>,
 }
 
@@ -47,7 +49,7 @@ impl Default for SilenceWatch {
         Self {
             timeout: SILENCE_TIMEOUT,
             now: Instant::ZERO,
-            peers: BTreeMap::new(),
+            peers: FxHashMap::default(),
             due: BTreeSet::new(),
         }
     }
@@ -108,12 +110,11 @@ impl SilenceWatch {
 
     /// Records a packet of a peer. Does nothing if the peer is not watched.
     pub(super) fn record_packet(&mut self, now: Instant, peer: PeerId) {
-        let delay = self.probe_delay();
         let Some(watched) = self.peers.get_mut(&peer) else { return };
         watched.last_packet = now;
         if watched.probed_at.take().is_some() {
             self.due.remove(&(watched.due, peer));
-            watched.due = now + delay;
+            watched.due = now + probe_delay(self.timeout);
             self.due.insert((watched.due, peer));
         }
     }
@@ -151,10 +152,14 @@ impl SilenceWatch {
         Some(*due)
     }
 
-    /// Returns the silence after which a peer is probed.
     fn probe_delay(&self) -> Duration {
-        SILENCE_PROBE.min(self.timeout / 2)
+        probe_delay(self.timeout)
     }
+}
+
+/// Returns the silence after which a peer is probed that times out after `timeout`.
+fn probe_delay(timeout: Duration) -> Duration {
+    SILENCE_PROBE.min(timeout / 2)
 }
 
 #[cfg(test)]

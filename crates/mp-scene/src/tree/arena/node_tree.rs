@@ -149,7 +149,11 @@ impl NodeTree for Tree {
     }
 
     fn has_changes(&self) -> bool {
-        !(self.touched.is_empty() && self.changes.is_empty() && self.vacated.is_empty())
+        !self.touched.is_empty() || self.has_structural_changes()
+    }
+
+    fn has_structural_changes(&self) -> bool {
+        !(self.changes.is_empty() && self.vacated.is_empty())
     }
 
     fn rpc_ids(&self, node: NodeId) -> Option<Rc<RpcIds>> {

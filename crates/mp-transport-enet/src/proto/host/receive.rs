@@ -70,6 +70,7 @@ impl Host {
         if let Some(refusal) = context.refusal() {
             self.stats.refused_commands.count(refusal);
         }
+        let needs_touch = is_new || context.affects_sending();
         let is_limited = peer.receive_bandwidth() > 0;
         self.paused_peers.add(entry);
         if is_new {
@@ -79,7 +80,8 @@ impl Host {
             self.schedule_bandwidth_round();
         }
         match flow {
-            ControlFlow::Continue(()) => self.touch(slot),
+            ControlFlow::Continue(()) if needs_touch => self.touch(slot),
+            ControlFlow::Continue(()) => {}
             ControlFlow::Break(()) => self.remove(slot),
         }
     }

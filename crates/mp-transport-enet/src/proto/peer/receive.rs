@@ -22,6 +22,7 @@ pub(crate) struct Context<'a> {
     is_admitted: bool,
     refusal: Option<CommandRefusal>,
     deferred: u64,
+    affects_sending: bool,
 }
 
 impl<'a> Context<'a> {
@@ -33,7 +34,8 @@ impl<'a> Context<'a> {
         limit: &'a mut SharedLimit,
         is_admitted: bool,
     ) -> Self {
-        Self { settings, events, limit, is_admitted, refusal: None, deferred: 0 }
+        let (refusal, deferred, affects_sending) = (None, 0, false);
+        Self { settings, events, limit, is_admitted, refusal, deferred, affects_sending }
     }
 
     /// Returns the reason why a command was malformed.
@@ -45,6 +47,12 @@ impl<'a> Context<'a> {
     const fn refuse(&mut self, refusal: CommandRefusal) -> Outcome {
         self.refusal = Some(refusal);
         Outcome::Malformed
+    }
+
+    /// Returns whether a command may have changed what the peer is sent, or its timers. Unreliable
+    /// packets do not.
+    pub(crate) const fn affects_sending(&self) -> bool {
+        self.affects_sending
     }
 
     /// Returns the number of commands that were not accepted for lack of capacity. The peer
@@ -79,6 +87,8 @@ impl Peer {
                 }
             };
             bytes = rest;
+            context.affects_sending |=
+                command.wants_acknowledgement() || !command.body.is_unreliable();
             let (outcome, flow) = self.handle_command(now, &command, &mut datagram, context);
             if flow.is_break() {
                 return flow;

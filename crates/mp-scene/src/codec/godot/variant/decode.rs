@@ -53,6 +53,9 @@ pub struct Decoder<'a> {
     allocated: usize,
 }
 
+/// Length of a value's header in bytes.
+const HEADER_LEN: usize = 4;
+
 /// Memory charged for an element of an array or list: the capacity of a vector is up to twice its
 /// length.
 const ELEMENT_COST: usize = 2 * size_of::<Variant>();
@@ -75,7 +78,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Capacity reserved for elements before the first is decoded. Until elements confirm the counts,
 /// at most `depth` times this capacity is reserved.
-const ELEMENTS_AHEAD: usize = 8;
+pub(in crate::codec::godot) const ELEMENTS_AHEAD: usize = 8;
 
 /// A container whose values are being decoded. Open containers are kept in a vector, since
 /// recursion could overflow the stack.
@@ -110,7 +113,18 @@ impl<'a> Decoder<'a> {
     /// If there is none or the limits are exceeded. The position is unchanged then.
     pub fn variant(&mut self) -> Result<Variant, VariantError> {
         let start = self.at;
-        self.value().inspect_err(|_| self.at = start)
+        // No copy of the result, of which there is one per argument.
+        let value = match self.lone_type() {
+            Some((of, wide)) => {
+                self.at += HEADER_LEN;
+                self.flat(of, wide)
+            }
+            None => self.value(),
+        };
+        if value.is_err() {
+            self.at = start;
+        }
+        value
     }
 
     /// Returns the number of decoded bytes. It exceeds the size of the data by up to three if the
@@ -127,6 +141,17 @@ impl<'a> Decoder<'a> {
     /// Returns the charged memory in bytes.
     pub const fn allocated(&self) -> usize {
         self.allocated
+    }
+
+    /// Returns the type of the next value, and whether it is wide, if it contains no other values
+    /// and its header is valid.
+    #[inline]
+    fn lone_type(&self) -> Option<(VariantType, bool)> {
+        let header = u32::from_le_bytes(*self.rest().first_chunk::<HEADER_LEN>()?);
+        let of = VariantType::from_number(header & 0xff)?;
+        let is_container =
+            matches!(of, VariantType::Array | VariantType::Dictionary | VariantType::Object);
+        (!is_container).then_some((of, header & FLAG_WIDE != 0))
     }
 
     fn value(&mut self) -> Result<Variant, VariantError> {

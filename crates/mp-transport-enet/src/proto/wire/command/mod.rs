@@ -217,6 +217,16 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Returns whether it is an unreliable packet, or a fragment of one.
+    pub const fn is_unreliable(&self) -> bool {
+        matches!(
+            self,
+            Self::SendUnreliable { .. }
+                | Self::SendUnsequenced { .. }
+                | Self::SendUnreliableFragment(_)
+        )
+    }
+
     /// Returns the payload of the packet or fragment.
     pub const fn payload(&self) -> &'a [u8] {
         match self {

@@ -47,9 +47,10 @@ impl<'a> Decoder<'a> {
         &mut self,
         expected: &'static str,
     ) -> Result<[u8; N], VariantError> {
-        let left = self.rest().len();
-        let short = VariantError::Short { at: self.at, expected, needed: N as u64, left };
-        let bytes = self.rest().first_chunk().copied().ok_or(short)?;
+        let Some(&bytes) = self.rest().first_chunk() else {
+            let (at, left) = (self.at, self.rest().len());
+            return Err(VariantError::Short { at, expected, needed: N as u64, left });
+        };
         self.at += N;
         Ok(bytes)
     }
