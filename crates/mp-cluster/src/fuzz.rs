@@ -24,7 +24,7 @@ use crate::{
     ClusterId, ClusterNodeId, Epoch, FrameCodec, Gateways, JoinAnswer, LinkId, ListedRoom,
     NodeCall, NodeReply, NodeRequest, NodeRequestId, PlayerTicket, QueueCall, QueueReport,
     RemoteJoin, RequestCodec, SeatCall, SeatOffer, SeatVerb, StoredContent, StoredEndpoint,
-    StoredPlayer, StoredRoom,
+    StoredPlayer, StoredRoom, StoredSeat,
 };
 
 /// Passes the [`pieces`] of the input to the gateways of a node, which owns every room.
@@ -172,6 +172,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         NodeRequest::Reply(id, NodeReply::Rooms { rooms: vec![room], next: Some(1) }),
         NodeRequest::Reply(id, NodeReply::Queue(Ok(QueueReport::Seated(offer)))),
         NodeRequest::BansChanged,
+        NodeRequest::RoomMoved(header.room.clone()),
     ];
     let calls = calls.iter().map(|call| requests.encode(call).to_vec());
     let ticket_join = requests.encode(&ticket_join()).to_vec();
@@ -203,6 +204,8 @@ fn state() -> StoredRoom {
         ticket: Some(TicketHash::from_bytes([7; 32])),
         kept_for: Some(Duration::from_secs(3)),
     };
+    let (ticket, identity) = (TicketHash::from_bytes([8; 32]), Arc::new(Identity::anonymous()));
+    let seat = StoredSeat { ticket, identity, time: Duration::from_secs(9) };
     StoredRoom {
         template: RoomName::new("arena").expect("a name"),
         code: Code::new("sesame").ok(),
@@ -211,6 +214,7 @@ fn state() -> StoredRoom {
         max_players: 8,
         endpoints: vec![StoredEndpoint { id: EndpointId(1), node, there: EndpointId(3) }],
         players: vec![player],
+        seats: vec![seat],
         content: StoredContent::Peers(Bytes::from_static(b"peers")),
     }
 }

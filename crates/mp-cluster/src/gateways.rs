@@ -1,18 +1,21 @@
 //! [`Gateways`]: all gateways of a node.
 
+mod frames;
+mod holds;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use mp_core::{BranchId, ConnectionId, EndpointId, EndpointInfo, Instant, ReasonCounts};
+use mp_core::{BranchId, EndpointId, Instant, ReasonCounts};
 use mp_rooms::RoomName;
 
 use crate::gateway::link::LinkRoute;
 use crate::gateway::{FarGateway, GatewayEnd, GatewayStats, NearGateway};
 use crate::id::{ClusterId, ClusterNodeId, Epoch, LinkId};
-use crate::limits::{LINKS_MAX, NODES_MAX, UNKNOWN_ROOMS_MAX};
+use crate::limits::LINKS_MAX;
 use crate::links::Links;
 use crate::seen_links::SeenLinks;
-use crate::wire::frame::{Body, BusFrame, FrameCodec, FrameHeader, FrameRefusal, GatewaySide};
+use crate::wire::frame::{FrameCodec, FrameRefusal};
 
 /// A link that another node has opened: the node and its number of the link.
 pub type FarLink = (ClusterNodeId, LinkId);
@@ -38,9 +41,11 @@ pub struct Gateways {
     seen: SeenLinks,
     /// Replies about links that do not exist.
     replies: VecDeque<(ClusterNodeId, Bytes)>,
+    /// Frames of links of this node to itself, bounded by their credit.
+    own: VecDeque<Bytes>,
     /// Links of nodes that sent a frame for a room of this node.
     opened: VecDeque<FarLink>,
-    /// Rooms that this node does not own, for which another node has sent a frame.
+    /// Rooms to which this node accepts no links, for which a node has sent a frame.
     unknown: VecDeque<RoomName>,
     /// Counters of gateways that have ended.
     ended: GatewayStats,
@@ -78,6 +83,7 @@ impl Gateways {
             next_endpoint: endpoints,
             seen: SeenLinks::default(),
             replies: VecDeque::new(),
+            own: VecDeque::new(),
             opened: VecDeque::new(),
             unknown: VecDeque::new(),
             ended: GatewayStats::default(),
@@ -101,76 +107,6 @@ impl Gateways {
     pub fn holding(mut self) -> Self {
         self.holds = true;
         self
-    }
-
-    /// Returns the rooms that have lost their node, and whose next one is not known.
-    pub fn waiting_rooms(&self) -> BTreeSet<RoomName> {
-        self.waiting().map(|(_, near)| near.route().room.clone()).collect()
-    }
-
-    /// Returns whether rooms have lost their node, and their next one is not known.
-    pub fn has_waiting_rooms(&self) -> bool {
-        self.waiting().next().is_some()
-    }
-
-    fn waiting(&self) -> impl Iterator<Item = (LinkId, &NearGateway)> {
-        let changed = self.near.changed().filter(|link| !self.waiting.contains(link));
-        let links = self.waiting.iter().copied().chain(changed);
-        let near = links.filter_map(|link| Some((link, self.near.get(link)?)));
-        near.filter(|(_, near)| near.is_waiting())
-    }
-
-    /// Opens links to the next node of a room, for the connections that are held. Returns the
-    /// former numbers of these links, and their new ones.
-    pub fn reopen(
-        &mut self,
-        now: Instant,
-        room: &RoomName,
-        owner: (ClusterNodeId, Epoch),
-    ) -> Vec<(LinkId, LinkId)> {
-        let (there, epoch) = owner;
-        let of_room = self.waiting().filter(|(_, near)| near.route().room == *room);
-        let waiting = of_room.filter(|(_, near)| near.accepts(epoch));
-        let mut waiting: Vec<_> = waiting.map(|(link, _)| link).collect();
-        waiting.sort_unstable();
-        let mut reopened = Vec::new();
-        for before in waiting {
-            let Some(mut near) = self.near.remove(before) else { continue };
-            self.waiting.remove(&before);
-            let (link, room) = (self.new_link(), room.clone());
-            near.reopen(LinkRoute { here: self.node, there, link, room, epoch }, now);
-            self.near.insert(link, near);
-            reopened.push((before, link));
-        }
-        reopened
-    }
-
-    /// Holds the connections of an endpoint of this node, which serves a room as `branch`. This
-    /// node has the room in `epoch` and moves it to another one.
-    pub fn freeze(
-        &mut self,
-        now: Instant,
-        (room, epoch): (RoomName, Epoch),
-        branch: BranchId,
-        endpoint: (EndpointId, EndpointInfo),
-        connections: Vec<ConnectionId>,
-    ) -> LinkId {
-        let link = self.new_link();
-        let route = LinkRoute { here: self.node, there: self.node, link, room, epoch };
-        let near = NearGateway::frozen(self.codec, route, branch, endpoint, connections, now);
-        self.near.insert(link, near);
-        link
-    }
-
-    /// Closes the connections that are held for a room, because it has no next node.
-    pub fn abandon(&mut self, room: &RoomName) {
-        let of_room = self.waiting().filter(|(_, near)| near.route().room == *room);
-        let of_room: Vec<_> = of_room.map(|(link, _)| link).collect();
-        for link in of_room {
-            if let Some(near) = self.near.get_active(link) {
-                near.abandon(GatewayEnd::NodeLost);
-            }
-        }
     }
 
     /// Returns an id for an endpoint of another node that is about to be attached to a branch, and
@@ -265,89 +201,11 @@ impl Gateways {
         }
     }
 
-    /// Returns the next room that this node does not own, for which another node has sent a frame.
-    /// The program [locates](crate::Claims::locate) it: a node may have placed the room here.
+    /// Returns the next room to which this node accepts no links, for which a node has sent a
+    /// frame. The program [locates](crate::Claims::locate) it: a node may have placed the room
+    /// here.
     pub fn next_unknown(&mut self) -> Option<RoomName> {
         self.unknown.pop_front()
-    }
-
-    /// Handles a message of the bus. `epoch_of` returns the epoch in which this node owns a room.
-    pub fn handle_frame(
-        &mut self,
-        now: Instant,
-        bytes: &Bytes,
-        epoch_of: impl Fn(&RoomName) -> Option<Epoch>,
-    ) {
-        let handled = self.codec.decode(bytes).and_then(|frame| match frame.header.side {
-            GatewaySide::Near => self.handle_near(now, frame, epoch_of),
-            GatewaySide::Far => self.handle_far(now, frame),
-        });
-        if let Err(refusal) = handled {
-            self.refused.count(refusal);
-        }
-    }
-
-    fn handle_far(&mut self, now: Instant, frame: BusFrame) -> Result<(), FrameRefusal> {
-        let near = self.near.get(frame.header.link);
-        if near.is_none_or(|near| near.route().there != frame.header.node) {
-            return self.refuse(&frame, GatewayEnd::UnknownLink);
-        }
-        if let Some(near) = self.near.get_active(frame.header.link) {
-            near.handle_frame(now, frame);
-        }
-        Ok(())
-    }
-
-    fn handle_near(
-        &mut self,
-        now: Instant,
-        frame: BusFrame,
-        epoch_of: impl Fn(&RoomName) -> Option<Epoch>,
-    ) -> Result<(), FrameRefusal> {
-        let FrameHeader { node, link, ref room, epoch, .. } = frame.header;
-        if let Some(far) = self.far.get_active((node, link)) {
-            far.handle_frame(now, frame);
-            return Ok(());
-        }
-        let may_open = self.far.len() < LINKS_MAX && self.seen.is_new(node, link);
-        let is_end = matches!(frame.body, Body::End(_));
-        let owned = epoch_of(room);
-        if !may_open || is_end || owned != Some(epoch) {
-            let is_unknown = owned.is_none() && !is_end && !self.unknown.contains(room);
-            if is_unknown && self.unknown.len() < UNKNOWN_ROOMS_MAX {
-                self.unknown.push_back(room.clone());
-            }
-            let end = match is_end {
-                true => GatewayEnd::LinkEnded,
-                false => self.seen.refuse(node, link),
-            };
-            return self.refuse(&frame, end);
-        }
-        self.seen.open(node, link);
-        let route = LinkRoute { here: self.node, there: node, link, room: room.clone(), epoch };
-        let endpoint = self.reserve_endpoint();
-        let mut far = FarGateway::new(self.codec, route, endpoint, now);
-        far.handle_frame(now, frame);
-        self.far.insert((node, link), far);
-        self.opened.push_back((node, link));
-        Ok(())
-    }
-
-    /// Replies that the link does not exist, so that the sender need not wait for a timeout.
-    fn refuse(&mut self, frame: &BusFrame, end: GatewayEnd) -> Result<(), FrameRefusal> {
-        let is_end = matches!(frame.body, Body::End(_));
-        if !is_end && self.replies.len() < NODES_MAX {
-            let side = match frame.header.side {
-                GatewaySide::Near => GatewaySide::Far,
-                GatewaySide::Far => GatewaySide::Near,
-            };
-            let header = FrameHeader { node: self.node, side, ..frame.header.clone() };
-            // The credit of the frame is that of the other direction.
-            let header = FrameHeader { credit: 1, ..header };
-            let bytes = self.codec.encode(&header, &Body::End(end));
-            self.replies.push_back((frame.header.node, bytes));
-        }
-        Err(FrameRefusal::UnknownLink)
     }
 
     /// Forgets a node that has left the cluster. Its links end.
@@ -378,15 +236,21 @@ impl Gateways {
     }
 
     /// Calls `send` with each frame to send and its node. `epoch_of` returns the epoch in which the
-    /// node may speak for a room ([`Claims::speaks`](crate::Claims::speaks)). Links to rooms for
-    /// which it may not speak, or not in their epoch, end without a frame. Call it after
-    /// [`handle_timeout`](Self::handle_timeout).
+    /// node may speak for a room ([`Claims::speaks`](crate::Claims::speaks)). Links of other nodes
+    /// to rooms for which it may not speak, or not in their epoch, end without a frame. Links of
+    /// this node to itself speak to no other node, so they stay until their room ends. Call it
+    /// after [`handle_timeout`](Self::handle_timeout).
     pub fn transmit(
         &mut self,
         now: Instant,
         epoch_of: impl Fn(&RoomName) -> Option<Epoch>,
         mut send: impl FnMut(ClusterNodeId, Bytes),
     ) {
+        let (node, own) = (self.node, &mut self.own);
+        let mut send = |to, bytes| match to == node {
+            true => own.push_back(bytes),
+            false => send(to, bytes),
+        };
         self.replies.drain(..).for_each(|(node, bytes)| send(node, bytes));
         self.near.transmit(now, |near| {
             while let Some(bytes) = near.poll_transmit(now) {
@@ -394,7 +258,8 @@ impl Gateways {
             }
         });
         self.far.transmit(now, |far| {
-            if epoch_of(&far.route().room) != Some(far.route().epoch) {
+            let route = far.route();
+            if route.there != node && epoch_of(&route.room) != Some(route.epoch) {
                 far.end(GatewayEnd::LeaseLost);
             }
             while let Some(bytes) = far.poll_transmit(now) {
@@ -406,8 +271,9 @@ impl Gateways {
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) and
     /// [`transmit`](Self::transmit) are due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let replies = (!self.replies.is_empty()).then_some(Instant::ZERO);
-        [self.near.poll_timeout(), self.far.poll_timeout(), replies].into_iter().flatten().min()
+        let is_due = !self.replies.is_empty() || !self.own.is_empty();
+        let due = is_due.then_some(Instant::ZERO);
+        [self.near.poll_timeout(), self.far.poll_timeout(), due].into_iter().flatten().min()
     }
 
     /// Returns the counters.

@@ -56,7 +56,7 @@ pub use offers::{TicketOfferStats, TicketOffers};
 pub use placement::{Members, adopter, home, matchmaker, place};
 pub use players::{PlayerHomes, PlayerJoin};
 pub use snapshots::{MemorySnapshots, SnapshotStoreError, Snapshots, StoredSnapshot};
-pub use stored_room::{StoredContent, StoredEndpoint, StoredPlayer, StoredRoom};
+pub use stored_room::{StoredContent, StoredEndpoint, StoredPlayer, StoredRoom, StoredSeat};
 pub use ticket::{Redemption, RedemptionStep, offer_ticket};
 pub use wire::frame::{BusFrame, FrameCodec, FrameRefusal, VERSION};
 pub use wire::request::{JoinAnswer, NodeRequest, PlayerTicket, RemoteJoin, RequestCodec};

@@ -8,10 +8,12 @@
 //! ([`RemoteJoin`]), so that what may cross the bus about a player is defined once.
 #![expect(clippy::exhaustive_structs, clippy::exhaustive_enums, reason = "servers construct them")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::EndpointId;
+use mp_identity::Identity;
 use mp_rooms::limits::{CODE_BYTES_MAX, NAME_BYTES_MAX};
 use mp_rooms::{Code, Metadata, RoomName, TicketHash};
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,9 @@ use crate::limits::{
 };
 use crate::wire::bounded::{List, Payload, Text};
 use crate::wire::frame::{FrameRefusal, VERSION};
+use crate::wire::identity::{
+    WireIdentity, encode_attributes, identity_from_wire, identity_to_wire,
+};
 use crate::wire::request::{NodeRequest, RemoteJoin, RequestCodec};
 
 /// The state of a room at one time. A node stores it, and the node that adopts the room restores
@@ -46,6 +51,8 @@ pub struct StoredRoom {
     /// Metadata of the room; `None`: that of the template. Encoding leaves out metadata of more
     /// than [`STATE_TEXTS_MAX`] texts, or with one of more than [`STATE_TEXT_BYTES_MAX`] bytes.
     pub metadata: Option<Metadata>,
+    /// The reserved seats.
+    pub seats: Vec<StoredSeat>,
 }
 
 /// An endpoint of the room's branch.
@@ -70,6 +77,17 @@ pub struct StoredPlayer {
     pub ticket: Option<TicketHash>,
     /// Time for which the place of the player is still kept; `None`: it is connected.
     pub kept_for: Option<Duration>,
+}
+
+/// A seat that is reserved for a player.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredSeat {
+    /// Hash of the ticket with which the player takes it.
+    pub ticket: TicketHash,
+    /// The player.
+    pub identity: Arc<Identity>,
+    /// Time for which it is still reserved.
+    pub time: Duration,
 }
 
 /// The state of a branch.
@@ -99,6 +117,8 @@ struct WireState<'a> {
     content: WireContent<'a>,
     #[serde(borrow)]
     metadata: Option<List<(StateText<'a>, StateText<'a>), STATE_TEXTS_MAX>>,
+    #[serde(borrow)]
+    seats: List<WireSeat<'a>, STATE_PLAYERS_MAX>,
 }
 
 type StateText<'a> = Text<'a, STATE_TEXT_BYTES_MAX>;
@@ -110,6 +130,14 @@ struct WirePlayer<'a> {
     join: Payload<'a>,
     ticket: Option<[u8; 32]>,
     kept_ms: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireSeat<'a> {
+    ticket: [u8; 32],
+    #[serde(borrow)]
+    identity: WireIdentity<'a>,
+    ms: u64,
 }
 
 /// New kinds are appended.
@@ -128,8 +156,16 @@ impl StoredRoom {
         let player = |(player, join)| {
             let StoredPlayer { ticket, kept_for, .. }: &StoredPlayer = player;
             let join: &Bytes = join;
-            let kept_ms = kept_for.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            let kept_ms = kept_for.map(millis);
             WirePlayer { join: Payload(join), ticket: ticket.map(|it| *it.as_bytes()), kept_ms }
+        };
+        let attributes: Vec<_> =
+            self.seats.iter().map(|it| encode_attributes(&it.identity)).collect();
+        let seat = |(seat, attributes)| {
+            let StoredSeat { ticket, identity, time }: &StoredSeat = seat;
+            let attributes: &Vec<u8> = attributes;
+            let identity = identity_to_wire(identity, attributes);
+            WireSeat { ticket: *ticket.as_bytes(), identity, ms: millis(*time) }
         };
         let wire = WireState {
             cluster,
@@ -147,6 +183,7 @@ impl StoredRoom {
             metadata: self.metadata.as_ref().filter(|it| fits(it)).map(|metadata| {
                 List(metadata.iter().map(|(key, text)| (Text(key), Text(text))).collect())
             }),
+            seats: List(self.seats.iter().zip(&attributes).map(seat).collect()),
         };
         // An encoding into memory has no errors.
         postcard::to_extend(&wire, vec![VERSION]).unwrap_or_default().into()
@@ -185,7 +222,13 @@ impl StoredRoom {
                 kept_for: player.kept_ms.map(Duration::from_millis),
             })
         });
+        let seats = wire.seats.0.iter().map(|seat| {
+            let identity = Arc::new(identity_from_wire(&seat.identity).ok_or(malformed)?);
+            let ticket = TicketHash::from_bytes(seat.ticket);
+            Ok(StoredSeat { ticket, identity, time: Duration::from_millis(seat.ms) })
+        });
         Ok(Self {
+            seats: seats.collect::<Result<_, FrameRefusal>>()?,
             players: players.collect::<Result<_, FrameRefusal>>()?,
             template: RoomName::new(wire.template.0).map_err(|_| malformed)?,
             code: match wire.code {
@@ -206,6 +249,10 @@ impl StoredRoom {
             }),
         })
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns whether metadata can be stored.
@@ -235,10 +282,8 @@ fn decode_join(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use mp_core::{ConnectionId, PeerId};
-    use mp_identity::{Identity, Subject};
+    use mp_identity::Subject;
     use mp_rooms::Selection;
 
     use super::*;
@@ -269,6 +314,11 @@ mod tests {
             }],
             content: StoredContent::Peers(Bytes::from_static(b"peers")),
             metadata: Some([("mode".to_owned(), "duel".to_owned())].into()),
+            seats: vec![StoredSeat {
+                ticket: TicketHash::from_bytes([4; 32]),
+                identity: Arc::new(Identity::new(Subject::new("bob").unwrap())),
+                time: Duration::from_secs(9),
+            }],
         }
     }
 

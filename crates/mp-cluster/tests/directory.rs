@@ -7,7 +7,9 @@ use mp_cluster::directory::{
     EntryKey, EntryKind, NodeRecord, Operation, OperationOutcome, Revision, TicketRecord,
     Unavailable,
 };
-use mp_cluster::limits::{LEASE_MARGIN, LEASE_TIME};
+use mp_cluster::limits::{
+    FULL_SCAN_INTERVAL, LEASE_MARGIN, LEASE_TIME, REQUEST_TIMEOUT, SCAN_INTERVAL,
+};
 use mp_cluster::{
     ClaimEvent, Claims, ClusterNodeId, Lease, MemoryDirectory, Redemption, RedemptionStep,
     offer_ticket,
@@ -428,6 +430,45 @@ fn moved_room_belongs_to_the_next_node_which_goes_on_from_its_state() {
         });
         assert!(owned, "{:?}", cluster.nodes[1].events);
     }
+}
+
+/// Lets the first node move a room to the second one, which is not notified.
+fn move_room(cluster: &mut Cluster) {
+    let (template, to) = (RoomName::new("arena").unwrap(), cluster.nodes[1].id);
+    cluster.nodes[0].claims.claim(room(0), Some(template.clone()));
+    cluster.run(Duration::from_millis(50));
+    assert!(cluster.nodes[0].claims.hand_over(&room(0), to, template));
+    cluster.run(Duration::from_millis(50));
+}
+
+fn has_moved(event: &ClaimEvent) -> bool {
+    matches!(event, ClaimEvent::Owned { is_moved: true, .. })
+}
+
+#[test]
+fn node_finds_a_room_that_was_moved_to_it_although_it_is_not_notified() {
+    let mut cluster = Cluster::new(2);
+    move_room(&mut cluster);
+    assert_eq!(cluster.nodes[1].events, []);
+    cluster.run(SCAN_INTERVAL * (3 * FULL_SCAN_INTERVAL));
+    assert!(cluster.nodes[1].events.iter().any(has_moved), "{:?}", cluster.nodes[1].events);
+    assert_eq!(cluster.owner(0), Some(1));
+}
+
+#[test]
+fn room_is_restored_although_the_answer_to_its_new_owner_is_lost() {
+    let mut cluster = Cluster::new(2);
+    move_room(&mut cluster);
+    cluster.nodes[1].claims.find(room(0));
+    // Its record is read, then written.
+    cluster.step();
+    cluster.nodes[1].is_answered = false;
+    cluster.run(REQUEST_TIMEOUT);
+    cluster.nodes[1].is_answered = true;
+    cluster.nodes[1].claims.find(room(0));
+    cluster.run(Duration::from_secs(2));
+    let restores = |event: &ClaimEvent| matches!(event, ClaimEvent::Owned { is_adopted: true, .. });
+    assert!(cluster.nodes[1].events.iter().any(restores), "{:?}", cluster.nodes[1].events);
 }
 
 #[test]

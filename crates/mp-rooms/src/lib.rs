@@ -47,8 +47,9 @@ pub use record::RecordSettings;
 pub use refusal::{CreateRefusal, JoinRefusal, MoveRefusal, Removal, RoomEnd};
 pub use resume::{PlayerSession, Resume, ResumeTicket, resumed_id};
 pub use rooms::{
-    JoinDecision, MoveTarget, PlayerLimits, PlayerUsage, QueueState, RestoredPlayer, RoomInfo,
-    RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats, SamePlayer, Shortage, TicketOffer,
+    JoinDecision, MoveTarget, PlayerLimits, PlayerUsage, QueueState, RestoredPlayer, RestoredSeat,
+    RoomInfo, RoomOutput, RoomState, Rooms, RoomsSettings, RoomsStats, SamePlayer, Shortage,
+    TicketOffer,
 };
 pub use router::{RoomRegistry, RoomRouter};
 pub use selection::Selection;

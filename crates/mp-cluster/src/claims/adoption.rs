@@ -38,6 +38,8 @@ impl Claims {
                 (EntryKey::Room(room), Some(record)) if record.owner != self.node => {
                     others.push((room, record, entry.revision));
                 }
+                // The node that has moved it here may have been unable to notify this one.
+                (EntryKey::Room(room), Some(record)) if record.is_moved => self.find(room),
                 (EntryKey::Room(_), Some(_)) => {}
                 _ => self.stats.malformed += 1,
             }

@@ -65,9 +65,17 @@ impl Claims {
                     self.own(room, revision, None, record.template);
                 }
                 _ if record.is_open => {
-                    self.write(room, record, Some(revision), WriteCause::Regained);
+                    // Otherwise this node has written the record, and not received the answer.
+                    let cause = if was_here { WriteCause::Regained } else { WriteCause::Adopted };
+                    self.write(room, record, Some(revision), cause);
                 }
                 _ => {
+                    if was_here {
+                        // Another node has had it meanwhile.
+                        self.stats.lost += 1;
+                        self.rooms.remove(&room);
+                        self.events.push_back(ClaimEvent::Lost(room.clone()));
+                    }
                     let is_moved = record.is_moved;
                     let cause = if is_moved { WriteCause::Moved } else { WriteCause::Opened };
                     self.write(room, self.here(record), Some(revision), cause);

@@ -1,4 +1,5 @@
-//! [`Hold`]: the connections of a room that has lost its node, until the next one accepts them.
+//! [`Hold`]: the connections of a room whose node has not accepted them yet, or is lost, until a
+//! node accepts them.
 //!
 //! What is kept is sent again only to a node that refuses the link as
 //! [`UnknownLink`](crate::GatewayEnd::UnknownLink): it has received nothing.
@@ -26,13 +27,21 @@ pub(super) struct Hold {
     bytes: usize,
     /// True while there is a link to a node that may be the next one.
     pub(super) is_linked: bool,
+    /// True if no node has accepted a link yet, so that none knows a connection.
+    pub(super) is_first: bool,
 }
 
 impl Hold {
     /// Returns the hold of connections whose room has lost its node, or is being moved.
     pub(super) fn new(lost: Epoch, connections: Vec<ConnectionId>) -> Self {
         let (until, items) = (None, VecDeque::new());
-        Self { until, lost, connections, items, bytes: 0, is_linked: false }
+        Self { until, lost, connections, items, bytes: 0, is_linked: false, is_first: false }
+    }
+
+    /// Returns the hold of a gateway that opens its first link, to the node that has the room in
+    /// `epoch`. The room may be about to move to another one.
+    pub(super) fn first(epoch: Epoch) -> Self {
+        Self { is_linked: true, is_first: true, ..Self::new(epoch, Vec::new()) }
     }
 
     pub(super) fn until(&self) -> Option<Instant> {

@@ -123,6 +123,12 @@ impl Link {
         self.end.is_none() && self.incoming.has_arrivals()
     }
 
+    /// Returns whether batches of the remote gateway were lost, and it is not known of which
+    /// streams.
+    pub(super) fn needs_marks(&self) -> bool {
+        self.incoming.needs_marks()
+    }
+
     pub(super) fn incoming(&mut self) -> &mut Incoming {
         &mut self.incoming
     }
@@ -175,7 +181,7 @@ impl Link {
             return;
         }
         self.incoming.handle_timeout(now, &mut self.stats);
-        if now.saturating_since(self.last_received) >= LINK_TIMEOUT {
+        if self.silence_due().is_some_and(|due| now >= due) {
             self.end(GatewayEnd::NodeLost, true);
         }
     }
@@ -212,8 +218,17 @@ impl Link {
         if self.end.is_some() {
             return None;
         }
-        let silent = Some(self.last_received + LINK_TIMEOUT);
-        [silent, self.beat_due(), self.incoming.poll_timeout()].into_iter().flatten().min()
+        [self.silence_due(), self.beat_due(), self.incoming.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Returns the time at which the link ends because the other node is silent; `None` for a link
+    /// of a node to itself.
+    fn silence_due(&self) -> Option<Instant> {
+        let is_other = self.route.there != self.route.here;
+        is_other.then(|| self.last_received + LINK_TIMEOUT)
     }
 
     /// Returns the time of the next beat; `None` if it is due at once. A beat gives credit before

@@ -19,6 +19,7 @@
 //! * **Adoption.** A near gateway whose room has lost its node may [hold](crate::Gateways::holding)
 //!   its connections until another node has adopted the room.
 
+mod delivery;
 mod end;
 mod far;
 mod hold;

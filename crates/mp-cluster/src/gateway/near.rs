@@ -1,21 +1,22 @@
 //! [`NearGateway`]: the branch of another node, at its endpoint.
 
+mod receive;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use mp_core::{
-    BranchId, CloseMode, ConnectionId, Connections, DisconnectReason, EndpointId, EndpointInfo,
-    Instant, OutgoingPacket, PeerEvent, ToBranch, ToEndpoint,
+    BranchId, CloseMode, ConnectionId, DisconnectReason, EndpointId, EndpointInfo, Instant,
+    PeerEvent, ToBranch, ToEndpoint,
 };
 
 use super::hold::Hold;
-use super::incoming::Arrival;
 use super::link::{Link, LinkRoute};
 use super::{GatewayEnd, GatewayStats};
 use crate::id::Epoch;
 use crate::limits::CONNECTIONS_MAX;
 use crate::wire::frame::{BusFrame, FrameCodec, GatewaySide};
-use crate::wire::item::{Item, Stream, connection_of};
+use crate::wire::item::{Item, connection_of};
 
 /// A gateway that stands for a branch on another node, towards an endpoint of this node.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ impl NearGateway {
         may_hold: bool,
         now: Instant,
     ) -> Self {
+        let hold = may_hold.then(|| Hold::first(route.epoch));
         Self {
             link: Link::new(codec, route, GatewaySide::Near, now),
             branch,
@@ -56,7 +58,7 @@ impl NearGateway {
             moving: BTreeSet::new(),
             opened: None,
             may_hold,
-            hold: None,
+            hold,
             messages: VecDeque::new(),
             has_left: false,
             is_closed: false,
@@ -130,14 +132,13 @@ impl NearGateway {
     /// Sends an item to the branch, or keeps it while the room has no node.
     fn push(&mut self, item: Item) {
         let Some(hold) = &mut self.hold else { return self.link.push(&item) };
-        if item.may_be_lost() {
-            self.link.stats.held_drops += 1;
-            return;
-        }
         if hold.is_linked {
             self.link.push(&item);
         }
-        hold.push(item);
+        match item.may_be_lost() {
+            true => self.link.stats.held_drops += u64::from(!hold.is_linked),
+            false => hold.push(item),
+        }
     }
 
     /// Handles a frame of the far gateway.
@@ -153,19 +154,23 @@ impl NearGateway {
         {
             self.begin_hold();
         }
+        self.end_accepted_hold();
         let Some(hold) = &mut self.hold else { return };
         let has_expired = hold.has_expired(now);
         match self.link.ended() {
-            _ if hold.is_linked && self.link.is_accepted() => {
-                self.link.stats.reopened += 1;
-                self.hold = None;
-            }
             _ if has_expired => self.abandon(GatewayEnd::NodeLost),
             // It is not the room's next node, or not yet.
             Some(GatewayEnd::UnknownLink) if hold.is_linked => hold.is_linked = false,
             // It may have received what was sent, which must not be sent again.
             Some(end) if hold.is_linked || !end.is_of_owner() => self.abandon(end),
             _ => {}
+        }
+    }
+
+    /// Ends the hold once a node has accepted the link.
+    fn end_accepted_hold(&mut self) {
+        if let Some(hold) = self.hold.take_if(|it| it.is_linked && self.link.is_accepted()) {
+            self.link.stats.reopened += u64::from(!hold.is_first);
         }
     }
 
@@ -176,14 +181,24 @@ impl NearGateway {
 
     /// Returns whether a node with the room in `epoch` may be the next one.
     pub(crate) fn accepts(&self, epoch: Epoch) -> bool {
-        self.hold.as_ref().is_some_and(|hold| !hold.is_linked && hold.accepts(epoch))
+        let accepts = |hold: &Hold| !hold.is_linked && hold.accepts(epoch);
+        self.opened.is_some() && self.hold.as_ref().is_some_and(accepts)
     }
 
     /// Opens a link to the next node of the room.
     pub(crate) fn reopen(&mut self, route: LinkRoute, now: Instant) {
+        if self.link.needs_marks() {
+            // Of which connections packets of the former node were lost will not be known.
+            for connection in self.live() {
+                self.close(connection, GatewayEnd::DataLost.disconnect_reason());
+            }
+        }
         let Some((hold, (endpoint, info))) = self.hold.as_mut().zip(self.opened) else { return };
         self.link.renew(route, now);
-        self.link.push(&Item::Reopened(endpoint, info, hold.connections().to_vec()));
+        self.link.push(&match hold.is_first {
+            true => Item::Opened(endpoint, info),
+            false => Item::Reopened(endpoint, info, hold.connections().to_vec()),
+        });
         hold.items().for_each(|item| self.link.push(item));
         hold.is_linked = true;
     }
@@ -227,6 +242,7 @@ impl NearGateway {
 
     /// Keeps the messages of the endpoint, because the room moves to another node.
     fn freeze(&mut self) {
+        self.end_accepted_hold();
         if self.hold.is_none() {
             self.link.push(&Item::Frozen);
             self.hold = Some(Hold::new(self.route().epoch, self.live()));
@@ -267,20 +283,6 @@ impl NearGateway {
         hold.into_iter().chain(self.link.poll_timeout()).min()
     }
 
-    /// Offers the messages of the branch to the endpoint, until one is not accepted.
-    pub fn deliver(&mut self, accept: &mut dyn FnMut(ToEndpoint) -> Result<(), ToEndpoint>) {
-        loop {
-            if self.messages.is_empty() && !self.receive() {
-                return;
-            }
-            let Some(message) = self.messages.pop_front() else { continue };
-            if let Err(message) = accept(message) {
-                self.messages.push_front(message);
-                return;
-            }
-        }
-    }
-
     /// Returns whether [`deliver`](Self::deliver) has a message to offer.
     pub(crate) fn has_messages(&self) -> bool {
         let is_received = match self.link.ended() {
@@ -311,127 +313,9 @@ impl NearGateway {
         self.link.stats
     }
 
-    /// Moves a batch that was received, or the end, to the messages. Returns false if there is
-    /// none.
-    fn receive(&mut self) -> bool {
-        if let Some(end) = self.link.ended() {
-            return self.hold.is_none() && !self.can_hold(end) && self.leave();
-        }
-        let mut packets = Vec::new();
-        let mut has_received = false;
-        while let Some(arrival) = self.link.pop() {
-            has_received = true;
-            let is_last = matches!(arrival, Arrival::Delivered(_));
-            match arrival {
-                Arrival::Item(item) => self.handle_item(item, &mut packets),
-                Arrival::Gap(Stream::Link) => self.end(GatewayEnd::DataLost),
-                Arrival::Gap(Stream::Connection(connection)) => {
-                    self.flush(&mut packets);
-                    if self.connections.contains(&connection) && !self.closing.contains(&connection)
-                    {
-                        self.link.stats.broken_connections += 1;
-                        self.close(connection, GatewayEnd::DataLost.disconnect_reason());
-                    }
-                }
-                Arrival::Malformed => self.end(GatewayEnd::MalformedFrame),
-                Arrival::Delivered(_) => {}
-            }
-            if is_last {
-                break;
-            }
-        }
-        self.flush(&mut packets);
-        let connections = &self.connections;
-        self.link.incoming().prune(connections.len(), |it| connections.contains(&it));
-        has_received
-    }
-
-    fn handle_item(&mut self, item: Item, packets: &mut Vec<OutgoingPacket>) {
-        self.link.stats.items_received += 1;
-        let message = match item {
-            Item::Send(packet) => {
-                packets.extend(self.without_closing(packet));
-                return;
-            }
-            Item::Disconnect { connection, reason, close_mode } => {
-                let is_live = self.connections.contains(&connection);
-                if !is_live || close_mode == CloseMode::Immediate {
-                    // The endpoint does not report this end.
-                    self.connections.remove(&connection);
-                    self.link.incoming().forget(connection);
-                    let disconnected = PeerEvent::Disconnected { connection, reason };
-                    self.link.push(&Item::Event(disconnected));
-                }
-                if !is_live {
-                    return;
-                }
-                ToEndpoint::Disconnect { connection, reason, close_mode }
-            }
-            Item::Hold(connection) => {
-                self.moving.insert(connection);
-                ToEndpoint::Hold { connection }
-            }
-            Item::Return(connection) => {
-                // An endpoint returns a connection that moves to its own branch.
-                let (branch, carried) = (self.branch, Box::default());
-                ToEndpoint::Move { connection, branch, carried }
-            }
-            Item::Refuse(refuses) => ToEndpoint::RefuseNewConnections(refuses),
-            Item::Freeze => {
-                self.flush(packets);
-                return self.freeze();
-            }
-            Item::Leave { reason, close_mode } => {
-                self.has_left = true;
-                self.hold = None;
-                ToEndpoint::Leave { reason, close_mode }
-            }
-            Item::Opened(..)
-            | Item::Reopened(..)
-            | Item::Frozen
-            | Item::Event(_)
-            | Item::Closed(_) => {
-                return self.end(GatewayEnd::MalformedFrame);
-            }
-        };
-        self.flush(packets);
-        self.messages.push_back(message);
-    }
-
-    /// Returns the packet without the connections that are being closed because packets before it
-    /// are missing.
-    fn without_closing(&mut self, mut packet: OutgoingPacket) -> Option<OutgoingPacket> {
-        let closing = &self.closing;
-        if packet.to.as_slice().iter().any(|to| closing.contains(to)) {
-            let to: Vec<_> =
-                packet.to.as_slice().iter().filter(|to| !closing.contains(to)).copied().collect();
-            self.link.stats.late_items += 1;
-            if to.is_empty() {
-                return None;
-            }
-            packet.to = Connections::Many(to.into());
-        }
-        Some(packet)
-    }
-
-    fn flush(&mut self, packets: &mut Vec<OutgoingPacket>) {
-        if !packets.is_empty() {
-            self.messages.push_back(ToEndpoint::Send(std::mem::take(packets)));
-        }
-    }
-
     fn close(&mut self, connection: ConnectionId, reason: DisconnectReason) {
         self.closing.insert(connection);
         let close_mode = CloseMode::Graceful;
         self.messages.push_back(ToEndpoint::Disconnect { connection, reason, close_mode });
-    }
-
-    /// Leaves the endpoint, once, because the link has ended.
-    fn leave(&mut self) -> bool {
-        let Some(end) = self.link.ended().filter(|_| !self.has_left) else { return false };
-        self.has_left = true;
-        let (reason, close_mode) = (end.disconnect_reason(), CloseMode::Drain);
-        self.messages.push_back(ToEndpoint::Leave { reason, close_mode });
-        true
     }
 }

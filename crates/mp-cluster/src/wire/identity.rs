@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{Payload, Text};
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct WireIdentity<'a> {
+pub(crate) struct WireIdentity<'a> {
     #[serde(borrow)]
     subject: Option<Text<'a, { mp_identity::limits::SUBJECT_BYTES_MAX }>>,
     #[serde(borrow)]
@@ -25,7 +25,7 @@ pub(super) struct WireIdentity<'a> {
 }
 
 /// Returns the attributes of an identity as JSON; nothing if there are none.
-pub(super) fn encode_attributes(identity: &Identity) -> Vec<u8> {
+pub(crate) fn encode_attributes(identity: &Identity) -> Vec<u8> {
     let attributes = identity.attributes();
     match attributes.is_empty() {
         true => Vec::new(),
@@ -34,7 +34,7 @@ pub(super) fn encode_attributes(identity: &Identity) -> Vec<u8> {
 }
 
 /// Returns the wire form of an identity with these attributes, which are encoded.
-pub(super) fn identity_to_wire<'a>(
+pub(crate) fn identity_to_wire<'a>(
     identity: &'a Identity,
     attributes: &'a [u8],
 ) -> WireIdentity<'a> {
@@ -51,7 +51,7 @@ pub(super) fn identity_to_wire<'a>(
 }
 
 /// Returns the identity that was encoded; `None` if a value is not allowed.
-pub(super) fn identity_from_wire(wire: &WireIdentity<'_>) -> Option<Identity> {
+pub(crate) fn identity_from_wire(wire: &WireIdentity<'_>) -> Option<Identity> {
     let mut identity = match wire.subject {
         Some(subject) => Identity::new(Subject::new(subject.0).ok()?),
         None => Identity::anonymous(),

@@ -3,7 +3,7 @@
 pub(crate) mod bounded;
 mod call;
 pub(crate) mod frame;
-mod identity;
+pub(crate) mod identity;
 pub(crate) mod item;
 mod join;
 mod reason;

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, PeerId};
 use mp_identity::{Identity, Subject};
-use mp_rooms::{Resume, Selection, TicketHash};
+use mp_rooms::limits::NAME_BYTES_MAX;
+use mp_rooms::{Resume, RoomName, Selection, TicketHash};
 use serde::{Deserialize, Serialize};
 
 use super::bounded::Text;
@@ -58,6 +59,8 @@ pub enum NodeRequest {
     /// The sending node is about to end: the receiving one disconnects the players of the other
     /// from its rooms, with a ticket and the addresses of other nodes.
     Leaving,
+    /// The sending node has moved the room to the receiving one. There is no answer.
+    RoomMoved(RoomName),
 }
 
 /// A join of a player of another node. That node has checked who the player is; credentials do not
@@ -162,6 +165,7 @@ enum WireBody<'a> {
     /// A join with a ticket.
     TicketJoin(#[serde(borrow)] WireJoin<'a>, WireTicket),
     Leaving,
+    RoomMoved(#[serde(borrow)] Text<'a, NAME_BYTES_MAX>),
 }
 
 type WirePlayer<'a> = Text<'a, { mp_identity::limits::SUBJECT_BYTES_MAX }>;
@@ -198,6 +202,9 @@ impl RequestCodec {
                 (NodeRequestId::default(), body)
             }
             NodeRequest::Leaving => (NodeRequestId::default(), WireBody::Leaving),
+            NodeRequest::RoomMoved(room) => {
+                (NodeRequestId::default(), WireBody::RoomMoved(Text(room.as_str())))
+            }
         };
         let wire = WireRequest { cluster: self.cluster, node: self.node, id, body };
         // An encoding into memory has no errors.
@@ -259,6 +266,9 @@ impl RequestCodec {
                 NodeRequest::Join(wire.id, Box::new(join))
             }
             WireBody::Leaving => NodeRequest::Leaving,
+            WireBody::RoomMoved(room) => {
+                NodeRequest::RoomMoved(RoomName::new(room.0).map_err(|_| malformed)?)
+            }
             body => {
                 let answer = answer_from_wire(body).ok_or(malformed)?;
                 NodeRequest::Answer(wire.id, answer)
@@ -305,7 +315,8 @@ fn answer_from_wire(body: WireBody<'_>) -> Option<JoinAnswer> {
         | WireBody::PlayerJoined(..)
         | WireBody::PlayerElsewhere(..)
         | WireBody::TicketJoin(..)
-        | WireBody::Leaving => return None,
+        | WireBody::Leaving
+        | WireBody::RoomMoved(_) => return None,
         WireBody::Admitted { epoch, authenticates } => {
             JoinAnswer::Admitted { epoch, authenticates }
         }

@@ -44,6 +44,11 @@ struct World {
 
 impl World {
     fn new(holds: bool) -> Self {
+        Self::start(holds, true)
+    }
+
+    /// `has_opened`: the second node accepts links to the room.
+    fn start(holds: bool, has_opened: bool) -> Self {
         let (now, cluster) = (Instant::from_millis(1_000), ClusterId::named("test"));
         let node = |node| {
             let gateways = Gateways::new(cluster, node, EndpointId(900));
@@ -57,7 +62,7 @@ impl World {
             nodes,
             link,
             is_dead: false,
-            has_opened: true,
+            has_opened,
             is_mute: false,
             refuses_opened: false,
             opened: None,
@@ -287,4 +292,23 @@ fn program_that_does_not_adopt_rooms_closes_connections_at_once() {
     world.die();
     assert!(matches!(world.to_endpoint[..], [ToEndpoint::Leave { .. }]));
     assert_eq!(world.nodes[&NEAR].waiting_rooms(), BTreeSet::new());
+}
+
+#[test]
+fn connections_that_enter_a_room_while_it_moves_are_received_by_its_next_node() {
+    let mut world = World::start(true, false);
+    world.events(vec![packet(0, RELIABLE, "early"), packet(1, TransferMode::Unreliable, "lost")]);
+    assert_eq!(world.to_endpoint, []);
+    // The second node has moved it to the third.
+    (world.is_dead, world.has_opened) = (true, true);
+    world.adopt();
+    let [opened, ToBranch::Events(_, events)] = &world.to_branch[..] else {
+        panic!("{:?}", world.to_branch);
+    };
+    assert!(matches!(opened, ToBranch::Opened(..)), "no node has known the endpoint: {opened:?}");
+    let early = packet(0, RELIABLE, "early");
+    assert_eq!(events[..], [connected(0), connected(1), connected(2), early]);
+    assert_eq!(world.to_endpoint, []);
+    let stats = world.stats();
+    assert_eq!((stats.holds, stats.reopened, stats.held_drops), (0, 0, 1));
 }

@@ -154,6 +154,11 @@ impl Rooms {
         self.places.len() - self.waiting
     }
 
+    /// Returns the number of reserved seats.
+    pub fn seats(&self) -> usize {
+        self.seats.len()
+    }
+
     /// Returns whether the registry refuses joins because the server is about to end.
     pub fn is_draining(&self) -> bool {
         self.is_draining

@@ -36,7 +36,7 @@ use self::players::Players;
 pub use self::players::SamePlayer;
 pub use self::queues::QueueState;
 use self::queues::Queues;
-pub use self::restored::RestoredPlayer;
+pub use self::restored::{RestoredPlayer, RestoredSeat};
 use self::room::Room;
 use self::seats::Seats;
 pub use self::settings::RoomsSettings;

@@ -1,4 +1,4 @@
-//! Players of a room that another registry goes on with.
+//! Players and seats of a room that another registry goes on with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,19 @@ pub struct RestoredPlayer {
     pub ticket: Option<TicketHash>,
     /// Time for which the place is still kept; `None`: the player is connected.
     pub kept_for: Option<Duration>,
+}
+
+/// A seat of an open room, from which the registry of another server
+/// [goes on](Rooms::restore_seat).
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "servers construct it")]
+pub struct RestoredSeat {
+    /// Hash of the ticket with which its owner takes it.
+    pub ticket: TicketHash,
+    /// Player for whom it is reserved.
+    pub identity: Arc<Identity>,
+    /// Time for which it is still reserved.
+    pub time: Duration,
 }
 
 impl Rooms {

@@ -9,6 +9,7 @@ use mp_identity::{Identity, Subject};
 use super::Rooms;
 use super::offers::TicketChanges;
 use super::players::OwnPlaces;
+use super::restored::RestoredSeat;
 use super::room::Room;
 use crate::join::ListenerConnection;
 use crate::limits::{SEATS_MAX, WAITING_MAX};
@@ -66,6 +67,11 @@ impl Seats {
 
     fn insert(&mut self, ticket: TicketHash, seat: Seat) {
         self.changes.mark(ticket);
+        self.restore(ticket, seat);
+    }
+
+    /// Adds a seat whose ticket was offered before.
+    fn restore(&mut self, ticket: TicketHash, seat: Seat) {
         self.by_subject.insert(&seat.identity, ticket);
         self.expiries.insert((seat.expires, ticket));
         self.by_ticket.insert(ticket, seat);
@@ -133,6 +139,42 @@ impl Rooms {
     pub fn cancel_seat(&mut self, now: Instant, ticket: TicketHash) -> bool {
         let Some(TakenSeat { seat, .. }) = self.take_seat(ticket) else { return false };
         self.update_deadline(now, seat.room);
+        true
+    }
+
+    /// Returns the seats of an open room; none if there is no such room.
+    pub fn seats_of(&self, now: Instant, room: RoomId) -> Vec<RestoredSeat> {
+        let room = self.rooms.get(&room).filter(|room| room.is_open());
+        let seat = |ticket| {
+            let Seat { expires, identity, .. } = self.seats.by_ticket.get(&ticket)?;
+            let time = expires.saturating_since(now);
+            Some(RestoredSeat { ticket, identity: Arc::clone(identity), time })
+        };
+        room.into_iter().flat_map(|room| room.tickets()).filter_map(seat).collect()
+    }
+
+    /// Reserves a seat of a room that was reserved in the same room on another server, whatever the
+    /// limits of this one. `is_offered`: its ticket [changes](Self::changed_tickets), so that this
+    /// server offers it in the directory of a cluster; otherwise the other server has offered it.
+    /// Returns false, and does nothing, if there is no such room, or the ticket has a seat.
+    pub fn restore_seat(
+        &mut self,
+        now: Instant,
+        id: RoomId,
+        seat: RestoredSeat,
+        is_offered: bool,
+    ) -> bool {
+        let RestoredSeat { ticket, identity, time } = seat;
+        let Some(room) = self.rooms.get_mut(&id) else { return false };
+        if self.seats.by_ticket.contains_key(&ticket) {
+            return false;
+        }
+        room.add_seat(ticket);
+        let seat = Seat { room: id, expires: now + time, identity };
+        match is_offered {
+            true => self.seats.insert(ticket, seat),
+            false => self.seats.restore(ticket, seat),
+        }
         true
     }
 

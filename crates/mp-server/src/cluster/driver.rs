@@ -21,6 +21,7 @@ use mp_cluster::{
     Claims, ClusterId, ClusterNodeId, Epoch, Gateways, Lease, PlayerHomes, RemoteJoin,
     RequestCodec, SharedBans,
 };
+use mp_core::bytes::Bytes;
 use mp_core::host::SystemClock;
 use mp_core::{EndpointId, Instant};
 use mp_rooms::{ListenerId, RoomName};
@@ -72,6 +73,8 @@ pub(super) struct Driver<B, D> {
     loading: BTreeMap<RoomName, LoadingRoom>,
     /// Adopted rooms whose snapshot was read, and that have not opened.
     restoring: BTreeSet<RoomName>,
+    /// Rooms of this node, which is about to end, that may be able to move to another one.
+    movable: BTreeSet<RoomName>,
     moves: BTreeMap<RoomName, RoomMove>,
     /// Joins of other nodes for rooms that this node does not own, while their owner is found.
     early: BTreeMap<RoomName, Vec<EarlyJoin>>,
@@ -152,6 +155,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             restored: RestoredEndpoints::default(),
             loading: BTreeMap::new(),
             restoring: BTreeSet::new(),
+            movable: BTreeSet::new(),
             moves: BTreeMap::new(),
             early: BTreeMap::new(),
             early_count: 0,
@@ -234,9 +238,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         let now = self.clock.now();
         match event {
             BusEvent::Message(BusMessageKind::Frame, bytes) => {
-                let (claims, lease) = (&self.claims, &self.lease);
-                let speaks = |room: &RoomName| claims.speaks(now, lease, room);
-                self.gateways.handle_frame(now, &bytes, speaks);
+                self.handle_frames(now, Some(&bytes));
             }
             BusEvent::Message(BusMessageKind::Request, bytes) => self.handle_request(now, &bytes),
             BusEvent::Connected => {
@@ -246,6 +248,20 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             BusEvent::Disconnected => {
                 tracing::warn!(node = %self.node, "the bus is disconnected");
             }
+        }
+    }
+
+    /// Handles a frame of another node; `None`: those of links of this node to itself.
+    fn handle_frames(&mut self, now: Instant, frame: Option<&Bytes>) {
+        let Self { claims, lease, here, moves, gateways, .. } = self;
+        // Links to a room that is not open yet, or that moves, are refused: their nodes try again.
+        let accepts = |room: &RoomName| {
+            let is_open = here.branch(room).is_some() && !moves.contains_key(room);
+            claims.speaks(now, lease, room).filter(|_| is_open)
+        };
+        match frame {
+            Some(bytes) => gateways.handle_frame(now, bytes, accepts),
+            None => gateways.handle_own_frames(now, accepts),
         }
     }
 

@@ -1,10 +1,12 @@
 //! [`FarLinks`]: endpoints of other nodes that serve rooms of this one.
 
+mod moves;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mp_actor::{BranchRef, MailboxId, RemoteEndpoint, RemoteInput, RemoteWake};
-use mp_cluster::{ClusterNodeId, Epoch, FarGateway, FarLink, GatewayEnd, Gateways, LinkOpening};
+use mp_cluster::{ClusterNodeId, Epoch, FarLink, GatewayEnd, Gateways, LinkOpening};
 use mp_core::{
     CloseMode, ConnectionId, DisconnectReason, EndpointId, OutgoingPacket, PeerEvent, Rejection,
     ToBranch, ToEndpoint,
@@ -34,6 +36,8 @@ struct Opening {
     branch: BranchRef,
     room: RoomName,
     epoch: Epoch,
+    /// True if the room moves to another node.
+    is_frozen: bool,
 }
 
 #[derive(Debug)]
@@ -75,7 +79,8 @@ impl FarLinks {
     pub(super) fn attach(&mut self, link: FarLink, room: (RoomName, Epoch), branch: &BranchRef) {
         let (room, epoch) = room;
         self.rooms.entry(room.clone()).or_default().insert(link);
-        self.opening.insert(link, Opening { branch: branch.clone(), room, epoch });
+        let opening = Opening { branch: branch.clone(), room, epoch, is_frozen: false };
+        self.opening.insert(link, opening);
     }
 
     /// Attaches the links that are open.
@@ -88,7 +93,7 @@ impl FarLinks {
         turn: &mut FarTurn,
     ) {
         let Self { links, rooms, mailboxes, ready, .. } = self;
-        self.opening.retain(|&link, Opening { branch, room, epoch }| {
+        self.opening.retain(|&link, Opening { branch, room, epoch, is_frozen }| {
             let Some(far) = gateways.far_mut(link) else {
                 forget(rooms, room, link);
                 return false;
@@ -107,8 +112,8 @@ impl FarLinks {
                 has_ended: false,
             };
             if let LinkOpening::Reopened(there) = opening {
-                let key = (room.clone(), link.0, there);
-                let known = restored.take(&key);
+                let of = (room.clone(), link.0, there);
+                let known = restored.take(of, far.reopened_connections());
                 let gone = far.reopen(known.as_ref().map(|it| (it.id, &it.connections)));
                 if let Some(mut known) = known {
                     let listener = known.listener;
@@ -131,6 +136,9 @@ impl FarLinks {
             let attach = || branch.attach_remote(far.endpoint(), Arc::clone(wake));
             let remote = attached.remote.get_or_insert_with(attach);
             mailboxes.insert(remote.mailbox(), link);
+            if *is_frozen {
+                far.freeze();
+            }
             ready.insert(link);
             links.insert(link, attached);
             false
@@ -146,64 +154,6 @@ impl FarLinks {
     fn of_room(&self, room: &RoomName) -> impl Iterator<Item = (FarLink, &Attached)> {
         let links = self.rooms.get(room).into_iter().flatten();
         links.filter_map(|&link| Some((link, self.links.get(&link)?)))
-    }
-
-    /// Lets the endpoints of a room's links keep their messages, because the room moves to another
-    /// node.
-    pub(super) fn freeze(&mut self, gateways: &mut Gateways, room: &RoomName) {
-        for (link, _) in self.of_room(room) {
-            if let Some(far) = gateways.far_mut(link) {
-                far.freeze();
-            }
-        }
-    }
-
-    /// Returns whether the branch of a room has received all messages of its links. `is_late`: ends
-    /// the links of nodes that do not respond.
-    pub(super) fn is_frozen(
-        &mut self,
-        gateways: &mut Gateways,
-        room: &RoomName,
-        is_late: bool,
-    ) -> bool {
-        let mut is_frozen = true;
-        for (link, _) in self.of_room(room) {
-            if gateways.far(link).is_none_or(FarGateway::is_frozen) {
-                continue;
-            }
-            is_frozen = false;
-            if is_late && let Some(far) = gateways.far_mut(link) {
-                far.end(GatewayEnd::NodeLost);
-            }
-        }
-        is_frozen
-    }
-
-    /// Records that the branch of a room moves to another node: its links do not end with it.
-    pub(super) fn hand_over(&mut self, room: &RoomName) {
-        for link in self.rooms.get(room).into_iter().flatten() {
-            if let Some(attached) = self.links.get_mut(link) {
-                attached.is_moved = true;
-            }
-        }
-    }
-
-    /// Ends the links of a room that could not move, because its branch may have left them.
-    pub(super) fn abandon(&mut self, gateways: &mut Gateways, room: &RoomName) {
-        for (link, _) in self.of_room(room) {
-            if let Some(far) = gateways.far_mut(link) {
-                far.end(GatewayEnd::NodeLost);
-            }
-        }
-    }
-
-    /// Returns whether the endpoints of a room's links have received all messages of the branch,
-    /// which has moved.
-    pub(super) fn is_flushed(&self, gateways: &Gateways, room: &RoomName) -> bool {
-        self.of_room(room).all(|(link, attached)| {
-            let far = gateways.far(link);
-            attached.is_closed && far.is_none_or(|far| far.backlog() == (0, 0))
-        })
     }
 
     /// Returns the node and the endpoint of each link to a room, by the id of the endpoint here.

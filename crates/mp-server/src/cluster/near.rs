@@ -77,7 +77,8 @@ impl NearLinks {
         entry: Entry,
     ) -> EnterStep {
         match self.routes.get_mut(&key) {
-            Some(RouteState::Open { owner: of, branch, .. }) if *of == owner => {
+            // A later owner has got the room from the one that has admitted the player.
+            Some(RouteState::Open { owner: of, branch, .. }) if of.1 >= owner.1 => {
                 EnterStep::Decide(entry.route(*branch))
             }
             Some(RouteState::Opening { owner: of, waiting }) => {

@@ -21,8 +21,9 @@ pub(super) struct RestoredEndpoints {
     ready: BTreeSet<RoomName>,
 }
 
-/// A room, the node of the endpoint, and its id there.
-pub(super) type RestoredKey = (RoomName, ClusterNodeId, EndpointId);
+/// A room, the node of the endpoint, its id there, and its id here: an endpoint may serve a room by
+/// several links.
+pub(super) type RestoredKey = (RoomName, ClusterNodeId, EndpointId, EndpointId);
 
 /// An endpoint of a restored branch.
 #[derive(Debug)]
@@ -57,10 +58,23 @@ impl RestoredEndpoints {
         }
     }
 
-    /// Removes and returns an endpoint whose node opens the link.
-    pub(super) fn take(&mut self, key: &RestoredKey) -> Option<RestoredEndpoint> {
-        self.waiting.get(key)?.remote.as_ref()?;
-        self.waiting.remove(key)
+    /// Removes and returns an endpoint whose node opens the link: of several ones, that with most
+    /// of the connections of the link.
+    pub(super) fn take(
+        &mut self,
+        (room, node, there): (RoomName, ClusterNodeId, EndpointId),
+        connections: &[ConnectionId],
+    ) -> Option<RestoredEndpoint> {
+        let first = (room.clone(), node, there, EndpointId(0));
+        let last = (room, node, there, EndpointId(u32::MAX));
+        let of_endpoint = self.waiting.range(first..=last);
+        let shared = |it: &RestoredEndpoint| {
+            connections.iter().filter(|connection| it.connections.contains(connection)).count()
+        };
+        let (key, endpoint) = of_endpoint.max_by_key(|(_, endpoint)| shared(endpoint))?;
+        endpoint.remote.as_ref()?;
+        let key = key.clone();
+        self.waiting.remove(&key)
     }
 
     /// Handles that a player has left the room by a decision of the registry.

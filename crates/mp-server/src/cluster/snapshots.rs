@@ -1,14 +1,15 @@
 //! [`RoomSnapshots`]: when the states of this node's rooms are stored, and the tasks that do so.
 
+mod moves;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher as _};
-use std::sync::Arc;
 use std::time::Duration;
 
-use mp_actor::{BranchRef, RemoteBranch, RemoteWake, SharedEndpoint};
+use mp_actor::{BranchRef, RemoteBranch};
 use mp_cluster::{Epoch, SnapshotStoreError, StoredContent, StoredSnapshot};
+use mp_core::Instant;
 use mp_core::bytes::Bytes;
-use mp_core::{BranchId, Instant};
 use mp_rooms::{ListenerId, RoomId, RoomName};
 use mp_scene::Handover;
 use tokio::task::JoinSet;
@@ -188,56 +189,6 @@ impl RoomSnapshots {
         });
     }
 
-    /// Begins to read the state of a room that may move to another node.
-    pub(super) fn check_movable(
-        &mut self,
-        room: RoomName,
-        of: (RoomId, BranchRef),
-        rooms: RoomsHandle,
-    ) {
-        self.tasks.spawn_local(async move {
-            let captured = captured(of.0, &of.1, &rooms).await;
-            SnapshotOutcome::Movable(room, captured)
-        });
-    }
-
-    /// Begins to receive the messages of an endpoint for a branch in its place.
-    pub(super) fn redirect(
-        &mut self,
-        room: RoomName,
-        (listener, endpoint): (ListenerId, SharedEndpoint),
-        branch: BranchId,
-        wake: Arc<RemoteWake>,
-    ) {
-        self.tasks.spawn_local(async move {
-            let redirected = endpoint.redirect(branch, wake).await.ok().flatten();
-            SnapshotOutcome::Redirected(room, listener, redirected)
-        });
-    }
-
-    /// Begins to take the last state of a branch, whose endpoints send nothing any more.
-    pub(super) fn hand_over(
-        &mut self,
-        room: RoomName,
-        (id, branch): (RoomId, BranchRef),
-        rooms: RoomsHandle,
-    ) {
-        self.tasks.spawn_local(async move {
-            let handed_over = handed_over(id, &branch, &rooms).await;
-            SnapshotOutcome::HandedOver(room, handed_over)
-        });
-    }
-
-    /// Begins to store the last state of a room that moves.
-    pub(super) fn store_last(&mut self, room: RoomName, epoch: Epoch, bytes: Bytes) {
-        let Some(storage) = self.settings.storage.clone() else { return };
-        self.stats.bytes += bytes.len() as u64;
-        self.tasks.spawn_local(async move {
-            let result = retried(|| storage.store(room.clone(), epoch, bytes.clone())).await;
-            SnapshotOutcome::Moved(room, result)
-        });
-    }
-
     /// Begins to store the state of a room, unless it equals the last one or is too large.
     /// `is_last`: false if another one has to follow soon.
     pub(super) fn store(
@@ -362,19 +313,6 @@ async fn captured(id: RoomId, branch: &BranchRef, rooms: &RoomsHandle) -> Option
     Some(CapturedRoom { description, content, handover })
 }
 
-/// Returns the last state of a room whose branch leaves its endpoints.
-async fn handed_over(id: RoomId, branch: &BranchRef, rooms: &RoomsHandle) -> Option<CapturedRoom> {
-    for _ in 0..HAND_OVERS {
-        if let Some(handover) = branch.hand_over().await.ok()? {
-            let description = rooms.describe(id).await?;
-            let content = StoredContent::Peers(handover.encode().into());
-            return Some(CapturedRoom { description, content, handover: Some(handover) });
-        }
-        tokio::time::sleep(HAND_OVER_RETRY).await;
-    }
-    None
-}
-
 /// Repeats an operation of the store until it succeeds, up to [`ATTEMPTS`] times.
 async fn retried<T>(operation: impl Fn() -> Pending<T>) -> Result<T, SnapshotStoreError> {
     for _ in 1..ATTEMPTS {
@@ -386,10 +324,6 @@ async fn retried<T>(operation: impl Fn() -> Pending<T>) -> Result<T, SnapshotSto
     operation().await
 }
 
-/// Attempts to take the last state of a branch, which delivers its output before.
-const HAND_OVERS: usize = 100;
-/// Time between two attempts.
-const HAND_OVER_RETRY: Duration = Duration::from_millis(20);
 /// Time between a change of the players and the snapshot that has it.
 const CHANGE_DELAY: Duration = Duration::from_millis(250);
 /// Snapshots that are made, stored or read at the same time.

@@ -123,6 +123,8 @@ pub(crate) type HostCall = dyn FnOnce(&mut RoomsHost) + Send;
 pub(super) struct Load {
     pub(super) rooms: usize,
     pub(super) players: usize,
+    /// Reserved seats, if the server is a node of a cluster.
+    pub(super) seats: usize,
     /// Players in rooms of other nodes of a cluster.
     pub(super) elsewhere: usize,
 }
@@ -268,7 +270,10 @@ impl RoomsHost {
 
     fn publish_load(&self) {
         let rooms = self.running.len() + self.starting.len();
-        let load = Load { rooms, players: self.rooms.players(), elsewhere: self.elsewhere() };
+        // A room with seats may move to another node.
+        let seats = if self.cluster.is_some() { self.rooms.seats() } else { 0 };
+        let players = self.rooms.players();
+        let load = Load { rooms, players, seats, elsewhere: self.elsewhere() };
         self.load.send_if_modified(|last| std::mem::replace(last, load) != load);
     }
 }

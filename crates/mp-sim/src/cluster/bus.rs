@@ -73,6 +73,11 @@ impl Bus {
         }
     }
 
+    /// Returns whether all messages arrive in order.
+    pub(super) fn is_faultless(&self) -> bool {
+        self.conditions.loss == 0 && self.conditions.late == 0
+    }
+
     /// Ends all faults.
     pub(super) fn heal(&mut self) {
         self.conditions.loss = 0;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mp_core::TransferMode;
 use mp_core::bytes::{BufMut, Bytes, BytesMut};
+use mp_core::{DisconnectReason, TransferMode};
 
 /// The number of a connection in the world. It is the peer id that the player claims, so that the
 /// room knows it.
@@ -15,6 +15,8 @@ pub(super) struct Ledger {
     records: BTreeMap<Serial, Record>,
     violation: Option<String>,
     pub(super) delivered: u64,
+    /// True in a world without faults: only the room ends connections, and only single ones.
+    pub(super) is_faultless: bool,
 }
 
 #[derive(Debug, Default)]
@@ -126,6 +128,13 @@ impl Ledger {
         let before = std::mem::replace(&mut record.room, End::Ended);
         if before != End::Live {
             self.fail(format!("connection {serial} leaves a room as {before:?}"));
+        }
+    }
+
+    /// Checks the reason with which a room or its node closes connections.
+    pub(super) fn check_end(&mut self, reason: DisconnectReason) {
+        if self.is_faultless && reason != DisconnectReason::Kicked {
+            self.fail(format!("connections of a world without faults end as {reason}"));
         }
     }
 

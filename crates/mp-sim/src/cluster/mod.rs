@@ -1,14 +1,17 @@
 //! A world of nodes: rooms on one node serve players on others, over a bus that loses, delays,
 //! repeats and reorders frames. Nodes crash, stand still, are cut off from the bus or the
-//! directory, and have clocks of different speeds; the directory is away for a while.
+//! directory, and have clocks of different speeds; the directory is away for a while. Rooms move
+//! from node to node while players join them.
 //!
 //! A reliable packet is received once and in order, or its connection ends on both nodes. No two
 //! nodes speak for a room in the same epoch, and none after a later owner has. Queues and credit
-//! keep their bounds. In a settled world each room has one owner, all nodes reach it, and each
-//! connection has received everything.
+//! keep their bounds. A link of a node to itself ends only with its socket or its room, and no link
+//! ends in a world without faults. In a settled world each room has one owner, all nodes reach it,
+//! and each connection has received everything.
 
 mod bus;
 mod ledger;
+mod moves;
 mod node;
 mod room;
 mod socket;
@@ -21,6 +24,7 @@ use mp_rooms::RoomName;
 
 use self::bus::{Bus, Mail};
 use self::ledger::Ledger;
+use self::moves::Store;
 use self::node::Node;
 use crate::checker::Violation;
 use crate::rng_ext::RngExt;
@@ -75,6 +79,7 @@ struct World {
     nodes: Vec<Node>,
     rooms: Vec<RoomName>,
     ledger: Ledger,
+    store: Store,
     next_node: u64,
     /// Faults of this world, in thousandths of the usual rate.
     fault_rate: u32,
@@ -94,10 +99,12 @@ impl World {
             nodes: Vec::new(),
             rooms: (0..ROOMS).map(name).collect(),
             ledger: Ledger::default(),
+            store: Store::new(),
             next_node: 1,
             fault_rate,
             stats: ClusterStats::default(),
         };
+        world.ledger.is_faultless = fault_rate == 0 && world.bus.is_faultless();
         (0..NODES).for_each(|_| world.start_node());
         world
     }
@@ -154,7 +161,8 @@ impl World {
             }
             let mut sent = Vec::new();
             let acts = is_active.then_some(&mut self.rng);
-            node.step(now, &self.rooms, acts, &mut self.ledger, &mut |mail| sent.push(mail));
+            let shared = (&mut self.ledger, &mut self.store);
+            node.step(now, &self.rooms, acts, shared, &mut |mail| sent.push(mail));
             for mail in sent {
                 if let Mail::Frame(_, bytes) = &mail {
                     let spoken = self.bus.check(node.id, bytes);

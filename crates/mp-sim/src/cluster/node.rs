@@ -6,8 +6,8 @@ use std::time::Duration;
 use mp_cluster::directory::NodeRecord;
 use mp_cluster::limits::{QUEUED_BATCHES_MAX, WINDOW_FRAMES};
 use mp_cluster::{
-    ClaimEvent, ClaimStats, Claims, ClusterId, ClusterNodeId, Epoch, FarLink, Gateways,
-    GatewaysStats, Lease, LinkId,
+    ClaimEvent, ClaimStats, Claims, ClusterId, ClusterNodeId, Epoch, FarLink, GatewayEnd, Gateways,
+    GatewaysStats, Lease, LinkId, LinkOpening,
 };
 use mp_core::bytes::Bytes;
 use mp_core::{BranchId, EndpointId, Instant, Rng};
@@ -15,6 +15,7 @@ use mp_rooms::RoomName;
 
 use super::bus::{Asker, Mail};
 use super::ledger::Ledger;
+use super::moves::{RoomMove, Store, StoredRoom, end_stored};
 use super::room::Room;
 use super::socket::Socket;
 use crate::rng_ext::RngExt;
@@ -26,11 +27,15 @@ pub(super) struct Node {
     clock: Clock,
     pub(super) lease: Lease,
     pub(super) claims: Claims,
-    gateways: Gateways,
+    pub(super) gateways: Gateways,
     sockets: BTreeMap<LinkId, (RoomName, Socket)>,
-    rooms: BTreeMap<RoomName, Room>,
+    next_socket: u32,
+    pub(super) rooms: BTreeMap<RoomName, Room>,
+    pub(super) moves: BTreeMap<RoomName, RoomMove>,
+    /// False once the world settles: rooms stay where they are.
+    pub(super) may_move: bool,
     /// Links of other nodes whose first frame was not received.
-    opening: Vec<(FarLink, RoomName)>,
+    pub(super) opening: Vec<(FarLink, RoomName)>,
     /// Time at which the room is located again, by true time.
     locate_at: Instant,
     /// Time until which mailboxes accept nothing.
@@ -71,7 +76,10 @@ impl Node {
             claims: Claims::new(id),
             gateways: Gateways::new(cluster, id, EndpointId(1_000)).holding(),
             sockets: BTreeMap::new(),
+            next_socket: 1,
             rooms: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            may_move: true,
             opening: Vec::new(),
             locate_at: Instant::ZERO,
             stalled_until: Instant::ZERO,
@@ -87,6 +95,7 @@ impl Node {
 
     /// Ends the faults of the node.
     pub(super) fn heal(&mut self) {
+        self.may_move = false;
         self.paused_until = Instant::ZERO;
         self.cut_off_until = Instant::ZERO;
         self.without_directory_until = Instant::ZERO;
@@ -98,9 +107,7 @@ impl Node {
         let local = self.clock.at(now);
         match mail {
             Mail::Frame(_, bytes) if now >= self.cut_off_until => {
-                let (claims, lease) = (&self.claims, &self.lease);
-                let speaks = |room: &RoomName| claims.speaks(local, lease, room);
-                self.gateways.handle_frame(local, &bytes, speaks);
+                self.handle_frames(local, Some(&bytes));
             }
             Mail::Result(_, asker, id, result) if now >= self.without_directory_until => {
                 match asker {
@@ -112,18 +119,32 @@ impl Node {
         }
     }
 
+    /// Handles a frame of another node; `None`: those of links of this node to itself.
+    fn handle_frames(&mut self, local: Instant, frame: Option<&Bytes>) {
+        let Self { claims, lease, rooms, moves, gateways, .. } = self;
+        let accepts = |room: &RoomName| {
+            let is_open = rooms.contains_key(room) && !moves.contains_key(room);
+            claims.speaks(local, lease, room).filter(|_| is_open)
+        };
+        match frame {
+            Some(bytes) => gateways.handle_frame(local, bytes, accepts),
+            None => gateways.handle_own_frames(local, accepts),
+        }
+    }
+
     /// Runs a turn. Passes what is sent to `send`.
     pub(super) fn step(
         &mut self,
         now: Instant,
         rooms: &[RoomName],
         acts: Option<&mut Rng>,
-        ledger: &mut Ledger,
+        (ledger, store): (&mut Ledger, &mut Store),
         send: &mut dyn FnMut(Mail),
     ) {
         let local = self.clock.at(now);
         self.ask(now, local, send);
-        self.follow_claims(local, ledger);
+        self.follow_claims(local, ledger, store);
+        self.handle_frames(local, None);
         if now >= self.locate_at {
             self.locate_at = now + Duration::from_millis(500);
             let is_missing = |room: &&RoomName| !self.has(room);
@@ -133,7 +154,9 @@ impl Node {
             missing.for_each(|room| self.claims.locate(room));
         }
         while let Some(room) = self.gateways.next_unknown() {
-            self.claims.locate(room);
+            if !self.moves.contains_key(&room) {
+                self.claims.locate(room);
+            }
         }
         while let Some(opened) = self.gateways.next_opened() {
             self.opening.push(opened);
@@ -141,10 +164,13 @@ impl Node {
         self.attach();
         if let Some(rng) = acts {
             self.act(now, rng, ledger);
+            self.begin_move(local, rng);
         }
         let accepts = now >= self.stalled_until;
         self.exchange_with_sockets(accepts, ledger);
         self.exchange_with_rooms(accepts, ledger);
+        self.rooms.values_mut().for_each(|room| room.expire(local, ledger));
+        self.advance_moves(local, ledger, store);
         self.gateways.handle_timeout(local);
         let (claims, lease) = (&self.claims, &self.lease);
         let reaches_bus = now >= self.cut_off_until;
@@ -166,6 +192,7 @@ impl Node {
     pub(super) fn crash(self, ledger: &mut Ledger) {
         self.sockets.into_values().for_each(|(_, socket)| socket.crash(ledger));
         self.rooms.into_values().for_each(|room| room.end(ledger));
+        self.moves.into_values().for_each(|moved| moved.end(ledger));
     }
 
     /// Returns whether the room is here, or a link to it.
@@ -193,14 +220,20 @@ impl Node {
         let Self { gateways, rooms, opening, .. } = self;
         opening.retain(|(link, room)| {
             let Some(far) = gateways.far_mut(*link) else { return false };
-            if far.poll_opening().is_none() {
-                return true;
-            }
+            let Some(opening) = far.poll_opening() else { return true };
+            let Some(room) = rooms.get_mut(room) else {
+                far.end(GatewayEnd::NodeLost);
+                return false;
+            };
             // A room that is adopted begins anew: it knows none of the connections.
-            far.reopen(None);
-            if let Some(room) = rooms.get_mut(room) {
-                room.attach(far.endpoint(), *link);
-            }
+            let restored = match opening {
+                LinkOpening::Reopened(there) => room.take_restored((link.0, there)),
+                LinkOpening::New(_) => None,
+            };
+            let known =
+                restored.as_ref().map(|it| (it.id, it.connections.keys().copied().collect()));
+            far.reopen(known.as_ref().map(|(id, connections)| (*id, connections)));
+            room.attach(far.endpoint(), *link, restored.map(|it| it.connections));
             false
         });
     }
@@ -214,12 +247,21 @@ impl Node {
         }
     }
 
-    fn follow_claims(&mut self, local: Instant, ledger: &mut Ledger) {
+    fn follow_claims(&mut self, local: Instant, ledger: &mut Ledger, store: &mut Store) {
         while let Some(event) = self.claims.next_event() {
             match event {
-                ClaimEvent::Owned { room, epoch, .. } => {
+                ClaimEvent::Owned { room, .. } if self.moves.contains_key(&room) => {}
+                ClaimEvent::Owned { room, epoch, is_adopted, .. } => {
+                    // Otherwise it was placed anew.
+                    let restored = store.remove(&room).and_then(|stored| match is_adopted {
+                        true => Some(self.restored(local, stored)),
+                        false => {
+                            end_stored(stored, ledger);
+                            None
+                        }
+                    });
                     self.reopen(local, &room, (self.id, epoch));
-                    self.rooms.entry(room).or_default();
+                    self.rooms.entry(room).or_insert_with(|| restored.unwrap_or_default());
                 }
                 ClaimEvent::Elsewhere { room, owner, epoch } => {
                     self.reopen(local, &room, (owner, epoch));
@@ -229,27 +271,57 @@ impl Node {
                     let opened =
                         self.gateways.open(local, room.clone(), (owner, epoch), BranchId(1));
                     if let Some(link) = opened {
-                        self.sockets.insert(link, (room, Socket::new()));
+                        let endpoint = EndpointId(self.next_socket);
+                        self.next_socket += 1;
+                        self.sockets.insert(link, (room, Socket::new(endpoint)));
                     }
                 }
                 ClaimEvent::Suspended(_) => self.gateways.visit_all(),
                 ClaimEvent::Lost(room) => {
-                    self.gateways.visit_all();
-                    if let Some(room) = self.rooms.remove(&room) {
-                        room.end(ledger);
+                    self.end_room(&room, GatewayEnd::Closed, ledger);
+                    if let Some(moved) = self.moves.remove(&room) {
+                        moved.end(ledger);
                     }
+                }
+                ClaimEvent::HandedOver(room) => {
+                    self.moves.remove(&room);
+                    self.end_room(&room, GatewayEnd::RoomMoved, ledger);
                 }
                 _ => {}
             }
         }
     }
 
+    /// Returns a room that another node has moved here.
+    fn restored(&mut self, local: Instant, stored: StoredRoom) -> Room {
+        let Self { id, claims, gateways, .. } = self;
+        Room::restored(stored, |node| {
+            let is_alive = node == *id || claims.members().contains_key(&node);
+            let until = if is_alive { local + OPENING_TIME } else { local };
+            (gateways.reserve_endpoint(), until)
+        })
+    }
+
+    /// Ends a room that another node has, and the links of this node to itself.
+    fn end_room(&mut self, room: &RoomName, end: GatewayEnd, ledger: &mut Ledger) {
+        self.gateways.visit_all();
+        let Some(room) = self.rooms.remove(room) else { return };
+        for link in room.links() {
+            if link.0 == self.id
+                && let Some(far) = self.gateways.far_mut(link)
+            {
+                far.end(end);
+            }
+        }
+        room.end(ledger);
+    }
+
     fn act(&mut self, now: Instant, rng: &mut Rng, ledger: &mut Ledger) {
         self.sockets.values_mut().for_each(|(_, socket)| socket.act(rng, ledger));
-        let endpoints = self.rooms.values_mut().flat_map(|room| room.endpoints.values_mut());
-        endpoints.for_each(|endpoint| endpoint.act(rng, ledger));
+        self.rooms.values_mut().for_each(|room| room.act(rng, ledger));
         if rng.chance(2) {
-            self.stalled_until = now + rng.duration(Duration::ZERO, Duration::from_secs(2));
+            let longest = if ledger.is_faultless { 300 } else { 2_000 };
+            self.stalled_until = now + rng.duration(Duration::ZERO, Duration::from_millis(longest));
         }
     }
 
@@ -282,7 +354,7 @@ impl Node {
 
     /// Same as [`exchange_with_sockets`](Self::exchange_with_sockets), for rooms.
     fn exchange_with_rooms(&mut self, accepts: bool, ledger: &mut Ledger) {
-        let gateways = &mut self.gateways;
+        let (gateways, own) = (&mut self.gateways, self.id);
         let active = gateways.take_active_far();
         for room in self.rooms.values_mut() {
             room.endpoints.retain(|_, attached| {
@@ -291,6 +363,12 @@ impl Node {
                     return true;
                 }
                 let Some(far) = gateways.far_mut(link) else { return false };
+                // A socket that has waited too long for the room ends the link as `NodeLost`.
+                let may_end = [GatewayEnd::Closed, GatewayEnd::NodeLost];
+                let end = far.ended().filter(|end| link.0 == own && !may_end.contains(end));
+                if let Some(end) = end {
+                    ledger.fail(format!("a link of {own} to itself ends as {end}"));
+                }
                 while far.has_capacity()
                     && let Some(message) = attached.mail.pop_front()
                 {
@@ -311,6 +389,9 @@ impl Node {
         }
     }
 }
+
+/// Time in which the nodes of a moved room's players open their links, without faults.
+const OPENING_TIME: Duration = Duration::from_secs(2);
 
 /// Checks the bounds of a gateway's queue and of its credit.
 fn check_backlog((queued, in_flight): (usize, usize), ledger: &mut Ledger) {

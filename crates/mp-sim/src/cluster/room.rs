@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mp_cluster::FarLink;
+use mp_cluster::{ClusterNodeId, FarLink};
 use mp_core::{
-    Channel, CloseMode, ConnectionId, DisconnectReason, EndpointId, OutgoingPacket, PeerEvent,
-    Prefix, Rng, ToBranch, ToEndpoint, TransferMode,
+    Channel, CloseMode, ConnectionId, DisconnectReason, EndpointId, Instant, OutgoingPacket,
+    PeerEvent, Prefix, Rng, ToBranch, ToEndpoint, TransferMode,
 };
 
 use super::ledger::{Ledger, Serial, To};
+use super::moves::StoredRoom;
 use super::socket::packets;
 use crate::rng_ext::RngExt;
 
@@ -16,6 +17,19 @@ use crate::rng_ext::RngExt;
 #[derive(Debug, Default)]
 pub(super) struct Room {
     pub(super) endpoints: BTreeMap<EndpointId, Attached>,
+    /// Endpoints of a room that another node has moved here, until their nodes open the links.
+    restored: BTreeMap<(ClusterNodeId, EndpointId), Restored>,
+    /// True once the room goes on on another node.
+    is_moved: bool,
+}
+
+/// An endpoint whose link is not open.
+#[derive(Debug)]
+pub(super) struct Restored {
+    pub(super) id: EndpointId,
+    pub(super) connections: BTreeMap<ConnectionId, Serial>,
+    /// Time until which its node may open the link.
+    until: Instant,
 }
 
 /// An endpoint of a room.
@@ -34,22 +48,100 @@ pub(super) struct Attached {
 const MAIL_MAX: usize = 4;
 
 impl Room {
-    pub(super) fn attach(&mut self, endpoint: EndpointId, link: FarLink) {
-        let (connections, mail) = (BTreeMap::new(), VecDeque::new());
-        let attached = Attached { link, connections, mail, has_mailed: false, is_open: false };
+    /// Returns a room that another node has moved here. `restore` returns the id of an endpoint of
+    /// a node here, and the time until which that may open the link.
+    pub(super) fn restored(
+        stored: StoredRoom,
+        mut restore: impl FnMut(ClusterNodeId) -> (EndpointId, Instant),
+    ) -> Self {
+        let restored = stored.into_iter().map(|(of, connections)| {
+            let (id, until) = restore(of.0);
+            (of, Restored { id, connections, until })
+        });
+        Self { restored: restored.collect(), ..Self::default() }
+    }
+
+    /// Attaches the gateway of an endpoint. `connections`: those that the room has already.
+    pub(super) fn attach(
+        &mut self,
+        endpoint: EndpointId,
+        link: FarLink,
+        connections: Option<BTreeMap<ConnectionId, Serial>>,
+    ) {
+        let (is_open, connections) = (connections.is_some(), connections.unwrap_or_default());
+        let mail = VecDeque::new();
+        let attached = Attached { link, connections, mail, has_mailed: false, is_open };
         self.endpoints.insert(endpoint, attached);
+    }
+
+    /// Removes and returns an endpoint whose node opens the link.
+    pub(super) fn take_restored(&mut self, of: (ClusterNodeId, EndpointId)) -> Option<Restored> {
+        self.restored.remove(&of)
+    }
+
+    /// Returns whether links of endpoints are not open yet.
+    pub(super) fn is_restoring(&self) -> bool {
+        !self.restored.is_empty()
+    }
+
+    /// Closes the connections of nodes that have not opened their link in time.
+    pub(super) fn expire(&mut self, local: Instant, ledger: &mut Ledger) {
+        self.restored.retain(|_, endpoint| {
+            let is_waiting = local < endpoint.until;
+            if !is_waiting {
+                endpoint.connections.values().for_each(|&serial| ledger.leave(serial));
+            }
+            is_waiting
+        });
+    }
+
+    /// Returns the links of the endpoints.
+    pub(super) fn links(&self) -> Vec<FarLink> {
+        self.endpoints.values().map(|attached| attached.link).collect()
+    }
+
+    /// Returns the players, who go on on another node, and the links with the ids of their
+    /// endpoints. `there` returns the id of an endpoint on its own node.
+    pub(super) fn hand_over(
+        &mut self,
+        there: impl Fn(FarLink) -> Option<EndpointId>,
+    ) -> (StoredRoom, Vec<(FarLink, EndpointId)>) {
+        self.is_moved = true;
+        let (mut stored, mut links) = (StoredRoom::new(), Vec::new());
+        for attached in self.endpoints.values_mut() {
+            if let Some(there) = there(attached.link) {
+                let connections = std::mem::take(&mut attached.connections);
+                stored.insert((attached.link.0, there), connections);
+                links.push((attached.link, there));
+            }
+        }
+        (stored, links)
+    }
+
+    /// Returns whether the gateway of a link has received everything.
+    pub(super) fn has_sent_all(&self, link: FarLink) -> bool {
+        let mut endpoints = self.endpoints.values();
+        endpoints.all(|attached| attached.link != link || attached.mail.is_empty())
+    }
+
+    /// Lets the room send packets and kick players.
+    pub(super) fn act(&mut self, rng: &mut Rng, ledger: &mut Ledger) {
+        if !self.is_moved {
+            self.endpoints.values_mut().for_each(|endpoint| endpoint.act(rng, ledger));
+        }
     }
 
     /// Removes all endpoints, because the room or its node has ended.
     pub(super) fn end(self, ledger: &mut Ledger) {
         let connections = self.endpoints.into_values().flat_map(|it| it.connections.into_values());
-        connections.for_each(|serial| ledger.leave(serial));
+        let restored = self.restored.into_values().flat_map(|it| it.connections.into_values());
+        connections.chain(restored).for_each(|serial| ledger.leave(serial));
     }
 }
 
 impl Attached {
     /// Sends packets and kicks players.
-    pub(super) fn act(&mut self, rng: &mut Rng, ledger: &mut Ledger) {
+    fn act(&mut self, rng: &mut Rng, ledger: &mut Ledger) {
         if !self.is_open || self.mail.len() >= MAIL_MAX {
             return;
         }

@@ -13,6 +13,8 @@ use crate::rng_ext::RngExt;
 /// An endpoint with the connections of one link.
 #[derive(Debug)]
 pub(super) struct Socket {
+    /// The endpoint's own id.
+    endpoint: EndpointId,
     connections: BTreeMap<ConnectionId, Serial>,
     next_slot: u32,
     /// Messages for the gateway.
@@ -26,11 +28,9 @@ pub(super) struct Socket {
 const MAIL_MAX: usize = 4;
 /// Most connections of a socket.
 const CONNECTIONS: usize = 4;
-/// The endpoint's own id.
-const ENDPOINT: EndpointId = EndpointId(1);
 
 impl Socket {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(endpoint: EndpointId) -> Self {
         let info = EndpointInfo {
             unique_id: PeerId::SERVER,
             status: ConnectionStatus::Connected,
@@ -39,9 +39,10 @@ impl Socket {
             outlives_program: false,
         };
         Self {
+            endpoint,
             connections: BTreeMap::new(),
             next_slot: 0,
-            mail: VecDeque::from([ToBranch::Opened(ENDPOINT, info)]),
+            mail: VecDeque::from([ToBranch::Opened(endpoint, info)]),
             has_mailed: true,
             is_closed: false,
         }
@@ -95,18 +96,20 @@ impl Socket {
             ToEndpoint::Disconnect { connection, reason, close_mode } => {
                 let Some(serial) = self.connections.remove(&connection) else { return };
                 ledger.close(serial);
+                ledger.check_end(reason);
                 if close_mode != CloseMode::Immediate {
                     self.queue(vec![PeerEvent::Disconnected { connection, reason }]);
                 }
             }
             ToEndpoint::Leave { reason, .. } => {
+                ledger.check_end(reason);
                 let connections = std::mem::take(&mut self.connections);
                 let events = connections.into_iter().map(|(connection, serial)| {
                     ledger.close(serial);
                     PeerEvent::Disconnected { connection, reason }
                 });
                 self.queue(events.collect());
-                self.push(ToBranch::Closed(ENDPOINT, reason));
+                self.push(ToBranch::Closed(self.endpoint, reason));
                 self.is_closed = true;
             }
             _ => {}
@@ -120,7 +123,7 @@ impl Socket {
 
     fn queue(&mut self, events: Vec<PeerEvent>) {
         if !events.is_empty() {
-            self.push(ToBranch::Events(ENDPOINT, events));
+            self.push(ToBranch::Events(self.endpoint, events));
         }
     }
 

@@ -112,6 +112,7 @@ fn calls_and_replies_survive_encoding_and_decoding() {
         NodeRequest::BansChanged,
         NodeRequest::PlayerJoined { player: player.clone(), number: 7 },
         NodeRequest::PlayerElsewhere { player, number: 7 },
+        NodeRequest::RoomMoved(room_name("arena")),
     ];
     for request in calls.chain(replies).chain(others) {
         let bytes = codec.encode(&request);

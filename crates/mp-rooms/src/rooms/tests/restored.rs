@@ -5,6 +5,7 @@ use mp_identity::Identity;
 use super::*;
 use crate::matchmaking::TicketHash;
 use crate::resume::Resume;
+use crate::rooms::RestoredSeat;
 
 const KEPT: Duration = Duration::from_secs(30);
 
@@ -87,4 +88,39 @@ fn room_of_another_registry_goes_on_although_newcomers_are_refused() {
     assert_eq!(refused, Err(CreateRefusal::Draining));
     let taken = registry.rooms.create_restored(name("a"), &name("arena"));
     assert_eq!(taken, Err(CreateRefusal::NameTaken));
+}
+
+#[test]
+fn seats_of_the_former_registry_are_taken_with_their_tickets_until_they_expire() {
+    let mut before = registry();
+    let room = before.open("a");
+    let ticket = |number| TicketHash::from_bytes([number; 32]);
+    let identity = Arc::new(Identity::anonymous());
+    for number in [1, 2] {
+        let time = Duration::from_secs(u64::from(number));
+        let seat = RestoredSeat { ticket: ticket(number), identity: Arc::clone(&identity), time };
+        assert!(before.rooms.restore_seat(before.now, room, seat.clone(), true));
+        assert!(!before.rooms.restore_seat(before.now, room, seat, true), "it has a seat");
+    }
+    let seats = before.rooms.seats_of(before.now, room);
+    assert_eq!(seats.len(), 2);
+
+    let mut after = registry();
+    after.rooms.record_ticket_changes();
+    let room = after.open("a");
+    let [first, second] = &seats[..] else { panic!("{seats:?}") };
+    assert!(after.rooms.restore_seat(after.now, room, first.clone(), false));
+    assert_eq!(after.rooms.changed_tickets().len(), 0, "it was offered before");
+    assert!(after.rooms.restore_seat(after.now, room, second.clone(), true));
+    assert_eq!(after.rooms.changed_tickets(), [ticket(2)].into());
+    assert_eq!(after.rooms.seats_of(after.now, room), seats);
+    after.rooms.join_by_ticket(after.now, connection(0), PeerId::new(2), Ok(ticket(1)));
+    let outputs = after.outputs();
+    let admitted = matches!(
+        outputs[..],
+        [RoomOutput::Decide { decision: JoinDecision::Admit(of), .. }] if of == room
+    );
+    assert!(admitted, "{outputs:?}");
+    after.pass(Duration::from_secs(2));
+    assert_eq!(after.rooms.seats_of(after.now, room), []);
 }

@@ -217,6 +217,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             }
             Ok((_, NodeRequest::BansChanged)) => self.bans.read_soon(now),
             Ok((from, NodeRequest::Leaving)) => self.redirect(from),
+            // The directory says so, too.
+            Ok((_, NodeRequest::RoomMoved(room))) => self.claims.find(room),
             Err(refusal) => self.requests.refused.count(refusal),
         }
     }
@@ -228,7 +230,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             return;
         }
         let room = join.selection.room.clone();
-        let is_in_transit = self.is_restoring(&room) || self.moves.contains_key(&room);
+        let is_in_transit = self.is_restoring(&room) || self.is_moving(&room);
         if self.epoch_of(now, &room).is_some() && !is_in_transit {
             return self.begin_guest(now, from, *join);
         }
@@ -246,7 +248,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         }
     }
 
-    fn refuse_early(&mut self, room: &RoomName) {
+    pub(super) fn refuse_early(&mut self, room: &RoomName) {
         for early in self.take_early(room) {
             self.answer(early.request, JoinAnswer::NotOwner);
         }
@@ -285,6 +287,12 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             return;
         };
         let answer = match (decision, self.epoch_of(now, &room)) {
+            // The player joins the room at its next node.
+            (GuestDecision::Refuse(reason), _)
+                if reason == JoinRefusal::Draining.disconnect_reason() && self.is_moving(&room) =>
+            {
+                JoinAnswer::NotOwner
+            }
             (GuestDecision::Refuse(reason), _) => JoinAnswer::Refused(reason),
             (GuestDecision::Admit { authenticates }, Some(epoch)) => {
                 self.guests.expect(now, guest, epoch);

@@ -5,7 +5,8 @@
 //! 2. *Hand over*: the branch returns its peers and leaves its endpoints, which receive what it has
 //!    sent before.
 //! 3. The state is stored, and the directory names the next node, which restores the room.
-//! 4. Each near gateway opens a link to that node, and sends what it has kept.
+//! 4. Each near gateway opens a link to that node, and sends what it has kept. Players who were
+//!    admitted before, and whose connection was not in the branch, are expected there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,12 @@ use std::time::Duration;
 use mp_actor::RemoteBranch;
 use mp_cluster::bus::Bus;
 use mp_cluster::directory::Directory;
-use mp_cluster::{ClusterNodeId, SnapshotStoreError, adopter, place};
+use mp_cluster::{
+    ClusterNodeId, FarLink, NodeRequest, SnapshotStoreError, StoredPlayer, StoredRoom, adopter,
+    place,
+};
 use mp_core::bytes::Bytes;
-use mp_core::{ConnectionId, Instant};
+use mp_core::{ConnectionId, EndpointId, Instant};
 use mp_rooms::{ListenerId, RoomName, TicketHash};
 
 use super::Driver;
@@ -28,7 +32,7 @@ pub(super) struct RoomMove {
     to: ClusterNodeId,
     template: RoomName,
     deadline: Instant,
-    /// Tickets of the players, which the next node offers.
+    /// Tickets of the players and seats, which the next node offers.
     tickets: Vec<TicketHash>,
     step: Step,
 }
@@ -43,8 +47,12 @@ enum Step {
     },
     /// The branch returns its peers.
     HandingOver(Vec<(ListenerId, RemoteBranch)>),
-    /// The endpoints receive what the branch has sent.
-    Flushing(Bytes),
+    /// The endpoints receive what the branch has sent. `links`: those of other nodes, with the id
+    /// of the endpoint here, that have not received everything.
+    Flushing {
+        state: Box<StoredRoom>,
+        links: Vec<(FarLink, EndpointId)>,
+    },
     Storing,
     /// The directory is to name the next node.
     Claiming,
@@ -58,30 +66,40 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         }
         for room in self.here.names() {
             if let Some(of) = self.here.get(&room) {
-                self.snapshots.check_movable(room, of, self.rooms.clone());
+                self.movable.insert(room.clone());
+                self.snapshots.check_movable(room, of, self.rooms.clone(), Duration::ZERO);
             }
         }
     }
 
-    /// Begins to move a room if it is a relay with players, and there is a node for it.
+    /// Returns whether a room moves to another node, or is about to.
+    pub(super) fn is_moving(&self, room: &RoomName) -> bool {
+        self.moves.contains_key(room) || self.movable.contains(room)
+    }
+
+    /// Begins to move a room if it is a relay with players or seats, and there is a node for it.
     pub(super) fn begin_move(
         &mut self,
         now: Instant,
         room: RoomName,
         captured: Option<CapturedRoom>,
     ) {
-        let Some(captured) = captured.filter(|captured| captured.handover.is_some()) else {
+        self.movable.remove(&room);
+        let (Some(captured), Some(of)) = (captured, self.here.get(&room)) else { return };
+        if captured.handover.is_none() {
             return;
-        };
+        }
         let template = captured.description.template.clone();
-        let state = self.state_of(&room, captured);
-        let is_movable = state.is_some_and(|(state, _)| !state.players.is_empty());
+        let Some((state, _)) = self.state_of(&room, captured) else {
+            // A node that serves it has not opened its link here.
+            self.movable.insert(room.clone());
+            return self.snapshots.check_movable(room, of, self.rooms.clone(), CHECK_RETRY);
+        };
         let mut others = self.claims.members().clone();
         others.remove(&self.node);
         let to = place(&others, self.node).or_else(|| adopter(&others, &room));
-        let (Some(to), Some((_, branch)), true) = (to, self.here.get(&room), is_movable) else {
-            return;
-        };
+        let is_empty = state.players.is_empty() && state.seats.is_empty();
+        let (Some(to), false, (_, branch)) = (to, is_empty, of) else { return };
         tracing::info!(%room, node = %to, "a room moves to another node");
         for (&listener, endpoint) in &self.listeners {
             let (of, wake) = ((listener, endpoint.clone()), Arc::clone(&self.wake));
@@ -123,12 +141,12 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                         false => Some(Step::Freezing { redirects: 0, endpoints }),
                     }
                 }
-                Step::Flushing(bytes) => {
-                    let is_flushed = self.far.is_flushed(&self.gateways, &room) || is_late;
+                Step::Flushing { mut state, mut links } => {
+                    self.flush(&mut state, &mut links, is_late);
                     // An earlier snapshot may be on its way to the store.
-                    match is_flushed && !self.snapshots.is_busy(&room) {
-                        true => self.store_last(now, &room, bytes),
-                        false => Some(Step::Flushing(bytes)),
+                    match links.is_empty() && !self.snapshots.is_busy(&room) {
+                        true => self.store_last(now, &room, state.encode(self.cluster)),
+                        false => Some(Step::Flushing { state, links }),
                     }
                 }
                 Step::Claiming => {
@@ -190,9 +208,24 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         let Some((state, _)) = self.state_of(&room, captured) else {
             return self.abandon_move(room);
         };
-        let tickets = state.players.iter().filter_map(|player| player.ticket).collect();
-        let (deadline, step) = (now + STEP_TIMEOUT, Step::Flushing(state.encode(self.cluster)));
+        let of_players = state.players.iter().filter_map(|player| player.ticket);
+        let tickets = of_players.chain(state.seats.iter().map(|seat| seat.ticket)).collect();
+        let (state, links) = (Box::new(state), self.far.links_of(&self.gateways, &room));
+        let (deadline, step) = (now + STEP_TIMEOUT, Step::Flushing { state, links });
         self.moves.insert(room, RoomMove { to, template, deadline, tickets, step });
+    }
+
+    /// Forgets the links whose endpoint has received everything that the branch has sent. The next
+    /// node ends the connections of those whose link has ended before, or is late.
+    fn flush(&self, state: &mut StoredRoom, links: &mut Vec<(FarLink, EndpointId)>, is_late: bool) {
+        links.retain(|&(link, endpoint)| match self.far.is_flushed(&self.gateways, link) {
+            Some(true) => false,
+            Some(false) if !is_late => true,
+            _ => {
+                lose_endpoint(state, endpoint);
+                false
+            }
+        });
     }
 
     fn store_last(&mut self, now: Instant, room: &RoomName, bytes: Bytes) -> Option<Step> {
@@ -215,8 +248,12 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
 
     /// Handles that another node has a room that this one has moved.
     pub(super) fn moved(&mut self, room: RoomName) {
-        let tickets = self.moves.remove(&room).map(|moved| moved.tickets).unwrap_or_default();
-        tickets.into_iter().for_each(|ticket| self.tickets.offers.hand_over(ticket));
+        self.far.end_own(&mut self.gateways, self.node, &room);
+        if let Some(RoomMove { to, tickets, .. }) = self.moves.remove(&room) {
+            tickets.into_iter().for_each(|ticket| self.tickets.offers.hand_over(ticket));
+            self.send(to, &NodeRequest::RoomMoved(room.clone()));
+        }
+        self.refuse_early(&room);
         self.snapshots.ended(&room);
         self.call(move |host| host.moved_away(&room));
     }
@@ -231,5 +268,20 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     }
 }
 
+/// Records that no node has the connections of an endpoint, as if its node had died.
+fn lose_endpoint(state: &mut StoredRoom, id: EndpointId) {
+    let Some(endpoint) = state.endpoints.iter_mut().find(|it| it.id == id) else { return };
+    let of = (endpoint.node, endpoint.there);
+    (endpoint.node, endpoint.there) = (NO_NODE, id);
+    let is_of = |it: &&mut StoredPlayer| (it.node, it.join.endpoint) == of;
+    for player in state.players.iter_mut().filter(is_of) {
+        (player.node, player.join.endpoint) = (NO_NODE, id);
+    }
+}
+
+/// A node that does not exist.
+const NO_NODE: ClusterNodeId = ClusterNodeId::new(0);
 /// Time for which a step waits for other nodes. The links of those that have not responded end.
 const STEP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time after which a room is tried again whose peers are not all here.
+const CHECK_RETRY: Duration = Duration::from_millis(100);

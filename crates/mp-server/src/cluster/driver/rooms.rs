@@ -8,10 +8,10 @@ use mp_cluster::directory::Directory;
 use mp_cluster::limits::HOLD_TIME;
 use mp_cluster::{
     ClusterNodeId, Epoch, RemoteJoin, SnapshotStoreError, StoredContent, StoredEndpoint,
-    StoredPlayer, StoredRoom, StoredSnapshot,
+    StoredPlayer, StoredRoom, StoredSeat, StoredSnapshot,
 };
 use mp_core::{ConnectionId, EndpointId, Instant};
-use mp_rooms::{ListenerConnection, ListenerId, RestoredPlayer, RoomName, Selection};
+use mp_rooms::{ListenerConnection, ListenerId, RestoredPlayer, RestoredSeat, RoomName, Selection};
 use mp_scene::{Handover, Snapshot};
 
 use super::{Driver, LoadingRoom};
@@ -78,7 +78,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         captured: CapturedRoom,
     ) -> Option<(StoredRoom, bool)> {
         let CapturedRoom { description, content, handover } = captured;
-        let RoomDescription { template, code, is_locked, max_players, players, metadata } =
+        let RoomDescription { template, code, is_locked, max_players, players, metadata, seats } =
             description;
         let mut nodes = self.far.endpoints_of(&self.gateways, room);
         let here = self.listeners.values().map(|it| (it.id(), (self.node, it.id())));
@@ -105,7 +105,10 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         let mut of_state = Vec::new();
         for player in players {
             let RestoredPlayer { connection, peer, identity, ticket, kept_for } = player;
-            let Some((node, endpoint)) = origin(connection.listener) else { continue };
+            // The endpoint of a kept player may be forgotten. No other one here has this number.
+            let of_kept = || kept_for.map(|_| (self.node, EndpointId(connection.listener.0)));
+            let origin = origin(connection.listener).or_else(of_kept);
+            let Some((node, endpoint)) = origin else { continue };
             let connection = connection.connection;
             let is_connected = connected.contains(&(node, endpoint, connection));
             is_last &= handover.is_none() || is_connected != kept_for.is_some();
@@ -122,6 +125,11 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             of_state.push(StoredPlayer { node, join, ticket, kept_for });
         }
         let players = of_state;
+        let seat = |seat| {
+            let RestoredSeat { ticket, identity, time } = seat;
+            StoredSeat { ticket, identity, time }
+        };
+        let seats = seats.into_iter().map(seat).collect();
         let state = StoredRoom {
             template,
             code,
@@ -131,6 +139,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             players,
             content,
             metadata,
+            seats,
         };
         Some((state, is_last))
     }
@@ -178,7 +187,8 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             tracing::error!(%room, %error, "cannot read the state of a room of another node");
             None
         });
-        let restore = stored.and_then(|stored| self.restore(now, room, &stored, is_moved));
+        let moved = is_moved.then_some(epoch);
+        let restore = stored.and_then(|stored| self.restore(now, room, &stored, moved));
         let is_nothing = |it: &RoomRestore| matches!(it.branch, BranchRestore::Nothing);
         let restore = restore.filter(|it| !(ends && is_nothing(it)));
         let room = room.clone();
@@ -204,12 +214,13 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     }
 
     /// Returns the room of a snapshot, and expects its players; `None` if it cannot be used.
+    /// `moved`: the epoch here, if the former node has moved it.
     fn restore(
         &mut self,
         now: Instant,
         room: &RoomName,
         stored: &StoredSnapshot,
-        is_moved: bool,
+        moved: Option<Epoch>,
     ) -> Option<RoomRestore> {
         let refuse = |error: &dyn std::fmt::Display| {
             tracing::warn!(%room, %error, "the snapshot of a room cannot be used");
@@ -231,13 +242,14 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
             players,
             content,
             metadata,
+            seats,
         } = state;
         // Otherwise the snapshot may be older than the last use of a ticket. Valid ones are in the
         // directory.
         let without_ticket = |player| StoredPlayer { ticket: None, ..player };
-        let players = match is_moved {
-            true => players,
-            false => players.into_iter().map(without_ticket).collect(),
+        let players = match moved {
+            Some(_) => players,
+            None => players.into_iter().map(without_ticket).collect(),
         };
         let mut restored = Vec::new();
         let branch = match &content {
@@ -247,18 +259,29 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 .map_err(|error| mp_core::ErrorChain::new(&error).to_string()),
             StoredContent::Peers(bytes) => {
                 Handover::decode(bytes).map_err(|error| error.to_string()).map(|handover| {
-                    let ids = self.expect(now, room, &endpoints, &handover, players, &mut restored);
+                    let of = (room, moved, &endpoints[..]);
+                    let ids = self.expect(now, of, &handover, players, &mut restored);
                     BranchRestore::Peers(handover, ids)
                 })
             }
         };
         match branch {
             Ok(branch) => {
-                let players = restored;
-                let description =
-                    RoomDescription { template, code, is_locked, max_players, players, metadata };
+                let seat = |seat| {
+                    let StoredSeat { ticket, identity, time } = seat;
+                    RestoredSeat { ticket, identity, time }
+                };
+                let description = RoomDescription {
+                    template,
+                    code,
+                    is_locked,
+                    max_players,
+                    players: restored,
+                    metadata,
+                    seats: seats.into_iter().map(seat).collect(),
+                };
                 let (name, wake) = (room.clone(), Arc::clone(&self.wake));
-                Some(RoomRestore { name, description, branch, wake })
+                Some(RoomRestore { name, description, branch, is_moved: moved.is_some(), wake })
             }
             Err(error) => {
                 self.snapshots.stats.refused += 1;
@@ -273,8 +296,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     fn expect(
         &mut self,
         now: Instant,
-        room: &RoomName,
-        endpoints: &[StoredEndpoint],
+        (room, moved, endpoints): (&RoomName, Option<Epoch>, &[StoredEndpoint]),
         handover: &Handover,
         players: Vec<StoredPlayer>,
         restored: &mut Vec<RestoredPlayer>,
@@ -287,16 +309,18 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
         for StoredPlayer { node, join, ticket, kept_for } in players {
             let RemoteJoin { endpoint, connection, claimed_id: peer, identity, .. } = join;
             let is_of = |it: &&StoredEndpoint| (it.node, it.there) == (node, endpoint);
-            let at = endpoints.iter().find(is_of).map(|it| (it.id, connection));
-            let at = at.filter(|at| connections.contains(at));
+            let mut at = endpoints.iter().filter(is_of).map(|it| (it.id, connection));
+            let at = at.find(|at| connections.contains(at));
             let Some(listener) = self.guests.listener(node, endpoint) else { continue };
             let connection = ListenerConnection { listener, connection };
-            match at {
-                Some(at) if kept_for.is_none() => {
+            match (at, moved) {
+                (Some(at), _) if kept_for.is_none() => {
                     with_player.insert(at);
                     self.guests.restore(connection);
                 }
-                None if kept_for.is_some() => {}
+                (None, _) if kept_for.is_some() => {}
+                // It was admitted, and its node sends the connection here.
+                (None, Some(epoch)) => self.guests.expect(now, connection, epoch),
                 // The branch has not received it, or its end.
                 _ => continue,
             }
@@ -319,7 +343,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
                 until,
                 remote: None,
             };
-            self.restored.insert((room.clone(), node, there), endpoint);
+            self.restored.insert((room.clone(), node, there, id), endpoint);
         }
         ids
     }

@@ -18,6 +18,7 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     pub(super) fn turn(&mut self, now: Instant) {
         self.request(now);
         self.follow_claims(now);
+        self.handle_frames(now, None);
         self.attach(now);
         self.departures.handle_timeout(now, &mut self.gateways);
         for mailbox in self.wake.take_ready() {
@@ -180,7 +181,9 @@ impl<B: Bus, D: Directory + 'static> Driver<B, D> {
     /// Attaches the links that other nodes have opened.
     fn attach(&mut self, now: Instant) {
         while let Some(room) = self.gateways.next_unknown() {
-            self.claims.find(room);
+            if !self.moves.contains_key(&room) {
+                self.claims.find(room);
+            }
         }
         while let Some((link, room)) = self.gateways.next_opened() {
             let epoch = self.epoch_of(now, &room);

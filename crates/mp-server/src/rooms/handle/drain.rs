@@ -48,16 +48,17 @@ impl RoomsHandle {
         self.events.closed().await;
     }
 
-    /// Waits until no player is left, and logs how many are.
+    /// Waits until no player is left, nor a seat that a node of a cluster may move, and logs how
+    /// many players are.
     async fn until_empty(&self) {
         let mut load = self.load.clone();
         loop {
-            let Load { rooms, players, elsewhere } = *load.borrow_and_update();
-            if players + elsewhere == 0 {
+            let Load { rooms, players, seats, elsewhere } = *load.borrow_and_update();
+            if players + seats + elsewhere == 0 {
                 return;
             }
             tracing::info!(rooms, players, elsewhere, "waiting for players to leave");
-            let empty = load.wait_for(|load| load.players + load.elsewhere == 0);
+            let empty = load.wait_for(|load| load.players + load.seats + load.elsewhere == 0);
             if let Ok(empty_or_ended) = tokio::time::timeout(PROGRESS_INTERVAL, empty).await {
                 return drop(empty_or_ended);
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mp_actor::{BranchRef, RemoteEndpoint, RemoteWake};
 use mp_core::EndpointId;
 use mp_core::host::SystemClock;
-use mp_rooms::{Code, Metadata, RestoredPlayer, RoomId, RoomName};
+use mp_rooms::{Code, Metadata, RestoredPlayer, RestoredSeat, RoomId, RoomName};
 use mp_scene::{Branch, BuildError, Handover, Snapshot};
 
 use super::RoomsHost;
@@ -23,6 +23,7 @@ pub(crate) struct RoomDescription {
     pub(crate) players: Vec<RestoredPlayer>,
     /// `None`: that of the template.
     pub(crate) metadata: Option<Metadata>,
+    pub(crate) seats: Vec<RestoredSeat>,
 }
 
 /// The state from which a room goes on.
@@ -31,6 +32,8 @@ pub(crate) struct RoomRestore {
     pub(crate) name: RoomName,
     pub(crate) description: RoomDescription,
     pub(crate) branch: BranchRestore,
+    /// True if the other node has moved the room here: this one offers its tickets.
+    pub(crate) is_moved: bool,
     /// Notified of messages for the endpoints of other nodes.
     pub(crate) wake: Arc<RemoteWake>,
 }
@@ -71,18 +74,22 @@ impl RoomsHost {
             max_players: info.max_players,
             players: self.rooms.players_of(self.now(), id),
             metadata: Some(info.metadata),
+            seats: self.rooms.seats_of(self.now(), id),
         })
     }
 
     /// Opens a room of another node with its players, and goes on from its state.
     pub(crate) fn open_restored(&mut self, restore: RoomRestore) {
-        let RoomRestore { name, description, branch, wake } = restore;
+        let RoomRestore { name, description, branch, is_moved, wake } = restore;
         let room = name.clone();
         match self.rooms.create_restored(name.clone(), &description.template) {
             Ok(id) => {
                 let now = self.now();
                 let mut players = description.players;
                 players.retain(|player| self.rooms.restore_player(now, id, player.clone()));
+                for seat in description.seats {
+                    self.rooms.restore_seat(now, id, seat, is_moved);
+                }
                 self.rooms.set_code(id, description.code);
                 self.rooms.set_locked(id, description.is_locked);
                 self.rooms.set_max_players(id, description.max_players);

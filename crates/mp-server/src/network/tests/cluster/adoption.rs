@@ -202,3 +202,32 @@ fn room_without_a_snapshot_ends_with_its_node_if_that_is_set() {
         assert!(world.room(1, "a").await.is_none() && world.room(2, "a").await.is_none());
     });
 }
+
+#[test]
+fn own_players_of_a_node_stay_in_an_adopted_room_while_it_has_no_lease() {
+    actix::System::new().block_on(async {
+        let world = relays(Template::new(name("arena"))).await;
+        let [_lost, one, two] = room_with_players(&world).await;
+        world.nodes[0].node.kill();
+        until_restored(&world).await;
+        send_and_receive(&one, &two, b"adopted").await;
+        let owner = world.owners("a").await.into_iter().find(|&node| node != 0).unwrap();
+        let (own, _other) = if owner == 1 { (one, two) } else { (two, one) };
+        // NATS is away.
+        for node in &world.nodes[1..] {
+            world.cluster.set_bus_connected(node.id, false);
+            world.cluster.set_directory_reachable(node.id, false);
+        }
+        world.until(owner, |stats| stats.lost_leases == 1).await;
+        until_peers(&own, vec![PeerId::SERVER]).await;
+        for node in &world.nodes[1..] {
+            world.cluster.set_directory_reachable(node.id, true);
+            world.cluster.set_bus_connected(node.id, true);
+        }
+        world.until(owner, |stats| stats.has_lease && stats.claims.regained == 1).await;
+        let late = world.ws(owner, "a").await.unwrap();
+        until_peers(&late, vec![PeerId::SERVER, id(&own).await]).await;
+        send_and_receive(&late, &own, b"after").await;
+        assert!(own.ended().is_none());
+    });
+}
