@@ -351,8 +351,8 @@ fn decode_batch(bytes: &Bytes) -> Result<Body, FrameRefusal> {
     Ok(Body::Batch { sequence: head.sequence, chain: head.marks.0, pieces })
 }
 
-/// Streams of a link.
-const MARKS_MAX: usize = CONNECTIONS_MAX + 1;
+/// Streams of a link, and those that begin in a batch while others end.
+const MARKS_MAX: usize = CONNECTIONS_MAX + 1 + BATCH_ITEMS_MAX;
 
 const BATCH: u8 = 1;
 const BEAT: u8 = 2;

@@ -70,8 +70,11 @@ impl Item {
             | Self::Return(connection) => {
                 each(Stream::Connection(*connection));
             }
+            Self::Reopened(_, _, connections) => {
+                each(Stream::Link);
+                connections.iter().for_each(|&connection| each(Stream::Connection(connection)));
+            }
             Self::Opened(..)
-            | Self::Reopened(..)
             | Self::Freeze
             | Self::Frozen
             | Self::Closed(_)

@@ -35,6 +35,8 @@ struct World {
     has_opened: bool,
     /// True if nothing that the third node sends is received.
     is_mute: bool,
+    /// True if the third node receives nothing.
+    is_deaf: bool,
     /// True if the third node refuses links that were opened.
     refuses_opened: bool,
     opened: Option<FarLink>,
@@ -64,6 +66,7 @@ impl World {
             is_dead: false,
             has_opened,
             is_mute: false,
+            is_deaf: false,
             refuses_opened: false,
             opened: None,
             to_branch: Vec::new(),
@@ -116,7 +119,7 @@ impl World {
             );
         }
         for (to, bytes) in sent {
-            if self.is_dead && to == DEAD {
+            if self.is_dead && to == DEAD || self.is_deaf && to == ADOPTER {
                 continue;
             }
             let gateways = self.nodes.get_mut(&to).unwrap();
@@ -219,6 +222,24 @@ fn connections_stay_until_another_node_has_adopted_the_room() {
     let after = ToBranch::Events(RESTORED, vec![packet(0, RELIABLE, "after")]);
     assert_eq!(world.to_branch.last(), Some(&after));
     assert_eq!(world.to_endpoint.last(), Some(&ToEndpoint::Send(packets)));
+}
+
+#[test]
+fn connection_ends_although_the_only_message_about_it_after_the_adoption_was_lost() {
+    let mut world = World::new(true);
+    world.die();
+    world.adopt();
+    world.to_branch.clear();
+    world.is_deaf = true;
+    world.events(vec![disconnected(id(0))]);
+    world.run(Duration::from_millis(50));
+    world.is_deaf = false;
+    world.run(Duration::from_secs(1));
+    let [ToBranch::Events(RESTORED, events)] = &world.to_branch[..] else {
+        panic!("{:?}", world.to_branch);
+    };
+    let reason = GatewayEnd::DataLost.disconnect_reason();
+    assert_eq!(*events, [PeerEvent::Disconnected { connection: id(0), reason }]);
 }
 
 #[test]
