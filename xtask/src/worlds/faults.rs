@@ -228,8 +228,8 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "a node sends the frames of a room after it has lost its lease",
         part: "cluster",
         file: "crates/mp-cluster/src/gateways.rs",
-        right: "if epoch_of(&far.route().room) != Some(far.route().epoch) {",
-        wrong: "if !PLANTED && epoch_of(&far.route().room) != Some(far.route().epoch) {",
+        right: "route.there != node && epoch_of(&route.room) != Some(route.epoch)",
+        wrong: "!PLANTED && RIGHT",
     },
     Fault {
         name: "marks-not-sent",
